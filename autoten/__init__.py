@@ -1,0 +1,87 @@
+"""How many components? Rank estimation for PARAFAC/CP by core consistency and held-out error.
+
+>>> import autoten
+>>> X = autoten.datasets.load_amino_acids().X
+>>> autoten.estimate_rank(X, range(1, 5), random_state=0).rank
+3
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from autoten import datasets as datasets
+    from autoten import plots as plots
+    from autoten import preprocess as preprocess
+    from autoten import selection as selection
+    from autoten._validation import AutotenWarning as AutotenWarning
+    from autoten.cp import CPModel as CPModel
+    from autoten.cp import factor_match_score as factor_match_score
+    from autoten.estimate import RankEstimate as RankEstimate
+    from autoten.estimate import estimate_rank as estimate_rank
+    from autoten.estimate import select_rank as select_rank
+    from autoten.estimator import AutoTen as AutoTen
+    from autoten.fitting import fit_parafac as fit_parafac
+    from autoten.fitting import split_half as split_half
+    from autoten.holdout import Blocks as Blocks
+    from autoten.holdout import RandomElements as RandomElements
+    from autoten.holdout import RandomFibres as RandomFibres
+    from autoten.io import masked as masked
+    from autoten.io import read_tensor as read_tensor
+    from autoten.persistence import load as load
+    from autoten.scores.core_consistency import core_consistency as core_consistency
+    from autoten.scores.core_consistency import corrected_core_consistency as corrected_core_consistency
+    from autoten.scores.heldout import heldout_error as heldout_error
+    from autoten.selection import Choice as Choice
+    from autoten.selection import pareto_front as pareto_front
+    from autoten.solvers.als import ALS as ALS
+    from autoten.solvers.base import Fit as Fit
+    from autoten.table import RankTable as RankTable
+
+__version__ = "0.1.0"
+
+# Public name -> where it lives. Loaded on first use (PEP 562), so that importing the package costs next to nothing.
+_HOMES = {
+    "ALS": "solvers.als",
+    "AutoTen": "estimator",
+    "AutotenWarning": "_validation",
+    "Blocks": "holdout",
+    "CPModel": "cp",
+    "Choice": "selection",
+    "Fit": "solvers.base",
+    "RandomElements": "holdout",
+    "RandomFibres": "holdout",
+    "RankEstimate": "estimate",
+    "RankTable": "table",
+    "core_consistency": "scores.core_consistency",
+    "corrected_core_consistency": "scores.core_consistency",
+    "estimate_rank": "estimate",
+    "factor_match_score": "cp",
+    "fit_parafac": "fitting",
+    "heldout_error": "scores.heldout",
+    "load": "persistence",
+    "masked": "io",
+    "pareto_front": "selection",
+    "read_tensor": "io",
+    "select_rank": "estimate",
+    "split_half": "fitting",
+}
+_MODULES = ("datasets", "plots", "preprocess", "selection")
+
+__all__ = [*_HOMES, *_MODULES]  # noqa: PLE0604 (names are strings)
+
+
+def __getattr__(name: str) -> Any:
+    if name in _MODULES:
+        return importlib.import_module(f"autoten.{name}")
+    if name not in _HOMES:
+        raise AttributeError(f"module 'autoten' has no attribute {name!r}")
+    value = getattr(importlib.import_module(f"autoten.{_HOMES[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

@@ -1,0 +1,293 @@
+"""Compiled loops: arrays and integers in, arrays out; nothing here knows a class or raises.
+
+Conventions
+-----------
+A dense tensor arrives as a read-only C-contiguous matrix ``rows`` of shape (prod of the leading modes, last mode).
+Factors arrive transposed, (R, I), where the inner loop runs along a mode, and *stacked*, (sum of I, R), where it jumps
+from cell to cell; ``cells`` then holds row numbers of the stack, shape (N, n_cells), so that one compiled version
+serves every order. X may be float32 or float64; sums are always float64.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Any
+
+import numba
+import numpy as np
+
+from autoten._validation import AutotenWarning
+
+# Every flag that lets sums vectorise, without "nnan" and "ninf": NaN and infinity must keep their meaning.
+FASTMATH = {"reassoc", "contract", "arcp", "nsz"}
+
+
+def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Compile `function` on first use, without the GIL, cached on disk where a cache can be written."""
+    options: dict[str, Any] = {"nogil": True, "fastmath": FASTMATH, "error_model": "numpy"}
+    try:
+        return numba.njit(cache=True, **options)(function)  # type: ignore[no-any-return]
+    except RuntimeError:  # numba found no writable folder for its cache
+        _warn_once()
+        return numba.njit(**options)(function)  # type: ignore[no-any-return]
+
+
+@lru_cache(maxsize=1)
+def _warn_once() -> None:
+    warnings.warn(
+        "No writable folder for compiled kernels: they are compiled anew in every process (some seconds). "
+        "Set NUMBA_CACHE_DIR to a writable folder.",
+        AutotenWarning,
+        stacklevel=3,
+    )
+
+
+@compiled
+def contract_last(rows, factor_t, out):  # type: ignore[no-untyped-def]
+    """out[l, r] = sum_k rows[l, k] factor[k, r]: one read of X, four columns at a time."""
+    n_rows, length = rows.shape
+    rank = factor_t.shape[0]
+    whole = rank - rank % 4
+    for row in range(n_rows):
+        for r in range(0, whole, 4):
+            a = b = c = d = 0.0
+            for k in range(length):
+                x = np.float64(rows[row, k])
+                a += x * factor_t[r, k]
+                b += x * factor_t[r + 1, k]
+                c += x * factor_t[r + 2, k]
+                d += x * factor_t[r + 3, k]
+            out[row, r] = a
+            out[row, r + 1] = b
+            out[row, r + 2] = c
+            out[row, r + 3] = d
+        for r in range(whole, rank):
+            a = 0.0
+            for k in range(length):
+                a += np.float64(rows[row, k]) * factor_t[r, k]
+            out[row, r] = a
+
+
+@compiled
+def mttkrp_last(rows, leading, out_t):  # type: ignore[no-untyped-def]
+    """out[k, r] = sum_l rows[l, k] leading[l, r], with out transposed: the MTTKRP of the last mode, one read of X."""
+    n_rows, length = rows.shape
+    rank = leading.shape[1]
+    whole = rank - rank % 4
+    out_t[:] = 0.0
+    for row in range(n_rows):
+        for r in range(0, whole, 4):
+            a = leading[row, r]
+            b = leading[row, r + 1]
+            c = leading[row, r + 2]
+            d = leading[row, r + 3]
+            for k in range(length):
+                x = np.float64(rows[row, k])
+                out_t[r, k] += x * a
+                out_t[r + 1, k] += x * b
+                out_t[r + 2, k] += x * c
+                out_t[r + 3, k] += x * d
+        for r in range(whole, rank):
+            a = leading[row, r]
+            for k in range(length):
+                out_t[r, k] += np.float64(rows[row, k]) * a
+
+
+@compiled
+def mttkrp_partial(partial, left, right, out):  # type: ignore[no-untyped-def]
+    """out[i, r] = sum_{l, t} partial[l, i, t, r] left[l, r] right[t, r]: the other MTTKRPs, from contract_last."""
+    n_left, length, n_right, rank = partial.shape
+    out[:] = 0.0
+    inner = np.empty(rank)
+    for p in range(n_left):
+        for i in range(length):
+            inner[:] = 0.0
+            for t in range(n_right):
+                for r in range(rank):
+                    inner[r] += partial[p, i, t, r] * right[t, r]
+            for r in range(rank):
+                out[i, r] += inner[r] * left[p, r]
+
+
+@compiled
+def squared_error(rows, leading, factor_t):  # type: ignore[no-untyped-def]
+    """sum (rows - leading @ factor)^2 without forming the model."""
+    n_rows, length = rows.shape
+    rank = leading.shape[1]
+    model = np.empty(length)
+    total = 0.0
+    for row in range(n_rows):
+        model[:] = 0.0
+        for r in range(rank):
+            a = leading[row, r]
+            for k in range(length):
+                model[k] += a * factor_t[r, k]
+        part = 0.0
+        for k in range(length):
+            error = np.float64(rows[row, k]) - model[k]
+            part += error * error
+        total += part
+    return total
+
+
+@compiled
+def values_at(cells, stacked, out):  # type: ignore[no-untyped-def]
+    """out[c] = sum_r prod_n stacked[cells[n, c], r]: the model's values at listed cells."""
+    n_modes, n_cells = cells.shape
+    rank = stacked.shape[1]
+    product = np.empty(rank)
+    for c in range(n_cells):
+        product[:] = 1.0
+        for mode in range(n_modes):
+            row = cells[mode, c]
+            for r in range(rank):
+                product[r] *= stacked[row, r]
+        out[c] = product.sum()
+
+
+@compiled
+def impute(cells, values, stacked, mode, offset, model, out):  # type: ignore[no-untyped-def]
+    """Add the listed cells' share to an MTTKRP: values leave it, the model's values (kept in `model`) enter."""
+    n_modes, n_cells = cells.shape
+    rank = stacked.shape[1]
+    product = np.empty(rank)
+    for c in range(n_cells):
+        product[:] = 1.0
+        for other in range(n_modes):
+            if other != mode:
+                row = cells[other, c]
+                for r in range(rank):
+                    product[r] *= stacked[row, r]
+        row = cells[mode, c]
+        value = 0.0
+        for r in range(rank):
+            value += product[r] * stacked[row, r]
+        model[c] = value
+        change = value - values[c]
+        for r in range(rank):
+            out[row - offset, r] += change * product[r]
+
+
+@compiled
+def add_cells(cells, values, stacked, mode, offset, sign, grams, out):  # type: ignore[no-untyped-def]
+    """Add the listed cells, times sign, to every row's Gram matrix and right-hand side."""
+    n_modes, n_cells = cells.shape
+    rank = stacked.shape[1]
+    product = np.empty(rank)
+    for c in range(n_cells):
+        product[:] = sign
+        for other in range(n_modes):
+            if other != mode:
+                row = cells[other, c]
+                for r in range(rank):
+                    product[r] *= stacked[row, r]
+        row = cells[mode, c] - offset
+        for r in range(rank):
+            out[row, r] += values[c] * product[r]
+            # sign * sign * sign = sign: the product carries the sign once, and once more is divided out.
+            scaled = product[r] * sign
+            for s in range(r + 1):
+                grams[row, r, s] += scaled * product[s]
+
+
+@compiled
+def solve(gram, rhs, previous, delta, out):  # type: ignore[no-untyped-def]
+    """Solve out @ (gram + delta I) = rhs + delta * previous by Cholesky; gram's lower triangle is read."""
+    n_rows, rank = rhs.shape
+    lower = np.zeros((rank, rank))
+    for r in range(rank):
+        for s in range(r + 1):
+            value = gram[r, s]
+            if r == s:
+                value += delta
+            for t in range(s):
+                value -= lower[r, t] * lower[s, t]
+            if r == s:
+                # A pivot lost to rounding: the shift delta bounds it from below in exact arithmetic.
+                lower[r, r] = np.sqrt(max(value, delta))
+            else:
+                lower[r, s] = value / lower[s, s]
+    for i in range(n_rows):
+        for r in range(rank):
+            value = rhs[i, r] + delta * previous[i, r]
+            for s in range(r):
+                value -= lower[r, s] * out[i, s]
+            out[i, r] = value / lower[r, r]
+        for r in range(rank - 1, -1, -1):
+            value = out[i, r]
+            for s in range(r + 1, rank):
+                value -= lower[s, r] * out[i, s]
+            out[i, r] = value / lower[r, r]
+
+
+@compiled
+def solve_each(grams, rhs, previous, delta, out):  # type: ignore[no-untyped-def]
+    """`solve` with a Gram matrix of its own for every row."""
+    for i in range(rhs.shape[0]):
+        solve(grams[i], rhs[i : i + 1], previous[i : i + 1], delta, out[i : i + 1])
+
+
+@compiled
+def explained(gram, rhs, factor):  # type: ignore[no-untyped-def]
+    """<factor, 2 rhs - factor @ gram>: what the solved mode takes off the squared norm; gram's lower triangle."""
+    n_rows, rank = rhs.shape
+    total = 0.0
+    for i in range(n_rows):
+        for r in range(rank):
+            inner = 2.0 * rhs[i, r] - factor[i, r] * gram[r, r]
+            for s in range(r):
+                inner -= 2.0 * factor[i, s] * gram[r, s]
+            total += factor[i, r] * inner
+    return total
+
+
+@compiled
+def explained_each(grams, rhs, factor):  # type: ignore[no-untyped-def]
+    """`explained` with a Gram matrix of its own for every row."""
+    total = 0.0
+    for i in range(rhs.shape[0]):
+        total += explained(grams[i], rhs[i : i + 1], factor[i : i + 1])
+    return total
+
+
+@compiled
+def tucker_values(cells, stacked, core, out):  # type: ignore[no-untyped-def]
+    """out[c] = sum of the core (F,)*N, flattened, times the outer product of the rows of cell c."""
+    n_modes, n_cells = cells.shape
+    rank = stacked.shape[1]
+    work = np.empty(core.size)
+    for c in range(n_cells):
+        work[:] = core
+        size = core.size
+        for mode in range(n_modes - 1, -1, -1):
+            row = cells[mode, c]
+            size //= rank
+            for p in range(size):
+                value = 0.0
+                for r in range(rank):
+                    value += work[p * rank + r] * stacked[row, r]
+                work[p] = value
+        out[c] = work[0]
+
+
+@compiled
+def tucker_adjoint(cells, stacked, values, out):  # type: ignore[no-untyped-def]
+    """out += sum_c values[c] times the outer product of the rows of cell c; out is (F,)*N, flattened."""
+    n_modes, n_cells = cells.shape
+    rank = stacked.shape[1]
+    work = np.empty(out.size)
+    for c in range(n_cells):
+        work[0] = values[c]
+        size = 1
+        for mode in range(n_modes):
+            row = cells[mode, c]
+            # From the back, so that an entry is read before it is overwritten.
+            for p in range(size - 1, -1, -1):
+                value = work[p]
+                for r in range(rank - 1, -1, -1):
+                    work[p * rank + r] = value * stacked[row, r]
+            size *= rank
+        for p in range(size):
+            out[p] += work[p]

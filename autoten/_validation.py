@@ -1,0 +1,83 @@
+"""One sentence shape for every user error: what was expected, what was got, what to do.
+
+Checks run once, at the public door; the layers inside trust their arguments.
+"""
+
+from __future__ import annotations
+
+import numbers
+import operator
+from collections.abc import Iterable
+from typing import Any, NoReturn
+
+import numpy as np
+
+
+class AutotenWarning(UserWarning):
+    """The answer stands, but something about the data or the fits deserves a look."""
+
+
+def refuse(what: str, expected: str, got: object, remedy: str = "", *, kind: type[Exception] = ValueError) -> NoReturn:
+    """Raise `kind` with the package's one sentence shape: ``<what> must be <expected>. Got <got>. <remedy>``."""
+    sentence = f"{what} must be {expected}. Got {_short(got)}."
+    raise kind(f"{sentence} {remedy}".rstrip())
+
+
+def _short(got: object) -> str:
+    text = got if isinstance(got, str) else repr(got)
+    return text if len(text) <= 80 else f"{text[:77]}..."
+
+
+def check_integer(value: Any, what: str, *, minimum: int) -> int:
+    """Return `value` as an int that is at least `minimum`."""
+    try:
+        number = None if isinstance(value, (bool, np.bool_)) else operator.index(value)
+    except TypeError:
+        number = None
+    if number is None or number < minimum:
+        refuse(what, f"an integer >= {minimum}", value, kind=TypeError if number is None else ValueError)
+    return number
+
+
+def check_real(value: Any, what: str, *, above: float, below: float) -> float:
+    """Return `value` as a float strictly between `above` and `below`."""
+    if isinstance(value, (bool, np.bool_)) or not isinstance(value, numbers.Real) or not above < float(value) < below:
+        refuse(what, f"a number above {above:g} and below {below:g}", value)
+    return float(value)
+
+
+def check_ranks(ranks: Any, what: str = "ranks of estimate_rank") -> tuple[int, ...]:
+    """Return the candidate ranks as a strictly increasing tuple of positive integers."""
+    remedy = "Give a range such as range(1, 11); rank 0 (nothing beyond noise) is always added."
+    if isinstance(ranks, (int, np.integer)) and not isinstance(ranks, bool):
+        ranks = [ranks]
+    if isinstance(ranks, str) or not isinstance(ranks, Iterable):
+        refuse(what, "positive integers", ranks, remedy, kind=TypeError)
+    candidates = list(ranks)
+    if not candidates:
+        refuse(what, "positive integers", "none", remedy)
+    for rank in candidates:
+        if isinstance(rank, (bool, np.bool_)) or not isinstance(rank, (int, np.integer)):
+            refuse(what, "positive integers", candidates, remedy, kind=TypeError)
+        if rank < 1:
+            refuse(what, "positive integers", candidates, remedy)
+    return tuple(sorted({int(rank) for rank in candidates}))
+
+
+def check_mode(mode: Any, ndim: int, what: str) -> int:
+    """Return `mode` as an index in ``0 .. ndim - 1`` (negative values count from the end)."""
+    number = check_integer(mode, what, minimum=-ndim)
+    if number >= ndim:
+        refuse(what, f"a mode of a tensor with {ndim} modes, 0 to {ndim - 1}", mode)
+    return number % ndim
+
+
+def as_generator(random_state: int | np.random.Generator | None) -> np.random.Generator:
+    """Return a Generator from an int seed, a Generator or None (fresh entropy)."""
+    if isinstance(random_state, np.random.Generator):
+        return random_state
+    if random_state is None or (isinstance(random_state, (int, np.integer)) and not isinstance(random_state, bool)):
+        if random_state is not None and random_state < 0:
+            refuse("random_state", "a seed >= 0, a numpy Generator or None", random_state)
+        return np.random.default_rng(random_state)
+    refuse("random_state", "an int, a numpy Generator or None", random_state, kind=TypeError)

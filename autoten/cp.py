@@ -1,0 +1,274 @@
+"""The CP model: weights and factors, and the few things one does with them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import reduce
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import linear_sum_assignment
+
+from autoten._validation import refuse
+
+Array = NDArray[Any]
+
+
+@dataclass(frozen=True, eq=False)
+class CPModel:
+    """A sum of rank-one terms, ``X[i, j, ...] = sum_r weights[r] * A[i, r] * B[j, r] * ...``.
+
+    It unpacks like tensorly's ``CPTensor``: ``weights, factors = model``; tensorly and tlviz take it as it is.
+
+    Parameters
+    ----------
+    weights : array of shape (R,)
+        The weight of each component.
+    factors : sequence of arrays of shapes (I_1, R), ..., (I_N, R)
+        One factor matrix per mode.
+
+    Raises
+    ------
+    ValueError
+        If the factors are not matrices with as many columns as there are weights.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> model = CPModel(np.ones(1), [np.ones((2, 1)), np.ones((3, 1)), np.ones((4, 1))])
+    >>> model.rank, model.shape, float(model.to_tensor().sum())
+    (1, (2, 3, 4), 24.0)
+    """
+
+    weights: Array
+    factors: tuple[Array, ...]
+
+    def __post_init__(self) -> None:
+        factors = tuple(np.asarray(factor) for factor in self.factors)
+        weights = np.asarray(self.weights)
+        if weights.ndim != 1:
+            refuse("the weights of a CP model", "a vector, one entry for each component", f"shape {weights.shape}")
+        if not factors:
+            refuse("the factors of a CP model", "one matrix for each mode", "none")
+        for mode, factor in enumerate(factors):
+            if factor.ndim != 2 or factor.shape[1] != weights.size:
+                refuse(
+                    f"factor {mode} of a CP model",
+                    f"a matrix with {weights.size} columns, one for each weight",
+                    f"shape {factor.shape}",
+                )
+        object.__setattr__(self, "factors", factors)
+        object.__setattr__(self, "weights", weights)
+
+    @property
+    def rank(self) -> int:
+        """Number of components."""
+        return int(self.weights.size)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Length of each mode."""
+        return tuple(factor.shape[0] for factor in self.factors)
+
+    @property
+    def ndim(self) -> int:
+        """Number of modes."""
+        return len(self.factors)
+
+    def __iter__(self) -> Iterator[Any]:
+        yield self.weights
+        yield list(self.factors)
+
+    def __len__(self) -> int:
+        return 2
+
+    def __getitem__(self, item: int) -> Any:
+        return (self.weights, list(self.factors))[item]
+
+    def __repr__(self) -> str:
+        return f"CPModel(rank={self.rank}, shape={self.shape})"
+
+    @property
+    def norm_squared(self) -> float:
+        """Squared Frobenius norm of the modelled tensor, from Gram matrices alone."""
+        grams = reduce(
+            np.multiply, (factor.T @ factor for factor in self.factors), np.outer(self.weights, self.weights)
+        )
+        return float(grams.sum())
+
+    def to_tensor(self) -> Array:
+        """Return the modelled tensor, shape ``self.shape`` (dense: think before you call it on a large model)."""
+        if self.rank == 0:
+            return np.zeros(self.shape)
+        rest = khatri_rao(self.factors[1:])
+        return np.asarray(((self.factors[0] * self.weights) @ rest.T).reshape(self.shape))
+
+    def values_at(self, cells: NDArray[np.int64]) -> Array:
+        """Return the model's values at `cells` (C-order linear indices), shape ``(len(cells),)``."""
+        product = np.broadcast_to(self.weights.astype(float), (len(cells), self.rank))
+        for index, factor in zip(np.unravel_index(cells, self.shape), self.factors, strict=True):
+            product = product * factor[index]
+        return np.asarray(product.sum(axis=1))
+
+    def scaled(self, by: float) -> CPModel:
+        """Return the model of ``by * X``."""
+        return CPModel(self.weights * by, self.factors)
+
+    def rows(self, indices: Sequence[Any]) -> CPModel:
+        """Return the model of a sub-tensor: `indices` holds one index array (or slice) per mode."""
+        return CPModel(self.weights, tuple(f[index] for f, index in zip(self.factors, indices, strict=True)))
+
+    def folded(self) -> list[Array]:
+        """Return the factors with the weights multiplied into the first."""
+        return [self.factors[0] * self.weights, *self.factors[1:]]
+
+    def normalized(self) -> CPModel:
+        """Return the same tensor with unit columns, nonnegative weights in descending order and signs fixed.
+
+        In every mode but the first the entry of largest magnitude in a column is positive; the first mode
+        carries what sign is left. A component that is zero has weight 0.
+        """
+        unit = self._with_unit_columns()
+        order = np.argsort(-unit.weights, kind="stable")
+        return CPModel(unit.weights[order], tuple(factor[:, order] for factor in unit.factors))
+
+    def _with_unit_columns(self) -> CPModel:
+        """Return the same tensor with unit columns and nonnegative weights, components in their own order."""
+        weights = self.weights.astype(float, copy=True)
+        factors = []
+        for mode, factor in enumerate(self.factors):
+            # Divide by the largest entry first: a column of 1e-200 has a norm whose square underflows.
+            peak = np.abs(factor).max(axis=0, initial=0.0)
+            factor = factor / np.where(peak > 0, peak, 1.0)
+            norms = np.linalg.norm(factor, axis=0)
+            factor = factor / np.where(norms > 0, norms, 1.0)
+            weights *= norms * peak
+            if mode > 0 and len(factor):
+                signs = np.where(np.take_along_axis(factor, np.abs(factor).argmax(axis=0)[None], axis=0)[0] < 0, -1, 1)
+                factor = factor * signs
+                weights *= signs
+            factors.append(factor)
+        factors[0] = factors[0] * np.where(weights < 0, -1, 1)
+        return CPModel(np.abs(weights), tuple(factors))
+
+
+def as_cp(model: Any, shape: tuple[int, ...] | None = None) -> CPModel:
+    """Return `model` as a CPModel: ours, tensorly's ``CPTensor``, pyttb's ``ktensor`` or ``(weights, factors)``.
+
+    Parameters
+    ----------
+    model : CPModel, CPTensor, ktensor or pair
+        ``weights`` may be None (all ones), as in tensorly.
+    shape : tuple of int, optional
+        The shape that the model must have.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If it is no CP model, or one of another shape.
+    """
+    cp = model if isinstance(model, CPModel) else _converted(model)
+    if shape is not None and cp.shape != tuple(shape):
+        refuse("the CP model", f"of the tensor's shape {tuple(shape)}", f"shape {cp.shape}")
+    return cp
+
+
+def _converted(model: Any) -> CPModel:
+    if hasattr(model, "factor_matrices"):
+        weights, factors = model.weights, model.factor_matrices
+    else:
+        try:
+            weights, factors = model
+            factors = [np.asarray(factor) for factor in factors]
+            weights = np.ones(factors[0].shape[1]) if weights is None else weights
+        except (TypeError, ValueError, IndexError):
+            refuse("a CP model", "a CPModel or a pair (weights, factors)", type(model).__name__, kind=TypeError)
+    return CPModel(weights, tuple(factors))
+
+
+def khatri_rao(matrices: Sequence[Array]) -> Array:
+    """Return the column-wise Kronecker product of matrices (I_n, R); the last index runs fastest."""
+
+    def pair(left: Array, right: Array) -> Array:
+        return (left[:, None, :] * right[None, :, :]).reshape(-1, left.shape[1])
+
+    return reduce(pair, matrices)
+
+
+def congruences(a: CPModel, b: CPModel) -> Array:
+    """Return the products over modes of the cosines between components, shape (a.rank, b.rank), in [-1, 1]."""
+    a, b = a._with_unit_columns(), b._with_unit_columns()
+    table = np.ones((a.rank, b.rank))
+    for left, right in zip(a.factors, b.factors, strict=True):
+        table *= left.T @ right
+    return table
+
+
+def factor_match_score(a: Any, b: Any) -> float:
+    r"""Return how alike two CP models' components are, in [0, 1]: 1 means the same up to order, sign and scale.
+
+    The mean, over the best one-to-one matching of components, of the product over modes of the absolute cosines
+    between their columns (weights are ignored). With unequal ranks the surplus components are left unmatched.
+
+    .. math:: \mathrm{FMS} = \max_\pi \frac{1}{R} \sum_r \prod_n
+              \frac{|a^{(n)}_r \cdot b^{(n)}_{\pi(r)}|}{\|a^{(n)}_r\| \|b^{(n)}_{\pi(r)}\|}
+
+    Parameters
+    ----------
+    a, b : CP models of the same shape
+        `CPModel`, tensorly's ``CPTensor``, pyttb's ``ktensor`` or ``(weights, factors)``.
+
+    Returns
+    -------
+    float
+        In [0, 1]; 1.0 for two models without components.
+
+    Raises
+    ------
+    ValueError
+        If the shapes differ.
+
+    References
+    ----------
+    Tomasi & Bro (2006), Computational Statistics & Data Analysis 50, 1700-1734 (congruence products).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> rng = np.random.default_rng(0)
+    >>> a = CPModel(np.ones(2), [rng.random((n, 2)) for n in (4, 5, 6)])
+    >>> b = CPModel(np.ones(2), [-3 * f[:, ::-1] for f in a.factors])
+    >>> round(factor_match_score(a, b), 12)
+    1.0
+    """
+    a = as_cp(a)
+    b = as_cp(b, a.shape)
+    if min(a.rank, b.rank) == 0:
+        return float(a.rank == b.rank)
+    table = np.abs(congruences(a, b))
+    rows, columns = linear_sum_assignment(-table)
+    return float(np.clip(table[rows, columns].mean(), 0.0, 1.0))
+
+
+def most_opposed_pair(model: CPModel) -> tuple[float, tuple[int, int]]:
+    """Return the smallest congruence between two components and which two: near -1 means degeneracy.
+
+    Two components that nearly cancel each other, with weights that grow without bound, are the sign of a
+    CP degeneracy (Kruskal, Harshman & Lundy 1989); it is common just past the true rank.
+    """
+    if model.rank < 2:
+        return 0.0, (0, 0)
+    table = congruences(model, model)
+    np.fill_diagonal(table, np.inf)
+    r, s = np.unravel_index(int(table.argmin()), table.shape)
+    return float(table[r, s]), (int(min(r, s)), int(max(r, s)))
+
+
+def is_surely_unique(shape: Sequence[int], rank: int) -> bool:
+    """Tell whether Kruskal's condition holds for generic factors: ``sum_n min(I_n, R) >= 2 R + N - 1``.
+
+    Sufficient, not necessary; N-way form by Sidiropoulos & Bro (2000). Beyond it uniqueness is not guaranteed.
+    """
+    return rank <= 1 or sum(min(length, rank) for length in shape) >= 2 * rank + len(shape) - 1

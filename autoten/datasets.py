@@ -1,0 +1,386 @@
+"""Tensors whose rank is known: a laboratory mixture that ships with the package, and draws from a CP model."""
+
+from __future__ import annotations
+
+import math
+import numbers
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from importlib import resources
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from autoten._validation import as_generator, check_integer, check_real, refuse
+from autoten.cp import CPModel
+
+Array = NDArray[Any]
+
+# (length, rank, rng) -> a factor matrix of shape (length, rank).
+FactorGenerator = Callable[[int, int, np.random.Generator], Array]
+
+# (signal, rng) -> what is added to the signal, of the signal's shape.
+Noise = Callable[[Array, np.random.Generator], Array]
+
+
+@dataclass(frozen=True, eq=False)
+class AminoAcids:
+    """Fluorescence of five laboratory mixtures of three amino acids: what `load_amino_acids` returns.
+
+    Parameters
+    ----------
+    X : array of float, shape (5, 201, 61)
+        Fluorescence intensity (arbitrary units): samples x emission x excitation.
+    samples : tuple of str
+        The names of mode 0: three pure solutions, then two mixtures.
+    emission_nm : array of int, shape (201,)
+        Emission wavelengths of mode 1, in nanometres (250 to 450).
+    excitation_nm : array of int, shape (61,)
+        Excitation wavelengths of mode 2, in nanometres (240 to 300).
+    substances : tuple of str
+        The three amino acids: the columns of `concentrations`.
+    concentrations : array of float, shape (5, 3)
+        What was weighed in, in mol/l: up to scale, the first factor that a good model finds.
+    rank : int
+        The number of fluorescent substances, 3.
+    description : str
+        What the tensor is, in a few sentences.
+    citation : str
+        What to cite.
+    """
+
+    X: Array
+    samples: tuple[str, ...]
+    emission_nm: Array
+    excitation_nm: Array
+    substances: tuple[str, ...]
+    concentrations: Array
+    rank: int
+    description: str
+    citation: str
+
+    def __repr__(self) -> str:
+        return f"AminoAcids(shape={self.X.shape}, rank={self.rank})"
+
+
+def load_amino_acids() -> AminoAcids:
+    """Return the amino acids fluorescence tensor, of chemical rank 3, which ships with the package.
+
+    Each substance absorbs with its own excitation spectrum and emits with its own emission spectrum, in proportion
+    to its concentration; so a sample's fluorescence landscape is a sum of one rank-one term per substance. Samples
+    0, 1 and 2 are pure: any two of them form a tensor of rank 2, and one alone is a landscape of rank 1.
+
+    Returns
+    -------
+    AminoAcids
+        Frozen record with ``X`` of shape (5, 201, 61), the axes of its modes and the concentrations. Every call
+        reads the file anew, so changing an array changes nobody else's.
+
+    References
+    ----------
+    Bro (1997), PARAFAC. Tutorial and applications, Chemometrics and Intelligent Laboratory Systems 38, 149-171.
+
+    Examples
+    --------
+    >>> data = load_amino_acids()
+    >>> data.X.shape, data.rank
+    ((5, 201, 61), 3)
+    >>> data.samples[3], np.round(1e6 * data.concentrations[3], 2).tolist()  # micromol/l of the three
+    ('mixture 1', [1.58, 5.44, 355.0])
+    """
+    path = resources.files("autoten") / "data" / "amino_acids.npz"
+    with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
+        return AminoAcids(
+            X=arrays["X"],
+            samples=("tryptophan", "tyrosine", "phenylalanine", "mixture 1", "mixture 2"),
+            emission_nm=arrays["emission_nm"].astype(int),
+            excitation_nm=arrays["excitation_nm"].astype(int),
+            substances=("tryptophan", "tyrosine", "phenylalanine"),
+            concentrations=arrays["concentrations"],
+            rank=3,
+            description=(
+                "Fluorescence excitation-emission landscapes of five solutions of tryptophan, tyrosine and "
+                "phenylalanine: three pure, two mixed. 5 samples x 201 emission wavelengths (250-450 nm) x "
+                "61 excitation wavelengths (240-300 nm), complete. Three substances fluoresce, hence rank 3."
+            ),
+            citation=(
+                "R. Bro, PARAFAC. Tutorial and applications, Chemometrics and Intelligent Laboratory Systems 38 "
+                "(1997) 149-171. Data from the N-way toolbox (BSD 2-clause licence, (c) 1999 Rasmus Bro)."
+            ),
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class SyntheticTensor:
+    """A tensor drawn from a known CP model: what `make_cp_tensor` returns.
+
+    Parameters
+    ----------
+    X : array of float
+        Signal plus noise, NaN where a cell is missing.
+    model : CPModel
+        The truth: ``model.to_tensor()`` is the signal.
+    signal_norm, noise_norm : float
+        Frobenius norms of signal and noise over all cells, before any were hidden.
+    """
+
+    X: Array
+    model: CPModel
+    signal_norm: float
+    noise_norm: float
+
+    @property
+    def rank(self) -> int:
+        """The true number of components."""
+        return self.model.rank
+
+    @property
+    def snr_db(self) -> float:
+        """Signal-to-noise ratio in decibels: infinite without noise, minus infinite without signal."""
+        if self.noise_norm == 0:
+            return math.inf
+        return 20 * math.log10(self.signal_norm / self.noise_norm) if self.signal_norm else -math.inf
+
+    def __repr__(self) -> str:
+        return f"SyntheticTensor(shape={self.X.shape}, rank={self.rank}, snr_db={self.snr_db:g})"
+
+
+def gaussian_factors(length: int, rank: int, rng: np.random.Generator) -> Array:
+    """Return a factor matrix of independent standard normal entries, shape ``(length, rank)``.
+
+    Examples
+    --------
+    >>> gaussian_factors(4, 2, np.random.default_rng(0)).shape
+    (4, 2)
+    """
+    return rng.standard_normal((length, rank))
+
+
+def uniform_factors(length: int, rank: int, rng: np.random.Generator) -> Array:
+    """Return a factor matrix of independent entries, uniform on [0, 1), shape ``(length, rank)``.
+
+    Nonnegative columns are collinear: in long modes any two have a cosine near 3/4.
+
+    Examples
+    --------
+    >>> uniform_factors(4, 2, np.random.default_rng(0)).shape
+    (4, 2)
+    """
+    return rng.random((length, rank))
+
+
+def collinear_factors(correlation: float) -> FactorGenerator:
+    """Return a generator of factor matrices with unit columns, any two of which have the cosine `correlation`.
+
+    The Gram matrix is exact, ``A.T @ A = (1 - c) I + c 1 1'``, and the directions are otherwise uniformly random:
+    ``A = Q L'`` with ``Q`` a random orthonormal matrix and ``L`` the Cholesky factor of the Gram matrix.
+
+    Parameters
+    ----------
+    correlation : float
+        The common cosine ``c``, at least 0 and below 1. Such a mode must be at least as long as the rank.
+
+    References
+    ----------
+    Tomasi & Bro (2006), A comparison of algorithms for fitting the PARAFAC model, Computational Statistics & Data
+    Analysis 50, 1700-1734 (simulated data with a set congruence between factors).
+
+    Examples
+    --------
+    >>> A = collinear_factors(0.9)(10, 3, np.random.default_rng(0))
+    >>> np.round(A.T @ A, 12)
+    array([[1. , 0.9, 0.9],
+           [0.9, 1. , 0.9],
+           [0.9, 0.9, 1. ]])
+    """
+    correlation = _check_share(correlation, "correlation of collinear_factors")
+
+    def draw(length: int, rank: int, rng: np.random.Generator) -> Array:
+        if length < rank:
+            refuse("a mode with collinear_factors", f"at least as long as the rank, {rank}", f"length {length}")
+        orthonormal, triangle = np.linalg.qr(rng.standard_normal((length, rank)))
+        # LAPACK ties the sign of a column to its first entry; undone, every direction is equally likely.
+        orthonormal = orthonormal * np.sign(np.diagonal(triangle))
+        gram = np.full((rank, rank), correlation)
+        np.fill_diagonal(gram, 1.0)
+        return np.asarray(orthonormal @ np.linalg.cholesky(gram).T)
+
+    return draw
+
+
+def white_noise(snr_db: float) -> Noise:
+    """Return independent Gaussian noise at an exact signal-to-noise ratio.
+
+    The draw ``N`` is scaled so that ``10 log10(||S||^2 / ||N||^2)`` equals `snr_db`, not only on average. A zero
+    signal counts as one of unit root mean square, so that `make_cp_tensor` with rank 0 gives pure noise.
+
+    Parameters
+    ----------
+    snr_db : float
+        The ratio in decibels: 20 means that the noise has a tenth of the signal's norm.
+
+    Examples
+    --------
+    >>> drawn = make_cp_tensor((5, 6, 7), rank=2, noise=white_noise(snr_db=-5), random_state=0)
+    >>> round(drawn.snr_db, 12)
+    -5.0
+    """
+    ratio = 10 ** (-check_real(snr_db, "snr_db of white_noise", above=-math.inf, below=math.inf) / 20)
+
+    def draw(signal: Array, rng: np.random.Generator) -> Array:
+        return _with_norm(rng.standard_normal(signal.shape), ratio, signal)
+
+    return draw
+
+
+def structured_noise(ratio: float, n_terms: int = 100) -> Noise:
+    """Return multilinear noise: many weak rank-one terms with Gaussian factors.
+
+    It resembles what instruments and unmodelled effects leave behind: a surplus component can describe a little of
+    it, in held-out cells too, so a held-out error keeps falling past the true rank.
+
+    Parameters
+    ----------
+    ratio : float
+        The norm of the noise in units of the signal's norm, above 0 (a zero signal counts as one of unit root mean
+        square).
+    n_terms : int
+        Number of rank-one terms.
+
+    References
+    ----------
+    Tsitsikas & Papalexakis (2020), NSVD: Normalized Singular Value Deviation reveals number of latent factors in
+    tensor decomposition, Big Data, doi 10.1089/big.2020.0074 (100 terms; 10, 50 and 100 % of the signal's norm).
+
+    Examples
+    --------
+    >>> drawn = make_cp_tensor((20, 20, 20), rank=5, noise=structured_noise(0.5), random_state=0)
+    >>> round(drawn.noise_norm / drawn.signal_norm, 12)
+    0.5
+    """
+    ratio = check_real(ratio, "ratio of structured_noise", above=0, below=math.inf)
+    n_terms = check_integer(n_terms, "n_terms of structured_noise", minimum=1)
+
+    def draw(signal: Array, rng: np.random.Generator) -> Array:
+        factors = [gaussian_factors(length, n_terms, rng) for length in signal.shape]
+        return _with_norm(CPModel(np.ones(n_terms), tuple(factors)).to_tensor(), ratio, signal)
+
+    return draw
+
+
+def make_cp_tensor(
+    shape: Sequence[int],
+    rank: int,
+    *,
+    factors: FactorGenerator | Sequence[FactorGenerator] = gaussian_factors,
+    weights: Sequence[float] | Array | None = None,
+    noise: Noise | None = None,
+    missing: float = 0.0,
+    random_state: int | np.random.Generator | None = None,
+) -> SyntheticTensor:
+    """Draw a tensor of known rank: a CP model with random factors, plus noise, with some cells missing.
+
+    The parts are drawn in the order factors, noise, missing cells. So one seed gives the same signal under every
+    noise, the same noise (but for its size) at every ratio, and a larger missing share hides the same cells and more.
+
+    Parameters
+    ----------
+    shape : sequence of int
+        The length of each mode, three modes or more.
+    rank : int
+        Number of components; 0 for a tensor of nothing but noise.
+    factors : callable or sequence of callables, one for each mode
+        How a factor matrix is drawn: `gaussian_factors`, `uniform_factors`, ``collinear_factors(correlation)``, or any
+        ``f(length, rank, rng)`` that returns an array of shape ``(length, rank)``.
+    weights : sequence of float, shape (rank,), optional
+        Multiplies the components as drawn (default: ones).
+    noise : callable, optional
+        What is added: ``white_noise(snr_db)``, ``structured_noise(ratio)``, or any ``f(signal, rng)`` that returns an
+        array of the signal's shape. Default: nothing.
+    missing : float
+        Share of cells, at least 0 and below 1, that are set to NaN, chosen at random.
+    random_state : int, Generator or None
+        The seed.
+
+    Returns
+    -------
+    SyntheticTensor
+        The tensor ``X``, the ``model`` that made it, its ``rank``, and the norms of signal and noise.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is not as described.
+
+    Examples
+    --------
+    >>> drawn = make_cp_tensor((6, 7, 8), rank=2, noise=white_noise(snr_db=20), missing=0.25, random_state=0)
+    >>> drawn
+    SyntheticTensor(shape=(6, 7, 8), rank=2, snr_db=20)
+    >>> int(np.isnan(drawn.X).sum()), drawn.X.size
+    (84, 336)
+    """
+    shape = _check_shape(shape)
+    rank = check_integer(rank, "rank of make_cp_tensor", minimum=0)
+    missing = _check_share(missing, "missing of make_cp_tensor")
+    rng = as_generator(random_state)
+
+    model = CPModel(_check_weights(weights, rank), _draw_factors(factors, shape, rank, rng))
+    signal = model.to_tensor()
+    added = np.zeros(shape) if noise is None else np.asarray(noise(signal, rng))
+    if added.shape != shape:
+        refuse("the result of noise of make_cp_tensor", f"of the signal's shape {shape}", f"shape {added.shape}")
+    X = signal + added
+    X.flat[rng.permutation(X.size)[: round(missing * X.size)]] = np.nan
+    return SyntheticTensor(X, model, float(np.linalg.norm(signal)), float(np.linalg.norm(added)))
+
+
+def _with_norm(noise: Array, ratio: float, signal: Array) -> Array:
+    """Return `noise` scaled to `ratio` times the norm of the signal (of a unit root mean square if that is zero)."""
+    norm = np.linalg.norm(signal) or math.sqrt(signal.size)
+    return np.asarray(noise * (ratio * norm / np.linalg.norm(noise)))
+
+
+def _draw_factors(
+    generators: FactorGenerator | Sequence[FactorGenerator],
+    shape: tuple[int, ...],
+    rank: int,
+    rng: np.random.Generator,
+) -> tuple[Array, ...]:
+    each = [generators] * len(shape) if callable(generators) else list(generators)
+    if len(each) != len(shape) or not all(callable(generator) for generator in each):
+        expected = f"a callable such as gaussian_factors, or one for each of the {len(shape)} modes"
+        refuse("factors of make_cp_tensor", expected, generators)
+    drawn = tuple(np.asarray(generator(length, rank, rng)) for generator, length in zip(each, shape, strict=True))
+    for factor, length in zip(drawn, shape, strict=True):
+        if factor.shape != (length, rank):
+            refuse("the result of factors of make_cp_tensor", f"of shape {(length, rank)}", f"shape {factor.shape}")
+    return drawn
+
+
+def _check_share(value: Any, what: str) -> float:
+    """Return `value` as a float, at least 0 and below 1."""
+    if not isinstance(value, numbers.Real) or not 0 <= float(value) < 1:
+        refuse(what, "a number, at least 0 and below 1", value)
+    return float(value)
+
+
+def _check_shape(shape: Sequence[int]) -> tuple[int, ...]:
+    what = "shape of make_cp_tensor"
+    try:
+        lengths = tuple(shape)
+    except TypeError:
+        refuse(what, "the lengths of three modes or more", shape, kind=TypeError)
+    if len(lengths) < 3:
+        refuse(what, "the lengths of three modes or more", shape)
+    return tuple(check_integer(length, f"each length in {what}", minimum=1) for length in lengths)
+
+
+def _check_weights(weights: Sequence[float] | Array | None, rank: int) -> Array:
+    if weights is None:
+        return np.ones(rank)
+    given = np.asarray(weights)
+    if given.shape != (rank,) or given.dtype.kind not in "iuf" or not np.isfinite(given).all():
+        refuse("weights of make_cp_tensor", f"{rank} finite numbers, one for each component", weights)
+    return given.astype(float)

@@ -1,0 +1,354 @@
+"""estimate_rank: from a tensor to a rank, its reason, and everything that led to it."""
+
+from __future__ import annotations
+
+import json
+import logging
+import math
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from autoten import report
+from autoten._validation import check_integer, check_ranks, check_real, refuse
+from autoten.cp import CPModel
+from autoten.diagnosis import data_warnings, fit_warnings
+from autoten.fitting import RESAMPLE, Plan, RankFits, check_largest_rank, entropy_of, fit_ranks
+from autoten.holdout import Holdout, RandomElements
+from autoten.io import as_tensor
+from autoten.scores import DEFAULT_SCORERS
+from autoten.selection import DEFAULT_POLICY, Alternative, Choice, Policy, apply_policy, selection_frequency
+from autoten.solvers.als import ALS
+from autoten.solvers.base import Solver
+from autoten.table import RankTable
+from autoten.tensors.protocol import Tensor
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from autoten.scores import Scorer
+
+logger = logging.getLogger("autoten")
+
+
+@dataclass(frozen=True, eq=False)
+class RankEstimate:
+    """The answer to "how many components?", with its reason, its alternatives and all that led to it.
+
+    Attributes
+    ----------
+    choice : Choice
+        What the policy answered.
+    table : RankTable
+        Every score of every rank, all replicates.
+    model : CPModel
+        The fitted model of the chosen rank, in the units of X.
+    models : mapping from rank to CPModel
+        The best model of every rank in the table.
+    probabilities : mapping from rank to float
+        How often the policy picks each rank when the folds are drawn again with replacement: how firmly these folds
+        support the choice, not yet a calibrated probability.
+    warnings : tuple of str
+        What deserves a look: degenerate or unconverged fits, ranks past what is surely unique, sparse rows.
+    timings : mapping from part to seconds
+        Where the time went.
+    settings : mapping from name to str
+        How the estimate was made, down to the seed.
+    """
+
+    choice: Choice
+    table: RankTable
+    models: Mapping[int, CPModel]
+    probabilities: Mapping[int, float]
+    warnings: tuple[str, ...]
+    timings: Mapping[str, float]
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def rank(self) -> int:
+        """The chosen rank; 0 means nothing beyond noise."""
+        return self.choice.rank
+
+    @property
+    def reason(self) -> str:
+        """Why this rank, in a sentence or two."""
+        return self.choice.reason
+
+    @property
+    def alternatives(self) -> tuple[Alternative, ...]:
+        """Other ranks worth a look, and why."""
+        return self.choice.alternatives
+
+    @property
+    def model(self) -> CPModel:
+        """The fitted model of the chosen rank, in the units of X."""
+        return self.models[self.rank]
+
+    def select(self, policy: Policy) -> Choice:
+        """Return the choice of another policy from the same table; nothing is fitted again."""
+        return apply_policy(policy, self.table)
+
+    def report(self) -> str:
+        """Return the whole answer as plain text: rank, reason, alternatives, table, warnings, settings."""
+        return report.as_text(self)
+
+    def to_frame(self) -> Any:
+        """Return the table as a pandas data frame, one row per rank."""
+        return self.table.to_frame()
+
+    def to_json(self) -> str:
+        """Return rank, reason, probabilities, table and settings as a JSON document (NaN becomes null)."""
+        return json.dumps(report.as_plain(self), indent=2, allow_nan=False)
+
+    def plot(self) -> Any:
+        """Draw the overview figure and return its Axes."""
+        from autoten import plots
+
+        return plots.plot_overview(self.table, self.choice)
+
+    def save(self, path: str | Path) -> None:
+        """Write everything but X to `path` (``.npz``, no pickle); `autoten.load` reads it back."""
+        from autoten import persistence
+
+        persistence.save(self, path)
+
+    def _repr_html_(self) -> str:
+        return report.as_html(self)
+
+    def __repr__(self) -> str:
+        return f"RankEstimate(rank={self.rank}, ranks={self.table.ranks.tolist()}, warnings={len(self.warnings)})"
+
+
+def estimate_rank(
+    X: Any,
+    ranks: Iterable[int] = range(1, 11),
+    *,
+    solver: Solver = ALS(),  # noqa: B008 (a frozen value)
+    scorers: Sequence[Scorer] = DEFAULT_SCORERS,
+    policy: Policy = DEFAULT_POLICY,
+    holdout: Holdout = RandomElements(0.1),  # noqa: B008 (a frozen value)
+    n_starts: int = 10,
+    n_folds: int = 5,
+    random_state: int | np.random.Generator | None = None,
+    n_jobs: int = 1,
+    progress: bool = False,
+    max_time: float | None = None,
+) -> RankEstimate:
+    """Estimate how many PARAFAC/CP components a tensor supports.
+
+    Every candidate rank is fitted from several starts and scored on two axes that disagree in useful ways: core
+    consistency (is the structure really multilinear?) and held-out error (does the model predict cells it has not
+    seen?). The policy trades them off.
+
+    Parameters
+    ----------
+    X : array_like of shape (I_1, ..., I_N), N >= 3
+        The data: an array of any real type (NaN = missing), ``numpy.ma``, a memory map, a `Preprocessed` tensor.
+    ranks : iterable of int
+        Candidate ranks, >= 1. Rank 0, the model without components, always stands in the table.
+    solver : Solver
+        How models are fitted.
+    scorers : sequence of functions
+        Each takes the tensor and the fits of one rank and returns a dict of scores.
+    policy : function from RankTable to Choice (or to a rank)
+        How the rank is chosen; see `autoten.selection`. Others can be applied later with ``.select``.
+    holdout : Holdout
+        What is hidden: `RandomElements`, `RandomFibres` or `Blocks`.
+    n_starts, n_folds : int
+        Number of starts per rank and of held-out folds, >= 1 and >= 2.
+    random_state : int, Generator or None
+        Same seed, same answer, for any `n_jobs`.
+    n_jobs : int
+        Workers, through joblib; -1 for all cores. Each fit runs on one thread.
+    progress : bool
+        Show a progress bar.
+    max_time : float, optional
+        Seconds after which no further rank is begun; the answer then covers the ranks that are done and says so.
+
+    Returns
+    -------
+    RankEstimate
+        ``rank``, ``reason``, ``alternatives``, ``probabilities``, ``table``, ``model``, ``warnings``, ``timings``;
+        ``report()``, ``plot()``, ``select(policy)``, ``save(path)``.
+
+    Raises
+    ------
+    TypeError, ValueError
+        One sentence for each unsuitable argument: what was expected, what was got, what to do.
+    TimeoutError
+        If `max_time` was over before a single rank was done.
+
+    Notes
+    -----
+    ``KeyboardInterrupt`` once rank 1 is done returns what is finished, with ``table.complete`` False.
+
+    References
+    ----------
+    Zabir & Papalexakis (2017), arXiv 1709.01147; Papalexakis (2016), SDM; Bro & Kiers (2003), J. Chemometrics 17.
+
+    Examples
+    --------
+    >>> from autoten import estimate_rank
+    >>> from autoten.datasets import load_amino_acids
+    >>> estimate = estimate_rank(load_amino_acids().X, range(1, 5), random_state=0)
+    >>> estimate.rank
+    3
+    """
+    began = time.monotonic()
+    steps = tuple(getattr(X, "steps", ()))
+    tensor = as_tensor(X)
+    candidates = check_ranks(ranks)
+    check_largest_rank(tensor.shape, candidates[-1], "the largest of the ranks of estimate_rank")
+    _check_choices(solver, policy, holdout, scorers)
+    plan = Plan(
+        solver,
+        holdout,
+        check_integer(n_starts, "n_starts of estimate_rank", minimum=1),
+        check_integer(n_folds, "n_folds of estimate_rank", minimum=2),
+        entropy_of(random_state),
+        n_jobs,
+        math.inf if max_time is None else began + check_real(max_time, "max_time", above=0.0, below=math.inf),
+    )
+    sweep = _Sweep(tensor, scorers)
+    sweep.run(candidates, plan, progress)
+    table = sweep.table()
+    selecting = time.monotonic()
+    choice = apply_policy(policy, table)
+    probabilities = choice.probabilities or selection_frequency(policy, table, plan.rng(RESAMPLE))
+    warnings = (*data_warnings(tensor, table), *sweep.warnings, *fit_warnings(tensor, table, choice.rank))
+    finished = time.monotonic()
+    timings = {**sweep.timings, "selection": finished - selecting, "total": finished - began}
+    settings = {
+        "shape": list(tensor.shape),
+        "observed": tensor.n_observed,
+        "preprocessing": list(steps),
+        "solver": repr(solver),
+        "holdout": repr(holdout),
+        "policy": getattr(policy, "__name__", repr(policy)),
+        "n_starts": plan.n_starts,
+        "n_folds": plan.n_folds,
+        "seed": plan.entropy,
+    }
+    models = {rank: model.scaled(tensor.scale) for rank, model in sweep.models.items()}
+    return RankEstimate(choice, table, models, probabilities, warnings, timings, settings)
+
+
+def select_rank(table: RankTable, policy: Policy = DEFAULT_POLICY) -> Choice:
+    """Return a policy's choice from a table of scores; nothing is fitted.
+
+    Parameters
+    ----------
+    table : RankTable
+        From `estimate_rank`, or made from scores of your own.
+    policy : function from RankTable to Choice (or to a rank)
+
+    Returns
+    -------
+    Choice
+
+    Raises
+    ------
+    ValueError
+        If the policy needs a score that the table lacks, or answers with something that is no rank of the table.
+
+    Examples
+    --------
+    >>> from autoten import RankTable, select_rank
+    >>> table = RankTable([0, 1, 2], {"heldout": [[1.0, 1.0], [0.2, 0.3], [0.21, 0.31]]}, (5, 6, 7))
+    >>> select_rank(table, lambda table: int(table.mean("heldout").argmin())).rank
+    1
+    """
+    return apply_policy(policy, table)
+
+
+class _Sweep:
+    """Scores ranks as their fits arrive, and keeps of each only its scores and its best model."""
+
+    def __init__(self, tensor: Tensor, scorers: Sequence[Scorer]) -> None:
+        self.models: dict[int, CPModel] = {}
+        self.timings: dict[str, float] = {"starts": 0.0, "folds": 0.0, "scores": 0.0}
+        self.warnings: list[str] = []
+        self._tensor = tensor
+        self._scorers = scorers
+        self._scores: list[Mapping[str, Any]] = []
+        self._complete = False
+
+    def run(self, ranks: Sequence[int], plan: Plan, progress: bool) -> None:
+        """Fit and score rank after rank until all are done, time is up or the user interrupts."""
+        total = max(ranks) * plan.n_starts + len(ranks) * plan.n_folds
+        with _ProgressBar(total, progress) as advance:
+            try:
+                for fits in fit_ranks(self._tensor, ranks, plan, advance):
+                    self._score(fits)
+            except KeyboardInterrupt:
+                if len(self._scores) < 2:
+                    raise
+        self._complete = set(ranks) <= set(self.models)
+        if not self._complete:
+            done = max(self.models)
+            if done == 0:
+                raise TimeoutError(
+                    f"max_time must be long enough for one rank. Rank {ranks[0]} did not finish. Raise it."
+                )
+            self.warnings.append(
+                f"The run ended early: of ranks {ranks[0]} to {ranks[-1]} only those up to {done} are in the table."
+            )
+
+    def _score(self, fits: RankFits) -> None:
+        began = time.monotonic()
+        scores: dict[str, Any] = {}
+        for scorer in self._scorers:
+            scores.update(scorer(self._tensor, fits))
+        self._scores.append(scores)
+        self.models[fits.rank] = fits.best.model
+        for part, seconds in fits.seconds.items():
+            self.timings[part] += seconds
+        self.timings["scores"] += time.monotonic() - began
+        logger.info("rank %d: loss %.6g", fits.rank, fits.best.loss)
+
+    def table(self) -> RankTable:
+        """Return the table of all scores; rows with fewer replicates are filled up with NaN."""
+        columns = {}
+        for name in dict.fromkeys(name for scores in self._scores for name in scores):
+            rows = [np.atleast_1d(np.asarray(scores.get(name, np.nan), dtype=float)) for scores in self._scores]
+            width = max(len(row) for row in rows)
+            columns[name] = np.array([np.pad(row, (0, width - len(row)), constant_values=np.nan) for row in rows])
+        return RankTable(np.array(sorted(self.models)), columns, self._tensor.shape, self._complete)
+
+
+class _ProgressBar:
+    """A tqdm bar over fits, on stderr or in a notebook; nothing at all unless asked for."""
+
+    def __init__(self, total: int, shown: bool) -> None:
+        self._total, self._shown = total, shown
+
+    def __enter__(self) -> Callable[[int], Any]:
+        from tqdm.auto import tqdm
+
+        self._bar = tqdm(total=self._total, unit="fit", disable=not self._shown)
+        update: Callable[[int], Any] = self._bar.update
+        return update
+
+    def __exit__(self, *error: object) -> None:
+        self._bar.close()
+
+
+def _check_choices(solver: Any, policy: Any, holdout: Any, scorers: Any) -> None:
+    if not hasattr(solver, "fit") or isinstance(solver, type):
+        refuse("solver of estimate_rank", "a Solver such as ALS()", solver, kind=TypeError)
+    if not callable(policy) or isinstance(policy, type):
+        refuse(
+            "policy of estimate_rank", "a function from a RankTable to a Choice, such as Knee()", policy, kind=TypeError
+        )
+    if not hasattr(holdout, "folds") or isinstance(holdout, type):
+        refuse("holdout of estimate_rank", "a hold-out such as RandomElements(0.1)", holdout, kind=TypeError)
+    if not isinstance(scorers, Sequence) or not all(callable(scorer) for scorer in scorers):
+        refuse(
+            "scorers of estimate_rank",
+            "a sequence of functions of a tensor and the fits of a rank",
+            scorers,
+            kind=TypeError,
+        )

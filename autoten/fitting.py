@@ -1,0 +1,306 @@
+"""fit_ranks: every fit that anything later needs, made once, rank after rank."""
+
+from __future__ import annotations
+
+import math
+import os
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from joblib import Parallel, delayed
+from threadpoolctl import threadpool_limits
+
+from autoten._validation import as_generator, check_integer, check_mode, refuse
+from autoten.cp import CPModel, factor_match_score
+from autoten.holdout import Fold, Holdout
+from autoten.io import as_tensor
+from autoten.solvers.als import ALS
+from autoten.solvers.base import Fit, Solver
+from autoten.solvers.starts import make_start
+from autoten.tensors.protocol import Cells, Tensor
+
+# Starts of a fold that may not start from the full fit; its training tensor is small.
+COLD_FOLD_STARTS = 3
+
+# Starts are explored for this many sweeps each; the best few are then refined until they converge.
+EXPLORING_SWEEPS = 60
+N_REFINED = 3
+
+# One stream of random numbers per purpose, keyed by (purpose, rank, number): no count of workers, ranks or folds
+# changes another number.
+START, FOLD, DRAW_FOLDS, RESAMPLE = range(4)
+
+
+@dataclass(frozen=True, eq=False)
+class FoldFit:
+    """A fold's model of the whole tensor (None where it is not defined), and the cells it has not seen."""
+
+    model: CPModel | None
+    cells: Cells
+    converged: bool
+
+
+@dataclass(frozen=True, eq=False)
+class RankFits:
+    """All fits of one rank. Lives until its scores are taken; of the models only the best one's is kept."""
+
+    rank: int
+    starts: tuple[Fit, ...]
+    folds: tuple[FoldFit, ...]
+    seconds: dict[str, float]
+
+    @property
+    def best(self) -> Fit:
+        """The start with the smallest loss."""
+        return min(self.starts, key=lambda fit: fit.loss)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How a rank sweep is to be fitted."""
+
+    solver: Solver
+    holdout: Holdout
+    n_starts: int
+    n_folds: int
+    entropy: int
+    n_jobs: int = 1
+    deadline: float = math.inf
+
+    def rng(self, *key: int) -> np.random.Generator:
+        """Return the stream of random numbers with this key."""
+        return np.random.default_rng(np.random.SeedSequence(self.entropy, spawn_key=key))
+
+
+def fit_parafac(
+    X: Any, rank: int, *, solver: Solver | None = None, n_starts: int = 10, random_state: Any = None
+) -> Fit:
+    """Fit a PARAFAC/CP model of one rank and return the best of several starts.
+
+    Parameters
+    ----------
+    X : array_like of shape (I_1, ..., I_N), N >= 3
+        The data; NaN and masked cells are missing.
+    rank : int
+        Number of components, >= 1.
+    solver : Solver, optional
+        ``ALS()`` by default.
+    n_starts : int
+        Number of starts, of mixed kinds: spectral, Gaussian and nonnegative.
+    random_state : int, Generator or None
+        Same seed, same result.
+
+    Returns
+    -------
+    Fit
+        ``model`` in the units of X, ``loss`` (unexplained share of the sum of squares), ``n_iter``, ``converged``,
+        ``history``.
+
+    Raises
+    ------
+    TypeError, ValueError
+        One sentence for each unsuitable argument.
+
+    Examples
+    --------
+    >>> from autoten.datasets import load_amino_acids
+    >>> fit = fit_parafac(load_amino_acids().X, 3, random_state=0)
+    >>> fit.model.shape, round(100 * (1 - fit.loss), 2)
+    ((5, 201, 61), 99.94)
+    """
+    tensor = as_tensor(X)
+    rank = check_integer(rank, "rank of fit_parafac", minimum=1)
+    check_largest_rank(tensor.shape, rank, "rank of fit_parafac")
+    n_starts = check_integer(n_starts, "n_starts", minimum=1)
+    plan = Plan(solver or ALS(), _NO_HOLDOUT, n_starts, 0, entropy_of(random_state))
+    with threadpool_limits(limits=1, user_api="blas"):
+        fits = _fit_starts(Parallel(n_jobs=1), tensor, plan, rank, _empty(tensor))
+    best = min(fits, key=lambda fit: fit.loss)
+    return Fit(best.model.scaled(tensor.scale), best.loss, best.n_iter, best.converged, best.history)
+
+
+def split_half(
+    X: Any,
+    rank: int,
+    mode: int = 0,
+    *,
+    solver: Solver | None = None,
+    n_splits: int = 5,
+    n_starts: int = 5,
+    random_state: Any = None,
+) -> np.ndarray[Any, Any]:
+    """Return how well models of two random halves of a sample mode agree in the other modes.
+
+    Parameters
+    ----------
+    X : array_like of shape (I_1, ..., I_N)
+        The data.
+    rank : int
+        Number of components.
+    mode : int
+        The mode of samples, of length >= 4, that is split.
+    solver : Solver, optional
+        ``ALS()`` by default.
+    n_splits, n_starts : int
+        Number of random splits, and of starts for each half.
+    random_state : int, Generator or None
+        Same seed, same result.
+
+    Returns
+    -------
+    array of shape (n_splits,)
+        Factor match scores over the other modes, in [0, 1].
+
+    Raises
+    ------
+    ValueError
+        If the mode is too short to split, or another argument is unsuitable.
+
+    References
+    ----------
+    Harshman & Lundy (1984), in Law et al., Research Methods for Multimode Data Analysis, 122-215.
+
+    Examples
+    --------
+    >>> from autoten.datasets import make_cp_tensor
+    >>> X = make_cp_tensor((20, 8, 9), 2, random_state=0).X
+    >>> bool(split_half(X, 2, n_splits=2, random_state=0).min() > 0.95)
+    True
+    """
+    tensor = as_tensor(X)
+    mode = check_mode(mode, len(tensor.shape), "mode of split_half")
+    length = tensor.shape[mode]
+    if length < 4:
+        refuse("the mode to split", "of length >= 4", f"length {length}")
+    rank = check_integer(rank, "rank of split_half", minimum=1)
+    rng = np.random.default_rng(entropy_of(random_state))
+    scores = []
+    for _ in range(check_integer(n_splits, "n_splits", minimum=1)):
+        shuffled = rng.permutation(length)
+        models = []
+        for half in (shuffled[: length // 2], shuffled[length // 2 :]):
+            indices = [np.sort(half) if n == mode else np.arange(size) for n, size in enumerate(tensor.shape)]
+            seed = int(rng.integers(2**32))
+            fit = fit_parafac(tensor.sub(indices), rank, solver=solver, n_starts=n_starts, random_state=seed)
+            factors = tuple(factor for n, factor in enumerate(fit.model.factors) if n != mode)
+            models.append(CPModel(fit.model.weights, factors))
+        scores.append(factor_match_score(*models))
+    return np.array(scores)
+
+
+def fit_ranks(
+    tensor: Tensor, ranks: Sequence[int], plan: Plan, on_fit: Callable[[int], None] = lambda n: None
+) -> Iterator[RankFits]:
+    """Yield the fits of rank 0 and of each requested rank, smallest first.
+
+    Every rank up to the largest is fitted, because each one gives the next a start to grow from; only requested ranks
+    are held out. Stops early, with whole ranks only, once the plan's deadline has passed.
+
+    Parameters
+    ----------
+    tensor : Tensor
+    ranks : sequence of int
+        Increasing, >= 1.
+    plan : Plan
+    on_fit : callable
+        Called with the number of fits just finished.
+    """
+    folds = plan.holdout.folds(tensor, plan.n_folds, plan.rng(DRAW_FOLDS))
+    null = plan.solver.fit(tensor, _empty(tensor))
+    yield RankFits(0, (null,), tuple(FoldFit(null.model, fold.cells, True) for fold in folds), {})
+    best = null
+    with threadpool_limits(limits=1, user_api="blas"), Parallel(n_jobs=plan.n_jobs, prefer="threads") as parallel:
+        for rank in range(1, max(ranks) + 1):
+            began = time.monotonic()
+            starts = _fit_starts(parallel, tensor, plan, rank, best.model)
+            on_fit(len(starts))
+            fitted = time.monotonic()
+            best = min(starts, key=lambda fit: fit.loss)
+            if rank not in ranks:
+                continue
+            held_out = parallel(
+                _task(_fit_fold, tensor, plan, fold, best.model, number) for number, fold in enumerate(folds)
+            )
+            on_fit(len(held_out))
+            done = time.monotonic()
+            if done > plan.deadline:
+                return
+            seconds = {"starts": fitted - began, "folds": done - fitted}
+            yield RankFits(rank, tuple(starts), tuple(held_out), seconds)
+
+
+def entropy_of(random_state: Any) -> int:
+    """Return the integer from which every stream of random numbers derives."""
+    rng = as_generator(random_state)
+    return int(random_state) if isinstance(random_state, (int, np.integer)) else int(rng.integers(2**63))
+
+
+def largest_useful_rank(shape: Sequence[int]) -> int:
+    """Return the product of all mode lengths but the largest: no tensor of this shape has a larger rank."""
+    return math.prod(sorted(shape)[:-1])
+
+
+def check_largest_rank(shape: Sequence[int], rank: int, what: str) -> None:
+    """Refuse a rank above what any tensor of this shape can have."""
+    bound = largest_useful_rank(shape)
+    if rank > bound:
+        refuse(what, f"at most {bound}, the largest rank that a tensor of shape {tuple(shape)} can have", str(rank))
+
+
+def _fit_starts(parallel: Parallel, tensor: Tensor, plan: Plan, rank: int, smaller: CPModel) -> tuple[Fit, ...]:
+    """Return a fit from every start: all explored for a few sweeps, the best of them refined until they converge."""
+    numbers = range(plan.n_starts)
+    explored: list[Fit] = parallel(_task(_explore, tensor, plan, rank, number, smaller) for number in numbers)
+    promising = sorted(numbers, key=lambda number: explored[number].loss)[:N_REFINED]
+    refined = parallel(_task(_refine, tensor, plan, explored[number]) for number in promising)
+    fits = dict(enumerate(explored)) | dict(zip(promising, refined, strict=True))
+    return tuple(fits[number] for number in numbers)
+
+
+def _explore(tensor: Tensor, plan: Plan, rank: int, number: int, smaller: CPModel) -> Fit:
+    start = make_start(number, tensor, rank, smaller, plan.rng(START, rank, number))
+    return plan.solver.fit(tensor, start, max_iter=EXPLORING_SWEEPS, deadline=plan.deadline)
+
+
+def _refine(tensor: Tensor, plan: Plan, fit: Fit) -> Fit:
+    return fit if fit.converged else plan.solver.fit(tensor, fit.model, deadline=plan.deadline)
+
+
+def _fit_fold(tensor: Tensor, plan: Plan, fold: Fold, full: CPModel, number: int) -> FoldFit:
+    training = fold.training(tensor)
+    if fold.warm:
+        starts = [fold.restrict(full)]
+    else:
+        rng = plan.rng(FOLD, full.rank, number)
+        nothing = _empty(training)
+        starts = [make_start(1 + k, training, full.rank, nothing, rng) for k in range(COLD_FOLD_STARTS)]
+    fits = [plan.solver.fit(training, start, deadline=plan.deadline) for start in starts]
+    best = min(fits, key=lambda fit: fit.loss)
+    return FoldFit(fold.complete(tensor, best.model), fold.cells, best.converged)
+
+
+def _empty(tensor: Tensor) -> CPModel:
+    return CPModel(np.zeros(0), tuple(np.zeros((length, 0)) for length in tensor.shape))
+
+
+class _NoHoldout:
+    def folds(self, tensor: Tensor, n_folds: int, rng: np.random.Generator) -> Sequence[Fold]:
+        return []
+
+
+_NO_HOLDOUT = _NoHoldout()
+
+
+def _task(function: Callable[..., Any], *arguments: Any) -> Any:
+    """Return joblib's record of a call."""
+    return delayed(_single_threaded)(os.getpid(), function, *arguments)
+
+
+def _single_threaded(parent: int, function: Callable[..., Any], *arguments: Any) -> Any:
+    """Call `function` with one BLAS thread; in the process that set up the work that is already so."""
+    with nullcontext() if os.getpid() == parent else threadpool_limits(limits=1, user_api="blas"):
+        return function(*arguments)

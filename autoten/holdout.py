@@ -1,0 +1,258 @@
+"""What to hide: held-out folds, the same ones for every rank.
+
+A hold-out is a frozen record with one method, ``folds``; a fold says which tensor to fit, where to start, and how a
+model of that tensor becomes one of the whole, to be compared on the fold's cells.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import prod
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from autoten._validation import check_integer, check_mode, check_real
+from autoten.cp import CPModel, is_surely_unique
+from autoten.tensors.equations import solve_rows
+
+if TYPE_CHECKING:
+    from autoten.tensors.protocol import Cells, Tensor
+
+# A slab never loses more than this share of its observed cells to one fold.
+LARGEST_LOSS = 0.5
+
+
+class Fold(Protocol):
+    """One held-out part of a tensor."""
+
+    @property
+    def cells(self) -> Cells:
+        """The cells to predict, sorted."""
+
+    @property
+    def warm(self) -> bool:
+        """Whether a fit may start from the fit of the whole tensor."""
+
+    def training(self, tensor: Tensor) -> Tensor:
+        """Return what may be seen."""
+
+    def restrict(self, model: CPModel) -> CPModel:
+        """Return the part of a model of the whole tensor that describes the training tensor."""
+
+    def complete(self, tensor: Tensor, model: CPModel) -> CPModel | None:
+        """Return the model of the whole tensor from one of the training tensor; None where that is not defined."""
+
+
+class Holdout(Protocol):
+    """Chooses folds. A frozen record of its own parameters."""
+
+    def folds(self, tensor: Tensor, n_folds: int, rng: np.random.Generator) -> Sequence[Fold]:
+        """Return `n_folds` folds, drawn once for all ranks."""
+
+
+@dataclass(frozen=True)
+class RandomElements:
+    """Hide single cells at random: tests interpolation between neighbours in every mode.
+
+    Parameters
+    ----------
+    share : float
+        Share of the observed cells that each fold hides, in (0, 0.5]. Folds are disjoint while share * n_folds <= 1.
+
+    Notes
+    -----
+    No slab loses more than half of its observed cells to one fold: surplus cells are put back.
+
+    Examples
+    --------
+    >>> from autoten import estimate_rank
+    >>> from autoten.datasets import load_amino_acids
+    >>> X = load_amino_acids().X
+    >>> estimate_rank(X, range(1, 5), holdout=RandomElements(0.2), random_state=0).rank
+    3
+    """
+
+    share: float = 0.1
+
+    def __post_init__(self) -> None:
+        check_real(self.share, "share of RandomElements", above=0.0, below=0.5000001)
+
+    def folds(self, tensor: Tensor, n_folds: int, rng: np.random.Generator) -> list[_Cells]:
+        """Return the folds."""
+        observed = _observed(tensor)
+        size = max(1, round(self.share * len(observed)))
+        return [_Cells.of(tensor, observed[drawn]) for drawn in _disjoint(len(observed), size, n_folds, rng)]
+
+
+@dataclass(frozen=True)
+class RandomFibres:
+    """Hide whole fibres along one mode: a harsher test where that mode is ordered or autocorrelated.
+
+    Parameters
+    ----------
+    mode : int
+        The mode along which the fibres run (a spectrum, a time course).
+    share : float
+        Share of the fibres that each fold hides, in (0, 0.5].
+    """
+
+    mode: int
+    share: float = 0.1
+
+    def __post_init__(self) -> None:
+        check_integer(self.mode, "mode of RandomFibres", minimum=-64)
+        check_real(self.share, "share of RandomFibres", above=0.0, below=0.5000001)
+
+    def folds(self, tensor: Tensor, n_folds: int, rng: np.random.Generator) -> list[_Cells]:
+        """Return the folds."""
+        mode = check_mode(self.mode, len(tensor.shape), "mode of RandomFibres")
+        # Number the fibres by their linear index with this mode left out.
+        index = list(np.unravel_index(_observed(tensor), tensor.shape))
+        del index[mode]
+        others = tuple(length for n, length in enumerate(tensor.shape) if n != mode)
+        fibre = np.ravel_multi_index(index, others)
+        size = max(1, round(self.share * prod(others)))
+        folds = []
+        for drawn in _disjoint(prod(others), size, n_folds, rng):
+            hidden = np.zeros(prod(others), dtype=bool)
+            hidden[drawn] = True
+            folds.append(_Cells.of(tensor, _observed(tensor)[hidden[fibre]]))
+        return folds
+
+
+@dataclass(frozen=True)
+class Blocks:
+    """Bi-cross-validation: fit one corner of the tensor, predict the opposite one by regression.
+
+    Every mode's indices are split into kept and left-out. The model is fitted on the corner that is kept in every
+    mode; the left-out rows of each factor follow by least squares from the side block that is left out in that mode
+    alone; the block that is left out in every mode is predicted. Nothing is imputed and no start leaks, but the
+    kept corner must support the rank: where Kruskal's condition fails there, the score is NaN. Unsuitable for
+    mixtures with pure samples, whose components the kept corner may never see.
+
+    Parameters
+    ----------
+    share : float
+        Share of each mode's indices that is left out, in (0, 0.75]. Shares far below one half predict too few cells.
+    contiguous : bool
+        Leave out runs of neighbouring indices (for ordered, autocorrelated modes) in place of scattered ones.
+
+    References
+    ----------
+    Owen & Perry (2009), Annals of Applied Statistics 3, 564-594 (for matrices).
+    """
+
+    share: float = 0.5
+    contiguous: bool = False
+
+    def __post_init__(self) -> None:
+        check_real(self.share, "share of Blocks", above=0.0, below=0.7500001)
+
+    def folds(self, tensor: Tensor, n_folds: int, rng: np.random.Generator) -> list[_Block]:
+        """Return the folds."""
+        return [
+            _Block.of(tensor, tuple(self._left_out(length, rng) for length in tensor.shape)) for _ in range(n_folds)
+        ]
+
+    def _left_out(self, length: int, rng: np.random.Generator) -> NDArray[np.int64]:
+        size = min(max(1, round(self.share * length)), length - 1)
+        if self.contiguous:
+            return np.arange(size) + rng.integers(length - size + 1)
+        return np.sort(rng.choice(length, size, replace=False))
+
+
+@dataclass(frozen=True, eq=False)
+class _Cells:
+    """A fold that hides a list of cells; the model of what is left is a model of the whole."""
+
+    cells: Cells
+    warm: bool = True
+
+    @classmethod
+    def of(cls, tensor: Tensor, cells: Cells) -> _Cells:
+        return cls(_spare_slabs(tensor, np.sort(cells)))
+
+    def training(self, tensor: Tensor) -> Tensor:
+        return tensor.hide(self.cells)
+
+    def restrict(self, model: CPModel) -> CPModel:
+        return model
+
+    def complete(self, tensor: Tensor, model: CPModel) -> CPModel:
+        return model
+
+
+@dataclass(frozen=True, eq=False)
+class _Block:
+    """A fold of bi-cross-validation."""
+
+    cells: Cells
+    left_out: tuple[NDArray[np.int64], ...]
+    kept: tuple[NDArray[np.int64], ...]
+    warm: bool = False
+
+    @classmethod
+    def of(cls, tensor: Tensor, left_out: tuple[NDArray[np.int64], ...]) -> _Block:
+        kept = tuple(np.setdiff1d(np.arange(length), out) for length, out in zip(tensor.shape, left_out, strict=True))
+        block = np.ravel_multi_index(np.ix_(*left_out), tensor.shape).ravel()
+        return cls(np.setdiff1d(block, tensor.hidden, assume_unique=True), left_out, kept)
+
+    def training(self, tensor: Tensor) -> Tensor:
+        return tensor.sub(self.kept)
+
+    def restrict(self, model: CPModel) -> CPModel:
+        return model.rows(self.kept)
+
+    def complete(self, tensor: Tensor, model: CPModel) -> CPModel | None:
+        if not is_surely_unique(model.shape, model.rank) or model.rank > prod(sorted(model.shape)[:-1]):
+            return None
+        folded = model.folded()
+        factors = []
+        for mode, factor in enumerate(folded):
+            side = tuple(self.left_out[n] if n == mode else kept for n, kept in enumerate(self.kept))
+            rows = np.zeros((tensor.shape[mode], model.rank))
+            rows[self.kept[mode]] = factor
+            rows[self.left_out[mode]] = regressed_rows(tensor.sub(side), folded, mode)
+            factors.append(rows)
+        return CPModel(np.ones(model.rank), tuple(factors))
+
+
+def regressed_rows(tensor: Tensor, factors: Sequence[NDArray[Any]], mode: int) -> NDArray[Any]:
+    """Return the rows of `mode` that fit `tensor` best in least squares when every other factor is given."""
+    factors = list(factors)
+    factors[mode] = np.zeros((tensor.shape[mode], factors[mode].shape[1]))
+    gram, rhs = tensor.normal_equations(exact=True).at(factors, mode)
+    return solve_rows(gram, rhs, factors[mode])
+
+
+def _observed(tensor: Tensor) -> Cells:
+    mask = np.ones(prod(tensor.shape), dtype=bool)
+    mask[tensor.hidden] = False
+    return np.flatnonzero(mask)
+
+
+def _disjoint(n: int, size: int, n_folds: int, rng: np.random.Generator) -> list[NDArray[np.int64]]:
+    """Return `n_folds` draws of `size` out of `n`, disjoint for as long as one permutation lasts."""
+    draws: list[NDArray[np.int64]] = []
+    per_permutation = max(1, n // size)
+    while len(draws) < n_folds:
+        permutation = rng.permutation(n)
+        draws.extend(permutation[k * size : (k + 1) * size] for k in range(per_permutation))
+    return draws[:n_folds]
+
+
+def _spare_slabs(tensor: Tensor, cells: Cells) -> Cells:
+    """Return `cells` without those by which a slab would lose more than half of what is observed in it."""
+    keep = np.ones(len(cells), dtype=bool)
+    index = np.unravel_index(cells, tensor.shape)
+    gaps = np.unravel_index(tensor.hidden, tensor.shape)
+    for mode, length in enumerate(tensor.shape):
+        observed = prod(tensor.shape) // length - np.bincount(gaps[mode], minlength=length)
+        losses = np.bincount(index[mode][keep], minlength=length)
+        for slab in np.flatnonzero(losses > LARGEST_LOSS * observed):
+            inside = np.flatnonzero(keep & (index[mode] == slab))
+            keep[inside[int(LARGEST_LOSS * observed[slab]) :]] = False
+    return cells[keep]

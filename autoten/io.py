@@ -1,0 +1,177 @@
+"""From what people have to a tensor: the only place that looks at input types, NaN and dtype."""
+
+from __future__ import annotations
+
+from math import prod
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from autoten._validation import refuse
+from autoten.tensors.dense import DenseTensor
+
+if TYPE_CHECKING:
+    from autoten.tensors.protocol import Tensor
+
+# Squares and their sums stay far inside the floating range while the largest magnitude is inside these powers of two.
+SAFE_EXPONENTS = {"f": (-30, 30), "d": (-300, 300)}
+
+READABLE = (".npy", ".npz", ".mat")
+
+
+def as_tensor(X: Any) -> Tensor:
+    """Return `X` as a tensor that solvers, scores and hold-outs can use.
+
+    Parameters
+    ----------
+    X : array_like of shape (I_1, ..., I_N), N >= 3
+        Numbers in any layout, byte order or memory map; NaN and the masked cells of a ``numpy.ma`` array are missing.
+        float32 stays float32, every other real type becomes float64. A tensor is returned as it is.
+
+    Raises
+    ------
+    TypeError, ValueError
+        One sentence: what was expected, what was got, what to do.
+    """
+    if isinstance(X, DenseTensor) or hasattr(X, "normal_equations"):
+        return X  # type: ignore[no-any-return]
+    X = getattr(X, "X", X) if hasattr(X, "steps") else X
+    array, missing = _numbers(X)
+    _check_shape(array.shape)
+    if missing is None:
+        missing = np.isnan(array)
+    else:
+        missing = missing | np.isnan(array)
+    if missing.any():
+        _check_missing(missing)
+        array = np.where(missing, array.dtype.type(0), array)
+    if not np.isfinite(array).all():
+        infinite = f"{int((~np.isfinite(array)).sum())} infinite cells"
+        refuse("X", "finite, with NaN for missing cells", infinite, "Set them to NaN if they are missing.")
+    array, scale = _into_range(np.ascontiguousarray(array))
+    tensor = DenseTensor(array, scale)
+    return tensor.hide(np.flatnonzero(missing)) if missing.any() else tensor
+
+
+def masked(X: Any, observed: Any) -> np.ma.MaskedArray[Any, Any]:
+    """Return `X` with only the cells where `observed` is True counted as seen.
+
+    Parameters
+    ----------
+    X : array_like of shape (I_1, ..., I_N)
+        The data; what it holds at unobserved cells is never used.
+    observed : array_like of bool, shape (I_1, ..., I_N)
+        True = observed, as in tensorly and tensortools (``numpy.ma`` uses the opposite sense).
+
+    Raises
+    ------
+    ValueError
+        If the shapes differ or `observed` is not boolean.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> X = np.arange(24.0).reshape(2, 3, 4)
+    >>> int(masked(X, X != 5).count())
+    23
+    """
+    X, observed = np.asanyarray(X), np.asarray(observed)
+    if observed.shape != X.shape:
+        refuse("observed", f"an array of X's shape {X.shape}", f"shape {observed.shape}")
+    if observed.dtype != bool and not np.isin(observed, (0, 1)).all():
+        refuse("observed", "boolean, True for an observed cell", f"dtype {observed.dtype}")
+    return np.ma.masked_array(X, mask=~observed.astype(bool))
+
+
+def read_tensor(path: str | Path) -> NDArray[Any]:
+    """Return the tensor in a ``.npy``, ``.npz`` or ``.mat`` file.
+
+    Of a file that holds several arrays the one called ``X`` is taken, or the only one with three or more modes.
+
+    Raises
+    ------
+    ValueError
+        If the file cannot be read or holds no such tensor, or several: the sentence names what it holds.
+    """
+    path = Path(path)
+    if path.suffix not in READABLE:
+        refuse("the file", f"one of {', '.join(READABLE)}", path.name)
+    if not path.is_file():
+        refuse("the file", "an existing file", str(path))
+    try:
+        if path.suffix == ".npy":
+            return np.asarray(np.load(path, allow_pickle=False))
+        if path.suffix == ".npz":
+            with np.load(path, allow_pickle=False) as archive:
+                arrays = {name: archive[name] for name in archive.files}
+        else:
+            from scipy.io import loadmat
+
+            arrays = {name: value for name, value in loadmat(path).items() if not name.startswith("__")}
+    except Exception as error:  # readers raise whatever a broken file provokes
+        message = f"{path.name} cannot be read as a {path.suffix} file: {type(error).__name__}: {error}"
+        raise ValueError(message.splitlines()[0]) from error
+    if "X" in arrays:
+        return np.asarray(arrays["X"])
+    tensors = {name: value for name, value in arrays.items() if np.ndim(value) >= 3}
+    if len(tensors) != 1:
+        held = ", ".join(f"{name} {np.shape(value)}" for name, value in arrays.items()) or "nothing"
+        refuse(f"{path.name}", "a file with an array named X or a single array of three or more modes", held)
+    return np.asarray(next(iter(tensors.values())))
+
+
+def _numbers(X: Any) -> tuple[NDArray[Any], NDArray[np.bool_] | None]:
+    """Return a real floating array in native byte order, and the mask of a numpy.ma array."""
+    mask = None
+    if isinstance(X, np.ma.MaskedArray):
+        mask = np.ma.getmaskarray(X)
+        X = X.data
+    remedy = "Give a NumPy array, or anything that converts to one."
+    try:
+        array = np.asarray(X)
+    except Exception:  # noqa: BLE001 (an __array__ may raise anything)
+        refuse("X", "an array of real numbers", type(X).__name__, remedy, kind=TypeError)
+    if array.dtype.kind not in "fiub":
+        got = f"complex numbers ({array.dtype})" if array.dtype.kind == "c" else f"dtype {array.dtype}"
+        if array.dtype.kind == "c":
+            remedy = "Analyse its real and imaginary parts, or its magnitude."
+        refuse("X", "an array of real numbers", got, remedy, kind=TypeError)
+    dtype = np.float32 if array.dtype.kind == "f" and array.dtype.itemsize <= 4 else np.float64
+    return array.astype(dtype, copy=False), mask
+
+
+def _check_shape(shape: tuple[int, ...]) -> None:
+    if len(shape) < 3:
+        remedy = "A matrix has no unique CP decomposition: use a matrix method."
+        refuse("X", "a tensor with at least 3 modes", f"shape {shape}", remedy)
+    if prod(shape) == 0:
+        refuse("X", "a tensor with at least one cell", f"shape {shape}")
+    if 1 in shape:
+        remedy = f"Drop mode {shape.index(1)} with numpy.squeeze."
+        refuse("X", "a tensor whose modes all have length >= 2", f"shape {shape}", remedy)
+
+
+def _check_missing(missing: NDArray[np.bool_]) -> None:
+    if missing.all():
+        refuse("X", "a tensor with observed cells", "only missing cells")
+    for mode in range(missing.ndim):
+        empty = np.flatnonzero(missing.all(axis=tuple(n for n in range(missing.ndim) if n != mode)))
+        if len(empty):
+            refuse(
+                "X",
+                "a tensor with observed cells in every slab",
+                f"no observed cell at index {empty[0]} of mode {mode}",
+                f"Drop it with numpy.delete(X, {empty.tolist()[:5]}, axis={mode}).",
+            )
+
+
+def _into_range(array: NDArray[Any]) -> tuple[NDArray[Any], float]:
+    """Return the array divided by a power of two where its squares would leave the floating range (exact)."""
+    largest = max(float(array.max()), -float(array.min()))
+    exponent = min(int(np.frexp(largest)[1]), 1023) if largest else 0
+    lowest, highest = SAFE_EXPONENTS[array.dtype.char]
+    if lowest <= exponent <= highest:
+        return array, 1.0
+    return np.ldexp(array, -exponent), float(np.ldexp(1.0, exponent))

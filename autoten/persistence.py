@@ -1,0 +1,116 @@
+"""Save and load an estimate: one .npz of plain arrays and a JSON text, no pickle, with a format version."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from autoten._validation import refuse
+from autoten.cp import CPModel
+from autoten.estimate import RankEstimate
+from autoten.selection import Alternative, Choice
+from autoten.table import RankTable
+
+FORMAT = "autoten estimate"
+VERSION = 1
+
+
+def save(estimate: RankEstimate, path: str | Path) -> None:
+    """Write the estimate to `path`; a missing ``.npz`` is added, as by numpy."""
+    choice, table = estimate.choice, estimate.table
+    record = {
+        "format": FORMAT,
+        "version": VERSION,
+        "choice": {"rank": choice.rank, "reason": choice.reason, "alternatives": choice.alternatives},
+        "stated_probabilities": None if choice.probabilities is None else list(choice.probabilities.items()),
+        "probabilities": list(estimate.probabilities.items()),
+        "warnings": estimate.warnings,
+        "timings": dict(estimate.timings),
+        "settings": dict(estimate.settings),
+        "shape": table.shape,
+        "complete": table.complete,
+        "scores": list(table.replicates),
+    }
+    arrays: dict[str, Any] = {"record": np.array(json.dumps(record)), "ranks": table.ranks}
+    arrays |= {f"score_{number}": table[name] for number, name in enumerate(table.replicates)}
+    for rank, model in estimate.models.items():
+        arrays[f"weights_{rank}"] = model.weights
+        arrays |= {f"factor_{rank}_{mode}": factor for mode, factor in enumerate(model.factors)}
+    np.savez_compressed(path, **arrays)
+
+
+def load(path: str | Path) -> RankEstimate:
+    """Read an estimate that ``RankEstimate.save`` has written.
+
+    Parameters
+    ----------
+    path : str or Path
+        The ``.npz`` file.
+
+    Returns
+    -------
+    RankEstimate
+        Equal to the saved one in every number; other policies and plots need no new fit.
+
+    Raises
+    ------
+    ValueError
+        If the file does not exist, is no saved estimate, or comes from a later version of the format.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from autoten import datasets, estimate_rank, load
+    >>> estimate = estimate_rank(datasets.load_amino_acids().X, range(1, 4), n_starts=3, random_state=0)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     estimate.save(f"{folder}/estimate.npz")
+    ...     load(f"{folder}/estimate.npz").rank == estimate.rank
+    True
+    """
+    path = Path(path)
+    if not path.is_file():
+        refuse("the path of load", "an existing file written by RankEstimate.save", str(path))
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            arrays = {name: archive[name] for name in archive.files}
+        record = json.loads(str(arrays["record"]))
+        known = record["format"] == FORMAT
+    except Exception:  # noqa: BLE001 (a file of any other kind can fail in any way)
+        known = False
+    if not known:
+        refuse("the path of load", "a file written by RankEstimate.save", str(path))
+    if record["version"] > VERSION:
+        refuse(
+            "the format version of a saved estimate", f"at most {VERSION}", str(record["version"]), "Update autoten."
+        )
+    replicates = {name: arrays[f"score_{number}"] for number, name in enumerate(record["scores"])}
+    table = RankTable(arrays["ranks"], replicates, tuple(record["shape"]), record["complete"])
+    stated = record["stated_probabilities"]
+    choice = Choice(
+        record["choice"]["rank"],
+        record["choice"]["reason"],
+        tuple(Alternative(*alternative) for alternative in record["choice"]["alternatives"]),
+        None if stated is None else _by_rank(stated),
+    )
+    models = {
+        int(rank): CPModel(
+            arrays[f"weights_{rank}"], tuple(arrays[f"factor_{rank}_{mode}"] for mode in range(len(record["shape"])))
+        )
+        for rank in arrays["ranks"]
+    }
+    return RankEstimate(
+        choice,
+        table,
+        models,
+        _by_rank(record["probabilities"]),
+        tuple(record["warnings"]),
+        record["timings"],
+        record["settings"],
+    )
+
+
+def _by_rank(pairs: list[list[float]]) -> dict[int, float]:
+    return {int(rank): share for rank, share in pairs}

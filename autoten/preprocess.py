@@ -1,0 +1,282 @@
+"""Centring across modes and scaling within modes: the two steps that leave trilinear structure alone.
+
+Take a fibre of mode n to be what one gets by fixing every index but the n-th, and a slab of mode n what one gets by
+fixing the n-th alone. An offset is removed by *centring across* a mode: from each fibre of the mode its mean is
+subtracted. Units are made comparable by *scaling within* a mode: each slab of the mode is divided by one number.
+Both act on a CP model through one factor matrix only, so the number of components stays what it was. Subtracting
+slab means, or dividing fibre by fibre ("autoscaling" an unfolded tensor), acts on no factor: it adds structure.
+
+Source: Bro & Smilde (2003), Centering and scaling in component analysis, Journal of Chemometrics 17, 16-33.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from autoten._validation import AutotenWarning, check_mode, refuse
+
+Array = NDArray[Any]
+
+# Sweeps over the modes end when no mean exceeds this share of the largest entry that is left (centring), or no slab's
+# root mean square is further than this from one (scaling).
+TOLERANCE = 1e-10
+MAX_SWEEPS = 1000
+
+# So many indices of zero slabs are listed in a warning before it only counts.
+LISTED_SLABS = 10
+
+
+@dataclass(frozen=True, eq=False)
+class Preprocessed:
+    """A tensor and what was done to it: what `center` and `scale` return and take.
+
+    Every function of the package takes it in place of an array, and the report of `estimate_rank` states its steps.
+    NumPy takes it too: ``np.asarray(prepared)`` is the tensor, with NaN for what a mask hides.
+
+    Parameters
+    ----------
+    X : array or masked array
+        The preprocessed tensor.
+    steps : tuple of str
+        What was done, first step first, such as ``("centred across mode 0",)``.
+    """
+
+    X: Array
+    steps: tuple[str, ...]
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Length of each mode."""
+        return self.X.shape
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
+        return np.array(np.ma.filled(self.X, np.nan), dtype=dtype, copy=copy)
+
+    def __repr__(self) -> str:
+        return f"Preprocessed(shape={self.shape}, steps={self.steps})"
+
+
+def center(X: Any, modes: int | Iterable[int]) -> Preprocessed:
+    r"""Subtract from every fibre of a mode its mean: offsets that are constant along that mode vanish.
+
+    .. math:: x_{ijk} \leftarrow x_{ijk} - \frac{1}{I} \sum_{i'} x_{i'jk} \qquad \text{(across mode 0)}
+
+    A CP tensor stays one with the same number of components or fewer, for only the columns of that mode's factor are
+    centred; and whatever offset :math:`\mu_{jk}` was added to all the :math:`x_{ijk}` is gone, be it structured or not.
+    That is why one centres *across* a mode. Subtracting the mean of each slab, or the grand mean, has neither virtue.
+
+    Parameters
+    ----------
+    X : array, masked array or Preprocessed
+        A tensor of three modes or more. Missing cells are NaN or masked. It is not modified.
+    modes : int or iterable of int
+        The mode to centre across, or several, one after another.
+
+    Returns
+    -------
+    Preprocessed
+        ``.X``, the centred tensor (float32 stays float32, other numbers become float64; masked stays masked), and
+        ``.steps``, what was done.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If `X` is no tensor of finite real numbers, or a mode is not one of its modes.
+
+    Warns
+    -----
+    AutotenWarning
+        If `MAX_SWEEPS` sweeps over several modes left some means of a tensor with missing cells above `TOLERANCE`.
+
+    Notes
+    -----
+    Several modes: without missing cells the order does not matter, and centring across one mode keeps the zero means of
+    another. With missing cells it does not, so the modes are swept until all means (over observed cells) are zero.
+
+    Missing cells: offsets are still removed exactly, but in each fibre the mean of the systematic part now runs over
+    other rows of the factor, so what is left is a CP tensor only approximately; the more is missing, the less so (Bro
+    & Smilde call it suboptimal). With much missing leave the offset in: one of rank one is simply one component more.
+
+    Centre first, scale afterwards: scaling within one mode keeps the centring across the *other* modes, whereas
+    centring changes the scale of every slab.
+
+    References
+    ----------
+    Bro & Smilde (2003), Centering and scaling in component analysis, Journal of Chemometrics 17, 16-33.
+
+    Examples
+    --------
+    >>> X = np.arange(24.0).reshape(2, 3, 4)
+    >>> prepared = center(X, modes=0)
+    >>> prepared
+    Preprocessed(shape=(2, 3, 4), steps=('centred across mode 0',))
+    >>> prepared.X[:, 0, 0]
+    array([-6.,  6.])
+    """
+    values, observed = _observed_values(X, "X of center")
+    modes = _check_modes(modes, values.ndim, "modes of center")
+
+    def subtract_means(mode: int) -> float:
+        counts = observed.sum(axis=mode, keepdims=True)
+        means = values.sum(axis=mode, keepdims=True) / np.maximum(counts, 1)
+        np.subtract(values, means, out=values, where=observed)
+        # Against what is left, not against X: a huge offset must not hide a mean that is large beside the signal.
+        return _largest(means) / (_largest(values) or 1.0)
+
+    _sweep(subtract_means, modes, "Centring")
+    return _prepared(X, values, observed, f"centred across {_named(modes)}")
+
+
+def scale(X: Any, modes: int | Iterable[int]) -> Preprocessed:
+    r"""Divide every slab of a mode by its root mean square: all its slabs come to weigh the same in a fit.
+
+    .. math:: x_{ijk} \leftarrow x_{ijk} \Big/ \sqrt{\frac{1}{JK} \sum_{j'k'} x_{ij'k'}^2}
+              \qquad \text{(within mode 0)}
+
+    One number for each slab multiplies one row of that mode's factor, so a CP tensor stays one with the same number
+    of components. That is why one scales *within* a mode, and never fibre by fibre. Use it where the indices of a mode
+    have different units, or where large entries are no more precise than small ones.
+
+    Parameters
+    ----------
+    X : array, masked array or Preprocessed
+        A tensor of three modes or more. Missing cells are NaN or masked. It is not modified.
+    modes : int or iterable of int
+        The mode to scale within, or several.
+
+    Returns
+    -------
+    Preprocessed
+        ``.X``, the scaled tensor (float32 stays float32, other numbers become float64; masked stays masked), and
+        ``.steps``, what was done. The mean square of each slab's observed entries is 1.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If `X` is no tensor of finite real numbers, or a mode is not one of its modes.
+
+    Warns
+    -----
+    AutotenWarning
+        If a slab is zero or has no observed entry: it is left as it is, and for the other modes it counts as missing.
+        If the sweeps over several modes did not settle within `MAX_SWEEPS`, which happens when scattered zeros make
+        equal scales in all those modes impossible.
+
+    Notes
+    -----
+    Scaling within a second mode changes the scale of the first one's slabs, so several modes are swept until all are
+    right (the balancing of Sinkhorn & Knopp (1967), applied to the squares).
+
+    Scaling within a mode undoes a centring across the same mode, because it multiplies each entry of a fibre by another
+    number; it keeps the centring across all others. So centre first, and scale within a mode that is not centred.
+
+    References
+    ----------
+    Bro & Smilde (2003), Centering and scaling in component analysis, Journal of Chemometrics 17, 16-33.
+
+    Examples
+    --------
+    >>> X = np.ones((2, 3, 4)) * [[[5]], [[-0.1]]]
+    >>> prepared = scale(X, modes=0)
+    >>> prepared.X[:, 0, 0], prepared.steps
+    (array([ 1., -1.]), ('scaled within mode 0',))
+    """
+    values, observed = _observed_values(X, "X of scale")
+    modes = _check_modes(modes, values.ndim, "modes of scale")
+    # A zero slab can never be scaled; counted in the means of the other modes it would make equal scales impossible.
+    counted = observed & ~_in_zero_slabs(values, modes)
+
+    def divide_by_root_mean_squares(mode: int) -> float:
+        roots = _root_mean_squares(values, counted, mode)
+        divisors = np.where(roots > 0, roots, 1.0)
+        np.divide(values, divisors, out=values)
+        return _largest(divisors - 1)
+
+    _sweep(divide_by_root_mean_squares, modes, "Scaling")
+    return _prepared(X, values, observed, f"scaled within {_named(modes)}")
+
+
+def _sweep(step: Callable[[int], float], modes: tuple[int, ...], verb: str) -> None:
+    """Apply `step` to mode after mode until the largest change that a step reports is within `TOLERANCE`."""
+    for _ in range(MAX_SWEEPS):
+        change = max([step(mode) for mode in modes])
+        if change <= TOLERANCE:
+            return
+    message = f"{verb} over {_named(modes)} did not settle in {MAX_SWEEPS} sweeps (last relative change {change:.1e})."
+    warnings.warn(message, AutotenWarning, stacklevel=3)
+
+
+def _root_mean_squares(values: Array, counted: NDArray[np.bool_], mode: int) -> Array:
+    """Return the root mean square of each slab's counted entries (what does not count is 0), other axes of length 1."""
+    others = _all_but(mode, values.ndim)
+    # Divide by the largest entry first: squares of 1e-200 underflow, squares of 1e200 overflow.
+    peaks = np.abs(values).max(axis=others, keepdims=True, initial=0.0)
+    squares = np.square(values / np.where(peaks > 0, peaks, 1.0)).sum(axis=others, keepdims=True)
+    return np.asarray(peaks * np.sqrt(squares / np.maximum(counted.sum(axis=others, keepdims=True), 1)))
+
+
+def _in_zero_slabs(values: Array, modes: tuple[int, ...]) -> NDArray[np.bool_]:
+    """Return which cells lie in a zero slab of one of the `modes` (broadcasts over the tensor), naming the slabs."""
+    inside = np.zeros((1,) * values.ndim, dtype=bool)
+    for mode in modes:
+        zero = ~values.any(axis=_all_but(mode, values.ndim), keepdims=True)
+        inside = inside | zero
+        slabs = np.flatnonzero(zero)
+        if slabs.size:
+            listed = ", ".join(map(str, slabs[:LISTED_SLABS])) + (", ..." if slabs.size > LISTED_SLABS else "")
+            message = f"{slabs.size} slab(s) of mode {mode} are zero or have no observed entry and stay as they are: "
+            warnings.warn(f"{message}{listed}.", AutotenWarning, stacklevel=3)
+    return inside
+
+
+def _observed_values(X: Any, what: str) -> tuple[Array, NDArray[np.bool_]]:
+    """Return a new float64 array with 0 in missing cells, and which cells are observed."""
+    tensor = X.X if isinstance(X, Preprocessed) else X
+    data = np.asarray(np.ma.getdata(tensor))
+    if data.dtype.kind not in "buif" or data.ndim < 3:
+        got = f"an array with {data.ndim} modes of dtype {data.dtype}"
+        refuse(what, "a tensor of real numbers with three modes or more", got)
+    observed = ~(np.isnan(data) | np.ma.getmask(tensor))
+    values = np.where(observed, data, 0).astype(np.float64)
+    if not np.isfinite(values).all():
+        refuse(what, "finite", "an infinite entry", "Mark a missing cell with NaN or a mask.")
+    return values, observed
+
+
+def _prepared(X: Any, values: Array, observed: NDArray[np.bool_], step: str) -> Preprocessed:
+    """Return the new values in the likeness of `X`: its precision, its mask, its steps and one more."""
+    tensor, steps = (X.X, X.steps) if isinstance(X, Preprocessed) else (X, ())
+    values[~observed] = np.nan
+    if getattr(tensor, "dtype", None) == np.float32:
+        values = values.astype(np.float32)
+    if isinstance(tensor, np.ma.MaskedArray):
+        values = np.ma.masked_array(values, mask=~observed)
+    return Preprocessed(values, (*steps, step))
+
+
+def _check_modes(modes: int | Iterable[int], ndim: int, what: str) -> tuple[int, ...]:
+    given = list(modes) if isinstance(modes, Iterable) else [modes]
+    checked = tuple(check_mode(mode, ndim, what) for mode in given)
+    if not checked or len(set(checked)) < len(checked):
+        refuse(what, "one mode or several different ones", modes)
+    return checked
+
+
+def _named(modes: tuple[int, ...]) -> str:
+    """Return the modes in words: "mode 0", "modes 0 and 2", "modes 0, 1 and 2"."""
+    *first, last = map(str, modes)
+    return f"modes {', '.join(first)} and {last}" if first else f"mode {last}"
+
+
+def _all_but(mode: int, ndim: int) -> tuple[int, ...]:
+    return tuple(other for other in range(ndim) if other != mode)
+
+
+def _largest(values: Array) -> float:
+    return float(np.abs(values).max(initial=0.0))

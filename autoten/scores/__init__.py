@@ -1,0 +1,24 @@
+"""Scores: pure functions of a tensor and the fits of one rank.
+
+A scorer returns a dict from score name to one number or a sequence of replicates; anyone can write one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from autoten.scores.core_consistency import core_consistency_scores
+from autoten.scores.fit import fit_scores
+from autoten.scores.heldout import heldout_scores
+from autoten.scores.stability import stability_scores
+
+if TYPE_CHECKING:
+    from autoten.fitting import RankFits
+    from autoten.tensors.protocol import Tensor
+
+    Scorer = Callable[[Tensor, RankFits], Mapping[str, Any]]
+
+DEFAULT_SCORERS: tuple[Scorer, ...] = (fit_scores, core_consistency_scores, heldout_scores, stability_scores)
+
+__all__ = ["DEFAULT_SCORERS", "core_consistency_scores", "fit_scores", "heldout_scores", "stability_scores"]

@@ -1,0 +1,332 @@
+"""Core consistency (CORCONDIA): is the structure really multilinear?
+
+The factors are kept and an unrestricted Tucker core is fitted to the data. If the CP structure is right, that core is
+superdiagonal; what it holds elsewhere, or lacks on the diagonal, counts against the model.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import reduce
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse.linalg import LinearOperator, cg
+
+from autoten import _kernels
+from autoten._validation import refuse
+from autoten.cp import CPModel, as_cp
+from autoten.io import as_tensor
+from autoten.tensors.equations import stack_rows
+
+if TYPE_CHECKING:
+    from autoten.fitting import RankFits
+    from autoten.tensors.protocol import Tensor
+
+Array = NDArray[Any]
+
+# Singular values of a factor below this share of its largest count as zero in the pseudo-inverse.
+RANK_CUTOFF = 1e-10
+
+# A core with more cells than this is not worth its memory; the score is then undefined (NaN).
+LARGEST_CORE = 20_000_000
+
+# Relative residual and number of steps at which the core over observed cells is taken as found.
+CORE_TOLERANCE = 1e-8
+CORE_STEPS = 300
+
+
+class CorrectedCoreConsistency(NamedTuple):
+    """Core consistency and the two figures that put it into proportion.
+
+    Attributes
+    ----------
+    raw : float
+        Core consistency in percent, at most 100 and unbounded below.
+    ceiling : float
+        What an exact model with these factors would score: below 100 when the rank exceeds a dimension.
+    noise_loss : float
+        Points that white noise of the residual's size is expected to cost at these factors.
+    corrected : float
+        Core consistency without what ceiling and noise explain, in [-inf, 100]; see `corrected_core_consistency`.
+    """
+
+    raw: float
+    ceiling: float
+    noise_loss: float
+    corrected: float
+
+
+def core_consistency(X: Any, cp: Any, *, core_divisor: bool = False) -> float:
+    r"""Return the core consistency of a CP model of `X` in percent.
+
+    .. math:: c = 100 \left(1 - \frac{\|G - T\|^2}{F}\right), \qquad
+              G = \arg\min_G \|X - G \times_1 A_1 \cdots \times_N A_N\|^2
+
+    with all weights folded into one factor and T the superdiagonal tensor of ones (Bro & Kiers 2003, equation 7).
+    100 is perfect; values near 0 or below speak against the model. In three modes it carries no information at one
+    and two components: there every converged least-squares fit scores 100, whatever the data.
+
+    Parameters
+    ----------
+    X : array_like of shape (I_1, ..., I_N)
+        The data; missing cells (NaN, ``numpy.ma``) take no part: the core is fitted to observed cells only.
+    cp : CP model of the same shape with F components
+        `CPModel`, tensorly's ``CPTensor``, pyttb's ``ktensor`` or ``(weights, factors)``.
+    core_divisor : bool
+        Divide by the squared norm of G in place of F, as the N-way toolbox does; mostly stays near or above 0.
+
+    Returns
+    -------
+    float
+        At most 100; NaN for a model without components or a core too large to hold.
+
+    Raises
+    ------
+    ValueError
+        If the model has another shape than X, or X is not a tensor of finite numbers.
+
+    References
+    ----------
+    Bro & Kiers (2003), Journal of Chemometrics 17, 274-286.
+
+    Examples
+    --------
+    >>> from autoten import fit_parafac
+    >>> from autoten.datasets import load_amino_acids
+    >>> X = load_amino_acids().X
+    >>> round(core_consistency(X, fit_parafac(X, 3, random_state=0).model), 1)
+    99.8
+    """
+    tensor = as_tensor(X)
+    return _consistency(fitted_core(tensor, _in_units_of(tensor, cp)), core_divisor)
+
+
+def corrected_core_consistency(X: Any, cp: Any) -> CorrectedCoreConsistency:
+    r"""Return core consistency with its attainable ceiling and the loss that white noise alone explains.
+
+    The ceiling is :math:`c_{max} = \frac{100}{F} \sum_{rs} \prod_n (A_n^+ A_n)_{rs}`. The expected loss is
+    :math:`\ell = \frac{100}{F} \hat\sigma^2 \operatorname{tr}[W (I - P) W^T]` with :math:`W = \otimes A_n^+`, P
+    the projector on the tangent space of the CP model (noise along it is absorbed by the fit and costs nothing) and
+    :math:`\hat\sigma^2` the residual variance. With the structure's share :math:`s = c_{max} / (c_{max} + \ell)` of
+    the core's expected energy,
+
+    .. math:: c_{corrected} = 100 \, s \left(1 - \frac{\max(0, c_{max} - c - \ell)}{c_{max} + \ell}\right)
+
+    What noise explains is not held against the model, but a core that noise drowns (:math:`s \to 0`) does not speak
+    for it either. Collinear components have a large expected loss even when they are real, so that their raw value
+    alone misleads. Both figures are approximations.
+
+    Parameters
+    ----------
+    X : array_like of shape (I_1, ..., I_N)
+        The data, as for `core_consistency`.
+    cp : CP model of the same shape with F components
+
+    Returns
+    -------
+    CorrectedCoreConsistency
+        ``raw``, ``ceiling``, ``noise_loss`` and ``corrected``, in percent points.
+
+    Raises
+    ------
+    ValueError
+        As `core_consistency`.
+
+    Examples
+    --------
+    >>> from autoten import fit_parafac
+    >>> from autoten.datasets import load_amino_acids
+    >>> X = load_amino_acids().X
+    >>> scores = corrected_core_consistency(X, fit_parafac(X, 3, random_state=0).model)
+    >>> round(scores.ceiling), scores.noise_loss < 1
+    (100, True)
+    """
+    tensor = as_tensor(X)
+    model = _in_units_of(tensor, cp)
+    squared_error = tensor.squared_error(model.folded())
+    return corrected(tensor, model, squared_error, _consistency(fitted_core(tensor, model)))
+
+
+def corrected(tensor: Tensor, model: CPModel, squared_error: float, raw: float) -> CorrectedCoreConsistency:
+    """Return the corrected core consistency of a model whose squared error and raw core consistency are known."""
+    if model.rank == 0:
+        return CorrectedCoreConsistency(np.nan, np.nan, np.nan, np.nan)
+    spectra = [_Spectrum.of(factor) for factor in model.normalized().factors]
+    ceiling = 100.0 / model.rank * float(reduce(np.multiply, (s.projector for s in spectra)).sum())
+    loss = _noise_loss(tensor, model.normalized().weights, spectra, squared_error)
+    excess = max(0.0, ceiling - raw - loss) / (ceiling + loss)
+    share = ceiling / (ceiling + loss)
+    return CorrectedCoreConsistency(raw, ceiling, loss, 100.0 * share * (1.0 - excess))
+
+
+def core_consistency_scores(tensor: Tensor, fits: RankFits) -> Mapping[str, Any]:
+    """Return core consistency of every start and, for the best one, what `corrected_core_consistency` gives."""
+    best = fits.best
+    of_starts = [_consistency(fitted_core(tensor, fit.model)) for fit in fits.starts]
+    raw = of_starts[fits.starts.index(best)]
+    scores = corrected(tensor, best.model, best.loss * tensor.norm_squared, raw)
+    return {
+        "core_consistency": raw,
+        "core_consistency_starts": of_starts,
+        "ceiling": scores.ceiling,
+        "noise_loss": scores.noise_loss,
+        "corrected_core_consistency": scores.corrected,
+    }
+
+
+def fitted_core(tensor: Tensor, model: CPModel) -> Array | None:
+    """Return the least-squares core (F, ..., F) over observed cells, weights folded into mode 0.
+
+    None where there is no core to speak of: no component, or more cells than memory should hold.
+    """
+    if model.rank == 0 or float(model.rank) ** model.ndim > LARGEST_CORE:
+        return None
+    model = model.normalized()
+    spectra = [_Spectrum.of(factor) for factor in model.factors]
+    if len(tensor.hidden):
+        core = _core_over_observed(tensor, model.weights, spectra)
+    else:
+        core = tensor.project([s.basis for s in spectra])
+    core = _multiply(core, [s.inverse for s in spectra])
+    # Folding the weights into mode 0 divides its index by them; a component without weight has no core entry.
+    inverse = _inverse_weights(model.weights)
+    return core * inverse.reshape(-1, *[1] * (model.ndim - 1))
+
+
+def _consistency(core: Array | None, core_divisor: bool = False) -> float:
+    if core is None:
+        return float("nan")
+    rank = core.shape[0]
+    distance = core.copy()
+    distance[(np.arange(rank),) * core.ndim] -= 1.0
+    divisor = float((core**2).sum()) if core_divisor else float(rank)
+    return 100.0 * (1.0 - float((distance**2).sum()) / divisor) if divisor else float("nan")
+
+
+def _in_units_of(tensor: Tensor, cp: Any) -> CPModel:
+    """Return the model in the (scaled) units of the tensor."""
+    model = as_cp(cp, tensor.shape)
+    if not all(np.isfinite(part).all() for part in (model.weights, *model.factors)):
+        refuse("the CP model", "finite", "NaN or infinite entries")
+    return model.scaled(1.0 / tensor.scale)
+
+
+@dataclass(frozen=True)
+class _Spectrum:
+    """A factor's singular value decomposition, cut off at its numerical rank and padded with zeros to F."""
+
+    basis: Array  # (I, F), orthonormal columns, then zeros
+    triangle: Array  # (F, F): basis @ triangle = factor
+    inverse: Array  # (F, F): pseudo-inverse of triangle
+    projector: Array  # (F, F): pseudo-inverse of the factor times the factor
+
+    @classmethod
+    def of(cls, factor: Array) -> _Spectrum:
+        rank = factor.shape[1]
+        u, s, vt = np.linalg.svd(factor, full_matrices=False)
+        kept = s > RANK_CUTOFF * s[0]
+        n = int(kept.sum())
+        basis, triangle, inverse = np.zeros(factor.shape), np.zeros((rank, rank)), np.zeros((rank, rank))
+        basis[:, :n] = u[:, :n]
+        triangle[:n] = s[:n, None] * vt[:n]
+        inverse[:, :n] = vt[:n].T / s[:n]
+        return cls(basis, triangle, inverse, vt[:n].T @ vt[:n])
+
+
+def _inverse_weights(weights: Array) -> Array:
+    nonzero = weights > RANK_CUTOFF**2 * weights.max(initial=0.0)
+    return np.where(nonzero, 1.0 / np.where(nonzero, weights, 1.0), 0.0)
+
+
+def _multiply(core: Array, matrices: list[Array]) -> Array:
+    """Return the core times a matrix in every mode."""
+    for matrix in reversed(matrices):
+        core = np.tensordot(matrix, core, axes=(1, core.ndim - 1))
+    return core
+
+
+def _core_over_observed(tensor: Tensor, weights: Array, spectra: list[_Spectrum]) -> Array:
+    """Return the least-squares core in the orthonormal bases over observed cells only.
+
+    With orthonormal bases K the normal equations are (I - K_h' K_h) g = K' x_observed, h the hidden cells; where
+    those are the majority K_o' K_o over the observed ones is the shorter sum. Conjugate gradients from the model.
+    """
+    rank, order = weights.size, len(spectra)
+    size = rank**order
+    n_hidden = len(tensor.hidden)
+    listed = tensor.hidden
+    if n_hidden > tensor.n_observed:
+        mask = np.ones(n_hidden + tensor.n_observed, dtype=bool)
+        mask[tensor.hidden] = False
+        listed = np.flatnonzero(mask)
+    rows, _ = stack_rows(listed, tensor.shape)
+    stacked = np.vstack([s.basis for s in spectra])
+    values = np.empty(len(listed))
+
+    def normal(core: Array) -> Array:
+        core = np.ascontiguousarray(core).ravel()
+        _kernels.tucker_values(rows, stacked, core, values)
+        share = np.zeros(size)
+        _kernels.tucker_adjoint(rows, stacked, values, share)
+        return share if n_hidden > tensor.n_observed else core - share
+
+    diagonal = np.zeros((rank,) * order)
+    diagonal[(np.arange(rank),) * order] = weights
+    start = _multiply(diagonal, [s.triangle for s in spectra]).ravel()
+    observed = tensor.project([s.basis for s in spectra]).ravel()
+    operator = LinearOperator((size, size), matvec=normal, dtype=float)
+    core, _ = cg(operator, observed, x0=start, rtol=CORE_TOLERANCE, maxiter=CORE_STEPS)
+    return np.asarray(core).reshape((rank,) * order)
+
+
+def _noise_loss(tensor: Tensor, weights: Array, spectra: list[_Spectrum], squared_error: float) -> float:
+    """Return (100 / F) sigma^2 tr[W (I - P) W'], never forming a matrix larger than (N F^2, N F^2).
+
+    Columns of the tangent space in the bases of the factors are e_i in mode n times a component's columns in every
+    other mode; their inner products, before and after W, are products of small matrices.
+    """
+    rank, order = weights.size, len(spectra)
+    n_parameters = rank * (sum(tensor.shape) - order + 1)
+    freedom = tensor.n_observed - n_parameters
+    if freedom <= 0:
+        return float("nan")
+    # Over observed cells only, the core's variance grows about as the share of observed cells shrinks.
+    variance = squared_error / freedom * (tensor.n_observed + len(tensor.hidden)) / tensor.n_observed
+
+    metrics = [_inverse_weights(weights) ** 2, *[np.ones(rank)] * (order - 1)]
+    inverses = [s.inverse for s in spectra]
+    total = float(np.prod([np.sum(d[:, None] * v**2) for d, v in zip(metrics, inverses, strict=True)]))
+    tangent = _inner_products(
+        [np.eye(rank)] * order, [s.triangle for s in spectra], [s.triangle.T @ s.triangle for s in spectra]
+    )
+    mapped = _inner_products(
+        [v.T @ (d[:, None] * v) for d, v in zip(metrics, inverses, strict=True)],
+        [v.T @ (d[:, None] * s.projector) for d, v, s in zip(metrics, inverses, spectra, strict=True)],
+        [s.projector @ (d[:, None] * s.projector) for d, s in zip(metrics, spectra, strict=True)],
+    )
+    values, vectors = np.linalg.eigh(tangent)
+    kept = vectors[:, values > RANK_CUTOFF * values[-1]] / np.sqrt(values[values > RANK_CUTOFF * values[-1]])
+    absorbed = float(np.einsum("ij,ij->", kept, mapped @ kept))
+    return 100.0 / rank * variance * max(total - absorbed, 0.0)
+
+
+def _inner_products(free: list[Array], mixed: list[Array], fixed: list[Array]) -> Array:
+    """Return the Gram matrix of tangent vectors (mode n, index i, component r), size N F F.
+
+    `free[n]` holds inner products of the free index with itself, `mixed[n]` of the free index with a component's
+    column, `fixed[n]` of two components' columns.
+    """
+    order, rank = len(free), len(free[0])
+    gram = np.zeros((order, rank, rank, order, rank, rank))
+    for n in range(order):
+        for m in range(order):
+            others = reduce(np.multiply, [fixed[k] for k in range(order) if k not in (n, m)])
+            if n == m:
+                gram[n, :, :, n] = np.einsum("ij,rs->irjs", free[n], others)
+            else:
+                gram[n, :, :, m] = np.einsum("is,jr,rs->irjs", mixed[n], mixed[m], others)
+    size = order * rank * rank
+    return gram.reshape(size, size)

@@ -1,0 +1,22 @@
+"""How much of the data a rank explains."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from autoten.cp import most_opposed_pair
+
+if TYPE_CHECKING:
+    from autoten.fitting import RankFits
+    from autoten.tensors.protocol import Tensor
+
+
+def fit_scores(tensor: Tensor, fits: RankFits) -> Mapping[str, Any]:
+    """Return explained share, the loss and convergence of every start, and the most opposed pair of components."""
+    return {
+        "fit": 1.0 - fits.best.loss,
+        "loss_starts": [fit.loss for fit in fits.starts],
+        "converged_starts": [fit.converged for fit in fits.starts],
+        "opposition": most_opposed_pair(fits.best.model)[0],
+    }

@@ -1,0 +1,36 @@
+"""From the table of scores to a rank: the Pareto front, and the policies that choose on it."""
+
+from autoten.selection.balance import DEFAULT_POLICY, Balance
+from autoten.selection.choice import Alternative, Choice, Policy, apply_policy, selection_frequency
+from autoten.selection.pareto import pareto_front
+from autoten.selection.policies import (
+    DIFFIT,
+    AutoTen2016,
+    CoreConsistencyThreshold,
+    ExchangeRate,
+    HarmonicMean,
+    HeldOutMinimum,
+    IdealPoint,
+    Knee,
+    OneStandardError,
+)
+
+__all__ = [
+    "DEFAULT_POLICY",
+    "DIFFIT",
+    "Alternative",
+    "AutoTen2016",
+    "Balance",
+    "Choice",
+    "CoreConsistencyThreshold",
+    "ExchangeRate",
+    "HarmonicMean",
+    "HeldOutMinimum",
+    "IdealPoint",
+    "Knee",
+    "OneStandardError",
+    "Policy",
+    "apply_policy",
+    "pareto_front",
+    "selection_frequency",
+]

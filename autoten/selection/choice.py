@@ -1,0 +1,71 @@
+"""What a policy answers, and what a policy is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import numpy as np
+
+from autoten._validation import refuse
+from autoten.table import RankTable
+
+
+class Alternative(NamedTuple):
+    """Another rank worth a look, and why."""
+
+    rank: int
+    reason: str
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A rank and the reason for it.
+
+    Parameters
+    ----------
+    rank : int
+        The chosen rank; 0 means nothing beyond noise.
+    reason : str
+        One or two sentences for a person.
+    alternatives : tuple of Alternative
+        Other ranks worth a look, best first.
+    probabilities : mapping from rank to probability, or None
+        None when the policy makes no such statement.
+    """
+
+    rank: int
+    reason: str = ""
+    alternatives: tuple[Alternative, ...] = ()
+    probabilities: Mapping[int, float] | None = field(default=None)
+
+
+Policy = Callable[[RankTable], "Choice | int"]
+
+
+def apply_policy(policy: Policy, table: RankTable) -> Choice:
+    """Return the policy's choice from the table; a bare integer becomes a Choice, anything else is refused."""
+    answer = policy(table)
+    if isinstance(answer, (int, np.integer)) and not isinstance(answer, bool):
+        answer = Choice(int(answer), f"chosen by {policy_name(policy)}")
+    if not isinstance(answer, Choice) or answer.rank not in table.ranks:
+        refuse(f"the answer of {policy_name(policy)}", f"a Choice or a rank out of {table.ranks.tolist()}", answer)
+    return answer
+
+
+def policy_name(policy: Policy) -> str:
+    """Return a printable name: the function's name, or the object's repr."""
+    return getattr(policy, "__name__", None) or repr(policy)
+
+
+def selection_frequency(
+    policy: Policy, table: RankTable, rng: np.random.Generator, n_draws: int = 200
+) -> dict[int, float]:
+    """Return how often the policy picks each rank when the folds are drawn again with replacement.
+
+    It measures how firmly *these* folds support the choice; it is not a calibrated probability.
+    """
+    picks = [apply_policy(policy, table.resampled(rng)).rank for _ in range(n_draws)]
+    ranks, counts = np.unique(picks, return_counts=True)
+    return {int(rank): float(count / n_draws) for rank, count in zip(ranks, counts, strict=True)}

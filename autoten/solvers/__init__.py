@@ -1,0 +1,1 @@
+"""Solvers: from a tensor and a start to a fitted model."""

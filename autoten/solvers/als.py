@@ -1,0 +1,191 @@
+"""PARAFAC by alternating least squares."""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from autoten._validation import check_integer, check_real
+from autoten.cp import CPModel
+from autoten.solvers.base import Fit
+from autoten.tensors.equations import solve_rows
+
+if TYPE_CHECKING:
+    from autoten.tensors.protocol import NormalEquations, Tensor
+
+Array = NDArray[Any]
+
+# Sweeps in one window of the stopping rule.
+WINDOW = 5
+
+# A loss below this share of the sum of squares is rounding: the Gram-based value cannot see further.
+ROUNDING = 1e-14
+
+# Slowest rate, per window, that the stopping rule extrapolates with: closer to 1 the sum has no meaning.
+SLOWEST_RATE = 0.98
+
+# Extrapolation: plain sweeps before it may begin, first step, growth on success, shrinkage on failure.
+PLAIN_SWEEPS = 5
+FIRST_STEP = 0.5
+STEP_GROWTH = 1.3
+STEP_SHRINKAGE = 0.3
+SMALLEST_STEP = 0.05
+LARGEST_STEP = 30.0
+
+
+@dataclass(frozen=True)
+class ALS:
+    r"""Least-squares PARAFAC by alternating least squares with safeguarded extrapolation.
+
+    Each sweep solves one mode after the other,
+
+    .. math:: A_n \leftarrow \arg\min_A \|W \circ (X - [\![A_1, \dots, A, \dots, A_N]\!])\|^2
+
+    over observed cells. Between sweeps the factors are extrapolated along their last change; a step that raises
+    the loss is taken back, so the loss never rises (after Bro 1998, section 4.2.2, with an adaptive step).
+
+    The fit stops when the decrease still to come, estimated by a geometric series from the last two windows of
+    sweeps, is below `tol` times the loss. A small last decrease alone stops nothing: in a swamp the loss hardly
+    moves for hundreds of sweeps, and the series then sums to a large remainder.
+
+    Parameters
+    ----------
+    max_iter : int
+        Largest number of sweeps.
+    tol : float
+        Relative decrease of the loss that may be left.
+    extrapolate : bool
+        False gives the plain textbook algorithm.
+
+    References
+    ----------
+    Carroll & Chang (1970), Psychometrika 35, 283-319; Harshman (1970), UCLA Working Papers in Phonetics 16;
+    Bro (1998), Multi-way Analysis in the Food Industry, thesis, University of Amsterdam.
+
+    Examples
+    --------
+    >>> from autoten import fit_parafac
+    >>> from autoten.datasets import load_amino_acids
+    >>> fit = fit_parafac(load_amino_acids().X, 3, solver=ALS(max_iter=300), random_state=0)
+    >>> fit.converged, round(100 * (1 - fit.loss), 2)
+    (True, 99.94)
+    """
+
+    max_iter: int = 1000
+    tol: float = 1e-7
+    extrapolate: bool = True
+
+    def __post_init__(self) -> None:
+        check_integer(self.max_iter, "max_iter of ALS", minimum=1)
+        check_real(self.tol, "tol of ALS", above=0.0, below=1.0)
+
+    def fit(self, tensor: Tensor, start: CPModel, *, max_iter: int | None = None, deadline: float = math.inf) -> Fit:
+        """Fit from `start` (its first factor matters only for the values of hidden cells)."""
+        norm_squared = tensor.norm_squared
+        if norm_squared == 0.0 or start.rank == 0:
+            return Fit(start.scaled(0.0), float(norm_squared > 0.0), 0, True, np.zeros(0))
+        equations = tensor.normal_equations()
+        start = start.normalized()
+        now = earlier = _Iterate(start.weights, list(start.factors))
+        stopping = _StoppingRule(self.tol, ROUNDING * norm_squared)
+        step = _Step(enabled=self.extrapolate)
+        max_iter = self.max_iter if max_iter is None else min(max_iter, self.max_iter)
+        while len(stopping.losses) < max_iter and not stopping.settled and time.monotonic() < deadline:
+            first = _solve_mode(equations, now.ahead_of(earlier, step.length), 0)
+            if step.length:
+                if first.squared_error(equations) <= stopping.losses[-1]:
+                    step.succeeded()
+                else:
+                    step.failed()
+                    first = _solve_mode(equations, now, 0)
+            earlier, now = now, first
+            for mode in range(1, len(tensor.shape)):
+                now = _solve_mode(equations, now, mode)
+            stopping.record(now.squared_error(equations))
+            step.begin_after(len(stopping.losses))
+        model = CPModel(now.weights, tuple(now.factors)).normalized()
+        history = np.minimum.accumulate(np.maximum(stopping.losses, 0.0)) / norm_squared
+        # The Gram-based losses above round at 1e-15 of the sum of squares; the residuals themselves do not.
+        loss = tensor.squared_error(model.folded()) / norm_squared
+        return Fit(model, loss, len(history), stopping.settled, history)
+
+
+@dataclass(frozen=True)
+class _Iterate:
+    """Weights and factors between two mode updates, and the last solved problem (for the loss)."""
+
+    weights: Array
+    factors: list[Array]
+    solved: tuple[int, Array, Array] | None = None
+
+    def ahead_of(self, earlier: _Iterate, step: float) -> _Iterate:
+        """Return the iterate moved on along its last change; the first mode is left for its own update."""
+        if not step:
+            return self
+        moved = [now + step * (now - old) for now, old in zip(self.factors[1:], earlier.factors[1:], strict=True)]
+        return _Iterate(self.weights, [self.factors[0], *moved])
+
+    def folded_at(self, mode: int) -> list[Array]:
+        factors = list(self.factors)
+        factors[mode] = factors[mode] * self.weights
+        return factors
+
+    def squared_error(self, equations: NormalEquations) -> float:
+        assert self.solved is not None
+        mode, gram, rhs = self.solved
+        return equations.squared_error(self.folded_at(mode), mode, gram, rhs)
+
+
+def _solve_mode(equations: NormalEquations, iterate: _Iterate, mode: int) -> _Iterate:
+    """Return the iterate with `mode` at its least-squares optimum, its columns of unit length."""
+    factors = iterate.folded_at(mode)
+    gram, rhs = equations.at(factors, mode)
+    solved = solve_rows(gram, rhs, factors[mode])
+    norms = np.sqrt(np.einsum("ir,ir->r", solved, solved))
+    factors[mode] = solved / np.where(norms > 0.0, norms, 1.0)
+    return _Iterate(norms, factors, (mode, gram, rhs))
+
+
+class _Step:
+    """Length of the extrapolation: grows while steps succeed, shrinks when one is taken back."""
+
+    def __init__(self, enabled: bool) -> None:
+        self.length = 0.0
+        self._enabled = enabled
+
+    def begin_after(self, n_sweeps: int) -> None:
+        if self._enabled and n_sweeps == PLAIN_SWEEPS:
+            self.length = FIRST_STEP
+
+    def succeeded(self) -> None:
+        self.length = min(self.length * STEP_GROWTH, LARGEST_STEP)
+
+    def failed(self) -> None:
+        self.length = max(self.length * STEP_SHRINKAGE, SMALLEST_STEP)
+
+
+class _StoppingRule:
+    """Settled once the decrease still to come, a geometric series over windows of sweeps, is negligible."""
+
+    def __init__(self, tol: float, rounding: float) -> None:
+        self.losses: list[float] = []
+        self.settled = False
+        self._tol = tol
+        self._rounding = rounding
+
+    def record(self, loss: float) -> None:
+        self.losses.append(loss)
+        if loss <= self._rounding:
+            self.settled = True
+        elif len(self.losses) > 2 * WINDOW:
+            start, middle = self.losses[-1 - 2 * WINDOW], self.losses[-1 - WINDOW]
+            before, now = max(start - middle, 0.0), max(middle - loss, 0.0)
+            rate = min(now / before, SLOWEST_RATE) if before > 0.0 else 0.0
+            to_come = now * rate / (1.0 - rate)
+            # `now` itself must be small too: a single slow window does not make a series.
+            self.settled = max(to_come, now) <= max(self._tol * loss, self._rounding)

@@ -1,0 +1,54 @@
+"""What a solver is, and what a fit carries."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+from numpy.typing import NDArray
+
+from autoten.cp import CPModel
+
+if TYPE_CHECKING:
+    from autoten.tensors.protocol import Tensor
+
+
+@dataclass(frozen=True, eq=False)
+class Fit:
+    """A fitted CP model and how it was reached.
+
+    Parameters
+    ----------
+    model : CPModel
+        Unit columns, weights in descending order.
+    loss : float
+        Squared error over observed cells as a share of their sum of squares, >= 0; 0 for a tensor of zeros.
+    n_iter : int
+        Sweeps made.
+    converged : bool
+        Whether the loss had settled within the solver's tolerance.
+    history : array of shape (n_iter,)
+        The loss after each sweep; never rises.
+    """
+
+    model: CPModel
+    loss: float
+    n_iter: int
+    converged: bool
+    history: NDArray[Any]
+
+    def __repr__(self) -> str:
+        state = "converged" if self.converged else "not converged"
+        return f"Fit(rank={self.model.rank}, loss={self.loss:.6g}, {state} after {self.n_iter} sweeps)"
+
+
+class Solver(Protocol):
+    """Fits a CP model from a start. A frozen record of its own parameters, printable and comparable."""
+
+    def fit(self, tensor: Tensor, start: CPModel, *, max_iter: int | None = None, deadline: float = math.inf) -> Fit:
+        """Fit from `start`, in the tensor's own units.
+
+        Stops once converged, after `max_iter` sweeps (if that is below the solver's own limit), or when
+        ``time.monotonic()`` passes `deadline`.
+        """

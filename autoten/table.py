@@ -1,0 +1,224 @@
+"""RankTable: every score of every rank, with all replicates; what policies decide from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from autoten._validation import refuse
+
+Array = NDArray[np.float64]
+
+# Share of replicates cut at each end before averaging, so that one exploded fold cannot decide.
+TRIMMED_SHARE = 0.2
+
+# Held-out errors below this share of the zero model's are rounding; their ratios mean nothing.
+NEGLIGIBLE_ERROR = 1e-8
+
+# Scores whose replicates belong to folds; these are what resampling the folds resamples.
+FOLD_SCORES = ("heldout", "stability_folds")
+
+
+class Difference(NamedTuple):
+    """A paired difference between two ranks: trimmed mean and its standard error over folds."""
+
+    mean: float
+    error: float
+
+    @property
+    def z(self) -> float:
+        """The difference in standard errors (infinite, or zero, when the folds agree to the last bit)."""
+        if self.error > 0:
+            return self.mean / self.error
+        return float(np.sign(self.mean)) * np.inf if self.mean else 0.0
+
+
+@dataclass(frozen=True, eq=False)
+class RankTable:
+    """Scores of candidate ranks, one row per rank, every replicate kept.
+
+    Parameters
+    ----------
+    ranks : array of int, shape (n_rows,)
+        Strictly increasing; the first is 0, the model without components.
+    replicates : mapping from score name to array of shape (n_rows, n_replicates)
+        NaN where a score is not defined. Replicates are starts, folds, or the single value of the best fit.
+    shape : tuple of int
+        The shape of the tensor.
+    complete : bool
+        False when the run was interrupted or out of time: the ranks asked for and not reached are absent.
+
+    Notes
+    -----
+    The scores that `estimate_rank` writes:
+
+    ==========================  ==========  ==================================================================
+    name                        replicates  meaning
+    ==========================  ==========  ==================================================================
+    fit                         1           explained share of the observed sum of squares, best start
+    loss_starts                 starts      1 - fit of every start
+    converged_starts            starts      1 where the start converged, else 0
+    core_consistency            1           core consistency of the best start, <= 100
+    core_consistency_starts     starts      the same for every start
+    ceiling                     1           largest core consistency that these factors could reach
+    noise_loss                  1           core consistency expected to be lost to white noise alone
+    corrected_core_consistency  1           core consistency without that loss, in percent of the ceiling
+    heldout                     folds       held-out squared error over that of the zero model
+    stability_folds             folds       factor match score, full fit against the fit of the fold
+    stability_starts            starts      factor match score, best start against the other good starts
+    opposition                  1           smallest congruence of two components, near -1 = degenerate
+    ==========================  ==========  ==================================================================
+
+    Examples
+    --------
+    >>> table = RankTable([0, 1, 2], {"heldout": [[1.0, 1.0], [0.2, 0.3], [0.2, 0.31]]}, (5, 6, 7))
+    >>> table.mean("heldout")
+    array([1.   , 0.25 , 0.255])
+    >>> bool(table.gain(1).mean > 1.0), bool(table.gain(2).mean > 0)
+    (True, False)
+    """
+
+    ranks: NDArray[np.int64]
+    replicates: Mapping[str, Array]
+    shape: tuple[int, ...]
+    complete: bool = True
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        ranks = np.asarray(self.ranks, dtype=np.int64)
+        if ranks.size == 0 or ranks[0] != 0 or np.any(np.diff(ranks) <= 0):
+            refuse("the ranks of a RankTable", "strictly increasing and begin with 0", ranks.tolist())
+        columns = {}
+        for name, values in self.replicates.items():
+            column = np.atleast_2d(np.asarray(values, dtype=float))
+            if column.shape[0] != ranks.size:
+                refuse(
+                    f"the score {name!r} of a RankTable", f"one row for each of {ranks.size} ranks", str(column.shape)
+                )
+            columns[name] = column
+        object.__setattr__(self, "ranks", ranks)
+        object.__setattr__(self, "replicates", columns)
+        object.__setattr__(self, "shape", tuple(int(length) for length in self.shape))
+
+    def __len__(self) -> int:
+        return int(self.ranks.size)
+
+    def __contains__(self, name: str) -> bool:
+        return name in self.replicates
+
+    def __getitem__(self, name: str) -> Array:
+        """Return all replicates of a score, shape (n_rows, n_replicates)."""
+        if name not in self.replicates:
+            refuse("a score of this RankTable", f"one of {sorted(self.replicates)}", repr(name), kind=KeyError)
+        return self.replicates[name]
+
+    def row(self, rank: int) -> int:
+        """Return the row of `rank`."""
+        (rows,) = np.nonzero(self.ranks == rank)
+        if not rows.size:
+            refuse("a rank of this RankTable", f"one of {self.ranks.tolist()}", str(rank), kind=KeyError)
+        return int(rows[0])
+
+    def value(self, name: str, rank: int) -> float:
+        """Return the trimmed mean of a score at `rank` (NaN if it is not defined there)."""
+        return float(_trimmed(self[name][self.row(rank)]).mean)
+
+    def mean(self, name: str) -> Array:
+        """Return the trimmed mean of a score for every row, shape (n_rows,)."""
+        return np.array([_trimmed(row).mean for row in self[name]])
+
+    def standard_error(self, name: str) -> Array:
+        """Return the standard error of `mean` for every row (NaN for a single replicate), shape (n_rows,).
+
+        Errors of levels: to compare two ranks use `difference`, which is paired and far sharper.
+        """
+        return np.array([_trimmed(row).error for row in self[name]])
+
+    def difference(self, rank: int, reference: int, name: str = "heldout") -> Difference:
+        """Return the paired difference ``score(rank) - score(reference)``, fold by fold."""
+        return _paired(self[name][self.row(rank)], self[name][self.row(reference)])
+
+    def gain(self, rank: int, earlier: int | None = None) -> Difference:
+        """Return the paired drop of log held-out error from `earlier` (default: the row before) to `rank`.
+
+        Errors below 1e-8 of the zero model's count as 1e-8: what is left there is rounding.
+        """
+        row = self.row(rank)
+        if row == 0:
+            refuse("the rank of a gain", "a rank with an earlier row", str(rank))
+        before = row - 1 if earlier is None else self.row(earlier)
+        logs = np.log(np.maximum(self["heldout"][[before, row]], NEGLIGIBLE_ERROR))
+        return _paired(logs[0], logs[1])
+
+    def restricted(self, ranks: Iterable[int]) -> RankTable:
+        """Return the table with rank 0 and the given ranks only."""
+        rows = [self.row(rank) for rank in sorted({0, *ranks})]
+        return self._with(self.ranks[rows], {name: column[rows] for name, column in self.replicates.items()})
+
+    def resampled(self, rng: np.random.Generator) -> RankTable:
+        """Return the table with its folds drawn again with replacement, the same draw for every rank and score."""
+        columns = dict(self.replicates)
+        fold_scores = [name for name in columns if name in FOLD_SCORES]
+        if fold_scores:
+            n_folds = columns[fold_scores[0]].shape[1]
+            drawn = rng.integers(n_folds, size=n_folds)
+            columns.update({name: columns[name][:, drawn] for name in fold_scores})
+        return self._with(self.ranks, columns)
+
+    def _with(self, ranks: NDArray[np.int64], columns: Mapping[str, Array]) -> RankTable:
+        return RankTable(ranks, columns, self.shape, self.complete, self.metadata)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain lists: ``{"rank": [...], "<score>": [...], "<score>_replicates": [[...], ...]}``."""
+        table: dict[str, Any] = {"rank": self.ranks.tolist()}
+        for name, column in self.replicates.items():
+            table[name] = self.mean(name).tolist()
+            if column.shape[1] > 1:
+                table[f"{name}_replicates"] = column.tolist()
+        return table
+
+    def to_frame(self) -> Any:
+        """Return a pandas data frame, one row per rank: the mean of every score and, where replicated, its error.
+
+        Raises
+        ------
+        ImportError
+            If pandas is not installed (``pip install autoten[labels]``).
+        """
+        try:
+            import pandas as pd
+        except ImportError as error:
+            raise ImportError("to_frame needs pandas. Install it with `pip install autoten[labels]`.") from error
+        columns: dict[str, Any] = {"rank": self.ranks}
+        for name, column in self.replicates.items():
+            columns[name] = self.mean(name)
+            if column.shape[1] > 1:
+                columns[f"{name}_se"] = self.standard_error(name)
+        return pd.DataFrame(columns).set_index("rank")
+
+    def __repr__(self) -> str:
+        return f"RankTable(ranks={self.ranks.tolist()}, scores={sorted(self.replicates)})"
+
+
+def _paired(minuend: Array, subtrahend: Array) -> Difference:
+    with np.errstate(invalid="ignore"):  # inf - inf of a fold that exploded twice: NaN, left out
+        return _trimmed(minuend - subtrahend)
+
+
+def _trimmed(replicates: Array) -> Difference:
+    """Trimmed mean and its standard error by the winsorised variance (Tukey & McLaughlin 1963), NaN left out."""
+    values = np.sort(replicates[~np.isnan(replicates)])
+    n = values.size
+    if n == 0:
+        return Difference(np.nan, np.nan)
+    cut = int(TRIMMED_SHARE * n)
+    mean = values[cut : n - cut].mean()
+    if n == 1 or not np.isfinite(values).all():
+        return Difference(float(mean), np.nan)
+    winsorised = np.clip(values, values[cut], values[n - 1 - cut])
+    error = winsorised.std(ddof=1) / ((1 - 2 * cut / n) * np.sqrt(n))
+    return Difference(float(mean), float(error))

@@ -1,0 +1,1 @@
+"""Tensors: data behind a handful of operations, whatever their storage."""

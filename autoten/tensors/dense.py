@@ -1,0 +1,152 @@
+"""Dense tensors without gaps."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+from math import prod
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from autoten import _kernels
+from autoten.cp import khatri_rao
+from autoten.tensors.equations import gram_of_others
+
+if TYPE_CHECKING:
+    from autoten.tensors.masked import MaskedTensor
+    from autoten.tensors.protocol import Array, Cells, NormalEquations
+
+
+class DenseTensor:
+    """A complete N-way array, C-contiguous, float32 or float64; X itself is never changed.
+
+    Parameters
+    ----------
+    data : array of shape (I_1, ..., I_N)
+        C-contiguous and finite.
+    scale : float
+        The power of two by which the caller divided the data.
+    """
+
+    def __init__(self, data: NDArray[Any], scale: float = 1.0) -> None:
+        view = data.view(np.ndarray)  # drops np.memmap, whose slices would each carry the file along
+        view.flags.writeable = False  # one compiled version, whether or not X came from a read-only memory map
+        self.data = view
+        self.scale = scale
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return tuple(self.data.shape)
+
+    @property
+    def n_observed(self) -> int:
+        return self.data.size
+
+    @property
+    def hidden(self) -> Cells:
+        return np.empty(0, dtype=np.int64)
+
+    @cached_property
+    def norm_squared(self) -> float:
+        # einsum sums float32 in float32; blocks of rows summed in float64 keep the sum safe.
+        return float(sum(np.square(row, dtype=np.float64).sum() for row in self.data))
+
+    @property
+    def rows(self) -> Array:
+        """The data as a matrix, shape (product of the leading modes, last mode)."""
+        return self.data.reshape(-1, self.shape[-1])
+
+    def mttkrp(self, factors: Sequence[Array], mode: int) -> Array:
+        return _DenseEquations(self).at(factors, mode)[1]
+
+    def normal_equations(self, *, exact: bool = False) -> NormalEquations:
+        return _DenseEquations(self)
+
+    def squared_error(self, factors: Sequence[Array]) -> float:
+        return float(_kernels.squared_error(self.rows, khatri_rao(factors[:-1]), _transposed(factors[-1])))
+
+    def project(self, matrices: Sequence[Array]) -> Array:
+        core: Array = self.data
+        # From the last mode to the first: tensordot moves the new axis to the front, so the order comes out right.
+        for matrix in reversed(matrices):
+            core = np.tensordot(matrix.T, core, axes=(1, core.ndim - 1))
+        return np.ascontiguousarray(core)
+
+    def gram(self, mode: int) -> Array:
+        length = self.shape[mode]
+        left = prod(self.shape[:mode])
+        blocks = self.data.reshape(left, length, -1)
+        if left == 1:
+            block = blocks[0].astype(float, copy=False)
+            return np.asarray(block @ block.T)
+        # Blocks of whole slabs bound the working copy.
+        step = max(1, left // 16)
+        total = np.zeros((length, length))
+        for start in range(0, left, step):
+            block = np.moveaxis(blocks[start : start + step], 1, 0).reshape(length, -1).astype(float, copy=False)
+            total += block @ block.T
+        return total
+
+    def values_at(self, cells: Cells) -> Array:
+        return self.data.reshape(-1)[cells].astype(float)
+
+    def zeroed(self, cells: Cells) -> DenseTensor:
+        """Return a copy with zeros at `cells`."""
+        data = self.data.copy()
+        data.reshape(-1)[cells] = 0.0
+        return DenseTensor(data, self.scale)
+
+    def hide(self, cells: Cells) -> MaskedTensor:
+        from autoten.tensors.masked import MaskedTensor
+
+        return MaskedTensor(self, cells)
+
+    def sub(self, indices: Sequence[Array]) -> DenseTensor:
+        return DenseTensor(np.ascontiguousarray(self.data[np.ix_(*indices)]), self.scale)
+
+
+class _DenseEquations:
+    """Normal equations with two reads of X a sweep.
+
+    X contracted with the last factor serves every mode but the last, for as long as that factor stays
+    (the dimension tree of Phan, Tichavsky & Cichocki 2013 with a single branching).
+    """
+
+    def __init__(self, tensor: DenseTensor) -> None:
+        self._tensor = tensor
+        self._rows = tensor.rows
+        self._contracted: Array | None = None
+        self._contracted_with: Array | None = None
+
+    def at(self, factors: Sequence[Array], mode: int) -> tuple[Array, Array]:
+        return gram_of_others(factors, mode), self._mttkrp(factors, mode)
+
+    def squared_error(self, factors: Sequence[Array], mode: int, gram: Array, rhs: Array) -> float:
+        return self._tensor.norm_squared - float(_kernels.explained(gram, rhs, factors[mode]))
+
+    def _mttkrp(self, factors: Sequence[Array], mode: int) -> Array:
+        *lengths, last = self._tensor.shape
+        rank = factors[0].shape[1]
+        if mode == len(lengths):
+            out_t = np.empty((rank, last))
+            _kernels.mttkrp_last(self._rows, khatri_rao(factors[:-1]), out_t)
+            return out_t.T.copy()
+        if self._contracted_with is not factors[-1]:
+            if self._contracted is None or self._contracted.shape[1] != rank:
+                self._contracted = np.empty((len(self._rows), rank))
+            _kernels.contract_last(self._rows, _transposed(factors[-1]), self._contracted)
+            self._contracted_with = factors[-1]
+        assert self._contracted is not None
+        partial = self._contracted.reshape(prod(lengths[:mode]), lengths[mode], prod(lengths[mode + 1 :]), rank)
+        out = np.empty((lengths[mode], rank))
+        ones = np.ones((1, rank))
+        left = khatri_rao(factors[:mode]) if mode else ones
+        right = khatri_rao(factors[mode + 1 : -1]) if mode + 1 < len(lengths) else ones
+        _kernels.mttkrp_partial(partial, left, right, out)
+        return out
+
+
+def _transposed(factor: Array) -> Array:
+    return np.ascontiguousarray(factor.T, dtype=float)

@@ -1,0 +1,46 @@
+"""Pieces of the normal equations that every tensor shares."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import reduce
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from autoten import _kernels
+
+Array = NDArray[Any]
+
+# Proximal shift, relative to the mean of the Gram diagonal: keeps every solve well-posed and the loss monotone, and
+# vanishes at a fixed point, because it pulls towards the previous rows and not towards zero.
+PROXIMAL = 1e-12
+
+
+def solve_rows(gram: Array, rhs: Array, previous: Array) -> Array:
+    """Return the rows that solve the normal equations, shape (I, R); `gram` is (R, R) or one per row (I, R, R)."""
+    rows = np.empty_like(rhs)
+    diagonal = float(np.einsum("...rr->...", gram).mean()) / rhs.shape[1]
+    solve = _kernels.solve if gram.ndim == 2 else _kernels.solve_each
+    solve(gram, rhs, previous, max(PROXIMAL * diagonal, np.finfo(float).tiny), rows)
+    return rows
+
+
+def gram_of_others(factors: Sequence[Array], mode: int) -> Array:
+    """Return the elementwise product of the Gram matrices of every factor but `mode`'s, shape (R, R)."""
+    return reduce(np.multiply, (factor.T @ factor for n, factor in enumerate(factors) if n != mode))
+
+
+def stack_rows(cells: NDArray[np.int64], shape: tuple[int, ...]) -> tuple[Array, Array]:
+    """Return each cell's rows in the stacked factors, shape (N, n_cells), and where each factor begins."""
+    offsets = np.concatenate([[0], np.cumsum(shape[:-1])]).astype(np.int64)
+    return np.stack(np.unravel_index(cells, shape)).astype(np.int64) + offsets[:, None], offsets
+
+
+def model_values(factors: Sequence[Array], cells: NDArray[np.int64], shape: tuple[int, ...]) -> Array:
+    """Return the values at `cells` of the model whose weights are folded into its factors."""
+    out = np.empty(len(cells))
+    rows, _ = stack_rows(cells, shape)
+    _kernels.values_at(rows, np.vstack(factors), out)
+    return out

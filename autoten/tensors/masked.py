@@ -1,0 +1,164 @@
+"""A tensor with unobserved cells: any base tensor and a sorted list of cells.
+
+The list serves a held-out fold and a user's NaN alike. Where few cells are hidden they are imputed from the model,
+one mode update after the other; where many are, their share is taken from every row's normal equations, which is
+exact. No data type needs a masked twin.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+from math import prod
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from autoten import _kernels
+from autoten.tensors.equations import model_values, stack_rows
+
+if TYPE_CHECKING:
+    from autoten.tensors.dense import DenseTensor
+    from autoten.tensors.protocol import Array, Cells, NormalEquations
+
+# Share of hidden cells up to which imputing is used: its convergence slows down in proportion to the share, and past
+# the true rank so slowly that a warm-started fold keeps a memory of the cells it must not know (science.md, 4).
+IMPUTE_SHARE = 0.3
+
+# Share of hidden cells from which the list of observed cells is the shorter one.
+OBSERVED_LIST_SHARE = 0.5
+
+
+class MaskedTensor:
+    """A base tensor of which some cells are not observed.
+
+    Parameters
+    ----------
+    base : DenseTensor
+        The data; what it holds at hidden cells is never used.
+    hidden : array of int64
+        Sorted C-order linear indices of the cells that are not observed.
+    """
+
+    def __init__(self, base: DenseTensor, hidden: Cells) -> None:
+        self.base = base
+        self.hidden = hidden
+        self.base_values = base.values_at(hidden)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self.base.shape
+
+    @property
+    def scale(self) -> float:
+        return self.base.scale
+
+    @property
+    def n_observed(self) -> int:
+        return prod(self.shape) - len(self.hidden)
+
+    @property
+    def hidden_share(self) -> float:
+        """Share of the cells that are hidden, in [0, 1]."""
+        return len(self.hidden) / prod(self.shape)
+
+    @cached_property
+    def norm_squared(self) -> float:
+        return max(self.base.norm_squared - float(self.base_values @ self.base_values), 0.0)
+
+    @cached_property
+    def observed(self) -> Cells:
+        """Sorted linear indices of the observed cells."""
+        mask = np.ones(prod(self.shape), dtype=bool)
+        mask[self.hidden] = False
+        return np.flatnonzero(mask)
+
+    def mttkrp(self, factors: Sequence[Array], mode: int) -> Array:
+        return _ExactEquations(self).at(factors, mode)[1]
+
+    def normal_equations(self, *, exact: bool = False) -> NormalEquations:
+        return _ExactEquations(self) if exact or self.hidden_share > IMPUTE_SHARE else _ImputedEquations(self)
+
+    def squared_error(self, factors: Sequence[Array]) -> float:
+        if self.hidden_share > OBSERVED_LIST_SHARE:
+            errors = self.base.values_at(self.observed) - model_values(factors, self.observed, self.shape)
+            return float(errors @ errors)
+        errors = self.base_values - model_values(factors, self.hidden, self.shape)
+        return max(self.base.squared_error(factors) - float(errors @ errors), 0.0)
+
+    @cached_property
+    def _zeroed(self) -> DenseTensor:
+        return self.base.zeroed(self.hidden) if self.base_values.any() else self.base
+
+    def project(self, matrices: Sequence[Array]) -> Array:
+        return self._zeroed.project(matrices)
+
+    def gram(self, mode: int) -> Array:
+        return self._zeroed.gram(mode)
+
+    def values_at(self, cells: Cells) -> Array:
+        return self.base.values_at(cells)
+
+    def hide(self, cells: Cells) -> MaskedTensor:
+        return MaskedTensor(self.base, np.union1d(self.hidden, cells))
+
+    def sub(self, indices: Sequence[Array]) -> DenseTensor | MaskedTensor:
+        part = self.base.sub(indices)
+        positions, inside = [], np.ones(len(self.hidden), dtype=bool)
+        for mode, index in zip(np.unravel_index(self.hidden, self.shape), indices, strict=True):
+            place = np.full(max(self.shape), -1)
+            place[index] = np.arange(len(index))
+            positions.append(place[mode])
+            inside &= positions[-1] >= 0
+        hidden = np.sort(np.ravel_multi_index([position[inside] for position in positions], part.shape))
+        return part.hide(hidden) if len(hidden) else part
+
+
+class _ImputedEquations:
+    """Normal equations of the data with hidden cells filled from the current model (a majorising step)."""
+
+    def __init__(self, tensor: MaskedTensor) -> None:
+        self._tensor = tensor
+        self._base = tensor.base.normal_equations()
+        self._cells, self._offsets = stack_rows(tensor.hidden, tensor.shape)
+        self._model = np.empty(len(tensor.hidden))
+
+    def at(self, factors: Sequence[Array], mode: int) -> tuple[Array, Array]:
+        gram, rhs = self._base.at(factors, mode)
+        _kernels.impute(
+            self._cells, self._tensor.base_values, np.vstack(factors), mode, self._offsets[mode], self._model, rhs
+        )
+        return gram, rhs
+
+    def squared_error(self, factors: Sequence[Array], mode: int, gram: Array, rhs: Array) -> float:
+        # Error of the filled tensor, less the error at the cells that were filled.
+        before, after = self._model, np.empty(len(self._model))
+        _kernels.values_at(self._cells, np.vstack(factors), after)
+        filled = self._tensor.norm_squared + float(before @ before)
+        error = filled - float(_kernels.explained(gram, rhs, factors[mode]))
+        return error - float((before - after) @ (before - after))
+
+
+class _ExactEquations:
+    """Normal equations of every row over its observed cells alone (Tomasi & Bro 2005)."""
+
+    def __init__(self, tensor: MaskedTensor) -> None:
+        self._tensor = tensor
+        self._listed = tensor.hidden_share > OBSERVED_LIST_SHARE
+        self._base = None if self._listed else tensor.base.normal_equations()
+        cells = tensor.observed if self._listed else tensor.hidden
+        self._values = tensor.base.values_at(cells)
+        self._cells, self._offsets = stack_rows(cells, tensor.shape)
+
+    def at(self, factors: Sequence[Array], mode: int) -> tuple[Array, Array]:
+        length, rank = factors[mode].shape
+        if self._base is None:
+            sign, grams, rhs = 1.0, np.zeros((length, rank, rank)), np.zeros((length, rank))
+        else:
+            gram, rhs = self._base.at(factors, mode)
+            sign, grams = -1.0, np.repeat(gram[None], length, axis=0)
+        _kernels.add_cells(self._cells, self._values, np.vstack(factors), mode, self._offsets[mode], sign, grams, rhs)
+        return grams, rhs
+
+    def squared_error(self, factors: Sequence[Array], mode: int, gram: Array, rhs: Array) -> float:
+        return self._tensor.norm_squared - float(_kernels.explained_each(gram, rhs, factors[mode]))

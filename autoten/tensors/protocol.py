@@ -1,0 +1,77 @@
+"""What a tensor must be able to do for a solver, a score or a hold-out to use it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[Any]
+Cells = NDArray[np.int64]  # sorted C-order linear indices
+
+
+class NormalEquations(Protocol):
+    """The least-squares problems of one fit, one per mode; owns scratch memory and what a sweep can reuse.
+
+    Factors are replaced, never changed in place: what is reused is remembered by the identity of an array.
+    """
+
+    def at(self, factors: Sequence[Array], mode: int) -> tuple[Array, Array]:
+        """Return Gram matrix, (R, R) or one per row (I, R, R), and right-hand side (I, R) of `mode`.
+
+        Only the lower triangle of a Gram matrix is filled for certain. ``factors[mode]`` is the current value,
+        weights included: where cells are imputed, it supplies their values.
+        """
+
+    def squared_error(self, factors: Sequence[Array], mode: int, gram: Array, rhs: Array) -> float:
+        """Return the squared error over observed cells once `mode` has been solved with `gram` and `rhs`."""
+
+
+class Tensor(Protocol):
+    """N-way data behind a handful of operations; see the design: one algorithm over few operations."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Length of each mode."""
+
+    @property
+    def n_observed(self) -> int:
+        """Number of observed cells."""
+
+    @property
+    def norm_squared(self) -> float:
+        """Sum of squares over observed cells."""
+
+    @property
+    def scale(self) -> float:
+        """The power of two that the data were divided by (1 unless squares would leave the floating range)."""
+
+    @property
+    def hidden(self) -> Cells:
+        """The cells that are not observed."""
+
+    def mttkrp(self, factors: Sequence[Array], mode: int) -> Array:
+        """Return the MTTKRP over observed cells, shape (I_mode, R)."""
+
+    def normal_equations(self, *, exact: bool = False) -> NormalEquations:
+        """Return the normal equations of a new fit; `exact` forbids imputing from the current factors."""
+
+    def squared_error(self, factors: Sequence[Array]) -> float:
+        """Return the squared error of a model over observed cells, from its residuals."""
+
+    def project(self, matrices: Sequence[Array]) -> Array:
+        """Return X times the transpose of a matrix (I_n, k_n) in every mode, unobserved cells as zero."""
+
+    def gram(self, mode: int) -> Array:
+        """Return the unfolding of `mode` times its transpose, unobserved cells as zero, shape (I, I)."""
+
+    def values_at(self, cells: Cells) -> Array:
+        """Return the values at observed cells, shape (len(cells),)."""
+
+    def hide(self, cells: Cells) -> Tensor:
+        """Return the same data with more cells unobserved; X is shared, not copied."""
+
+    def sub(self, indices: Sequence[Array]) -> Tensor:
+        """Return the sub-tensor at an index array per mode."""

@@ -1,0 +1,219 @@
+"""Slow, obvious, independent definitions: what the fast code must agree with.
+
+Nothing here imports autoten. Tensors are dense arrays in which NaN marks an unobserved cell; a CP model is a list of
+factor matrices (weights folded in, or given apart). Unfoldings are in C order: of the remaining modes the last index
+runs fastest, and Khatri-Rao and Kronecker products are ordered alike.
+"""
+
+import itertools
+import string
+
+import numpy as np
+
+# ---------------------------------------------------------------------------------------------------- products
+
+
+def unfold(X, mode):
+    """Return the matrix whose rows are the entries with a given index of `mode`, shape (I_mode, product of others)."""
+    others = [range(length) for n, length in enumerate(X.shape) if n != mode]
+    matrix = np.empty((X.shape[mode], int(np.prod([len(other) for other in others]))))
+    for i in range(X.shape[mode]):
+        for column, rest in enumerate(itertools.product(*others)):
+            matrix[i, column] = X[(*rest[:mode], i, *rest[mode:])]
+    return matrix
+
+
+def kronecker(matrices):
+    """Return the Kronecker product, entry by entry."""
+    rows = list(itertools.product(*(range(len(matrix)) for matrix in matrices)))
+    columns = list(itertools.product(*(range(matrix.shape[1]) for matrix in matrices)))
+    product = np.empty((len(rows), len(columns)))
+    for i, row in enumerate(rows):
+        for j, column in enumerate(columns):
+            product[i, j] = np.prod(
+                [matrix[index] for matrix, index in zip(matrices, zip(row, column, strict=True), strict=True)]
+            )
+    return product
+
+
+def khatri_rao(matrices):
+    """Return the column-wise Kronecker product."""
+    rank = matrices[0].shape[1]
+    return np.hstack([kronecker([matrix[:, [r]] for matrix in matrices]) for r in range(rank)])
+
+
+def cp_tensor(factors, weights=None):
+    """Return the tensor of a CP model as a sum of outer products."""
+    rank = factors[0].shape[1]
+    X = np.zeros([len(factor) for factor in factors])
+    for r in range(rank):
+        term = np.array(1.0 if weights is None else weights[r], dtype=float)
+        for factor in factors:
+            term = np.multiply.outer(term, factor[:, r])
+        X += term
+    return X
+
+
+def tucker_tensor(core, factors):
+    """Return the tensor of a Tucker model by one einsum."""
+    small, large = string.ascii_lowercase[: core.ndim], string.ascii_uppercase[: core.ndim]
+    pairs = ",".join(f"{i}{r}" for i, r in zip(large, small, strict=True))
+    return np.einsum(f"{small},{pairs}->{large}", core, *factors)
+
+
+# ------------------------------------------------------------------------------------- what solvers are made of
+
+
+def mttkrp(X, factors, mode):
+    """Return the matricised tensor times Khatri-Rao product over observed cells, shape (I_mode, R), by one einsum."""
+    letters = string.ascii_lowercase[: X.ndim]
+    others = [n for n in range(X.ndim) if n != mode]
+    terms = ",".join([letters, *(f"{letters[n]}z" for n in others)])
+    return np.einsum(f"{terms}->{letters[mode]}z", np.where(np.isnan(X), 0.0, X), *(factors[n] for n in others))
+
+
+def normal_equations(X, factors, mode):
+    """Return for each row of factor `mode` its Gram matrix (I, R, R) and right-hand side (I, R), cell by cell."""
+    rank = factors[0].shape[1]
+    grams = np.zeros((X.shape[mode], rank, rank))
+    right = np.zeros((X.shape[mode], rank))
+    for cell in np.argwhere(~np.isnan(X)):
+        row = np.ones(rank)
+        for n, factor in enumerate(factors):
+            if n != mode:
+                row = row * factor[cell[n]]
+        grams[cell[mode]] += np.outer(row, row)
+        right[cell[mode]] += X[tuple(cell)] * row
+    return grams, right
+
+
+def loss(X, factors, weights=None):
+    """Return the sum of squared residuals over observed cells."""
+    model = cp_tensor(factors, weights)
+    return float(sum((X[cell] - model[cell]) ** 2 for cell in map(tuple, np.argwhere(~np.isnan(X)))))
+
+
+def als(X, start, n_sweeps):
+    """Return factors after `n_sweeps` of alternating least squares from `start`, and the loss after each sweep.
+
+    Every row is the least-squares regression of its observed cells on the rows of the Khatri-Rao product of the other
+    factors: with nothing missing the textbook algorithm, and exact with missing cells too.
+    """
+    factors = [np.array(factor, dtype=float) for factor in start]
+    losses = []
+    for _ in range(n_sweeps):
+        for mode in range(X.ndim):
+            design = khatri_rao([factor for n, factor in enumerate(factors) if n != mode])
+            for i, row in enumerate(unfold(X, mode)):
+                seen = ~np.isnan(row)
+                factors[mode][i] = np.linalg.lstsq(design[seen], row[seen])[0]
+        losses.append(loss(X, factors))
+    return factors, losses
+
+
+# ----------------------------------------------------------------------------------------------- core consistency
+
+
+def least_squares_core(X, factors):
+    """Return the (smallest) core that fits the observed cells best, by least squares on the Kronecker product."""
+    rank = factors[0].shape[1]
+    observed = ~np.isnan(X).ravel()
+    core = np.linalg.lstsq(kronecker(factors)[observed], X.ravel()[observed])[0]
+    return core.reshape((rank,) * X.ndim)
+
+
+def superdiagonal(rank, ndim):
+    """Return the core of a CP model: ones where all indices agree, zeros elsewhere."""
+    core = np.zeros((rank,) * ndim)
+    for r in range(rank):
+        core[(r,) * ndim] = 1.0
+    return core
+
+
+def core_consistency(X, factors, weights=None, *, over_core_norm=False):
+    """Return 100 (1 - |G - T|^2 / F) (Bro & Kiers 2003), or with |G|^2 as the divisor (N-way toolbox)."""
+    rank = factors[0].shape[1]
+    folded = [factors[0] * (1.0 if weights is None else weights), *factors[1:]]
+    core = least_squares_core(X, folded)
+    divisor = np.sum(core**2) if over_core_norm else rank
+    return float(100 * (1 - np.sum((core - superdiagonal(rank, X.ndim)) ** 2) / divisor))
+
+
+def attainable_core_consistency(factors):
+    """Return the ceiling: the core consistency of a tensor that these factors model without error."""
+    return core_consistency(cp_tensor(factors), factors)
+
+
+# ----------------------------------------------------------------------------------------------- comparing, choosing
+
+
+def factor_match_score(a, b):
+    """Return the best mean product of absolute cosines, trying every matching of the smaller model's components."""
+    if a[0].shape[1] > b[0].shape[1]:
+        a, b = b, a
+    scores = []
+    for chosen in itertools.permutations(range(b[0].shape[1]), a[0].shape[1]):
+        products = []
+        for r, s in enumerate(chosen):
+            cosines = [
+                abs(left[:, r] @ right[:, s]) / (np.linalg.norm(left[:, r]) * np.linalg.norm(right[:, s]))
+                for left, right in zip(a, b, strict=True)
+            ]
+            products.append(np.prod(cosines))
+        scores.append(np.mean(products))
+    return float(max(scores))
+
+
+def pareto_front(points):
+    """Return which of the points (n, k), larger being better, no other point dominates."""
+    points = np.asarray(points, dtype=float)
+    front = []
+    for p in points:
+        dominated = False
+        for q in points:
+            dominated = dominated or (all(q >= p) and any(q > p))
+        front.append(not dominated)
+    return np.array(front)
+
+
+# --------------------------------------------------------------------------------------- tensors of known rank
+
+
+def matrix_multiplication_tensor():
+    """Return the tensor of 2 x 2 matrix multiplication, 4 x 4 x 4, of rank 7 (Winograd 1971), border rank 7.
+
+    ``sum_{ab} X[a, b, c] A.ravel()[a] B.ravel()[b] = (A @ B).ravel()[c]``.
+    """
+    X = np.zeros((4, 4, 4))
+    for i, j, k in itertools.product(range(2), repeat=3):
+        X[2 * i + j, 2 * j + k, 2 * i + k] = 1.0
+    return X
+
+
+def strassen_factors():
+    """Return an exact rank-7 decomposition of `matrix_multiplication_tensor` (Strassen 1969): one column a product.
+
+    Columns: (a11+a22)(b11+b22), (a21+a22)b11, a11(b12-b22), a22(b21-b11), (a11+a12)b22, (a21-a11)(b11+b12),
+    (a12-a22)(b21+b22); rows: the entries 11, 12, 21, 22 of A, of B and of their product.
+    """
+    a = [[1, 0, 1, 0, 1, -1, 0], [0, 0, 0, 0, 1, 0, 1], [0, 1, 0, 0, 0, 1, 0], [1, 1, 0, 1, 0, 0, -1]]
+    b = [[1, 1, 0, -1, 0, 1, 0], [0, 0, 1, 0, 0, 1, 0], [0, 0, 0, 1, 0, 0, 1], [1, 0, -1, 0, 1, 0, 1]]
+    c = [[1, 0, 0, 1, -1, 0, 1], [0, 0, 1, 0, 1, 0, 0], [0, 1, 0, 1, 0, 0, 0], [1, -1, 1, 0, 0, 1, 0]]
+    return [np.array(matrix, dtype=float) for matrix in (a, b, c)]
+
+
+def w_tensor():
+    """Return the W state, 2 x 2 x 2: rank 3, but tensors of rank 2 come as close to it as one likes (border rank 2)."""
+    X = np.zeros((2, 2, 2))
+    X[0, 0, 1] = X[0, 1, 0] = X[1, 0, 0] = 1.0
+    return X
+
+
+def w_approximation(n):
+    """Return factors of a rank-2 tensor at distance O(1/n) of `w_tensor`: a degenerate pair when n is large.
+
+    ``n (e0 + e1/n)^{x3} - n e0^{x3}``.
+    """
+    plus, minus = np.array([1.0, 1 / n]), np.array([1.0, 0.0])
+    both = np.column_stack([plus, minus])
+    return [both * np.array([n, -n]), both, both]

@@ -1,0 +1,276 @@
+import dataclasses
+import math
+
+import numpy as np
+import pytest
+import reference
+from hypothesis import given
+from hypothesis import strategies as st
+
+from autoten.datasets import (
+    collinear_factors,
+    gaussian_factors,
+    load_amino_acids,
+    make_cp_tensor,
+    structured_noise,
+    uniform_factors,
+    white_noise,
+)
+
+SHAPE = (6, 7, 8)
+
+
+def same(a, b):
+    return np.array_equal(a.X, b.X, equal_nan=True)
+
+
+# ------------------------------------------------------------------------------------------------------ amino acids
+
+
+def test_amino_acids_and_their_axes_fit_together():
+    data = load_amino_acids()
+    assert data.X.shape == (5, 201, 61) == (len(data.samples), len(data.emission_nm), len(data.excitation_nm))
+    assert data.X.dtype == float
+    assert np.isfinite(data.X).all()
+    assert (data.emission_nm[0], data.emission_nm[-1]) == (250, 450)
+    assert (data.excitation_nm[0], data.excitation_nm[-1]) == (240, 300)
+    assert set(np.diff(data.emission_nm)) == set(np.diff(data.excitation_nm)) == {1}
+    assert data.concentrations.shape == (5, data.rank) == (5, len(data.substances))
+    assert "1997" in data.citation
+    assert "5 samples x 201 emission" in data.description
+    assert repr(data) == "AminoAcids(shape=(5, 201, 61), rank=3)"
+
+
+def test_amino_acids_pure_samples_hold_the_substance_they_are_named_after():
+    data = load_amino_acids()
+    for sample, substance in zip(data.samples[:3], data.substances, strict=True):
+        present = data.concentrations[data.samples.index(sample)] > 0
+        assert [substance] == [name for name, there in zip(data.substances, present, strict=True) if there]
+    assert (data.concentrations[3:] > 0).all()
+
+
+def test_amino_acids_pure_samples_fluoresce_where_their_substance_does():
+    # Emission and excitation maxima that handbooks give for tryptophan, tyrosine and phenylalanine, nm.
+    data = load_amino_acids()
+    for landscape, (emission, excitation) in zip(data.X, [(353, 278), (303, 274), (282, 257)], strict=False):
+        row, column = np.unravel_index(landscape.argmax(), landscape.shape)
+        assert data.emission_nm[row] == pytest.approx(emission, abs=8)
+        assert data.excitation_nm[column] == pytest.approx(excitation, abs=8)
+
+
+def test_amino_acids_pure_samples_are_of_rank_one_and_three_components_explain_all():
+    data = load_amino_acids()
+    for landscape in data.X[:3]:
+        singular = np.linalg.svd(landscape, compute_uv=False)
+        assert singular[0] ** 2 > 0.98 * np.sum(singular**2)
+    # Every landscape is a mixture of the three pure ones: least squares on them leaves little of the mixtures.
+    pure, mixtures = data.X[:3].reshape(3, -1).T, data.X[3:].reshape(2, -1).T
+    shares, *_ = np.linalg.lstsq(pure, mixtures)
+    assert np.linalg.norm(mixtures - pure @ shares) < 0.05 * np.linalg.norm(mixtures)
+    weighed = data.concentrations[3:] / data.concentrations[:3].max(axis=0)
+    np.testing.assert_allclose(shares.T, weighed, rtol=0.15)
+
+
+def test_amino_acids_ship_the_very_tensor_of_the_data_folder(real_data):
+    np.testing.assert_array_equal(load_amino_acids().X, real_data("amino_acids")["X"])
+
+
+def test_amino_acids_of_one_caller_are_not_those_of_another():
+    data = load_amino_acids()
+    data.X[:] = 0
+    assert load_amino_acids().X.any()
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        data.X = None
+
+
+# --------------------------------------------------------------------------------------------------- make_cp_tensor
+
+
+@given(
+    shape=st.lists(st.integers(1, 6), min_size=3, max_size=4).map(tuple),
+    rank=st.integers(0, 4),
+    snr_db=st.floats(-20, 60),
+    seed=st.integers(0, 1000),
+)
+def test_a_drawn_tensor_is_its_model_plus_noise_of_exactly_the_size_asked_for(shape, rank, snr_db, seed):
+    drawn = make_cp_tensor(shape, rank, noise=white_noise(snr_db), random_state=seed)
+    signal = reference.cp_tensor(drawn.model.factors, drawn.model.weights)
+    noise = drawn.X - signal
+    assert drawn.X.shape == drawn.model.shape == shape
+    assert drawn.rank == rank
+    assert drawn.signal_norm == pytest.approx(np.linalg.norm(signal))
+    assert drawn.noise_norm == pytest.approx(np.linalg.norm(noise))
+    if rank:
+        assert 10 * math.log10(np.sum(signal**2) / np.sum(noise**2)) == pytest.approx(snr_db, abs=1e-6)
+        assert drawn.snr_db == pytest.approx(snr_db, abs=1e-9)
+
+
+def test_without_noise_the_tensor_is_its_model():
+    drawn = make_cp_tensor(SHAPE, 3, random_state=0)
+    np.testing.assert_array_equal(drawn.X, drawn.model.to_tensor())
+    assert (drawn.noise_norm, drawn.snr_db) == (0.0, math.inf)
+    assert [np.linalg.matrix_rank(reference.unfold(drawn.X, mode)) for mode in range(3)] == [3, 3, 3]
+
+
+@pytest.mark.parametrize("noise", [white_noise(20), structured_noise(0.1)])
+def test_rank_zero_is_nothing_but_noise_of_the_size_of_a_unit_signal(noise):
+    drawn = make_cp_tensor(SHAPE, 0, noise=noise, random_state=0)
+    assert drawn.rank == 0
+    assert drawn.snr_db == -math.inf
+    assert np.sqrt(np.mean(drawn.X**2)) == pytest.approx(0.1)
+
+
+def test_white_noise_is_white():
+    noise = white_noise(0)(np.ones((40, 40, 40)), np.random.default_rng(0))
+    assert abs(noise.mean()) < 0.01
+    assert np.mean(noise**4) / np.mean(noise**2) ** 2 == pytest.approx(3.0, abs=0.1)
+    assert abs(np.mean(noise[1:] * noise[:-1])) < 0.01
+
+
+def test_structured_noise_is_a_sum_of_the_rank_one_terms_asked_for():
+    signal = np.ones((12, 12, 12))
+    noise = structured_noise(0.5, n_terms=4)(signal, np.random.default_rng(0))
+    assert np.linalg.norm(noise) == pytest.approx(0.5 * np.linalg.norm(signal))
+    assert [np.linalg.matrix_rank(reference.unfold(noise, mode)) for mode in range(3)] == [4, 4, 4]
+
+
+def test_same_seed_same_tensor_and_other_seed_another():
+    def draw(seed):
+        return make_cp_tensor(SHAPE, 2, noise=white_noise(10), missing=0.2, random_state=seed)
+
+    assert same(draw(0), draw(0))
+    assert same(draw(0), draw(np.random.default_rng(0)))
+    assert not same(draw(0), draw(1))
+    assert not same(draw(None), draw(None))
+
+
+def test_one_seed_gives_the_same_signal_under_every_noise_and_the_same_noise_at_every_ratio():
+    clean = make_cp_tensor(SHAPE, 2, random_state=0)
+    weak, strong = (make_cp_tensor(SHAPE, 2, noise=white_noise(snr), random_state=0) for snr in (20, 0))
+    np.testing.assert_allclose(strong.X - clean.X, 10 * (weak.X - clean.X))
+
+
+@given(st.floats(0, 0.99), st.integers(0, 100))
+def test_missing_hides_exactly_the_share_and_changes_nothing_else(share, seed):
+    full = make_cp_tensor(SHAPE, 2, random_state=seed)
+    holed = make_cp_tensor(SHAPE, 2, missing=share, random_state=seed)
+    hidden = np.isnan(holed.X)
+    assert hidden.sum() == round(share * holed.X.size)
+    np.testing.assert_array_equal(holed.X[~hidden], full.X[~hidden])
+    assert holed.signal_norm == full.signal_norm
+
+
+def test_a_share_may_be_any_real_number():
+    drawn = make_cp_tensor(SHAPE, 2, factors=collinear_factors(np.float32(0.5)), missing=np.float32(0.25))
+    assert np.isnan(drawn.X).sum() == 84
+
+
+def test_a_larger_missing_share_hides_the_same_cells_and_more():
+    few, many = (np.isnan(make_cp_tensor(SHAPE, 2, missing=share, random_state=0).X) for share in (0.1, 0.5))
+    assert few.sum() < many.sum()
+    assert many[few].all()
+
+
+def test_missing_cells_lie_everywhere():
+    hidden = np.isnan(make_cp_tensor((20, 20, 20), 1, missing=0.5, random_state=0).X)
+    for mode in range(3):
+        shares = np.moveaxis(hidden, mode, 0).reshape(20, -1).mean(axis=1)
+        assert np.abs(shares - 0.5).max() < 0.1
+
+
+def test_weights_multiply_the_components_as_drawn():
+    plain = make_cp_tensor(SHAPE, 2, random_state=0).model
+    weighted = make_cp_tensor(SHAPE, 2, weights=[3, -0.1], random_state=0)
+    np.testing.assert_allclose(weighted.X, reference.cp_tensor(plain.factors, [3, -0.1]))
+
+
+def test_each_mode_may_have_its_own_generator():
+    def steps(length, rank, rng):
+        return np.arange(length * rank, dtype=float).reshape(length, rank)
+
+    factors = make_cp_tensor(SHAPE, 2, factors=[uniform_factors, steps, gaussian_factors], random_state=0).model.factors
+    assert factors[0].min() >= 0
+    np.testing.assert_array_equal(factors[1], steps(7, 2, None))
+    assert factors[2].min() < 0
+
+
+def test_uniform_factors_are_in_the_unit_interval_and_gaussian_ones_standard():
+    uniform = uniform_factors(1000, 2, np.random.default_rng(0))
+    assert (uniform.min() >= 0, uniform.max() < 1, uniform.mean() == pytest.approx(0.5, abs=0.05)) == (True,) * 3
+    gaussian = gaussian_factors(1000, 2, np.random.default_rng(0))
+    assert gaussian.mean() == pytest.approx(0.0, abs=0.1)
+    assert gaussian.std() == pytest.approx(1.0, abs=0.1)
+
+
+@given(st.floats(0, 0.99), st.integers(0, 4), st.integers(0, 3), st.integers(0, 100))
+def test_collinear_factors_have_exactly_the_cosines_asked_for(correlation, rank, more, seed):
+    A = collinear_factors(correlation)(rank + more, rank, np.random.default_rng(seed))
+    expected = (1 - correlation) * np.eye(rank) + correlation
+    np.testing.assert_allclose(A.T @ A, expected, atol=1e-12)
+
+
+def test_collinear_factors_point_anywhere():
+    columns = np.array([collinear_factors(0.5)(3, 2, np.random.default_rng(seed)) for seed in range(2000)])
+    np.testing.assert_allclose(columns.mean(axis=0), 0, atol=0.06)  # five standard errors of 0.58 / sqrt(2000)
+
+
+def test_the_record_reads_well_and_is_frozen():
+    drawn = make_cp_tensor(SHAPE, 2, noise=white_noise(7), random_state=0)
+    assert repr(drawn) == "SyntheticTensor(shape=(6, 7, 8), rank=2, snr_db=7)"
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        drawn.X = None
+
+
+# ------------------------------------------------------------------------------------------------------- sentences
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        ({"shape": 5}, r"shape of make_cp_tensor must be the lengths of three modes or more\. Got 5\."),
+        ({"shape": (5, 6)}, r"shape of make_cp_tensor must be the lengths of three modes or more\. Got \(5, 6\)\."),
+        ({"shape": (5, 0, 6)}, r"each length in shape of make_cp_tensor must be an integer >= 1\. Got 0\."),
+        ({"shape": (5, 2.5, 6)}, r"each length in shape of make_cp_tensor must be an integer >= 1\. Got 2\.5\."),
+        ({"rank": -1}, r"rank of make_cp_tensor must be an integer >= 0\. Got -1\."),
+        ({"rank": 2.0}, r"rank of make_cp_tensor must be an integer >= 0\. Got 2\.0\."),
+        ({"missing": 1.0}, r"missing of make_cp_tensor must be a number, at least 0 and below 1\. Got 1\.0\."),
+        ({"missing": -0.1}, r"missing of make_cp_tensor .* Got -0\.1\."),
+        ({"missing": "half"}, r"missing of make_cp_tensor .* Got half\."),
+        ({"missing": math.nan}, r"missing of make_cp_tensor .* Got nan\."),
+        (
+            {"weights": [1.0]},
+            r"weights of make_cp_tensor must be 2 finite numbers, one for each component\. Got \[1\.0\]",
+        ),
+        ({"weights": [1.0, math.inf]}, r"weights of make_cp_tensor must be 2 finite numbers.* Got \[1\.0, inf\]\."),
+        ({"weights": ["a", "b"]}, r"weights of make_cp_tensor must be 2 finite numbers"),
+        ({"factors": "gaussian"}, r"factors of make_cp_tensor must be a callable such as gaussian_factors, or one for"),
+        ({"factors": [gaussian_factors]}, r"factors of make_cp_tensor .* each of the 3 modes\. Got \["),
+        (
+            {"factors": lambda length, rank, rng: np.ones((rank, length))},
+            r"must be of shape \(6, 2\)\. Got shape \(2, 6\)",
+        ),
+        ({"noise": lambda signal, rng: signal[0]}, r"must be of the signal's shape \(6, 7, 8\)\. Got shape \(7, 8\)\."),
+        ({"factors": collinear_factors(0.5), "rank": 7}, r"at least as long as the rank, 7\. Got length 6\."),
+        ({"random_state": -1}, r"random_state must be a seed >= 0.* Got -1\."),
+        ({"random_state": "lucky"}, r"random_state must be an int, .* Got lucky\."),
+    ],
+)
+def test_a_wrong_argument_is_refused_in_one_sentence(arguments, sentence):
+    with pytest.raises((TypeError, ValueError), match=sentence):
+        make_cp_tensor(**({"shape": SHAPE, "rank": 2} | arguments))
+
+
+@pytest.mark.parametrize(
+    ("make", "sentence"),
+    [
+        (lambda: white_noise("20 dB"), r"snr_db of white_noise must be a number .* Got 20 dB\."),
+        (lambda: white_noise(math.nan), r"snr_db of white_noise must be a number .* Got nan\."),
+        (lambda: structured_noise(0), r"ratio of structured_noise must be a number above 0 .* Got 0\."),
+        (lambda: structured_noise(0.5, n_terms=0), r"n_terms of structured_noise must be an integer >= 1\. Got 0\."),
+        (lambda: collinear_factors(1.0), r"correlation of collinear_factors must be .* below 1\. Got 1\.0\."),
+        (lambda: collinear_factors("high"), r"correlation of collinear_factors must be .* Got high\."),
+    ],
+)
+def test_a_wrong_ingredient_is_refused_when_it_is_made(make, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        make()
