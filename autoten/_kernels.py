@@ -1,11 +1,7 @@
 """Compiled loops: arrays and integers in, arrays out; nothing here knows a class or raises.
 
-Conventions
------------
-A dense tensor arrives as a read-only C-contiguous matrix ``rows`` of shape (prod of the leading modes, last mode).
-Factors arrive transposed, (R, I), where the inner loop runs along a mode, and *stacked*, (sum of I, R), where it jumps
-from cell to cell; ``cells`` then holds row numbers of the stack, shape (N, n_cells), so that one compiled version
-serves every order. X may be float32 or float64; sums are always float64.
+Factors arrive *stacked*, (sum of lengths, R), and ``cells`` holds row numbers of the stack, shape (N, n_cells), so that
+one compiled version serves every order. Sums are always float64.
 """
 
 from __future__ import annotations
@@ -42,73 +38,6 @@ def _warn_once() -> None:
         AutotenWarning,
         stacklevel=3,
     )
-
-
-@compiled
-def contract_last(rows, factor_t, out):  # type: ignore[no-untyped-def]
-    """out[l, r] = sum_k rows[l, k] factor[k, r]: one read of X, four columns at a time."""
-    n_rows, length = rows.shape
-    rank = factor_t.shape[0]
-    whole = rank - rank % 4
-    for row in range(n_rows):
-        for r in range(0, whole, 4):
-            a = b = c = d = 0.0
-            for k in range(length):
-                x = np.float64(rows[row, k])
-                a += x * factor_t[r, k]
-                b += x * factor_t[r + 1, k]
-                c += x * factor_t[r + 2, k]
-                d += x * factor_t[r + 3, k]
-            out[row, r] = a
-            out[row, r + 1] = b
-            out[row, r + 2] = c
-            out[row, r + 3] = d
-        for r in range(whole, rank):
-            a = 0.0
-            for k in range(length):
-                a += np.float64(rows[row, k]) * factor_t[r, k]
-            out[row, r] = a
-
-
-@compiled
-def mttkrp_last(rows, leading, out_t):  # type: ignore[no-untyped-def]
-    """out[k, r] = sum_l rows[l, k] leading[l, r], with out transposed: the MTTKRP of the last mode, one read of X."""
-    n_rows, length = rows.shape
-    rank = leading.shape[1]
-    whole = rank - rank % 4
-    out_t[:] = 0.0
-    for row in range(n_rows):
-        for r in range(0, whole, 4):
-            a = leading[row, r]
-            b = leading[row, r + 1]
-            c = leading[row, r + 2]
-            d = leading[row, r + 3]
-            for k in range(length):
-                x = np.float64(rows[row, k])
-                out_t[r, k] += x * a
-                out_t[r + 1, k] += x * b
-                out_t[r + 2, k] += x * c
-                out_t[r + 3, k] += x * d
-        for r in range(whole, rank):
-            a = leading[row, r]
-            for k in range(length):
-                out_t[r, k] += np.float64(rows[row, k]) * a
-
-
-@compiled
-def mttkrp_partial(partial, left, right, out):  # type: ignore[no-untyped-def]
-    """out[i, r] = sum_{l, t} partial[l, i, t, r] left[l, r] right[t, r]: the other MTTKRPs, from contract_last."""
-    n_left, length, n_right, rank = partial.shape
-    out[:] = 0.0
-    inner = np.empty(rank)
-    for p in range(n_left):
-        for i in range(length):
-            inner[:] = 0.0
-            for t in range(n_right):
-                for r in range(rank):
-                    inner[r] += partial[p, i, t, r] * right[t, r]
-            for r in range(rank):
-                out[i, r] += inner[r] * left[p, r]
 
 
 @compiled

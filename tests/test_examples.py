@@ -1,5 +1,6 @@
-"""Every notebook in examples/ is stored without output and runs from clean, in the folder where a reader opens it."""
+"""What a reader sees is what the code does: notebooks run and show their outputs, the README's code runs as pasted."""
 
+import re
 from pathlib import Path
 
 import nbformat
@@ -7,17 +8,83 @@ import pytest
 from conftest import data_folder
 from nbclient import NotebookClient
 
-NOTEBOOKS = sorted((Path(__file__).resolve().parents[1] / "examples").glob("*.ipynb"))
+CHECKOUT = Path(__file__).resolve().parents[1]
+NOTEBOOKS = sorted((CHECKOUT / "examples").glob("*.ipynb"))
+
+# Two parts at least, at the start of a word: `</td>` and "and/or" are no paths.
+ABSOLUTE_PATH = re.compile(r"(?:^|[\s\"'(=,])(/[\w.-]+/[\w./-]+|[A-Z]:\\[\w\\.-]+)", re.MULTILINE)
+
+
+def code_cells(path):
+    cells = [cell for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "code"]
+    assert cells
+    return cells
+
+
+def texts(output):
+    """Return what a stored output says in words: printed text, text and HTML of a value, a traceback."""
+    yield output.get("text", "")
+    yield from output.get("traceback", [])
+    yield from (value for kind, value in output.get("data", {}).items() if kind.startswith("text/"))
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=[path.stem for path in NOTEBOOKS])
-def test_notebook_runs_and_is_stored_without_output(path, monkeypatch):
+def test_notebook_runs_from_clean(path, monkeypatch):
     if data_folder() is not None:
         monkeypatch.setenv("AUTOTEN_DATA", str(data_folder()))
     notebook = nbformat.read(path, as_version=4)
-    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
-    assert code
-    assert not any(cell.outputs or cell.execution_count for cell in code), "clear the outputs before committing"
-    # The kernel of this environment, whatever name the notebook's author had for it.
+    for cell in notebook.cells:
+        if cell.cell_type == "code":
+            cell.outputs, cell.execution_count = [], None
+    # The kernel of this environment, in the folder where a reader opens the notebook.
     here = {"metadata": {"path": path.parent}}
     NotebookClient(notebook, timeout=300, kernel_name="python3", resources=here).execute()
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=[path.stem for path in NOTEBOOKS])
+def test_notebook_is_committed_as_one_clean_run(path):
+    cells = code_cells(path)
+    assert [cell.execution_count for cell in cells] == list(range(1, len(cells) + 1)), "restart, run all, save"
+    outputs = [output for cell in cells for output in cell.outputs]
+    assert any("image/png" in output.get("data", {}) for output in outputs)
+    assert not [output for output in outputs if output.output_type == "error" or output.get("name") == "stderr"]
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=[path.stem for path in NOTEBOOKS])
+def test_notebook_says_nothing_of_the_machine_it_ran_on(path):
+    notebook = nbformat.read(path, as_version=4)
+    assert notebook.metadata.kernelspec.name == "python3"
+    assert not [cell.metadata for cell in notebook.cells if cell.metadata]
+    said = "\n".join(text for cell in code_cells(path) for output in cell.outputs for text in texts(output))
+    assert not ABSOLUTE_PATH.findall(said)
+
+
+@pytest.mark.parametrize(
+    ("said", "named"),
+    [
+        ("File '/home/me/x.py'", True),
+        ("/opt/lib/python3", True),
+        (r"in C:\Users\me", True),
+        ("<td>3</td></tr>", False),
+        ("and/or 1/2", False),
+        ("µmol/l", False),
+    ],
+)
+def test_what_counts_as_a_path(said, named):
+    assert bool(ABSOLUTE_PATH.search(said)) == named
+
+
+def test_readme_runs_as_pasted(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)  # it saves files
+    blocks = re.findall(r"^```python\n(.*?)^```", (CHECKOUT / "README.md").read_text("utf-8"), re.MULTILINE | re.DOTALL)
+    assert blocks
+    namespace = {}
+    for block in blocks:
+        exec(compile(block, "README.md", "exec"), namespace)  # one after another, as a reader would
+
+
+def test_readme_names_files_that_exist():
+    targets = re.findall(r"\]\(([^)#]+)\)", (CHECKOUT / "README.md").read_text("utf-8"))
+    local = [target for target in targets if "://" not in target]
+    assert local
+    assert [target for target in local if not (CHECKOUT / target).exists()] == []

@@ -10,32 +10,20 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from autoten import _als_kernel as loop
 from autoten._validation import check_integer, check_real
 from autoten.cp import CPModel
 from autoten.solvers.base import Fit
 from autoten.tensors.equations import solve_rows
 
 if TYPE_CHECKING:
-    from autoten.tensors.protocol import NormalEquations, Tensor
+    from autoten.tensors.protocol import DenseRows, NormalEquations, Tensor
 
 Array = NDArray[Any]
 
-# Sweeps in one window of the stopping rule.
-WINDOW = 5
-
-# A loss below this share of the sum of squares is rounding: the Gram-based value cannot see further.
-ROUNDING = 1e-14
-
-# Slowest rate, per window, that the stopping rule extrapolates with: closer to 1 the sum has no meaning.
-SLOWEST_RATE = 0.98
-
-# Extrapolation: plain sweeps before it may begin, first step, growth on success, shrinkage on failure.
-PLAIN_SWEEPS = 5
-FIRST_STEP = 0.5
-STEP_GROWTH = 1.3
-STEP_SHRINKAGE = 0.3
-SMALLEST_STEP = 0.05
-LARGEST_STEP = 30.0
+# One call of the compiled loop works about this long, so that interrupts and deadlines are seen.
+CALL_SECONDS = 0.1
+MULTIPLICATIONS_PER_SECOND = 2e9
 
 
 @dataclass(frozen=True)
@@ -89,16 +77,35 @@ class ALS:
         norm_squared = tensor.norm_squared
         if norm_squared == 0.0 or start.rank == 0:
             return Fit(start.scaled(0.0), float(norm_squared > 0.0), 0, True, np.zeros(0))
-        equations = tensor.normal_equations()
-        start = start.normalized()
-        now = earlier = _Iterate(start.weights, list(start.factors))
-        stopping = _StoppingRule(self.tol, ROUNDING * norm_squared)
-        step = _Step(enabled=self.extrapolate)
         max_iter = self.max_iter if max_iter is None else min(max_iter, self.max_iter)
-        while len(stopping.losses) < max_iter and not stopping.settled and time.monotonic() < deadline:
+        dense = tensor.dense_rows()
+        start = start.normalized()
+        if dense is None:
+            model, losses, settled = self._any_tensor(tensor, start, max_iter, deadline)
+        else:
+            model, losses, settled = self._dense_tensor(tensor, dense, start, max_iter, deadline)
+        model = model.normalized()
+        history = np.minimum.accumulate(np.maximum(losses, 0.0)) / norm_squared
+        # The Gram-based losses above round at 1e-15 of the sum of squares; the residuals themselves do not.
+        loss = tensor.squared_error(model.folded()) / norm_squared
+        return Fit(model, loss, len(history), settled, history)
+
+    def _any_tensor(
+        self, tensor: Tensor, start: CPModel, max_iter: int, deadline: float
+    ) -> tuple[CPModel, Array, bool]:
+        """Fit by the operations of the tensor protocol; return model, losses, and whether they settled."""
+        equations = tensor.normal_equations()
+        now = earlier = _Iterate(start.weights, list(start.factors))
+        losses = np.empty(max_iter)
+        rounding = loop.ROUNDING * tensor.norm_squared
+        step = _Step(enabled=self.extrapolate)
+        for sweep in range(max_iter):
+            if time.monotonic() >= deadline:
+                max_iter = sweep
+                break
             first = _solve_mode(equations, now.ahead_of(earlier, step.length), 0)
             if step.length:
-                if first.squared_error(equations) <= stopping.losses[-1]:
+                if first.squared_error(equations) <= losses[sweep - 1]:
                     step.succeeded()
                 else:
                     step.failed()
@@ -106,13 +113,41 @@ class ALS:
             earlier, now = now, first
             for mode in range(1, len(tensor.shape)):
                 now = _solve_mode(equations, now, mode)
-            stopping.record(now.squared_error(equations))
-            step.begin_after(len(stopping.losses))
-        model = CPModel(now.weights, tuple(now.factors)).normalized()
-        history = np.minimum.accumulate(np.maximum(stopping.losses, 0.0)) / norm_squared
-        # The Gram-based losses above round at 1e-15 of the sum of squares; the residuals themselves do not.
-        loss = tensor.squared_error(model.folded()) / norm_squared
-        return Fit(model, loss, len(history), stopping.settled, history)
+            losses[sweep] = now.squared_error(equations)
+            step.begin_after(sweep + 1)
+            if loop.to_come(losses, sweep + 1) <= max(self.tol * losses[sweep], rounding) or losses[sweep] <= rounding:
+                return CPModel(now.weights, tuple(now.factors)), losses[: sweep + 1], True
+        return CPModel(now.weights, tuple(now.factors)), losses[:max_iter], False
+
+    def _dense_tensor(
+        self, tensor: Tensor, dense: DenseRows, start: CPModel, max_iter: int, deadline: float
+    ) -> tuple[CPModel, Array, bool]:
+        """Do the same in one compiled loop, called for a bounded time at once."""
+        lengths = np.array(tensor.shape)
+        offsets = np.cumsum(lengths) - lengths
+        factors = np.ascontiguousarray(np.vstack(start.factors).T, dtype=float)
+        weights = start.weights.astype(float)
+        earlier, step, losses = factors.copy(), np.zeros(1), np.empty(max_iter)
+        at_once = max(1, int(CALL_SECONDS * MULTIPLICATIONS_PER_SECOND / (2 * dense.rows.size * start.rank)))
+        done, settled = 0, False
+        while done < max_iter and not settled and time.monotonic() < deadline:
+            done, settled = loop.als_sweeps(
+                *dense,
+                lengths,
+                offsets,
+                factors,
+                earlier,
+                weights,
+                step,
+                losses,
+                done,
+                min(done + at_once, max_iter),
+                tensor.norm_squared,
+                self.tol,
+                self.extrapolate,
+            )
+        split = np.split(factors.T, offsets[1:])
+        return CPModel(weights, tuple(np.ascontiguousarray(factor) for factor in split)), losses[:done], settled
 
 
 @dataclass(frozen=True)
@@ -159,33 +194,11 @@ class _Step:
         self._enabled = enabled
 
     def begin_after(self, n_sweeps: int) -> None:
-        if self._enabled and n_sweeps == PLAIN_SWEEPS:
-            self.length = FIRST_STEP
+        if self._enabled and n_sweeps == loop.PLAIN_SWEEPS:
+            self.length = loop.FIRST_STEP
 
     def succeeded(self) -> None:
-        self.length = min(self.length * STEP_GROWTH, LARGEST_STEP)
+        self.length = min(self.length * loop.STEP_GROWTH, loop.LARGEST_STEP)
 
     def failed(self) -> None:
-        self.length = max(self.length * STEP_SHRINKAGE, SMALLEST_STEP)
-
-
-class _StoppingRule:
-    """Settled once the decrease still to come, a geometric series over windows of sweeps, is negligible."""
-
-    def __init__(self, tol: float, rounding: float) -> None:
-        self.losses: list[float] = []
-        self.settled = False
-        self._tol = tol
-        self._rounding = rounding
-
-    def record(self, loss: float) -> None:
-        self.losses.append(loss)
-        if loss <= self._rounding:
-            self.settled = True
-        elif len(self.losses) > 2 * WINDOW:
-            start, middle = self.losses[-1 - 2 * WINDOW], self.losses[-1 - WINDOW]
-            before, now = max(start - middle, 0.0), max(middle - loss, 0.0)
-            rate = min(now / before, SLOWEST_RATE) if before > 0.0 else 0.0
-            to_come = now * rate / (1.0 - rate)
-            # `now` itself must be small too: a single slow window does not make a series.
-            self.settled = max(to_come, now) <= max(self._tol * loss, self._rounding)
+        self.length = max(self.length * loop.STEP_SHRINKAGE, loop.SMALLEST_STEP)

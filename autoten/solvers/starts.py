@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from autoten.cp import CPModel
 
@@ -14,12 +16,12 @@ if TYPE_CHECKING:
 
 def random_signed(tensor: Tensor, rank: int, rng: np.random.Generator) -> CPModel:
     """Return Gaussian factors."""
-    return CPModel(np.ones(rank), tuple(rng.standard_normal((length, rank)) for length in tensor.shape))
+    return _without_weight(rng.standard_normal((length, rank)) for length in tensor.shape)
 
 
 def random_nonnegative(tensor: Tensor, rank: int, rng: np.random.Generator) -> CPModel:
     """Return uniform factors: nearer to spectra, concentrations and counts than signed ones."""
-    return CPModel(np.ones(rank), tuple(rng.random((length, rank)) for length in tensor.shape))
+    return _without_weight(rng.random((length, rank)) for length in tensor.shape)
 
 
 def spectral(tensor: Tensor, rank: int, rng: np.random.Generator) -> CPModel:
@@ -30,7 +32,7 @@ def spectral(tensor: Tensor, rank: int, rng: np.random.Generator) -> CPModel:
         leading = vectors[:, ::-1][:, :rank]
         surplus = rng.standard_normal((length, rank - leading.shape[1])) / np.sqrt(length)
         factors.append(np.hstack([leading, surplus]))
-    return CPModel(np.ones(rank), tuple(factors))
+    return _without_weight(factors)
 
 
 def grown(smaller: CPModel, rank: int, rng: np.random.Generator) -> CPModel:
@@ -50,3 +52,9 @@ def make_start(index: int, tensor: Tensor, rank: int, smaller: CPModel, rng: np.
     if index == 1:
         return spectral(tensor, rank, rng)
     return random_signed(tensor, rank, rng) if index % 2 == 0 else random_nonnegative(tensor, rank, rng)
+
+
+def _without_weight(factors: Iterable[NDArray[Any]]) -> CPModel:
+    """Return directions without size: hidden cells are then imputed as zero first, and not as what chance says."""
+    factors = tuple(factors)
+    return CPModel(np.zeros(factors[0].shape[1]), factors)

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from autoten import _kernels
+from autoten import _dense_kernels, _kernels
 from autoten.cp import khatri_rao
 from autoten.tensors.equations import gram_of_others
+from autoten.tensors.protocol import DenseRows
 
 if TYPE_CHECKING:
     from autoten.tensors.masked import MaskedTensor
@@ -103,20 +104,21 @@ class DenseTensor:
 
         return MaskedTensor(self, cells)
 
+    def dense_rows(self) -> DenseRows:
+        none = np.empty(0, dtype=np.int64)
+        return DenseRows(self.rows, np.empty((0, 0), dtype=self.data.dtype), none, none)
+
     def sub(self, indices: Sequence[Array]) -> DenseTensor:
         return DenseTensor(np.ascontiguousarray(self.data[np.ix_(*indices)]), self.scale)
 
 
 class _DenseEquations:
-    """Normal equations with two reads of X a sweep.
-
-    X contracted with the last factor serves every mode but the last, for as long as that factor stays
-    (the dimension tree of Phan, Tichavsky & Cichocki 2013 with a single branching).
-    """
+    """Normal equations with two reads of X a sweep; see `_dense_kernels`."""
 
     def __init__(self, tensor: DenseTensor) -> None:
         self._tensor = tensor
-        self._rows = tensor.rows
+        self._lengths = np.array(tensor.shape)
+        self._offsets = np.cumsum(self._lengths) - self._lengths
         self._contracted: Array | None = None
         self._contracted_with: Array | None = None
 
@@ -127,25 +129,19 @@ class _DenseEquations:
         return self._tensor.norm_squared - float(_kernels.explained(gram, rhs, factors[mode]))
 
     def _mttkrp(self, factors: Sequence[Array], mode: int) -> Array:
-        *lengths, last = self._tensor.shape
+        rows = self._tensor.rows
+        if mode == len(factors) - 1:
+            return np.ascontiguousarray(_dense_kernels.mttkrp_last(rows, khatri_rao(factors[:-1])).T)
         rank = factors[0].shape[1]
-        if mode == len(lengths):
-            out_t = np.empty((rank, last))
-            _kernels.mttkrp_last(self._rows, khatri_rao(factors[:-1]), out_t)
-            return out_t.T.copy()
         if self._contracted_with is not factors[-1]:
-            if self._contracted is None or self._contracted.shape[1] != rank:
-                self._contracted = np.empty((len(self._rows), rank))
-            _kernels.contract_last(self._rows, _transposed(factors[-1]), self._contracted)
+            self._contracted = np.empty((rank, len(rows)))
+            _dense_kernels.contract_last(rows, _transposed(factors[-1]), self._contracted)
             self._contracted_with = factors[-1]
-        assert self._contracted is not None
-        partial = self._contracted.reshape(prod(lengths[:mode]), lengths[mode], prod(lengths[mode + 1 :]), rank)
-        out = np.empty((lengths[mode], rank))
-        ones = np.ones((1, rank))
-        left = khatri_rao(factors[:mode]) if mode else ones
-        right = khatri_rao(factors[mode + 1 : -1]) if mode + 1 < len(lengths) else ones
-        _kernels.mttkrp_partial(partial, left, right, out)
-        return out
+        left, right = np.empty(len(rows)), np.empty(len(rows))
+        rhs = _dense_kernels.mttkrp_partial(
+            self._contracted, self._lengths, self._offsets, _transposed(np.vstack(factors)), mode, left, right
+        )
+        return np.ascontiguousarray(rhs.T)
 
 
 def _transposed(factor: Array) -> Array:

@@ -16,6 +16,7 @@ import numpy as np
 
 from autoten import _kernels
 from autoten.tensors.equations import model_values, stack_rows
+from autoten.tensors.protocol import DenseRows
 
 if TYPE_CHECKING:
     from autoten.tensors.dense import DenseTensor
@@ -78,6 +79,14 @@ class MaskedTensor:
 
     def normal_equations(self, *, exact: bool = False) -> NormalEquations:
         return _ExactEquations(self) if exact or self.hidden_share > IMPUTE_SHARE else _ImputedEquations(self)
+
+    def dense_rows(self) -> DenseRows | None:
+        if self.hidden_share > IMPUTE_SHARE:
+            return None
+        rows = self.base.zeroed(self.hidden).rows
+        sink = rows.view()
+        sink.flags.writeable = True
+        return DenseRows(rows, sink, *np.divmod(self.hidden, self.shape[-1]))
 
     def squared_error(self, factors: Sequence[Array]) -> float:
         if self.hidden_share > OBSERVED_LIST_SHARE:

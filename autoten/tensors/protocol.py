@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +27,19 @@ class NormalEquations(Protocol):
 
     def squared_error(self, factors: Sequence[Array], mode: int, gram: Array, rhs: Array) -> float:
         """Return the squared error over observed cells once `mode` has been solved with `gram` and `rhs`."""
+
+
+class DenseRows(NamedTuple):
+    """A dense tensor as the matrix that the compiled loop works on.
+
+    `sink` is a writable view of the memory of `rows`, for the values at the hidden cells (`cell_rows`,
+    `cell_columns`); where nothing is hidden it is empty, and `rows` is the data themselves.
+    """
+
+    rows: Array
+    sink: Array
+    cell_rows: Cells
+    cell_columns: Cells
 
 
 class Tensor(Protocol):
@@ -57,6 +70,9 @@ class Tensor(Protocol):
 
     def normal_equations(self, *, exact: bool = False) -> NormalEquations:
         """Return the normal equations of a new fit; `exact` forbids imputing from the current factors."""
+
+    def dense_rows(self) -> DenseRows | None:
+        """Return what the compiled loop needs, or None if it does not suit (its hidden cells are imputed)."""
 
     def squared_error(self, factors: Sequence[Array]) -> float:
         """Return the squared error of a model over observed cells, from its residuals."""

@@ -1,0 +1,499 @@
+"""What every tensor, solver, hold-out and scorer must do: subclass a contract, say what to test, inherit the tests.
+
+The smallest subclass is a class whose name begins with ``Test`` and gives the one attribute or fixture that the contract
+names. Expected values come from `reference`, the slow definitions.
+"""
+
+import json
+import math
+from itertools import product
+from typing import NamedTuple
+
+import numpy as np
+import pytest
+import reference
+
+from autoten.cp import CPModel
+from autoten.fitting import FoldFit, RankFits
+from autoten.io import as_tensor
+from autoten.solvers.als import ALS
+
+
+def draw_factors(shape, rank, seed=0):
+    rng = np.random.default_rng(seed)
+    return [rng.standard_normal((length, rank)) for length in shape]
+
+
+def draw_model(shape, rank, seed=0):
+    return CPModel(np.ones(rank), tuple(draw_factors(shape, rank, seed)))
+
+
+def with_holes(X, share, seed=1):
+    """Return X with NaN in a share of its cells."""
+    return np.where(np.random.default_rng(seed).random(X.shape) < share, np.nan, X)
+
+
+def noisy_tensor(shape, rank, noise=0.3, missing=0.0, seed=0):
+    """Return a CP tensor of Gaussian factors plus white noise of `noise` times its standard deviation."""
+    signal = reference.cp_tensor(draw_factors(shape, rank, seed))
+    rng = np.random.default_rng(seed + 1000)
+    return with_holes(signal + noise * signal.std() * rng.standard_normal(shape), missing, seed + 2000)
+
+
+def empty_model(shape):
+    return CPModel(np.zeros(0), tuple(np.zeros((length, 0)) for length in shape))
+
+
+def assert_close(got, expected, rtol):
+    """Compare arrays (or numbers) relative to the largest entry that is expected; shapes must agree."""
+    got, expected = np.asarray(got), np.asarray(expected)
+    assert got.shape == expected.shape
+    np.testing.assert_allclose(got, expected, rtol=0, atol=rtol * max(np.abs(expected).max(initial=0.0), 1e-300))
+
+
+# ----------------------------------------------------------------------------------------------------------- tensors
+
+
+class TensorCase(NamedTuple):
+    """A tensor, the dense array that it must be equal to (NaN = unobserved), and the array that it was made of."""
+
+    tensor: object
+    X: np.ndarray
+    source: np.ndarray
+
+
+def full_grams(gram, length):
+    """Return one symmetric Gram matrix for every row: a tensor may give a single one, and fills the lower triangle."""
+    lower = np.tril(gram)
+    symmetric = lower + np.swapaxes(np.tril(gram, -1), -1, -2)
+    return np.broadcast_to(symmetric, (length, *gram.shape[-2:]))
+
+
+def solve_each(gram, rhs):
+    """Return the rows that solve the normal equations (the smallest ones, where they are singular)."""
+    pairs = zip(full_grams(gram, len(rhs)), rhs, strict=True)
+    return np.array([np.linalg.lstsq(matrix, row)[0] for matrix, row in pairs])
+
+
+class TensorContract:
+    """A subclass has a fixture ``case`` that returns a `TensorCase`."""
+
+    RTOL = 1e-9  # sums are float64 whatever the data are
+
+    def test_shape_and_count(self, case):
+        assert case.tensor.shape == case.X.shape
+        assert all(type(length) is int for length in case.tensor.shape)
+        assert case.tensor.n_observed == np.isfinite(case.X).sum()
+        assert case.tensor.scale == 1.0
+
+    def test_hidden_cells_are_a_sorted_list(self, case):
+        assert case.tensor.hidden.dtype == np.int64
+        np.testing.assert_array_equal(case.tensor.hidden, np.flatnonzero(np.isnan(case.X)))
+
+    def test_norm(self, case):
+        assert_close(case.tensor.norm_squared, np.nansum(case.X**2), self.RTOL)
+
+    def test_mttkrp(self, case):
+        for rank, mode in product(range(1, 10), range(case.X.ndim)):  # kernels take several columns at a time
+            factors = draw_factors(case.X.shape, rank)
+            got = case.tensor.mttkrp(factors, mode)
+            assert got.dtype == float
+            assert_close(got, reference.mttkrp(case.X, factors, mode), self.RTOL)
+
+    def test_mttkrp_reads_factors_in_any_memory_order(self, case):
+        factors = draw_factors(case.X.shape, 3)
+        strided = [np.asfortranarray(factors[0]), np.repeat(factors[1], 2, axis=1)[:, ::2], *factors[2:-1]]
+        strided.append(factors[-1][::-1].copy()[::-1])
+        for mode in range(case.X.ndim):
+            assert_close(case.tensor.mttkrp(strided, mode), reference.mttkrp(case.X, factors, mode), self.RTOL)
+
+    def test_exact_normal_equations(self, case):
+        for rank, (mode, length) in product([1, 2, 5], enumerate(case.X.shape)):
+            factors = draw_factors(case.X.shape, rank)
+            gram, rhs = case.tensor.normal_equations(exact=True).at(factors, mode)
+            grams, right = reference.normal_equations(case.X, factors, mode)
+            assert_close(full_grams(gram, length), grams, self.RTOL)
+            assert_close(rhs, right, self.RTOL)
+
+    def test_normal_equations_notice_every_factor_that_is_replaced(self, case):
+        # The order of a solver: sweeps, a whole extrapolated iterate, and back to one that was seen before.
+        shape = case.X.shape
+        equations = case.tensor.normal_equations(exact=True)
+
+        def check(factors, mode):
+            gram, rhs = equations.at(factors, mode)
+            grams, right = reference.normal_equations(case.X, factors, mode)
+            assert_close(full_grams(gram, shape[mode]), grams, self.RTOL)
+            assert_close(rhs, right, self.RTOL)
+
+        first, second = draw_factors(shape, 3), draw_factors(shape, 3, seed=1)
+        now = list(first)
+        for mode in range(len(shape)):
+            check(now, mode)
+            now[mode] = second[mode]
+        check(now, 0)
+        check(first, 0)
+        check(first, len(shape) - 1)
+        check(second, 1)
+
+    def test_exact_normal_equations_do_not_depend_on_the_mode_they_are_for(self, case):
+        factors = draw_factors(case.X.shape, 2)
+        for mode, length in enumerate(case.X.shape):
+            other = list(factors)
+            other[mode] = 100.0 * factors[mode]
+            gram, rhs = case.tensor.normal_equations(exact=True).at(other, mode)
+            expected_gram, expected_rhs = case.tensor.normal_equations(exact=True).at(factors, mode)
+            np.testing.assert_array_equal(full_grams(gram, length), full_grams(expected_gram, length))
+            np.testing.assert_array_equal(rhs, expected_rhs)
+
+    @pytest.mark.parametrize("exact", [False, True])
+    def test_solving_a_mode_never_raises_the_error_and_tells_what_is_left(self, case, exact):
+        equations = case.tensor.normal_equations(exact=exact)
+        factors = draw_factors(case.X.shape, 2)
+        before = reference.loss(case.X, factors)
+        for _ in range(2):
+            for mode in range(case.X.ndim):
+                gram, rhs = equations.at(factors, mode)
+                factors[mode] = solve_each(gram, rhs)
+                left = reference.loss(case.X, factors)
+                assert left <= before * (1 + 1e-9)
+                assert equations.squared_error(factors, mode, gram, rhs) == pytest.approx(
+                    left, abs=self.RTOL * case.tensor.norm_squared
+                )
+                before = left
+
+    @pytest.mark.parametrize("exact", [False, True])
+    def test_the_best_rows_stay_where_they_are(self, case, exact):
+        for mode in range(case.X.ndim):
+            factors = draw_factors(case.X.shape, 2)
+            grams, right = reference.normal_equations(case.X, factors, mode)
+            factors[mode] = solve_each(grams, right)
+            gram, rhs = case.tensor.normal_equations(exact=exact).at(factors, mode)
+            assert_close(np.einsum("irs,is->ir", full_grams(gram, len(rhs)), factors[mode]), rhs, 1e-7)
+
+    def test_squared_error_is_the_residual_over_observed_cells(self, case):
+        for rank in (1, 5):
+            factors = draw_factors(case.X.shape, rank)
+            assert_close(case.tensor.squared_error(factors), reference.loss(case.X, factors), self.RTOL)
+
+    def test_project(self, case):
+        matrices = [matrix[:, :2] for matrix in draw_factors(case.X.shape, 3)]
+        matrices[1] = draw_factors(case.X.shape, 4)[1]
+        expected = reference.tucker_tensor(np.nan_to_num(case.X), [matrix.T for matrix in matrices])
+        assert_close(case.tensor.project(matrices), expected, self.RTOL)
+
+    def test_gram(self, case):
+        for mode in range(case.X.ndim):
+            unfolded = reference.unfold(np.nan_to_num(case.X), mode)
+            assert_close(case.tensor.gram(mode), unfolded @ unfolded.T, self.RTOL)
+
+    def test_values_at(self, case):
+        cells = np.flatnonzero(~np.isnan(case.X))[::3]
+        values = case.tensor.values_at(cells)
+        assert values.dtype == float
+        np.testing.assert_array_equal(values, case.X.ravel()[cells])
+        assert case.tensor.values_at(cells[:0]).shape == (0,)
+
+    def test_hiding_cells_leaves_the_tensor_itself_alone(self, case):
+        cells = np.flatnonzero(~np.isnan(case.X))[1::4]
+        before = case.tensor.norm_squared, case.tensor.n_observed
+        X = case.X.copy()
+        X.ravel()[cells] = np.nan
+        check_tensor(case.tensor.hide(cells), X, self.RTOL)
+        assert (case.tensor.norm_squared, case.tensor.n_observed) == before
+        check_tensor(case.tensor, case.X, self.RTOL)
+
+    def test_hiding_twice_hides_both_and_what_is_hidden_already_counts_once(self, case):
+        observed = np.flatnonzero(~np.isnan(case.X))
+        first, second = observed[::5], np.union1d(observed[::5][:2], observed[2::5])
+        X = case.X.copy()
+        X.ravel()[np.union1d(first, second)] = np.nan
+        check_tensor(case.tensor.hide(first).hide(second), X, self.RTOL)
+
+    def test_sub_is_the_tensor_at_an_index_array_per_mode(self, case):
+        rng = np.random.default_rng(3)
+        for _ in range(4):
+            indices = [rng.permutation(length)[: rng.integers(1, length + 1)] for length in case.X.shape]
+            X = case.X[np.ix_(*indices)]
+            if np.isfinite(X).any():
+                check_tensor(case.tensor.sub(indices), X, self.RTOL)
+
+    def test_nothing_changes_the_array_it_was_made_of(self, case):
+        before, flags = case.source.tobytes(), str(case.source.flags)
+        factors, matrices = draw_factors(case.X.shape, 3), draw_factors(case.X.shape, 2)
+        check_tensor(case.tensor, case.X, self.RTOL)
+        case.tensor.project(matrices)
+        ALS(max_iter=3).fit(case.tensor, CPModel(np.ones(3), tuple(factors)))
+        case.tensor.hide(np.arange(4)).gram(0)
+        assert case.source.tobytes() == before
+        assert str(case.source.flags) == flags
+
+
+def check_tensor(tensor, X, rtol):
+    """Check the operations that tell a tensor's every observed cell, and that no other one counts."""
+    assert tensor.shape == X.shape
+    assert tensor.n_observed == np.isfinite(X).sum()
+    observed = np.flatnonzero(~np.isnan(X))
+    np.testing.assert_array_equal(tensor.hidden, np.flatnonzero(np.isnan(X)))
+    np.testing.assert_array_equal(tensor.values_at(observed), X.ravel()[observed])
+    assert_close(tensor.norm_squared, np.nansum(X**2), rtol)
+    factors = draw_factors(X.shape, 2, seed=5)
+    assert_close(tensor.squared_error(factors), reference.loss(X, factors), rtol)
+    for mode, length in enumerate(X.shape):
+        gram, rhs = tensor.normal_equations(exact=True).at(factors, mode)
+        grams, right = reference.normal_equations(X, factors, mode)
+        assert_close(full_grams(gram, length), grams, rtol)
+        assert_close(rhs, right, rtol)
+
+
+# ----------------------------------------------------------------------------------------------------------- solvers
+
+
+class SolverContract:
+    """A subclass has an attribute ``solver`` whose own limit on sweeps is 200 or more."""
+
+    solver = None
+
+    @pytest.fixture(params=[0.0, 0.1, 0.6], ids=lambda share: f"missing {share}")
+    def X(self, request):
+        return noisy_tensor((6, 7, 8), 3, missing=request.param)
+
+    @pytest.fixture
+    def start(self):
+        return draw_model((6, 7, 8), 3, seed=7)
+
+    def test_loss_is_the_explicit_residual_over_observed_cells(self, X, start):
+        fit = self.solver.fit(as_tensor(X), start, max_iter=20)
+        weights, factors = fit.model
+        assert fit.loss == pytest.approx(reference.loss(X, factors, weights) / np.nansum(X**2), rel=1e-9)
+
+    def test_loss_never_rises_from_one_sweep_to_the_next(self, X, start):
+        # The history could be polished; the residual after k sweeps, for every k, cannot.
+        tensor = as_tensor(X)
+        losses = np.array([self.solver.fit(tensor, start, max_iter=k).loss for k in range(1, 41)])
+        assert (np.diff(losses) <= 1e-12).all()
+        history = self.solver.fit(tensor, start, max_iter=40).history
+        np.testing.assert_allclose(history, losses[: len(history)], rtol=1e-6, atol=1e-12)
+
+    def test_history_has_an_entry_for_each_sweep_and_ends_at_the_loss(self, X, start):
+        fit = self.solver.fit(as_tensor(X), start)
+        assert fit.history.shape == (fit.n_iter,)
+        assert (fit.history >= 0).all()
+        assert (np.diff(fit.history) <= 0).all()
+        assert fit.history[-1] == pytest.approx(fit.loss, rel=1e-6, abs=1e-12)
+
+    def test_loss_of_an_exact_tensor_is_never_negative(self, start):
+        truth = draw_model((6, 7, 8), 3)
+        fit = self.solver.fit(as_tensor(reference.cp_tensor(truth.factors)), truth)
+        assert 0 <= fit.loss < 1e-20
+        assert (fit.history >= 0).all()
+        assert fit.converged
+
+    def test_model_has_unit_columns_and_weights_in_descending_order(self, X, start):
+        weights, factors = self.solver.fit(as_tensor(X), start, max_iter=20).model
+        assert (np.diff(weights) <= 0).all()
+        assert (weights >= 0).all()
+        for factor in factors:
+            np.testing.assert_allclose(np.linalg.norm(factor, axis=0), 1, rtol=1e-12)
+
+    def test_same_start_same_result_to_the_last_bit(self, X, start):
+        one, two = (self.solver.fit(as_tensor(X.copy()), start) for _ in range(2))
+        np.testing.assert_array_equal(one.history, two.history)
+        for a, b in zip([one.model.weights, *one.model.factors], [two.model.weights, *two.model.factors], strict=True):
+            np.testing.assert_array_equal(a, b)
+
+    def test_the_start_is_left_alone(self, X, start):
+        before = [part.copy() for part in (start.weights, *start.factors)]
+        self.solver.fit(as_tensor(X), start, max_iter=10)
+        for now, then in zip((start.weights, *start.factors), before, strict=True):
+            np.testing.assert_array_equal(now, then)
+
+    def test_stops_after_max_iter_and_says_that_it_has_not_converged(self, X, start):
+        fit = self.solver.fit(as_tensor(X), start, max_iter=3)
+        assert (fit.n_iter, fit.converged) == (3, False)
+
+    def test_a_larger_max_iter_does_not_lift_the_solvers_own(self, X, start):
+        own = self.solver.fit(as_tensor(X), start)
+        assert self.solver.fit(as_tensor(X), start, max_iter=10**9).n_iter == own.n_iter
+
+    def test_a_deadline_in_the_past_keeps_what_is_there(self, X, start):
+        fit = self.solver.fit(as_tensor(X), start, deadline=-math.inf)
+        assert (fit.n_iter, fit.converged, len(fit.history)) == (0, False, 0)
+        np.testing.assert_allclose(fit.model.to_tensor(), start.to_tensor(), atol=1e-12)
+        assert fit.loss == pytest.approx(reference.loss(X, start.factors) / np.nansum(X**2), rel=1e-9)
+
+    def test_a_converged_fit_moves_no_more(self, X, start):
+        first = self.solver.fit(as_tensor(X), start)
+        assert first.converged
+        again = self.solver.fit(as_tensor(X), first.model)
+        assert again.loss == pytest.approx(first.loss, rel=1e-6)
+        assert again.loss <= first.loss * (1 + 1e-12)
+
+    def test_a_tensor_of_zeros_is_fitted_by_nothing(self, start):
+        fit = self.solver.fit(as_tensor(np.zeros((6, 7, 8))), start)
+        assert (fit.loss, fit.converged, fit.model.rank) == (0.0, True, 3)
+        np.testing.assert_array_equal(fit.model.to_tensor(), 0)
+
+    def test_no_components_leave_everything_unexplained(self, X):
+        fit = self.solver.fit(as_tensor(X), empty_model((6, 7, 8)))
+        assert (fit.loss, fit.converged, fit.model.rank, fit.model.shape) == (1.0, True, 0, (6, 7, 8))
+
+    @pytest.mark.parametrize("size", [1e150, 1e-150, -3.0])
+    def test_scaling_the_data_scales_the_weights_alone(self, X, start, size):
+        fit, scaled = (self.solver.fit(as_tensor(data), start, max_iter=25) for data in (X, size * X))
+        assert scaled.loss == pytest.approx(fit.loss, rel=1e-8)
+        tensor = as_tensor(size * X)
+        got = scaled.model.scaled(tensor.scale).to_tensor() / size
+        np.testing.assert_allclose(got, fit.model.to_tensor(), atol=1e-8 * np.nanmax(np.abs(X)))
+
+    def test_it_is_a_value(self):
+        assert self.solver == type(self.solver)(**vars(self.solver))
+        assert eval(repr(self.solver), {type(self.solver).__name__: type(self.solver)}) == self.solver
+        assert hash(self.solver) == hash(type(self.solver)(**vars(self.solver)))
+
+
+# --------------------------------------------------------------------------------------------------------- hold-outs
+
+
+class HoldoutContract:
+    """A subclass has an attribute ``holdout``."""
+
+    holdout = None
+    SHAPE = (9, 10, 11)
+    N_FOLDS = 4
+
+    @pytest.fixture(params=[0.0, 0.3, 0.6], ids=lambda share: f"missing {share}")
+    def X(self, request):
+        return noisy_tensor(self.SHAPE, 2, missing=request.param)
+
+    def folds(self, X, seed=0):
+        return self.holdout.folds(as_tensor(X), self.N_FOLDS, np.random.default_rng(seed))
+
+    def test_there_are_as_many_folds_as_asked_for(self, X):
+        assert len(self.folds(X)) == self.N_FOLDS
+
+    def test_same_seed_same_folds_another_seed_others(self, X):
+        one, two, other = self.folds(X), self.folds(X), self.folds(X, seed=1)
+        assert all(np.array_equal(a.cells, b.cells) for a, b in zip(one, two, strict=True))
+        assert not all(np.array_equal(a.cells, b.cells) for a, b in zip(one, other, strict=True))
+
+    def test_cells_are_sorted_different_and_observed(self, X):
+        for fold in self.folds(X):
+            assert len(fold.cells) > 0
+            assert (np.diff(fold.cells) > 0).all()
+            assert np.isfinite(X.ravel()[fold.cells]).all()
+
+    def test_what_is_to_be_predicted_is_never_seen(self, X):
+        for fold in self.folds(X):
+            tampered = X.copy()
+            tampered.ravel()[fold.cells] += 100
+            clean, other = fold.training(as_tensor(X)), fold.training(as_tensor(tampered))
+            assert clean.n_observed == other.n_observed <= np.isfinite(X).sum() - len(fold.cells)
+            assert other.norm_squared == pytest.approx(clean.norm_squared, rel=1e-9)
+            start = draw_model(clean.shape, 2)
+            fits = [ALS(max_iter=20).fit(tensor, start) for tensor in (clean, other)]
+            assert fits[1].loss == pytest.approx(fits[0].loss, rel=1e-6)
+            models = [fold.complete(as_tensor(data), fits[0].model) for data in (X, tampered)]
+            np.testing.assert_allclose(models[1].to_tensor(), models[0].to_tensor(), atol=1e-8)
+
+    def test_models_come_and_go_in_the_right_shapes(self, X):
+        tensor = as_tensor(X)
+        for fold in self.folds(X):
+            training = fold.training(tensor)
+            whole = draw_model(tensor.shape, 2)
+            assert fold.restrict(whole).shape == training.shape
+            complete = fold.complete(tensor, draw_model(training.shape, 2))
+            assert (complete.shape, complete.rank) == (tensor.shape, 2)
+            empty = fold.complete(tensor, empty_model(training.shape))
+            assert (empty.shape, empty.rank) == (tensor.shape, 0)
+
+    def test_a_restricted_model_is_the_whole_ones_on_what_may_be_seen(self, X):
+        truth = draw_model(self.SHAPE, 2)
+        tensor = as_tensor(np.where(np.isnan(X), np.nan, truth.to_tensor()))
+        for fold in self.holdout.folds(tensor, self.N_FOLDS, np.random.default_rng(0)):
+            training = fold.training(tensor)
+            assert training.squared_error(fold.restrict(truth).folded()) <= 1e-20 * training.norm_squared
+
+    def test_the_truth_predicts_what_it_has_not_seen(self, X):
+        truth = draw_model(self.SHAPE, 2)
+        tensor = as_tensor(np.where(np.isnan(X), np.nan, truth.to_tensor()))
+        for fold in self.holdout.folds(tensor, self.N_FOLDS, np.random.default_rng(0)):
+            model = fold.complete(tensor, fold.restrict(truth))
+            np.testing.assert_allclose(model.values_at(fold.cells), tensor.values_at(fold.cells), atol=1e-9)
+
+    def test_it_is_a_value(self):
+        assert self.holdout == type(self.holdout)(**vars(self.holdout))
+        assert eval(repr(self.holdout), {type(self.holdout).__name__: type(self.holdout)}) == self.holdout
+
+
+# ----------------------------------------------------------------------------------------------------------- scorers
+
+
+def make_fits(tensor, rank, *, n_starts=3, n_folds=3, missing_fold=False, seed=0):
+    """Return fits of one rank as `autoten.fitting` hands them to a scorer: random starts, folds of every n-th cell."""
+    observed = np.setdiff1d(np.arange(math.prod(tensor.shape)), tensor.hidden)
+    solver = ALS(max_iter=200)
+    starts = tuple(solver.fit(tensor, draw_model(tensor.shape, rank, seed + k)) for k in range(n_starts))
+    best = min(starts, key=lambda fit: fit.loss)
+    folds = []
+    for k in range(n_folds):
+        cells = observed[k::10]
+        fit = solver.fit(tensor.hide(cells), best.model)
+        folds.append(FoldFit(None if missing_fold and k == 0 else fit.model, cells, fit.converged))
+    return RankFits(rank, starts, tuple(folds), {})
+
+
+class ScorerContract:
+    """A subclass has an attribute ``scorer`` (wrapped in `staticmethod`)."""
+
+    scorer = None
+
+    @pytest.fixture(params=[0.0, 0.3], ids=lambda share: f"missing {share}")
+    def tensor(self, request):
+        return as_tensor(noisy_tensor((6, 7, 8), 2, missing=request.param))
+
+    @pytest.fixture(params=[0, 1, 3], ids=lambda rank: f"rank {rank}")
+    def fits(self, request, tensor):
+        return make_fits(tensor, request.param)
+
+    def test_scores_are_numbers_or_sequences_of_numbers(self, tensor, fits):
+        scores = self.scorer(tensor, fits)
+        assert scores
+        for name, value in scores.items():
+            assert name.isidentifier()
+            assert np.atleast_1d(np.asarray(value, dtype=float)).ndim == 1
+            json.dumps(np.asarray(value, dtype=float).tolist())
+
+    def test_it_is_pure(self, tensor, fits):
+        before = [part.copy() for fit in fits.starts for part in (fit.model.weights, *fit.model.factors)]
+        first, second = self.scorer(tensor, fits), self.scorer(tensor, fits)
+        assert list(first) == list(second)
+        for name in first:
+            np.testing.assert_array_equal(first[name], second[name])
+        after = [part for fit in fits.starts for part in (fit.model.weights, *fit.model.factors)]
+        for old, new in zip(before, after, strict=True):
+            np.testing.assert_array_equal(old, new)
+
+    def test_it_calls_no_solver(self, tensor, fits, monkeypatch):
+        monkeypatch.setattr(ALS, "fit", None)
+        self.scorer(tensor, fits)
+
+    def test_every_rank_has_the_same_scores(self, tensor):
+        names = [list(self.scorer(tensor, make_fits(tensor, rank))) for rank in (0, 1, 3)]
+        assert names[0] == names[1] == names[2]
+
+    def test_a_fold_without_a_model_spoils_nothing_else(self, tensor):
+        whole = self.scorer(tensor, make_fits(tensor, 2))
+        holed = self.scorer(tensor, make_fits(tensor, 2, missing_fold=True))
+        for name, value in whole.items():
+            one, other = np.atleast_1d(value), np.atleast_1d(holed[name])
+            assert one.shape == other.shape
+            different = [k for k in range(len(one)) if not np.array_equal(one[k], other[k], equal_nan=True)]
+            assert different in ([], [0])
+
+    @pytest.mark.filterwarnings("error")
+    def test_a_tensor_of_zeros_is_scored_without_a_warning(self):
+        tensor = as_tensor(np.zeros((4, 5, 6)))
+        for rank in (0, 1, 3):
+            for value in self.scorer(tensor, make_fits(tensor, rank)).values():
+                assert not np.isinf(np.asarray(value, dtype=float)).any()

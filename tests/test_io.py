@@ -1,0 +1,400 @@
+"""as_tensor, masked and read_tensor: every kind of input, and a sentence for every unsuitable one."""
+
+import re
+from itertools import permutations
+
+import numpy as np
+import pytest
+import scipy.io
+import tensorly
+from contracts import check_tensor, draw_factors, noisy_tensor, with_holes
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from autoten import core_consistency, fit_parafac, masked, read_tensor
+from autoten.io import as_tensor
+from autoten.preprocess import Preprocessed, center
+
+SHAPE = (3, 4, 5)
+
+
+def draw(seed=0, shape=SHAPE):
+    return np.random.default_rng(seed).standard_normal(shape)
+
+
+class Wrapped:
+    """Anything that NumPy can convert, such as a torch tensor."""
+
+    def __init__(self, X):
+        self.X = X
+
+    def __array__(self, dtype=None, copy=None):
+        return np.asarray(self.X, dtype=dtype)
+
+
+class Unwilling:
+    def __array__(self, dtype=None, copy=None):
+        raise RuntimeError("can't convert cuda:0 device type tensor to numpy")
+
+
+# ------------------------------------------------------------------------------------------------- what is accepted
+
+
+@pytest.mark.parametrize(
+    "dtype", ["u1", "i1", ">i2", "u4", "i8", "?", "f2", ">f2", "f4", ">f4", "<f4", "f8", ">f8", "<f8", "g"]
+)
+def test_every_real_type_in_every_byte_order(dtype):
+    X = np.abs(10 * draw()).astype(dtype)
+    X[0, 0, 0] = 1
+    check_tensor(as_tensor(X), X.astype(float), 1e-9)
+    single = X.dtype.kind == "f" and X.dtype.itemsize <= 4
+    assert as_tensor(X).data.dtype == (np.float32 if single else np.float64)
+
+
+@pytest.mark.parametrize(
+    "view",
+    [
+        np.asfortranarray,
+        lambda X: X.transpose(2, 0, 1),
+        lambda X: X[::-1, :, ::-1],
+        lambda X: X[:, ::2, 1:],
+        lambda X: np.broadcast_to(X[:1], X.shape),
+        lambda X: X.swapaxes(0, 2)[::-1].astype(">f4"),
+        lambda X: np.lib.stride_tricks.sliding_window_view(X, 2, axis=0),
+    ],
+    ids=["fortran", "transposed", "negative strides", "steps", "broadcast", "all at once", "sliding window"],
+)
+def test_views_and_other_memory_orders(view):
+    X = view(draw())
+    before = X.copy()
+    check_tensor(as_tensor(X), np.array(X, dtype=float, order="C"), 1e-6 if X.dtype.itemsize == 4 else 1e-9)
+    np.testing.assert_array_equal(X, before)
+
+
+def test_a_view_of_a_read_only_array():
+    X = draw()
+    X.flags.writeable = False
+    for source in (X, X[:, ::-1], np.asfortranarray(X)):
+        check_tensor(as_tensor(source), np.array(source, order="C"), 1e-9)
+
+
+@pytest.mark.parametrize("order", ["C", "F"])
+@pytest.mark.parametrize("holes", [0.0, 0.3])
+def test_memory_maps(tmp_path, order, holes):
+    X = with_holes(draw(), holes)
+    np.save(tmp_path / "X.npy", np.asarray(X, order=order))
+    check_tensor(as_tensor(np.load(tmp_path / "X.npy", mmap_mode="r")), X, 1e-9)
+    raw = np.memmap(tmp_path / "raw", dtype="f8", mode="w+", shape=SHAPE)
+    raw[:] = X
+    check_tensor(as_tensor(raw), X, 1e-9)
+
+
+@pytest.mark.parametrize("dtype", ["f2", "f4", "f8", ">f8"])
+def test_nan_is_missing(dtype):
+    X = with_holes(draw(), 0.3).astype(dtype)
+    before = X.copy()
+    check_tensor(as_tensor(X), X.astype(float), 1e-9)
+    np.testing.assert_array_equal(X, before)
+
+
+@pytest.mark.parametrize("dtype", ["i4", "u1", "f4", "f8"])
+def test_masked_arrays(dtype):
+    mask = np.random.default_rng(1).random(SHAPE) < 0.3
+    X = (10 * np.abs(draw())).astype(dtype)
+    expected = np.where(mask, np.nan, X.astype(float))
+    check_tensor(as_tensor(np.ma.masked_array(X, mask)), expected, 1e-9)
+    check_tensor(as_tensor(masked(X, ~mask)), expected, 1e-9)
+    check_tensor(as_tensor(masked(X, (~mask).astype(int))), expected, 1e-9)
+
+
+def test_what_a_mask_hides_may_be_anything():
+    X, mask = draw(), np.zeros(SHAPE, dtype=bool)
+    X[0, 0, :3], mask[0, 0, :3] = [np.inf, -np.inf, np.nan], True
+    expected = np.where(mask, np.nan, X)
+    check_tensor(as_tensor(np.ma.masked_array(X, mask)), expected, 1e-9)
+    check_tensor(as_tensor(masked(X, ~mask)), expected, 1e-9)
+
+
+def test_nan_and_mask_together_hide_both():
+    X, mask = with_holes(draw(), 0.2), np.random.default_rng(2).random(SHAPE) < 0.2
+    check_tensor(as_tensor(np.ma.masked_array(X, mask)), np.where(mask, np.nan, X), 1e-9)
+
+
+def test_masking_a_masked_array_hides_both():
+    X, mask, observed = draw(), np.zeros(SHAPE, dtype=bool), np.ones(SHAPE, dtype=bool)
+    mask[0, 0, 0], observed[1, 1, 1] = True, False
+    expected = X.copy()
+    expected[0, 0, 0] = expected[1, 1, 1] = np.nan
+    check_tensor(as_tensor(masked(np.ma.masked_array(X, mask), observed)), expected, 1e-9)
+
+
+@pytest.mark.parametrize("mask", [np.ma.nomask, False, np.zeros(SHAPE, dtype=bool)], ids=["nomask", "False", "zeros"])
+def test_a_mask_that_hides_nothing(mask):
+    check_tensor(as_tensor(np.ma.masked_array(draw(), mask)), draw(), 1e-9)
+
+
+@pytest.mark.parametrize("wrap", [Wrapped, tensorly.tensor, np.ndarray.tolist], ids=["__array__", "tensorly", "lists"])
+def test_whatever_numpy_converts(wrap):
+    check_tensor(as_tensor(wrap(draw())), draw(), 1e-9)
+
+
+@pytest.mark.parametrize("holes", [0.0, 0.3])
+def test_a_preprocessed_tensor(holes):
+    prepared = center(with_holes(draw(), holes), 0)
+    check_tensor(as_tensor(prepared), prepared.X, 1e-9)
+    X = np.ma.masked_array(draw(), mask=np.arange(60).reshape(SHAPE) == 7)
+    check_tensor(as_tensor(Preprocessed(X, ())), X.filled(np.nan), 1e-9)
+
+
+def test_a_tensor_stays_what_it_is():
+    for tensor in (as_tensor(draw()), as_tensor(with_holes(draw(), 0.3))):
+        assert as_tensor(tensor) is tensor
+
+
+@pytest.mark.parametrize("shape", [(2, 3, 2, 2, 2, 3), (2,) * 7, (2,) * 9])
+@pytest.mark.parametrize("holes", [0.0, 0.1, 0.5])
+def test_orders_above_five(shape, holes):
+    X = with_holes(draw(shape=shape), holes)
+    assert as_tensor(X).shape == shape
+    exact = np.where(np.isnan(X), np.nan, noisy_tensor(shape, 1, noise=0.0))
+    assert fit_parafac(exact, 1, n_starts=3, random_state=0).loss < 1e-12
+
+
+# ------------------------------------------------------------------------------------------------------------ scale
+
+
+@pytest.mark.parametrize("power", [-1000, -600, 600, 1000])
+@pytest.mark.parametrize("holes", [0.0, 0.3])
+def test_rescaling_by_a_power_of_two_is_exact(power, holes):
+    X = with_holes(draw(), holes)
+    plain, scaled = as_tensor(X), as_tensor(np.ldexp(X, power))
+    assert np.log2(scaled.scale) % 1 == 0
+    observed = np.flatnonzero(~np.isnan(X))
+    # Both have one scaled copy of the same numbers: not a bit of a mantissa differs.
+    np.testing.assert_array_equal(
+        np.ldexp(scaled.values_at(observed), int(np.log2(scaled.scale)) - power), plain.values_at(observed)
+    )
+    assert np.isfinite(scaled.norm_squared)
+    assert scaled.norm_squared > 0
+
+
+@pytest.mark.parametrize(
+    ("size", "dtype"), [(1e150, "f8"), (1e-150, "f8"), (1e-300, "f8"), (1e30, "f4"), (1e-30, "f4")]
+)
+def test_data_of_any_size_have_the_loss_and_scores_of_their_plain_twin(size, dtype):
+    X = noisy_tensor((6, 7, 8), 3, noise=0.1, missing=0.1)
+    data = (X * size).astype(dtype)
+    plain, fit = (fit_parafac(Y, 3, n_starts=3, random_state=0) for Y in (X, data))
+    rtol = 1e-6 if dtype == "f4" else 1e-9
+    assert fit.loss == pytest.approx(plain.loss, rel=10 * rtol)
+    np.testing.assert_allclose(fit.model.weights, plain.model.weights * size, rtol=1e-3)
+    assert core_consistency(data, fit.model) == pytest.approx(core_consistency(X, plain.model), abs=0.01)
+
+
+@pytest.mark.parametrize("largest", [1e306, np.finfo(float).tiny])
+def test_the_ends_of_the_floating_range(largest):
+    fit = fit_parafac(draw() / np.abs(draw()).max() * largest, 2, n_starts=2, random_state=0)
+    assert fit.loss == pytest.approx(fit_parafac(draw(), 2, n_starts=2, random_state=0).loss, rel=1e-9)
+
+
+@settings(max_examples=20)
+@given(st.integers(-1060, 1000), st.integers(0, 100))
+def test_scale_times_values_is_always_the_data(power, seed):
+    X = np.ldexp(draw(seed), power)
+    tensor = as_tensor(X)
+    exponent = int(np.log2(tensor.scale))
+    np.testing.assert_array_equal(np.ldexp(tensor.values_at(np.arange(60)), exponent), X.ravel())
+
+
+# ------------------------------------------------------------------------------------------------- what is refused
+
+SLAB = draw()
+SLAB[:, 2] = np.nan
+SLAB[:, 3] = np.nan
+
+REFUSED = [
+    (
+        np.ones((3, 4)),
+        ValueError,
+        "X must be a tensor with at least 3 modes. Got shape (3, 4). A matrix has no unique CP decomposition: use a "
+        "matrix method.",
+    ),
+    (np.float64(3), ValueError, "X must be a tensor with at least 3 modes. Got shape (). A matrix has no unique CP"),
+    (np.ones((3, 0, 4)), ValueError, "X must be a tensor with at least one cell. Got shape (3, 0, 4)."),
+    (
+        np.ones((3, 1, 4)),
+        ValueError,
+        "X must be a tensor whose modes all have length >= 2. Got shape (3, 1, 4). Drop mode 1 with numpy.squeeze.",
+    ),
+    (np.full(SHAPE, np.nan), ValueError, "X must be a tensor with observed cells. Got only missing cells."),
+    (
+        np.ma.masked_array(draw(), mask=True),
+        ValueError,
+        "X must be a tensor with observed cells. Got only missing cells.",
+    ),
+    (
+        SLAB,
+        ValueError,
+        "X must be a tensor with observed cells in every slab. Got no observed cell at index 2 of mode 1. Drop it with "
+        "numpy.delete(X, [2, 3], axis=1).",
+    ),
+    (
+        np.where(draw() > 1, np.inf, 1.0),
+        ValueError,
+        f"X must be finite, with NaN for missing cells. Got {(draw() > 1).sum()} infinite cells. Set them to NaN if "
+        "they are missing.",
+    ),
+    (
+        np.where(np.arange(60).reshape(SHAPE) < 2, [[[-np.inf] + 4 * [np.nan]]], 1.0),
+        ValueError,
+        "X must be finite, with NaN for missing cells. Got 1 infinite cells.",
+    ),
+    (
+        draw() + 1j,
+        TypeError,
+        "X must be an array of real numbers. Got complex numbers (complex128). Analyse its real and imaginary parts, "
+        "or its magnitude.",
+    ),
+    (
+        np.full(SHAPE, "a"),
+        TypeError,
+        "X must be an array of real numbers. Got dtype <U1. Give a NumPy array, or anything that converts to one.",
+    ),
+    ("data.npy", TypeError, "X must be an array of real numbers. Got dtype <U8. Give a NumPy array"),
+    (np.full(SHAPE, None), TypeError, "X must be an array of real numbers. Got dtype object. Give a NumPy array"),
+    (None, TypeError, "X must be an array of real numbers. Got dtype object. Give a NumPy array"),
+    (np.zeros(SHAPE, "M8[s]"), TypeError, "X must be an array of real numbers. Got dtype datetime64[s]. Give a NumPy"),
+    ([[[1, 2], [3]]], TypeError, "X must be an array of real numbers. Got list. Give a NumPy array"),
+    (Unwilling(), TypeError, "X must be an array of real numbers. Got Unwilling. Give a NumPy array"),
+]
+DOORS = [
+    as_tensor,
+    lambda X: fit_parafac(X, 2),
+    lambda X: core_consistency(X, (None, draw_factors(SHAPE, 2))),
+]
+
+
+@pytest.mark.parametrize("door", DOORS, ids=["as_tensor", "fit_parafac", "core_consistency"])
+@pytest.mark.parametrize(("X", "error", "sentence"), REFUSED, ids=[sentence[9:60] for _, _, sentence in REFUSED])
+def test_what_is_no_tensor_is_refused_in_one_sentence(door, X, error, sentence):
+    with pytest.raises(error, match=f"^{re.escape(sentence)}") as caught:
+        door(X)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("observed", "sentence"),
+    [
+        (np.ones((3, 4), dtype=bool), "observed must be an array of X's shape (3, 4, 5). Got shape (3, 4)."),
+        (np.ones((5, 4, 3), dtype=bool), "observed must be an array of X's shape (3, 4, 5). Got shape (5, 4, 3)."),
+        (True, "observed must be an array of X's shape (3, 4, 5). Got shape ()."),
+        (np.full(SHAPE, 0.5), "observed must be boolean, True for an observed cell. Got dtype float64."),
+        (np.full(SHAPE, "yes"), "observed must be boolean, True for an observed cell. Got dtype <U3."),
+    ],
+)
+def test_an_unsuitable_observed_is_refused_in_one_sentence(observed, sentence):
+    with pytest.raises(ValueError, match=f"^{re.escape(sentence)}$"):
+        masked(draw(), observed)
+
+
+def test_masked_leaves_x_and_observed_alone():
+    X, observed = draw(), draw() < 0.5
+    before = X.copy(), observed.copy()
+    hidden = masked(X, observed)
+    hidden[0, 0, 0] = np.ma.masked
+    np.testing.assert_array_equal(X, before[0])
+    np.testing.assert_array_equal(observed, before[1])
+
+
+# ----------------------------------------------------------------------------------------------------------- files
+
+
+def write(path, **arrays):
+    """Write arrays to a file of the kind that the suffix names."""
+    if path.suffix == ".npy":
+        np.save(path, next(iter(arrays.values())))
+    elif path.suffix == ".npz":
+        np.savez(path, **arrays)
+    else:
+        scipy.io.savemat(path, arrays)
+    return path
+
+
+@pytest.mark.parametrize("suffix", [".npy", ".npz", ".mat"])
+@pytest.mark.parametrize("dtype", ["f8", "f4", "i2", "u1"])
+def test_a_tensor_comes_back_from_a_file(tmp_path, suffix, dtype):
+    X = np.abs(10 * draw()).astype(dtype)
+    for path in (write(tmp_path / f"data{suffix}", anything=X), str(tmp_path / f"data{suffix}")):
+        read = read_tensor(path)
+        assert (read.shape, read.dtype) == (X.shape, X.dtype)
+        np.testing.assert_array_equal(read, X)
+
+
+@pytest.mark.parametrize("suffix", [".npz", ".mat"])
+def test_x_is_taken_whatever_else_is_there(tmp_path, suffix):
+    path = write(tmp_path / f"data{suffix}", other=draw(1), X=draw(), labels=np.arange(3))
+    np.testing.assert_array_equal(read_tensor(path), draw())
+
+
+@pytest.mark.parametrize("suffix", [".npz", ".mat"])
+def test_the_only_tensor_is_taken_whatever_its_name(tmp_path, suffix):
+    path = write(tmp_path / f"data{suffix}", wavelengths=np.arange(5.0), spectra=draw(), matrix=np.ones((3, 4)))
+    np.testing.assert_array_equal(read_tensor(path), draw())
+
+
+def test_nan_survives_a_file(tmp_path):
+    X = with_holes(draw(), 0.3)
+    for suffix in (".npy", ".npz", ".mat"):
+        np.testing.assert_array_equal(read_tensor(write(tmp_path / f"data{suffix}", X=X)), X)
+
+
+@pytest.mark.parametrize(
+    ("name", "arrays", "sentence"),
+    [
+        ("a.npz", {"a": np.ones(SHAPE), "b": np.ones(SHAPE)}, "Got a (3, 4, 5), b (3, 4, 5)."),
+        ("a.mat", {"a": np.ones(SHAPE), "b": np.ones(SHAPE)}, "Got a (3, 4, 5), b (3, 4, 5)."),
+        ("a.npz", {"a": np.ones((3, 4)), "b": np.ones(2)}, "Got a (3, 4), b (2,)."),
+        ("a.npz", {}, "Got nothing."),
+    ],
+)
+def test_a_file_without_one_obvious_tensor_is_refused(tmp_path, name, arrays, sentence):
+    expected = f"{name} must be a file with an array named X or a single array of three or more modes. {sentence}"
+    with pytest.raises(ValueError, match=f"^{re.escape(expected)}$"):
+        read_tensor(write(tmp_path / name, **arrays))
+
+
+@pytest.mark.parametrize("suffix", [".npy", ".npz", ".mat"])
+@pytest.mark.parametrize("damage", ["empty", "garbage", "cut short"])
+def test_a_broken_file_is_refused_in_one_sentence(tmp_path, suffix, damage):
+    path = write(tmp_path / f"data{suffix}", X=draw(shape=(20, 20, 20)))
+    content = {"empty": b"", "garbage": b"no tensor at all\n" * 100, "cut short": path.read_bytes()[:999]}[damage]
+    path.write_bytes(content)
+    sentence = rf"^data{re.escape(suffix)} cannot be read as a {re.escape(suffix)} file: \w+: "
+    with pytest.raises(ValueError, match=sentence) as caught:
+        read_tensor(path)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("suffix", [".npy", ".npz"])
+def test_a_pickle_is_never_loaded(tmp_path, suffix):
+    path = write(tmp_path / f"data{suffix}", X=np.full(SHAPE, None))
+    with pytest.raises(
+        ValueError, match=rf"^data{re.escape(suffix)} cannot be read as a .* file: ValueError: .*pickle"
+    ):
+        read_tensor(path)
+
+
+def test_other_files_are_refused_in_one_sentence(tmp_path):
+    (tmp_path / "data.csv").write_text("1,2,3")
+    with pytest.raises(ValueError, match=r"^the file must be one of \.npy, \.npz, \.mat\. Got data\.csv\.$"):
+        read_tensor(tmp_path / "data.csv")
+    with pytest.raises(ValueError, match=r"^the file must be an existing file\. Got .*absent\.npy\.$"):
+        read_tensor(tmp_path / "absent.npy")
+    (tmp_path / "folder.npy").mkdir()
+    with pytest.raises(ValueError, match=r"^the file must be an existing file\. Got .*folder\.npy\.$"):
+        read_tensor(tmp_path / "folder.npy")
+
+
+def test_the_order_of_modes_is_the_callers():
+    for axes in permutations(range(3)):
+        assert as_tensor(draw().transpose(axes)).shape == tuple(SHAPE[n] for n in axes)

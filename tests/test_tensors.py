@@ -1,0 +1,238 @@
+"""DenseTensor and MaskedTensor against the slow definitions, operation by operation."""
+
+from itertools import product
+
+import numpy as np
+import pytest
+import reference
+from contracts import (
+    TensorCase,
+    TensorContract,
+    assert_close,
+    check_tensor,
+    draw_factors,
+    full_grams,
+    with_holes,
+)
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from autoten.io import as_tensor
+
+SHAPES = [(3, 4, 5), (7, 6, 3), (2, 3, 4, 3), (2, 3, 2, 2, 3)]
+DTYPES = ["f4", "f8"]
+# Few hidden (imputed), many (per-row equations from the hidden ones), most (per-row equations from the observed ones).
+SHARES = [0.05, 0.4, 0.7]
+
+
+def draw(shape, dtype, seed=0):
+    """Return an array and the same in float64, for the definitions."""
+    source = np.random.default_rng(seed).standard_normal(shape).astype(dtype)
+    return source, source.astype(float)
+
+
+def named(parameters):
+    shape, *rest = parameters
+    return "-".join(["x".join(map(str, shape)), *map(str, rest)])
+
+
+def grid(*axes):
+    return pytest.fixture(params=list(product(*axes)), ids=named)
+
+
+class TestDense(TensorContract):
+    @grid(SHAPES, DTYPES)
+    def case(self, request):
+        source, X = draw(*request.param)
+        return TensorCase(as_tensor(source), X, source)
+
+
+class TestMasked(TensorContract):
+    """A user's NaN."""
+
+    @grid(SHAPES, ["f8"], SHARES)
+    def case(self, request):
+        shape, dtype, share = request.param
+        source = with_holes(draw(shape, dtype)[0], share).astype(dtype)
+        return TensorCase(as_tensor(source), source.astype(float), source)
+
+
+class TestHeldOut(TensorContract):
+    """A fold of a complete tensor: what is hidden is really there."""
+
+    @grid([(3, 4, 5), (2, 3, 4, 3)], DTYPES, SHARES)
+    def case(self, request):
+        shape, dtype, share = request.param
+        source, X = draw(shape, dtype)
+        X = with_holes(X, share)
+        return TensorCase(as_tensor(source).hide(np.flatnonzero(np.isnan(X))), X, source)
+
+
+class TestHeldOutOfMasked(TensorContract):
+    """A fold on top of a user's NaN, hidden in two steps."""
+
+    @grid([(4, 5, 6), (3, 2, 3, 4)], DTYPES, SHARES)
+    def case(self, request):
+        shape, dtype, share = request.param
+        source = with_holes(draw(shape, dtype)[0], share).astype(dtype)
+        X = with_holes(source.astype(float), 0.2, seed=2)
+        cells = np.flatnonzero(np.isnan(X))
+        return TensorCase(as_tensor(source).hide(cells[::2]).hide(cells), X, source)
+
+
+# ------------------------------------------------------------------------------------ with imputing, and without
+
+
+def filled(X, factors):
+    return np.where(np.isnan(X), reference.cp_tensor(factors), X)
+
+
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+@pytest.mark.parametrize("share", SHARES)
+def test_normal_equations_of_a_fit_are_those_of_the_imputed_data_or_exact(shape, share):
+    X = with_holes(draw(shape, "f8")[1], share)
+    tensor, factors = as_tensor(X), draw_factors(shape, 3)
+    equations = tensor.normal_equations()
+    for mode, length in enumerate(shape):
+        gram, rhs = equations.at(factors, mode)
+        imputed = gram.ndim == 2
+        grams, right = reference.normal_equations(filled(X, factors) if imputed else X, factors, mode)
+        assert_close(full_grams(gram, length), grams, 1e-9)
+        assert_close(rhs, right, 1e-9)
+        # Imputing forgets the cells it must not know too slowly where much is missing (science.md, section 4).
+        assert not (imputed and share > 0.3)
+
+
+def test_imputing_uses_the_factors_of_the_moment():
+    X = with_holes(draw((4, 5, 6), "f8")[1], 0.05)
+    equations = as_tensor(X).normal_equations()
+    factors = draw_factors(X.shape, 2)
+    for sweep in range(3):
+        for mode in range(3):
+            gram, rhs = equations.at(factors, mode)
+            expected = filled(X, factors) if gram.ndim == 2 else X
+            assert_close(rhs, reference.mttkrp(expected, factors, mode), 1e-9)
+            factors[mode] = draw_factors(X.shape, 2, seed=10 * sweep + mode)[mode]
+
+
+def test_a_tensor_hidden_entirely_explains_nothing():
+    tensor = as_tensor(draw((3, 4, 5), "f8")[0]).hide(np.arange(60))
+    assert (tensor.n_observed, tensor.norm_squared) == (0, 0.0)
+    assert tensor.squared_error(draw_factors((3, 4, 5), 2)) == 0.0
+    np.testing.assert_array_equal(tensor.mttkrp(draw_factors((3, 4, 5), 2), 0), 0)
+
+
+# ------------------------------------------------------------------------------------------------- larger, and odd
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("share", [0.0, *SHARES])
+@pytest.mark.parametrize("shape", [(41, 23, 19), (2, 67, 130), (130, 67, 2), (6, 9, 35, 5)], ids=str)
+def test_sizes_past_any_block_of_the_kernels(shape, share, dtype):
+    source = draw(shape, dtype)[0] if not share else with_holes(draw(shape, dtype)[0], share).astype(dtype)
+    X, tensor = source.astype(float), as_tensor(source)
+    factors = draw_factors(shape, 9)
+    observed = ~np.isnan(X)
+    model = reference.tucker_tensor(reference.superdiagonal(9, X.ndim), factors) if X.ndim == 3 else None
+    model = np.einsum("az,bz,cz,dz->abcd", *factors) if model is None else model
+    assert_close(tensor.squared_error(factors), np.sum((X - model)[observed] ** 2), 1e-9)
+    for mode in range(X.ndim):
+        expected = reference.mttkrp(X, factors, mode)
+        assert_close(tensor.mttkrp(factors, mode), expected, 1e-9)
+        unfolded = np.moveaxis(np.nan_to_num(X), mode, 0).reshape(shape[mode], -1)
+        assert_close(tensor.gram(mode), unfolded @ unfolded.T, 1e-9)
+        gram, rhs = tensor.normal_equations(exact=True).at(factors, mode)
+        design = reference_design(factors, mode)
+        seen = np.moveaxis(observed, mode, 0).reshape(shape[mode], -1)
+        assert_close(
+            full_grams(gram, shape[mode]), np.einsum("ij,jr,js->irs", seen, design, design, optimize=True), 1e-9
+        )
+        assert_close(rhs, expected, 1e-9)
+
+
+def reference_design(factors, mode):
+    """Return the Khatri-Rao product of all factors but one by outer products: the definition is too slow here."""
+    rows = np.ones((1, factors[0].shape[1]))
+    for n, factor in enumerate(factors):
+        if n != mode:
+            rows = (rows[:, None] * factor).reshape(-1, factor.shape[1])
+    return rows
+
+
+def test_float32_sums_do_not_drift():
+    # A million ones and tiny steps: a running float32 sum stops counting at 2 ** 24 and is off long before.
+    X = np.full((160, 100, 70), 1.1, dtype=np.float32)
+    tensor, value = as_tensor(X), float(np.float32(1.1))
+    assert tensor.norm_squared == pytest.approx(X.size * value**2, rel=1e-12)
+    ones = [np.ones((length, 1)) for length in X.shape]
+    assert tensor.squared_error(ones) == pytest.approx(X.size * (value - 1) ** 2, rel=1e-9)
+    for mode, length in enumerate(X.shape):
+        np.testing.assert_allclose(tensor.mttkrp(ones, mode), X.size / length * value, rtol=1e-9)
+        np.testing.assert_allclose(tensor.gram(mode), X.size / length * value**2, rtol=1e-9)
+
+
+@settings(max_examples=30)
+@given(
+    st.lists(st.integers(2, 5), min_size=3, max_size=5).map(tuple),
+    st.integers(1, 6),
+    st.sampled_from([0.0, 0.1, 0.5, 0.8]),
+    st.integers(0, 1000),
+)
+def test_any_small_tensor_agrees_with_the_definitions(shape, rank, share, seed):
+    X = with_holes(draw(shape, "f8", seed)[1], share, seed)
+    if any(np.isnan(X).all(axis=tuple(n for n in range(X.ndim) if n != mode)).any() for mode in range(X.ndim)):
+        return  # refused at the door
+    tensor, factors = as_tensor(X), draw_factors(shape, rank, seed)
+    check_tensor(tensor, X, 1e-9)
+    for mode in range(X.ndim):
+        assert_close(tensor.mttkrp(factors, mode), reference.mttkrp(X, factors, mode), 1e-9)
+
+
+def test_nothing_missing_in_a_masked_tensor_is_the_dense_one():
+    X = draw((4, 5, 6), "f8")[0]
+    check_tensor(as_tensor(X).hide(np.empty(0, dtype=np.int64)), X, 1e-12)
+
+
+# ----------------------------------------------------------------------------------------------- sharing, not copying
+
+
+def test_x_is_shared_not_copied():
+    X = draw((6, 7, 8), "f8")[0]
+    assert np.shares_memory(as_tensor(X).data, X)
+    tensor = as_tensor(X)
+    X[0, 0, 0] = 42.0
+    assert tensor.values_at(np.array([0])) == 42.0
+    assert X.flags.writeable
+
+
+def test_a_fold_shares_the_data():
+    X = draw((6, 7, 8), "f8")[0]
+    fold = as_tensor(X).hide(np.arange(0, 336, 7))
+    X[0, 0, 1] = 42.0
+    assert fold.values_at(np.array([1])) == 42.0
+
+
+def test_a_read_only_array_is_read():
+    X, expected = draw((4, 5, 6), "f8")
+    X.flags.writeable = False
+    tensor = as_tensor(X)
+    assert np.shares_memory(tensor.data, X)
+    check_tensor(tensor, expected, 1e-9)
+    check_tensor(tensor.hide(np.arange(3)), np.where(np.arange(120).reshape(4, 5, 6) < 3, np.nan, expected), 1e-9)
+
+
+@pytest.mark.parametrize("mode", ["r", "r+", "c"])
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_a_memory_map_is_read_where_it_lies(tmp_path, mode, dtype):
+    source, X = draw((5, 6, 7), dtype)
+    np.save(tmp_path / "X.npy", source)
+    mapped = np.load(tmp_path / "X.npy", mmap_mode=mode)
+    tensor = as_tensor(mapped)
+    assert np.shares_memory(tensor.data, mapped)
+    assert type(tensor.data) is np.ndarray
+    check_tensor(tensor, X, 1e-9)
+    cells = np.arange(0, 210, 3)
+    folded = X.copy()
+    folded.ravel()[cells] = np.nan
+    check_tensor(tensor.hide(cells), folded, 1e-9)
+    np.testing.assert_array_equal(np.load(tmp_path / "X.npy"), source)
