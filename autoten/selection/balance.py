@@ -19,16 +19,16 @@ Array = NDArray[np.float64]
 class Balance:
     r"""The largest rank whose components stand out in prediction and are not refuted by core consistency.
 
-    *Prediction.* Component r gains :math:`g_r`, the paired drop of log held-out error from the rank before, counted as
-    0 unless it is `n_errors` standard errors. White noise ends the gains at the true rank; structured residuals
-    (scatter, drift, interactions) let them go on for ever, small and alike. So a rank qualifies only if every one of
-    its components gains at least `contrast` times what any of the next `window` ones would, and these are taken to
-    gain at least `least_gain`.
+    *Prediction.* Component r gains :math:`g_r`, the paired drop of log held-out error from the rank before. White noise
+    ends the gains at the true rank; structured residuals (scatter, drift, interactions) let them go on for ever,
+    small and alike. So a rank qualifies only if its own component gains at least `n_errors` standard errors, and every
+    one of its components at least `contrast` times what any of the next `window` ones gains significantly. Those are
+    taken to gain `least_gain` at least, or `least_gain_at_end` where none of them gains more than that.
 
-    *Interpretability.* A rank is refuted if its core consistency is below half of its attainable ceiling and the
-    deviation is more than `beyond_noise` times the loss that white noise alone would cause: collinear but true
-    components are not held liable for the noise they amplify. Refuted ranks cannot be chosen, and the rank before one
-    needs only `contrast_before_refuted`, because what the refuted components gain is no rival to be outdone.
+    *Interpretability.* A rank is refuted if its corrected core consistency is below zero: the core deviates from the
+    superdiagonal by more than its own size and what noise explains. Collinear but true components are not held liable
+    for the noise they amplify. Refuted ranks cannot be chosen, and the rank before one needs only
+    `contrast_before_refuted`, because what the refuted components gain is no rival to be outdone.
 
     Where no rank stands out, the largest with significant gain and a corrected core consistency of at least
     `respectable` is taken; where no component gains at all, the answer is 0.
@@ -43,8 +43,6 @@ class Balance:
     --------
     >>> scores = {"heldout": [[1.0, 1.0], [0.3, 0.31], [0.01, 0.011], [0.009, 0.0101], [0.0088, 0.0099]],
     ...           "core_consistency": [[np.nan], [100], [100], [20], [-900]],
-    ...           "ceiling": [[np.nan], [100], [100], [100], [100]],
-    ...           "noise_loss": [[np.nan], [0], [0], [3], [40]],
     ...           "corrected_core_consistency": [[np.nan], [100], [100], [23], [-500]]}
     >>> Balance()(RankTable([0, 1, 2, 3, 4], scores, (9, 9, 9))).rank
     2
@@ -52,10 +50,10 @@ class Balance:
 
     contrast: float = 3.0
     contrast_before_refuted: float = 1.3
-    n_errors: float = 2.0
+    n_errors: float = 1.5
     least_gain: float = 0.005
+    least_gain_at_end: float = 0.002
     window: int = 3
-    beyond_noise: float = 2.5
     respectable: float = 80.0
 
     def __call__(self, table: RankTable) -> Choice:
@@ -73,22 +71,17 @@ class Balance:
 
     def _evidence(self, table: RankTable) -> _Evidence:
         """Return what the table says of every rank above 0."""
-        raw, ceiling, noise = (
+        ranks = table.ranks[1:]
+        raw, corrected = (
             score_of(table, name, repr(self), needed=table.ranks > 0)[1:]
-            for name in ("core_consistency", "ceiling", "noise_loss")
+            for name in ("core_consistency", "corrected_core_consistency")
         )
         score_of(table, "heldout", repr(self))
-        differences = [table.gain(int(rank)) for rank in table.ranks[1:]]
+        differences = [table.gain(int(rank)) for rank in ranks]
         gains = np.array([difference.mean for difference in differences])
-        significant = (gains > 0) & (np.array([difference.z for difference in differences]) >= self.n_errors)
-        ranks = table.ranks[1:]
-        refuted = (
-            (ranks > largest_uninformative_rank(len(table.shape)))
-            & (raw < 0.5 * ceiling)
-            & (ceiling - raw > self.beyond_noise * noise)
-        )
-        corrected = table.mean("corrected_core_consistency")[1:]
-        return _Evidence(ranks, np.where(significant, gains, 0.0), significant, refuted, raw, noise, corrected)
+        errors = np.array([difference.z for difference in differences])
+        refuted = (ranks > largest_uninformative_rank(len(table.shape))) & (corrected < 0.0)
+        return _Evidence(ranks, gains, (gains > 0) & (errors >= self.n_errors), refuted, raw, corrected)
 
     def _stands_out(self, evidence: _Evidence, row: int) -> bool:
         if evidence.refuted[row] or not evidence.significant[row]:
@@ -101,12 +94,14 @@ class Balance:
 
     def _rival(self, evidence: _Evidence, row: int) -> float:
         """Return the largest gain that a kept component has to outdo."""
-        later = evidence.gains[row + 1 : row + 1 + self.window]
-        if len(later):
-            return max(float(later.max()), self.least_gain)
-        # The last rank has nothing after it: it must be on a par with the components before it.
-        before = evidence.gains[:row]
-        return max(float(np.median(before)) / self.contrast if row else 0.0, self.least_gain)
+        before, later = evidence.gains[:row], slice(row + 1, row + 1 + self.window)
+        rivals = evidence.gains[later]
+        if not len(rivals):
+            # The last rank has nothing after it: it must be on a par with the components before it.
+            return max(float(np.median(before)) / self.contrast if row else 0.0, self.least_gain)
+        at_end = len(rivals) > 1 and bool((rivals <= self.least_gain_at_end).all())
+        significant = np.where(evidence.significant[later], rivals, 0.0)
+        return max(float(significant.max()), self.least_gain_at_end if at_end else self.least_gain)
 
     def _reason(self, evidence: _Evidence, chosen: int, stands_out: bool) -> str:
         if chosen < 0:
@@ -114,7 +109,8 @@ class Balance:
         rank = evidence.ranks[chosen]
         drop = 100.0 * -np.expm1(-evidence.gains[chosen])
         parts = [f"Component {rank} lowers the held-out error by {drop:.3g} %"]
-        rest = evidence.gains[chosen + 1 : chosen + 1 + self.window]
+        later = slice(chosen + 1, chosen + 1 + self.window)
+        rest = np.where(evidence.significant[later], evidence.gains[later], 0.0)
         if not len(rest):
             parts.append("and no larger rank was tried")
         elif not rest.any():
@@ -131,7 +127,7 @@ class Balance:
             return f"{here}."
         after = f"{_points(evidence.raw[chosen + 1])} at rank {evidence.ranks[chosen + 1]}"
         if evidence.refuted[chosen + 1]:
-            return f"{here} and {after}, beyond what noise explains ({evidence.noise[chosen + 1]:.3g} points)."
+            return f"{here} and {after}, which refutes that rank: noise does not explain it."
         return f"{here} and {after}."
 
     def _alternatives(
@@ -161,7 +157,6 @@ class _Evidence(NamedTuple):
     significant: NDArray[np.bool_]
     refuted: NDArray[np.bool_]
     raw: Array
-    noise: Array
     corrected: Array
 
 

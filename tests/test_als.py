@@ -1,0 +1,452 @@
+"""PARAFAC-ALS: the contract of a solver, the textbook algorithm, known minima, swamps, and starts of every kind."""
+
+import re
+from itertools import permutations
+
+import numpy as np
+import pytest
+import reference
+from contracts import (
+    SolverContract,
+    draw_factors,
+    draw_model,
+    empty_model,
+    noisy_tensor,
+    with_holes,
+)
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from autoten import ALS, CPModel, factor_match_score, fit_parafac
+from autoten.datasets import collinear_factors, make_cp_tensor, white_noise
+from autoten.io import as_tensor
+from autoten.solvers.starts import grown, make_start, random_nonnegative, random_signed, spectral
+
+
+class ByOperations:
+    """A tensor that hides everything but the operations of the protocol, so that no shortcut of a solver applies."""
+
+    def __init__(self, tensor):
+        self.tensor = tensor
+
+    def __getattr__(self, name):
+        if name == "dense_rows":
+            return lambda: None
+        return getattr(self.tensor, name)
+
+
+class TestALS(SolverContract):
+    solver = ALS()
+
+
+class TestPlainALS(SolverContract):
+    solver = ALS(extrapolate=False, max_iter=5000)
+
+
+class TestALSByOperations(SolverContract):
+    """A tensor of a new kind, of which the solver knows only the protocol."""
+
+    solver = ALS()
+
+    def tensor(self, X):
+        return ByOperations(as_tensor(X))
+
+
+# ------------------------------------------------------------------------------------------- the textbook algorithm
+
+
+@pytest.mark.parametrize("shape", [(4, 5, 6), (3, 4, 3, 4), (2, 3, 2, 3, 2)], ids=str)
+@pytest.mark.parametrize("missing", [0.0, 0.4, 0.6])
+def test_plain_als_is_the_textbook_algorithm_sweep_by_sweep(shape, missing):
+    X, start = noisy_tensor(shape, 2, missing=missing), draw_factors(shape, 2, seed=5)
+    factors, losses = reference.als(X, start, 8)
+    fit = ALS(extrapolate=False).fit(as_tensor(X), CPModel(np.ones(2), tuple(start)), max_iter=8)
+    np.testing.assert_allclose(fit.history * np.nansum(X**2), losses, rtol=1e-8)
+    np.testing.assert_allclose(fit.model.to_tensor(), reference.cp_tensor(factors), atol=1e-7 * np.nanmax(np.abs(X)))
+
+
+@pytest.mark.parametrize("missing", [0.0, 0.1, 0.5])
+@pytest.mark.parametrize("seed", range(3))
+def test_the_textbook_algorithm_reaches_no_better_loss_from_the_same_start(missing, seed):
+    X, start = noisy_tensor((4, 5, 6), 2, missing=missing, seed=seed), draw_factors((4, 5, 6), 2, seed=seed + 50)
+    _, losses = reference.als(X, start, 60)
+    fit = ALS().fit(as_tensor(X), CPModel(np.ones(2), tuple(start)))
+    assert fit.loss * np.nansum(X**2) <= losses[-1] * (1 + 1e-6)
+
+
+@pytest.mark.parametrize("missing", [0.0, 0.1, 0.25])
+@pytest.mark.parametrize("extrapolate", [False, True])
+def test_the_operations_of_the_protocol_give_the_same_fit_as_any_shortcut(missing, extrapolate):
+    for shape, rank in [((6, 7, 8), 3), ((3, 4, 5, 6), 5), ((2, 3, 2, 3, 2), 1), ((9, 4, 3), 2)]:
+        tensor, start = as_tensor(noisy_tensor(shape, 2, missing=missing)), draw_model(shape, rank, seed=3)
+        solver = ALS(extrapolate=extrapolate)
+        short, plain = (solver.fit(each, start, max_iter=30) for each in (tensor, ByOperations(tensor)))
+        np.testing.assert_allclose(short.history, plain.history, rtol=1e-6)
+        assert short.loss == pytest.approx(plain.loss, rel=1e-6)
+        assert short.converged == plain.converged
+
+
+# -------------------------------------------------------------------------------------------------- known solutions
+
+
+@pytest.mark.parametrize("shape", [(8, 9, 10), (5, 6, 5, 6), (4, 5, 4, 5, 4)], ids=str)
+@pytest.mark.parametrize("missing", [0.0, 0.1, 0.4, 0.7])
+@pytest.mark.parametrize("factors", [draw_factors, lambda *args: [np.abs(A) for A in draw_factors(*args)]])
+def test_exact_tensors_are_recovered(shape, missing, factors):
+    truth = CPModel(np.ones(3), tuple(factors(shape, 3, 4)))
+    X = with_holes(reference.cp_tensor(truth.factors), missing)
+    fit = fit_parafac(X, 3, n_starts=6, random_state=0)
+    assert fit.converged
+    assert fit.loss < 1e-10
+    assert factor_match_score(fit.model, truth) > 1 - 1e-6
+    np.testing.assert_allclose(fit.model.to_tensor(), truth.to_tensor(), atol=1e-3 * truth.to_tensor().std())
+
+
+@settings(max_examples=15)
+@given(st.lists(st.integers(3, 6), min_size=3, max_size=4).map(tuple), st.integers(1, 2), st.integers(0, 1000))
+def test_any_exact_tensor_of_low_rank_is_recovered(shape, rank, seed):
+    X = reference.cp_tensor(draw_factors(shape, rank, seed))
+    assert fit_parafac(X, rank, n_starts=8, random_state=seed).loss < 1e-6
+
+
+@pytest.mark.parametrize("noise", [0.0, 0.05, 0.3])
+def test_matrix_multiplication_takes_seven_products_near_strassens(noise):
+    # Strassen 1969; the perturbed truth must find back to an exact solution, if not to the same one.
+    rng = np.random.default_rng(1)
+    start = CPModel(np.ones(7), tuple(A + noise * rng.standard_normal(A.shape) for A in reference.strassen_factors()))
+    assert ALS().fit(as_tensor(reference.matrix_multiplication_tensor()), start).loss < 1e-10
+
+
+def test_matrix_multiplication_takes_seven_products_and_not_six():
+    # Winograd 1971, and Landsberg 2006 for the border rank: rank 6 does not even come close (1/8 is its best).
+    X = reference.matrix_multiplication_tensor()
+    assert fit_parafac(X, 7, n_starts=40, random_state=0).loss < 1e-10
+    assert fit_parafac(X, 6, n_starts=20, random_state=0).loss == pytest.approx(1 / 8, rel=1e-3)
+
+
+def test_a_tensor_without_a_best_approximation_ends_in_large_opposed_components():
+    # de Silva & Lim 2008: rank-2 tensors come as close to the W tensor as one likes, with weights that grow.
+    fit = fit_parafac(reference.w_tensor(), 2, n_starts=5, random_state=0)
+    assert 0 < fit.loss < 1e-3
+    assert fit.model.weights.min() > 5
+    assert all(np.isfinite(part).all() for part in (fit.model.weights, *fit.model.factors))
+
+
+@pytest.mark.parametrize("axes", permutations(range(3)))
+@pytest.mark.parametrize("missing", [0.0, 0.1, 0.5])
+def test_permuting_modes_permutes_factors(axes, missing):
+    X, start = noisy_tensor((6, 7, 8), 3, noise=0.2, missing=missing), draw_model((6, 7, 8), 3, seed=1)
+    solver = ALS(tol=1e-10, max_iter=5000)
+    fit = solver.fit(as_tensor(X), start)
+    moved = solver.fit(as_tensor(X.transpose(axes)), CPModel(start.weights, tuple(start.factors[n] for n in axes)))
+    assert moved.loss == pytest.approx(fit.loss, rel=1e-6)
+    expected = CPModel(fit.model.weights, tuple(fit.model.factors[n] for n in axes))
+    assert factor_match_score(moved.model, expected) > 1 - 1e-5
+
+
+@pytest.mark.parametrize("missing", [0.0, 0.1, 0.5])
+def test_a_start_may_come_in_any_scale_sign_and_order(missing):
+    X, start = noisy_tensor((6, 7, 8), 3, missing=missing), draw_model((6, 7, 8), 3, seed=1)
+    scales = np.array([[-1e3, 1, 2], [1, 1e-3, -2], [-1e-3, 1e3, -0.25]])
+    factors = tuple((A * scale)[:, [2, 0, 1]] for A, scale in zip(start.factors, scales, strict=True))
+    twin = CPModel(np.ones(3), factors)
+    np.testing.assert_allclose(twin.to_tensor(), start.to_tensor(), atol=1e-9)
+    fits = [ALS().fit(as_tensor(X), each, max_iter=20) for each in (start, twin)]
+    np.testing.assert_allclose(fits[1].history, fits[0].history, rtol=1e-6)
+
+
+@pytest.mark.parametrize("dtype", ["f4", "u1"])
+def test_other_types_are_fitted_as_well(dtype):
+    X = (20 * np.abs(noisy_tensor((6, 7, 8), 2))).astype(dtype)
+    fit, plain = (fit_parafac(data, 2, n_starts=3, random_state=0) for data in (X, X.astype(float)))
+    assert fit.loss == pytest.approx(plain.loss, rel=1e-6)
+
+
+def test_cells_that_are_hidden_play_no_part():
+    X = noisy_tensor((6, 7, 8), 2)
+    for share in (0.1, 0.6):
+        hidden = np.isnan(with_holes(X, share))
+        fits = [
+            fit_parafac(np.ma.masked_array(np.where(hidden, value, X), hidden), 2, n_starts=2, random_state=0)
+            for value in (0.0, 1e6)
+        ]
+        assert fits[1].loss == pytest.approx(fits[0].loss, rel=1e-5)
+        assert factor_match_score(fits[0].model, fits[1].model) > 1 - 1e-5
+
+
+@pytest.mark.parametrize("missing", [0.1, 0.5])
+def test_what_a_fold_hides_plays_no_part(missing):
+    # The base still holds the hidden values, and a large one there must not cost precision either.
+    X = noisy_tensor((6, 7, 8), 2)
+    cells = np.flatnonzero(np.isnan(with_holes(X, missing)))
+    losses = []
+    for value in (None, 1e4):
+        data = X.copy()
+        data.ravel()[cells] = X.ravel()[cells] if value is None else value
+        losses.append(ALS().fit(as_tensor(data).hide(cells), draw_model(X.shape, 2)).loss)
+    assert losses[1] == pytest.approx(losses[0], rel=1e-5)
+
+
+# --------------------------------------------------------------------------------------- extrapolation and stopping
+
+
+def test_extrapolation_costs_no_loss():
+    compared = 0
+    for shape, rank in [((6, 7, 8), 2), ((8, 9, 10), 3), ((5, 5, 5, 5), 3)]:
+        for missing in (0.0, 0.1, 0.5):
+            for seed in range(4):
+                tensor = as_tensor(noisy_tensor(shape, rank, noise=0.5, missing=missing, seed=seed))
+                start = draw_model(shape, rank, seed=seed + 99)
+                fast = ALS(max_iter=2000).fit(tensor, start)
+                plain = ALS(max_iter=2000, extrapolate=False).fit(tensor, start)
+                if fast.converged and plain.converged:  # else a degenerate pair, whose loss has no minimum
+                    assert fast.loss <= plain.loss * (1 + 1e-4)
+                    compared += 1
+    assert compared >= 30
+
+
+def swamp(seed):
+    """Return a tensor and a start between which lies a swamp: three components with mutual cosines 0.95."""
+    drawn = make_cp_tensor((10, 11, 12), 3, factors=collinear_factors(0.95), noise=white_noise(30), random_state=seed)
+    return as_tensor(drawn.X), draw_model(drawn.X.shape, 3, seed=seed + 50)
+
+
+def test_it_is_a_swamp():
+    # What makes the next test one that can fail: "stop at a small relative change" leaves far too early here.
+    tensor, start = swamp(0)
+    history = ALS(max_iter=20_000, tol=1e-15, extrapolate=False).fit(tensor, start).history
+    small = np.flatnonzero(history[:-1] - history[1:] <= 1e-6 * history[1:])
+    assert history[small[0]] > history[-1] * (1 + 1e-3)
+    assert small[0] < 2000 < len(history)
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("extrapolate", [True, False])
+def test_a_swamp_does_not_stop_it(seed, extrapolate):
+    tensor, start = swamp(seed)
+    patient = ALS(max_iter=20_000, tol=1e-15).fit(tensor, start)
+    fit = ALS(max_iter=20_000, extrapolate=extrapolate).fit(tensor, start)
+    assert fit.converged
+    assert patient.loss * (1 - 1e-9) <= fit.loss <= patient.loss * (1 + 1e-4)
+
+
+def test_a_swamp_that_is_not_crossed_within_max_iter_is_not_called_converged():
+    tensor, start = swamp(0)
+    fit = ALS(max_iter=500, extrapolate=False).fit(tensor, start)
+    assert (fit.converged, fit.n_iter) == (False, 500)
+
+
+def test_extrapolation_pays_in_a_swamp():
+    tensor, start = swamp(0)
+    fast = ALS(max_iter=20_000).fit(tensor, start)
+    assert 5 * fast.n_iter < ALS(max_iter=20_000, extrapolate=False).fit(tensor, start).n_iter
+
+
+@pytest.mark.parametrize("missing", [0.0, 0.1, 0.5])
+def test_a_smaller_tolerance_goes_further(missing):
+    tensor, start = as_tensor(noisy_tensor((6, 7, 8), 3, missing=missing)), draw_model((6, 7, 8), 3)
+    fits = [ALS(tol=tol, max_iter=5000).fit(tensor, start) for tol in (1e-2, 1e-5, 1e-10)]
+    assert all(fit.converged for fit in fits)
+    sweeps, losses = ([getattr(fit, name) for fit in fits] for name in ("n_iter", "loss"))
+    assert sweeps == sorted(set(sweeps))
+    assert losses == sorted(losses, reverse=True)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        ({"max_iter": 0}, "max_iter of ALS must be an integer >= 1. Got 0."),
+        ({"max_iter": 2.5}, "max_iter of ALS must be an integer >= 1. Got 2.5."),
+        ({"max_iter": True}, "max_iter of ALS must be an integer >= 1. Got True."),
+        ({"tol": 0.0}, "tol of ALS must be a number above 0 and below 1. Got 0.0."),
+        ({"tol": 1}, "tol of ALS must be a number above 0 and below 1. Got 1."),
+        ({"tol": "small"}, "tol of ALS must be a number above 0 and below 1. Got small."),
+        ({"tol": float("nan")}, "tol of ALS must be a number above 0 and below 1. Got nan."),
+    ],
+)
+def test_unsuitable_parameters_are_refused_in_one_sentence(arguments, sentence):
+    with pytest.raises((TypeError, ValueError), match=f"^{re.escape(sentence)}$"):
+        ALS(**arguments)
+
+
+# ----------------------------------------------------------------------------------------------------- odd tensors
+
+
+@pytest.mark.parametrize("rank", [1, 3])
+def test_a_tensor_of_zeros(rank):
+    for X in (np.zeros((4, 5, 6)), with_holes(np.zeros((4, 5, 6)), 0.3)):
+        fit = fit_parafac(X, rank, n_starts=4, random_state=0)
+        assert (fit.loss, fit.converged) == (0.0, True)
+        np.testing.assert_array_equal(fit.model.to_tensor(), 0)
+
+
+@pytest.mark.parametrize("rank", [1, 3])
+@pytest.mark.parametrize("missing", [0.0, 0.3])
+def test_a_constant_tensor_has_rank_one(rank, missing):
+    fit = fit_parafac(with_holes(np.full((4, 5, 6), 2.5), missing), rank, n_starts=4, random_state=0)
+    assert fit.loss < 1e-10
+    np.testing.assert_allclose(fit.model.to_tensor(), 2.5, rtol=1e-4)
+
+
+@pytest.mark.parametrize("missing", [0.0, 0.1, 0.5])
+@pytest.mark.parametrize("shape", [(4, 20, 20), (3, 3, 9), (2, 2, 2)], ids=str)
+def test_ranks_above_a_dimension(shape, missing):
+    X = noisy_tensor(shape, 2, missing=missing, seed=2)
+    fit = fit_parafac(X, max(shape[:2][0] + 2, 4), n_starts=3, random_state=0)
+    weights, factors = fit.model
+    assert np.isfinite(weights).all()
+    assert fit.loss == pytest.approx(reference.loss(X, factors, weights) / np.nansum(X**2), rel=1e-6, abs=1e-12)
+
+
+def test_a_row_with_a_single_observed_cell():
+    X = noisy_tensor((6, 7, 8), 2)
+    X[3, :, :] = np.nan
+    X[3, 2, 5] = 1.0
+    fit = fit_parafac(X, 3, n_starts=3, random_state=0)
+    assert all(np.isfinite(part).all() for part in (fit.model.weights, *fit.model.factors))
+    assert fit.model.to_tensor()[3, 2, 5] == pytest.approx(1.0, abs=1e-3)
+
+
+def test_zero_slabs_stay_zero():
+    X = noisy_tensor((6, 7, 8), 2)
+    X[2] = 0
+    fit = fit_parafac(X, 2, n_starts=3, random_state=0)
+    np.testing.assert_allclose(fit.model.to_tensor()[2], 0, atol=1e-12)
+
+
+# ----------------------------------------------------------------------------------------------------------- starts
+
+KINDS = [random_signed, random_nonnegative, spectral]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("shape", [(4, 5, 6), (2, 3, 4, 3), (2, 3, 2, 3, 2)], ids=str)
+@pytest.mark.parametrize("missing", [0.0, 0.3])
+def test_a_start_has_the_tensors_shape_and_the_rank(kind, shape, missing):
+    tensor = as_tensor(noisy_tensor(shape, 2, missing=missing))
+    for rank in (1, 3, 7):
+        start = kind(tensor, rank, np.random.default_rng(0))
+        assert (start.shape, start.rank) == (shape, rank)
+        for factor in start.factors:
+            assert np.isfinite(factor).all()
+            assert (np.linalg.norm(factor, axis=0) > 0).all()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_same_random_numbers_give_the_same_start(kind):
+    tensor = as_tensor(noisy_tensor((4, 5, 6), 2))
+    one, two, other = (kind(tensor, 7, np.random.default_rng(seed)) for seed in (0, 0, 1))
+    for a, b, c in zip(one.factors, two.factors, other.factors, strict=True):
+        np.testing.assert_array_equal(a, b)
+        assert not np.array_equal(a, c)
+
+
+def test_signed_and_nonnegative_starts_are_what_they_are_called():
+    tensor = as_tensor(noisy_tensor((10, 11, 12), 2))
+    for factor in random_nonnegative(tensor, 5, np.random.default_rng(0)).factors:
+        assert (factor >= 0).all()
+    for factor in random_signed(tensor, 5, np.random.default_rng(0)).factors:
+        assert 0.2 < (factor < 0).mean() < 0.8
+
+
+@pytest.mark.parametrize("missing", [0.0, 0.2])
+def test_the_spectral_start_spans_the_leading_singular_vectors_of_every_unfolding(missing):
+    X = noisy_tensor((8, 9, 10), 3, missing=missing)
+    start = spectral(as_tensor(X), 3, np.random.default_rng(0))
+    for mode, factor in enumerate(start.factors):
+        leading = np.linalg.svd(reference.unfold(np.nan_to_num(X), mode))[0][:, :3]
+        np.testing.assert_allclose(np.linalg.svd(leading.T @ factor)[1], np.linalg.norm(factor, 2), rtol=1e-6)
+
+
+def test_the_spectral_start_of_orthogonal_components_is_the_solution():
+    rng = np.random.default_rng(0)
+    factors = [np.linalg.qr(rng.standard_normal((length, 3)))[0] for length in (6, 7, 8)]
+    X = reference.cp_tensor(factors, [3.0, 2.0, 1.0])
+    fit = ALS().fit(as_tensor(X), spectral(as_tensor(X), 3, rng), max_iter=1)
+    assert fit.loss < 1e-20
+
+
+@pytest.mark.parametrize("missing", [0.0, 0.1, 0.5])
+@pytest.mark.parametrize("seed", range(5))
+def test_a_start_grown_from_a_smaller_rank_ends_no_higher(missing, seed):
+    X = noisy_tensor((6, 7, 8), 4, noise=0.5, missing=missing, seed=seed)
+    tensor, rng = as_tensor(X), np.random.default_rng(seed)
+    fit = ALS().fit(tensor, empty_model(X.shape))
+    for rank in range(1, 7):
+        start = grown(fit.model, rank, rng)
+        assert (start.rank, start.shape) == (rank, X.shape)
+        np.testing.assert_allclose(start.to_tensor(), fit.model.to_tensor(), atol=1e-12)
+        larger = ALS().fit(tensor, start)
+        # One sweep may not lose what was there already.
+        assert ALS().fit(tensor, start, max_iter=1).loss <= fit.loss * (1 + 1e-9)
+        assert larger.loss < fit.loss
+        fit = larger
+
+
+def test_a_start_may_grow_by_several_components():
+    smaller = draw_model((4, 5, 6), 2)
+    start = grown(smaller, 5, np.random.default_rng(0))
+    assert start.rank == 5
+    np.testing.assert_allclose(start.to_tensor(), smaller.to_tensor())
+
+
+def test_starts_are_of_mixed_kinds():
+    tensor, smaller = as_tensor(noisy_tensor((6, 7, 8), 2)), draw_model((6, 7, 8), 2)
+    starts = [make_start(number, tensor, 3, smaller, np.random.default_rng(number)) for number in range(6)]
+    assert all((start.rank, start.shape) == (3, (6, 7, 8)) for start in starts)
+    np.testing.assert_allclose(starts[0].to_tensor(), smaller.to_tensor())
+    nonnegative = [all((factor >= 0).all() for factor in start.factors) for start in starts]
+    assert 0 < sum(nonnegative) < len(starts) - 2
+    orthonormal = [all(np.allclose(A.T @ A, np.eye(3)) for A in start.factors) for start in starts]
+    assert sum(orthonormal) == 1
+
+
+def test_the_first_start_of_rank_one_needs_no_smaller_model():
+    tensor = as_tensor(noisy_tensor((6, 7, 8), 2))
+    for number in range(3):
+        assert make_start(number, tensor, 1, empty_model((6, 7, 8)), np.random.default_rng(0)).rank == 1
+
+
+# ------------------------------------------------------------------------------------------------------ fit_parafac
+
+
+def test_the_same_seed_gives_the_same_fit_and_another_seed_another():
+    X = noisy_tensor((6, 7, 8), 3, noise=1.0)
+    one, two, other = (fit_parafac(X, 4, n_starts=4, random_state=seed) for seed in (0, 0, 1))
+    np.testing.assert_array_equal(one.history, two.history)
+    np.testing.assert_array_equal(one.model.weights, two.model.weights)
+    assert not np.array_equal(one.history, other.history)
+
+
+def test_more_starts_are_no_worse():
+    X = noisy_tensor((4, 5, 6), 4, noise=1.0)
+    losses = [fit_parafac(X, 5, n_starts=n, random_state=0).loss for n in (1, 4, 16)]
+    assert losses[1] <= losses[0] * (1 + 1e-6)
+    assert losses[2] <= losses[1] * (1 + 1e-6)
+
+
+def test_the_model_is_in_the_units_of_x():
+    X = noisy_tensor((6, 7, 8), 2, noise=0.0)
+    for size in (1.0, 1e150, 1e-150):
+        np.testing.assert_allclose(fit_parafac(X * size, 2, random_state=0).model.to_tensor() / size, X, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        ({"rank": 0}, "rank of fit_parafac must be an integer >= 1. Got 0."),
+        ({"rank": -1}, "rank of fit_parafac must be an integer >= 1. Got -1."),
+        ({"rank": 2.0}, "rank of fit_parafac must be an integer >= 1. Got 2.0."),
+        ({"rank": "2"}, "rank of fit_parafac must be an integer >= 1. Got 2."),
+        (
+            {"rank": 21},
+            "rank of fit_parafac must be at most 20, the largest rank that a tensor of shape (4, 5, 6) can have. Got 21.",
+        ),
+        ({"rank": 2, "n_starts": 0}, "n_starts must be an integer >= 1. Got 0."),
+        ({"rank": 2, "random_state": -1}, "random_state must be a seed >= 0, a numpy Generator or None. Got -1."),
+        ({"rank": 2, "random_state": "0"}, "random_state must be an int, a numpy Generator or None. Got 0."),
+    ],
+)
+def test_fit_parafac_refuses_in_one_sentence(arguments, sentence):
+    with pytest.raises((TypeError, ValueError), match=f"^{re.escape(sentence)}$"):
+        fit_parafac(noisy_tensor((4, 5, 6), 2), **arguments)
