@@ -151,22 +151,32 @@ def refill(  # type: ignore[no-untyped-def]
     fill_leading(factors, lengths, offsets, scratch, leading)
     # One row per index: the cells jump about in this mode.
     last = np.ascontiguousarray(factors[:, offsets[lengths.size - 1] :].T)
-    weighted = last * weights
     rank = factors.shape[0]
+    here = np.empty(rank)
+    correction = np.empty(rank)
     total = changed = 0.0
-    for c in range(n_cells):
+    c = 0
+    while c < n_cells:
+        # The cells are sorted: those of one row of the matrix share everything but the last factor.
         row = cell_rows[c]
-        column = cell_columns[c]
-        value = 0.0
         for r in range(rank):
-            value += leading[row, r] * weighted[column, r]
-        change = value - model[c]
+            here[r] = weights[r] * leading[row, r]
+            correction[r] = 0.0
+        while c < n_cells and cell_rows[c] == row:
+            column = cell_columns[c]
+            value = 0.0
+            for r in range(rank):
+                value += here[r] * last[column, r]
+            change = value - model[c]
+            for r in range(rank):
+                correction[r] += change * last[column, r]
+            model[c] = value
+            sink[row, column] = value
+            total += value * value
+            changed += change * change
+            c += 1
         for r in range(rank):
-            contracted[r, row] += change * last[column, r]
-        model[c] = value
-        sink[row, column] = value
-        total += value * value
-        changed += change * change
+            contracted[r, row] += correction[r]
     return total, changed
 
 

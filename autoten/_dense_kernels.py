@@ -100,30 +100,48 @@ def contract_last(rows, last, out):  # type: ignore[no-untyped-def]
 
 @compiled
 def mttkrp_last(rows, leading):  # type: ignore[no-untyped-def]
-    """Return out[r, k] = sum_l rows[l, k] leading[l, r], in tiles of 4 rows: one read of X."""
+    """Return out[r, k] = sum_l rows[l, k] leading[l, r], in tiles of 4 rows by 2 components: one read of X."""
     n_rows, length = rows.shape
     rank = leading.shape[1]
     out = np.zeros((rank, length))
     row = 0
     while row + ROW_BLOCK <= n_rows:
-        for r in range(rank):
-            a = leading[row, r]
-            b = leading[row + 1, r]
-            c = leading[row + 2, r]
-            d = leading[row + 3, r]
+        r = 0
+        while r + 2 <= rank:
+            a0 = leading[row, r]
+            a1 = leading[row + 1, r]
+            a2 = leading[row + 2, r]
+            a3 = leading[row + 3, r]
+            b0 = leading[row, r + 1]
+            b1 = leading[row + 1, r + 1]
+            b2 = leading[row + 2, r + 1]
+            b3 = leading[row + 3, r + 1]
+            for k in range(length):
+                x0 = np.float64(rows[row, k])
+                x1 = np.float64(rows[row + 1, k])
+                x2 = np.float64(rows[row + 2, k])
+                x3 = np.float64(rows[row + 3, k])
+                out[r, k] += x0 * a0 + x1 * a1 + x2 * a2 + x3 * a3
+                out[r + 1, k] += x0 * b0 + x1 * b1 + x2 * b2 + x3 * b3
+            r += 2
+        if r < rank:
+            a0 = leading[row, r]
+            a1 = leading[row + 1, r]
+            a2 = leading[row + 2, r]
+            a3 = leading[row + 3, r]
             for k in range(length):
                 out[r, k] += (
-                    np.float64(rows[row, k]) * a
-                    + np.float64(rows[row + 1, k]) * b
-                    + np.float64(rows[row + 2, k]) * c
-                    + np.float64(rows[row + 3, k]) * d
+                    np.float64(rows[row, k]) * a0
+                    + np.float64(rows[row + 1, k]) * a1
+                    + np.float64(rows[row + 2, k]) * a2
+                    + np.float64(rows[row + 3, k]) * a3
                 )
         row += ROW_BLOCK
     while row < n_rows:
         for r in range(rank):
-            a = leading[row, r]
+            a0 = leading[row, r]
             for k in range(length):
-                out[r, k] += np.float64(rows[row, k]) * a
+                out[r, k] += np.float64(rows[row, k]) * a0
         row += 1
     return out
 

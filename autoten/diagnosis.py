@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from math import prod
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,8 +18,8 @@ if TYPE_CHECKING:
 # Below this congruence two components nearly cancel each other: a degenerate solution.
 DEGENERATE = -0.9
 
-# Slabs whose inner products reach this share of their norms are the same to all intents.
-IDENTICAL = 1.0 - 1e-12
+# Slabs whose inner products with random directions agree so well are compared cell by cell.
+SIGNATURE_TOLERANCE = 1e-9
 
 
 def data_warnings(tensor: Tensor, table: RankTable) -> Iterator[str]:
@@ -37,21 +38,38 @@ def data_warnings(tensor: Tensor, table: RankTable) -> Iterator[str]:
                 f"Mode {mode}: {_listed(few)} with as few as {observed.min()} observed cells; more components "
                 f"than that cannot be told apart there (largest rank tried: {largest})."
             )
-        yield from _twin_warnings(tensor, mode)
+    yield from _twin_warnings(tensor)
 
 
-def _twin_warnings(tensor: Tensor, mode: int) -> Iterator[str]:
-    gram = tensor.gram(mode)
-    norms = np.sqrt(np.diag(gram))
-    cosines = gram / np.where(norms > 0, np.outer(norms, norms), 1.0)
-    same = np.isclose(norms[:, None], norms, rtol=1e-12, atol=0.0) & (cosines > IDENTICAL) & (norms > 0)
-    first, second = np.nonzero(np.triu(same, 1))
-    if len(first):
-        yield (
-            f"Mode {mode}: slabs {first[0]} and {second[0]} are identical"
-            f"{f' (and {len(first) - 1} more pairs)' if len(first) > 1 else ''}: a held-out cell is then known from "
-            "its twin, and held-out error flatters large ranks. Remove duplicates or hold out fibres along this mode."
-        )
+def _twin_warnings(tensor: Tensor) -> Iterator[str]:
+    """Find identical slabs: by their inner products with random directions first, then cell by cell."""
+    rng = np.random.default_rng(0)
+    directions = [rng.standard_normal((length, 2)) for length in tensor.shape]
+    equations = tensor.normal_equations(exact=True)
+    for mode in range(len(tensor.shape)):
+        signature = equations.at(directions, mode)[1]
+        order = np.lexsort(signature.T)
+        close = np.isclose(signature[order[:-1]], signature[order[1:]], rtol=SIGNATURE_TOLERANCE, atol=0.0).all(axis=1)
+        pairs = [(order[k], order[k + 1]) for k in np.flatnonzero(close) if signature[order[k]].any()]
+        twins = [sorted(map(int, pair)) for pair in pairs if _are_identical(tensor, mode, pair)]
+        if twins:
+            (first, second), *more = sorted(twins)
+            others = f" (and {len(more)} more pairs)" if more else ""
+            yield (
+                f"Mode {mode}: slabs {first} and {second} are identical{others}: a held-out cell is then known from "
+                "its twin, and held-out error flatters large ranks. Remove duplicates."
+            )
+
+
+def _are_identical(tensor: Tensor, mode: int, pair: tuple[int, int]) -> bool:
+    slabs = [
+        tensor.sub([np.array([index]) if n == mode else np.arange(size) for n, size in enumerate(tensor.shape)])
+        for index in pair
+    ]
+    cells = np.arange(prod(slabs[0].shape))
+    same_gaps = np.array_equal(slabs[0].hidden, slabs[1].hidden)
+    seen = np.setdiff1d(cells, slabs[0].hidden, assume_unique=True)
+    return same_gaps and np.array_equal(slabs[0].values_at(seen), slabs[1].values_at(seen))
 
 
 def fit_warnings(tensor: Tensor, table: RankTable, rank: int) -> Iterator[str]:

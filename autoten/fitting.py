@@ -15,6 +15,7 @@ from joblib import Parallel, delayed
 from threadpoolctl import threadpool_limits
 
 from autoten._validation import as_generator, check_integer, check_mode, refuse
+from autoten.compression import Compression, Subspaces
 from autoten.cp import CPModel, factor_match_score
 from autoten.holdout import Fold, Holdout
 from autoten.io import as_tensor
@@ -26,9 +27,16 @@ from autoten.tensors.protocol import Cells, Tensor
 # Starts of a fold that may not start from the full fit; its training tensor is small.
 COLD_FOLD_STARTS = 3
 
-# Starts are explored for this many sweeps each; the best few are then refined until they converge.
+# Starts are explored for so many sweeps, most of them in a compressed core, where a sweep costs next to nothing; the
+# best few are then refined in full space until they converge. Starts whose losses agree to this relative difference
+# are the same solution and refined once.
 EXPLORING_SWEEPS = 60
+EXPLORING_SWEEPS_IN_CORE = 200
 N_REFINED = 3
+SAME_LOSS = 1e-6
+
+# The start that is grown from the rank below stays in full space, beside those explored in the core.
+FULL_SPACE_STARTS = (0,)
 
 # One stream of random numbers per purpose, keyed by (purpose, rank, number): no count of workers, ranks or folds
 # changes another number.
@@ -118,7 +126,7 @@ def fit_parafac(
     n_starts = check_integer(n_starts, "n_starts", minimum=1)
     plan = Plan(solver or ALS(), _NO_HOLDOUT, n_starts, 0, entropy_of(random_state))
     with threadpool_limits(limits=1, user_api="blas"):
-        fits = _fit_starts(Parallel(n_jobs=1), tensor, plan, rank, _empty(tensor))
+        fits = _fit_starts(Parallel(n_jobs=1), tensor, Subspaces(tensor), plan, rank, _empty(tensor))
     best = min(fits, key=lambda fit: fit.loss)
     return Fit(best.model.scaled(tensor.scale), best.loss, best.n_iter, best.converged, best.history)
 
@@ -213,10 +221,11 @@ def fit_ranks(
     null = plan.solver.fit(tensor, _empty(tensor))
     yield RankFits(0, (null,), tuple(FoldFit(null.model, fold.cells, True) for fold in folds), {})
     best = null
+    subspaces = Subspaces(tensor)
     with threadpool_limits(limits=1, user_api="blas"), Parallel(n_jobs=plan.n_jobs, prefer="threads") as parallel:
         for rank in range(1, max(ranks) + 1):
             began = time.monotonic()
-            starts = _fit_starts(parallel, tensor, plan, rank, best.model)
+            starts = _fit_starts(parallel, tensor, subspaces, plan, rank, best.model)
             on_fit(len(starts))
             fitted = time.monotonic()
             best = min(starts, key=lambda fit: fit.loss)
@@ -251,19 +260,40 @@ def check_largest_rank(shape: Sequence[int], rank: int, what: str) -> None:
         refuse(what, f"at most {bound}, the largest rank that a tensor of shape {tuple(shape)} can have", str(rank))
 
 
-def _fit_starts(parallel: Parallel, tensor: Tensor, plan: Plan, rank: int, smaller: CPModel) -> tuple[Fit, ...]:
-    """Return a fit from every start: all explored for a few sweeps, the best of them refined until they converge."""
+def _fit_starts(
+    parallel: Parallel, tensor: Tensor, subspaces: Subspaces, plan: Plan, rank: int, smaller: CPModel
+) -> tuple[Fit, ...]:
+    """Return a fit from every start: all explored, the best of them refined until they converge."""
+    core = subspaces.core(rank) if plan.solver.compress else None
     numbers = range(plan.n_starts)
-    explored: list[Fit] = parallel(_task(_explore, tensor, plan, rank, number, smaller) for number in numbers)
-    promising = sorted(numbers, key=lambda number: explored[number].loss)[:N_REFINED]
+    starts = [make_start(n, subspaces.bases, rank, smaller, plan.rng(START, rank, n)) for n in numbers]
+    explored: list[Fit] = parallel(
+        _task(_explore, tensor, plan, start, None if number in FULL_SPACE_STARTS else core)
+        for number, start in enumerate(starts)
+    )
+    promising = _distinct_best(explored)
     refined = parallel(_task(_refine, tensor, plan, explored[number]) for number in promising)
     fits = dict(enumerate(explored)) | dict(zip(promising, refined, strict=True))
     return tuple(fits[number] for number in numbers)
 
 
-def _explore(tensor: Tensor, plan: Plan, rank: int, number: int, smaller: CPModel) -> Fit:
-    start = make_start(number, tensor, rank, smaller, plan.rng(START, rank, number))
-    return plan.solver.fit(tensor, start, max_iter=EXPLORING_SWEEPS, deadline=plan.deadline)
+def _distinct_best(fits: Sequence[Fit]) -> list[int]:
+    """Return which fits to refine: the smallest losses, no two of them the same."""
+    chosen: list[int] = []
+    for number in sorted(range(len(fits)), key=lambda number: fits[number].loss):
+        if not chosen or fits[number].loss > fits[chosen[-1]].loss * (1.0 + SAME_LOSS):
+            chosen.append(number)
+    return chosen[:N_REFINED]
+
+
+def _explore(tensor: Tensor, plan: Plan, start: CPModel, core: Compression | None) -> Fit:
+    if core is None:
+        return plan.solver.fit(tensor, start, max_iter=EXPLORING_SWEEPS, deadline=plan.deadline)
+    fit = plan.solver.fit(core.core, core.restrict(start), max_iter=EXPLORING_SWEEPS_IN_CORE, deadline=plan.deadline)
+    # What the bases cut off is orthogonal to the model: it adds to the error as it is.
+    share = core.core.norm_squared / tensor.norm_squared
+    loss, history = (1.0 - share + share * part for part in (fit.loss, fit.history))
+    return Fit(core.expand(fit.model), float(max(loss, 0.0)), fit.n_iter, False, np.maximum(history, 0.0))
 
 
 def _refine(tensor: Tensor, plan: Plan, fit: Fit) -> Fit:
@@ -277,7 +307,8 @@ def _fit_fold(tensor: Tensor, plan: Plan, fold: Fold, full: CPModel, number: int
     else:
         rng = plan.rng(FOLD, full.rank, number)
         nothing = _empty(training)
-        starts = [make_start(1 + k, training, full.rank, nothing, rng) for k in range(COLD_FOLD_STARTS)]
+        bases = Subspaces(training).bases
+        starts = [make_start(1 + k, bases, full.rank, nothing, rng) for k in range(COLD_FOLD_STARTS)]
     fits = [plan.solver.fit(training, start, deadline=plan.deadline) for start in starts]
     best = min(fits, key=lambda fit: fit.loss)
     return FoldFit(fold.complete(tensor, best.model), fold.cells, best.converged)

@@ -1,4 +1,4 @@
-"""What is saved, pickled or copied comes back the same, to the last bit; what was not saved is refused in a sentence."""
+"""What is saved, pickled or copied comes back the same, to the last bit; other files are refused in a sentence."""
 
 import copy
 import json
@@ -143,7 +143,7 @@ def test_the_rank_of_a_choice_may_be_a_numpy_integer(tmp_path):
     assert load(tmp_path / "estimate.npz").rank == 2
 
 
-# -------------------------------------------------------------------------------------------------- files of other kinds
+# ------------------------------------------------------------------------------------------------ files of other kinds
 
 
 def write(path, **record):
@@ -179,7 +179,9 @@ OTHER_FILES = {
 def test_a_file_of_another_kind(name, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     OTHER_FILES[name](tmp_path / name)
-    with pytest.raises(ValueError, match=rf"^the path of load must be a file written by RankEstimate\.save\. Got {name}\.$"):
+    with pytest.raises(
+        ValueError, match=rf"^the path of load must be a file written by RankEstimate\.save\. Got {name}\.$"
+    ):
         load(name)
 
 

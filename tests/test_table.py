@@ -56,7 +56,9 @@ def test_rows_are_found_by_rank():
 
 @pytest.mark.parametrize("ranks", [[], [1, 2], [0, 2, 1], [0, 1, 1]])
 def test_ranks_must_increase_from_zero(ranks):
-    sentence = rf"^the ranks of a RankTable must be strictly increasing and begin with 0\. Got \[{str(ranks)[1:-1]}\]\.$"
+    sentence = (
+        rf"^the ranks of a RankTable must be strictly increasing and begin with 0\. Got \[{str(ranks)[1:-1]}\]\.$"
+    )
     with pytest.raises(ValueError, match=sentence):
         RankTable(ranks, {"fit": [[0.0]] * len(ranks)}, SHAPE)
 
@@ -178,7 +180,9 @@ def test_z_in_standard_errors(difference, z):
     assert difference.z == z
 
 
-@pytest.mark.xfail(strict=True, reason="Difference.z takes an unknown error for a vanishing one: one fold is infinitely sure")
+@pytest.mark.xfail(
+    strict=True, reason="Difference.z takes an unknown error for a vanishing one: one fold is infinitely sure"
+)
 def test_one_fold_is_no_evidence():
     assert not RankTable([0, 1], {"heldout": [[1.0], [0.99]]}, SHAPE).gain(1).z >= 2.0
 

@@ -115,6 +115,23 @@ def test_imputing_uses_the_factors_of_the_moment():
             factors[mode] = draw_factors(X.shape, 2, seed=10 * sweep + mode)[mode]
 
 
+@pytest.mark.parametrize("share", [0.0, 0.05, 0.4])
+def test_a_wild_prediction_at_a_hidden_cell_costs_no_precision(share):
+    # Where few cells are seen, a model may be anything at the others: its error at the seen ones must not drown.
+    X = with_holes(draw((4, 5, 6), "f8")[1], share)
+    X[0, 0, 0] = np.nan
+    factors = draw_factors(X.shape, 2)
+    wild = [np.column_stack([factor, np.eye(len(factor))[0]]) for factor in factors]
+    wild[0][0, 2] = 1e9
+    assert as_tensor(X).squared_error(wild) == pytest.approx(reference.loss(X, factors), rel=1e-6)
+
+
+def test_a_model_without_components_misses_all_that_is_observed():
+    X = with_holes(draw((4, 5, 6), "f8")[1], 0.3)
+    for data in (np.nan_to_num(X), X):
+        assert as_tensor(data).squared_error([np.zeros((n, 0)) for n in X.shape]) == pytest.approx(np.nansum(X**2))
+
+
 def test_a_tensor_hidden_entirely_explains_nothing():
     tensor = as_tensor(draw((3, 4, 5), "f8")[0]).hide(np.arange(60))
     assert (tensor.n_observed, tensor.norm_squared) == (0, 0.0)

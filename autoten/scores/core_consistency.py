@@ -163,10 +163,13 @@ def corrected(tensor: Tensor, model: CPModel, squared_error: float, raw: float) 
 
 
 def core_consistency_scores(tensor: Tensor, fits: RankFits) -> Mapping[str, Any]:
-    """Return core consistency of every start and, for the best one, what `corrected_core_consistency` gives."""
+    """Return what `corrected_core_consistency` gives for the best start, and the raw value of every converged one."""
     best = fits.best
-    of_starts = [_consistency(fitted_core(tensor, fit.model)) for fit in fits.starts]
-    raw = of_starts[fits.starts.index(best)]
+    raw = _consistency(fitted_core(tensor, best.model))
+    of_starts = [
+        raw if fit is best else _consistency(fitted_core(tensor, fit.model)) if fit.converged else np.nan
+        for fit in fits.starts
+    ]
     scores = corrected(tensor, best.model, best.loss * tensor.norm_squared, raw)
     return {
         "core_consistency": raw,

@@ -49,6 +49,8 @@ class ALS:
         Relative decrease of the loss that may be left.
     extrapolate : bool
         False gives the plain textbook algorithm.
+    compress : bool
+        Whether starts may be explored in a compressed core; what is reported is refined in full space either way.
 
     References
     ----------
@@ -67,6 +69,7 @@ class ALS:
     max_iter: int = 1000
     tol: float = 1e-7
     extrapolate: bool = True
+    compress: bool = True
 
     def __post_init__(self) -> None:
         check_integer(self.max_iter, "max_iter of ALS", minimum=1)

@@ -46,6 +46,10 @@ class Fit:
 class Solver(Protocol):
     """Fits a CP model from a start. A frozen record of its own parameters, printable and comparable."""
 
+    @property
+    def compress(self) -> bool:
+        """Whether starts may be explored in a compressed core (a least-squares loss, no constraints)."""
+
     def fit(self, tensor: Tensor, start: CPModel, *, max_iter: int | None = None, deadline: float = math.inf) -> Fit:
         """Fit from `start`, in the tensor's own units.
 

@@ -2,35 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from autoten.cp import CPModel
 
-if TYPE_CHECKING:
-    from autoten.tensors.protocol import Tensor
 
-
-def random_signed(tensor: Tensor, rank: int, rng: np.random.Generator) -> CPModel:
+def random_signed(shape: Sequence[int], rank: int, rng: np.random.Generator) -> CPModel:
     """Return Gaussian factors."""
-    return _without_weight(rng.standard_normal((length, rank)) for length in tensor.shape)
+    return _without_weight(rng.standard_normal((length, rank)) for length in shape)
 
 
-def random_nonnegative(tensor: Tensor, rank: int, rng: np.random.Generator) -> CPModel:
+def random_nonnegative(shape: Sequence[int], rank: int, rng: np.random.Generator) -> CPModel:
     """Return uniform factors: nearer to spectra, concentrations and counts than signed ones."""
-    return _without_weight(rng.random((length, rank)) for length in tensor.shape)
+    return _without_weight(rng.random((length, rank)) for length in shape)
 
 
-def spectral(tensor: Tensor, rank: int, rng: np.random.Generator) -> CPModel:
-    """Return leading left singular vectors of the unfoldings, with Gaussian columns where a mode is too short."""
+def spectral(bases: Sequence[NDArray[Any]], rank: int, rng: np.random.Generator) -> CPModel:
+    """Return leading vectors of each mode's basis (I, I), with Gaussian columns where a mode is too short."""
     factors = []
-    for mode, length in enumerate(tensor.shape):
-        _, vectors = np.linalg.eigh(tensor.gram(mode))
-        leading = vectors[:, ::-1][:, :rank]
-        surplus = rng.standard_normal((length, rank - leading.shape[1])) / np.sqrt(length)
+    for basis in bases:
+        leading = basis[:, :rank]
+        surplus = rng.standard_normal((len(basis), rank - leading.shape[1])) / np.sqrt(len(basis))
         factors.append(np.hstack([leading, surplus]))
     return _without_weight(factors)
 
@@ -45,13 +41,27 @@ def grown(smaller: CPModel, rank: int, rng: np.random.Generator) -> CPModel:
     return CPModel(weights, tuple(factors))
 
 
-def make_start(index: int, tensor: Tensor, rank: int, smaller: CPModel, rng: np.random.Generator) -> CPModel:
-    """Return start number `index`: grown from the rank below, spectral, then signed and nonnegative in turn."""
-    if index == 0 and smaller.rank:
+def make_start(
+    number: int, bases: Sequence[NDArray[Any]], rank: int, smaller: CPModel, rng: np.random.Generator
+) -> CPModel:
+    """Return start number `number`: grown from the rank below, spectral, then signed and nonnegative in turn.
+
+    Parameters
+    ----------
+    number : int
+    bases : sequence of arrays of shape (I_n, I_n)
+        Leading directions of every mode, for the spectral start; see `compression.Subspaces`.
+    rank : int
+    smaller : CPModel
+        The best model of the rank below; without components where there is none.
+    rng : Generator
+    """
+    shape = smaller.shape
+    if number == 0 and smaller.rank:
         return grown(smaller, rank, rng)
-    if index == 1:
-        return spectral(tensor, rank, rng)
-    return random_signed(tensor, rank, rng) if index % 2 == 0 else random_nonnegative(tensor, rank, rng)
+    if number == 1:
+        return spectral(bases, rank, rng)
+    return random_signed(shape, rank, rng) if number % 2 == 0 else random_nonnegative(shape, rank, rng)
 
 
 def _without_weight(factors: Iterable[NDArray[Any]]) -> CPModel:
