@@ -45,11 +45,12 @@ def _run(options: argparse.Namespace) -> None:
         n_jobs=options.jobs,
         progress=True,
     )
-    print(estimate.report())
     if options.json is not None:
         options.json.write_text(estimate.to_json() + "\n", encoding="utf-8")
     if options.plot is not None:
-        estimate.plot()["fit"].figure.savefig(options.plot, dpi=200)
+        estimate.plot(options.plot)
+    # Last: whoever reads the report may close the pipe early, and the files should be there all the same.
+    print(estimate.report())
 
 
 def _ranks(text: str) -> range:

@@ -167,6 +167,7 @@ def mttkrp_partial(contracted, lengths, offsets, factors, mode, left, right):  #
             weight = left[p]
             if n_right == 1:
                 start = p * length
+                weight *= right[0]
                 for i in range(length):
                     out[r, i] += contracted[r, start + i] * weight
             else:

@@ -103,11 +103,16 @@ class RankEstimate:
         """Return rank, reason, probabilities, table and settings as a JSON document (NaN becomes null)."""
         return json.dumps(report.as_plain(self), indent=2, allow_nan=False)
 
-    def plot(self) -> Any:
-        """Draw the overview figure and return its Axes."""
+    def plot(self, path: str | Path | None = None) -> Any:
+        """Draw the overview figure, write it to `path` if given, and return its Axes by panel name."""
         from autoten import plots
 
-        return plots.plot_overview(self.table, self.choice)
+        panels = plots.plot_overview(self.table, self.choice)
+        if path is not None:
+            figure = panels["fit"].get_figure(root=True)
+            assert figure is not None
+            figure.savefig(path, dpi=200)
+        return panels
 
     def save(self, path: str | Path) -> None:
         """Write everything but X to `path` (``.npz``, no pickle); `autoten.load` reads it back."""

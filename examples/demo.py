@@ -13,5 +13,5 @@ estimate = autoten.estimate_rank(data.X, ranks=range(1, 7), random_state=0, prog
 print(estimate.report())
 
 picture = Path(__file__).with_name("amino_acids_overview.png")
-estimate.plot()["fit"].figure.savefig(picture, dpi=170)
+estimate.plot(picture)
 print(f"\nThe overview picture is in {picture}")

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from autoten import ALS, CPModel, core_consistency, corrected_core_consistency, fit_parafac
 from autoten.cp import most_opposed_pair
+from autoten.fitting import RankFits
 from autoten.io import as_tensor
 from autoten.scores import core_consistency_scores
 
@@ -539,6 +540,13 @@ class TestScores(ScorerContract):
         expected = corrected_core_consistency(X, fits.best.model)
         got = [scores[name] for name in ("core_consistency", "ceiling", "noise_loss", "corrected_core_consistency")]
         np.testing.assert_allclose(got, expected, rtol=1e-6)
-        of_starts = [core_consistency(X, fit.model) for fit in fits.starts]
+        # A start that has not converged says nothing, unless it is the best there is.
+        of_starts = [core_consistency(X, f.model) if f.converged or f is fits.best else np.nan for f in fits.starts]
         np.testing.assert_allclose(scores["core_consistency_starts"], of_starts, rtol=1e-6)
         assert scores["core_consistency"] in scores["core_consistency_starts"]
+
+    def test_starts_that_have_not_converged_are_unknown(self, tensor):
+        starts = [ALS().fit(tensor, draw_model(tensor.shape, 3, seed), max_iter=2) for seed in range(3)]
+        known = np.isfinite(self.scorer(tensor, RankFits(3, tuple(starts), (), {}))["core_consistency_starts"])
+        losses = [fit.loss for fit in starts]
+        assert known.tolist() == [loss == min(losses) for loss in losses]

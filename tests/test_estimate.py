@@ -588,7 +588,7 @@ def test_ranks_are_logged(caplog):
     assert [record.args[0] for record in caplog.records if record.name == "autoten"] == [0, 1, 2, 3, 4]
 
 
-# --------------------------------------------------------------------------------------------------- ended before time
+# ---------------------------------------------------------------------------------------------------- ended before time
 
 
 def interrupted_at(rank):
@@ -675,7 +675,7 @@ def test_the_clock_is_read_within_a_fit(clock):
     assert answer.table.complete is False
 
 
-# ----------------------------------------------------------------------------------------------- unsuitable arguments
+# ------------------------------------------------------------------------------------------------- unsuitable arguments
 
 RANKS = "ranks of estimate_rank must be positive integers. Got {}. "
 RANKS += "Give a range such as range(1, 11); rank 0 (nothing beyond noise) is always added."
@@ -786,7 +786,7 @@ def test_arguments_after_the_ranks_have_names():
         estimate_rank(X, range(1, 3), ALS())
 
 
-# ----------------------------------------------------------------------------------- what must not change the answer
+# -------------------------------------------------------------------------------------- what must not change the answer
 
 # Held-out and stability scores depend on which cells the seed hides, the others on the data alone. At ranks up to the
 # true one the fits are converged and far from degenerate; what a model with too many components makes of rounding is

@@ -87,7 +87,7 @@ def plain():
     return KINDS["defaults"]()
 
 
-# ------------------------------------------------------------------------------------------------------ save and load
+# -------------------------------------------------------------------------------------------------------- save and load
 
 
 def test_what_was_saved_is_loaded(estimate, tmp_path):
@@ -143,7 +143,7 @@ def test_the_rank_of_a_choice_may_be_a_numpy_integer(tmp_path):
     assert load(tmp_path / "estimate.npz").rank == 2
 
 
-# ------------------------------------------------------------------------------------------------ files of other kinds
+# ------------------------------------------------------------------------------------------------- files of other kinds
 
 
 def write(path, **record):
@@ -205,7 +205,7 @@ def test_a_file_from_a_later_version(tmp_path):
         load(tmp_path / "future.npz")
 
 
-# ---------------------------------------------------------------------------------------- pickle, deepcopy and joblib
+# ------------------------------------------------------------------------------------------ pickle, deepcopy and joblib
 
 
 def by_joblib(value, tmp_path):

@@ -28,7 +28,7 @@ TABLE = RankTable(
 )
 
 
-# ------------------------------------------------------------------------------------------------------ construction
+# --------------------------------------------------------------------------------------------------------- construction
 
 
 def test_holds_what_it_was_given():
@@ -84,7 +84,7 @@ def test_an_unknown_rank_is_named_with_the_known_ones(rank):
         TABLE.row(rank)
 
 
-# --------------------------------------------------------------------------------------------------- means and errors
+# ----------------------------------------------------------------------------------------------------- means and errors
 
 
 def test_mean_and_error_by_hand():
@@ -139,7 +139,7 @@ def test_mean_and_error_do_not_depend_on_the_order_of_replicates(values, random)
     assert one.standard_error("score") == other.standard_error("score")
 
 
-# ------------------------------------------------------------------------------------------------- paired differences
+# --------------------------------------------------------------------------------------------------- paired differences
 
 
 def test_difference_is_paired_fold_by_fold():
@@ -214,7 +214,7 @@ def test_rank_zero_gains_over_nothing():
         TABLE.gain(0)
 
 
-# --------------------------------------------------------------------------------------------------------- sub-tables
+# ----------------------------------------------------------------------------------------------------------- sub-tables
 
 
 @pytest.mark.parametrize("ranks", [[3], [3, 0], (3, 3), iter([3])], ids=["list", "with 0", "twice", "iterator"])
@@ -254,7 +254,7 @@ def test_resampling_a_table_without_folds_changes_nothing():
     np.testing.assert_array_equal(table.resampled(np.random.default_rng(0))["fit"], table["fit"])
 
 
-# ------------------------------------------------------------------------------------------------------------- export
+# --------------------------------------------------------------------------------------------------------------- export
 
 
 def test_to_dict_is_plain_lists():

@@ -67,7 +67,8 @@ def core_consistency(X: Any, cp: Any, *, core_divisor: bool = False) -> float:
 
     with all weights folded into one factor and T the superdiagonal tensor of ones (Bro & Kiers 2003, equation 7).
     100 is perfect; values near 0 or below speak against the model. In three modes it carries no information at one
-    and two components: there every converged least-squares fit scores 100, whatever the data.
+    and two components: there every converged least-squares fit scores 100, whatever the data (a degenerate one,
+    whose components still grow and cancel, has not converged in this sense and can score anything).
 
     Parameters
     ----------

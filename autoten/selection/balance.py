@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import NamedTuple
 
 import numpy as np
@@ -15,7 +15,7 @@ from autoten.table import RankTable
 Array = NDArray[np.float64]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Balance:
     r"""The largest rank whose components stand out in prediction and are not refuted by core consistency.
 
@@ -55,6 +55,10 @@ class Balance:
     least_gain_at_end: float = 0.002
     window: int = 3
     respectable: float = 80.0
+
+    def __repr__(self) -> str:
+        changed = [f"{f.name}={getattr(self, f.name)!r}" for f in fields(self) if getattr(self, f.name) != f.default]
+        return f"Balance({', '.join(changed)})"
 
     def __call__(self, table: RankTable) -> Choice:
         """Return the choice from the table."""

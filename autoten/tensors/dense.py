@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 from math import prod
 from typing import TYPE_CHECKING, Any
@@ -18,6 +18,13 @@ from autoten.tensors.protocol import DenseRows
 if TYPE_CHECKING:
     from autoten.tensors.masked import MaskedTensor
     from autoten.tensors.protocol import Array, Cells, NormalEquations
+
+
+# Up to so many columns the compiled contraction is faster than OpenBLAS (benchmarks/results/kernels.json).
+KERNEL_COLUMNS = 32
+
+# A pass over X that needs a working copy makes it of one block at a time.
+N_BLOCKS = 16
 
 
 class DenseTensor:
@@ -69,25 +76,36 @@ class DenseTensor:
         return float(_kernels.squared_error(self.rows, khatri_rao(factors[:-1]), _transposed(factors[-1])))
 
     def project(self, matrices: Sequence[Array]) -> Array:
-        core: Array = self.data
-        # From the last mode to the first: tensordot moves the new axis to the front, so the order comes out right.
-        for matrix in reversed(matrices):
-            core = np.tensordot(matrix.T, core, axes=(1, core.ndim - 1))
-        return np.ascontiguousarray(core)
+        core = self._contract_last(matrices[-1]).reshape(-1, *self.shape[:-1])
+        # Each contraction takes the last of the tensor's own axes and appends the new one: the order ends up reversed.
+        for mode in reversed(range(len(matrices) - 1)):
+            core = np.tensordot(core, matrices[mode], axes=(mode + 1, 0))
+        return np.ascontiguousarray(core.transpose())
+
+    def _contract_last(self, matrix: Array) -> Array:
+        """Return X times the transpose of `matrix` (I, k) in the last mode, shape (k, product of the other modes)."""
+        rows = self.rows
+        out = np.empty((matrix.shape[1], len(rows)))
+        if matrix.shape[1] <= KERNEL_COLUMNS:
+            _dense_kernels.contract_last(rows, _transposed(matrix), out)
+        else:
+            for block in _blocks(len(rows)):
+                out[:, block] = matrix.T @ rows[block].T.astype(float)
+        return out
 
     def gram(self, mode: int) -> Array:
         length = self.shape[mode]
         left = prod(self.shape[:mode])
-        blocks = self.data.reshape(left, length, -1)
-        if left == 1:
-            block = blocks[0].astype(float, copy=False)
-            return np.asarray(block @ block.T)
-        # Blocks of whole slabs bound the working copy.
-        step = max(1, left // 16)
+        slabs = self.data.reshape(left, length, -1)
         total = np.zeros((length, length))
-        for start in range(0, left, step):
-            block = np.moveaxis(blocks[start : start + step], 1, 0).reshape(length, -1).astype(float, copy=False)
-            total += block @ block.T
+        # Blocks bound the working copy that float32 data and inner modes need.
+        if left == 1:
+            blocks = (slabs[0, :, block] for block in _blocks(slabs.shape[2]))
+        else:
+            blocks = (np.moveaxis(slabs[block], 1, 0).reshape(length, -1) for block in _blocks(left))
+        for unfolded in blocks:
+            unfolded = unfolded.astype(float, copy=False)
+            total += unfolded @ unfolded.T
         return total
 
     def values_at(self, cells: Cells) -> Array:
@@ -142,6 +160,12 @@ class _DenseEquations:
             self._contracted, self._lengths, self._offsets, _transposed(np.vstack(factors)), mode, left, right
         )
         return np.ascontiguousarray(rhs.T)
+
+
+def _blocks(length: int) -> Iterator[slice]:
+    """Yield slices that cut `length` into at most `N_BLOCKS` pieces."""
+    step = -(-length // N_BLOCKS)
+    return (slice(start, start + step) for start in range(0, length, step))
 
 
 def _transposed(factor: Array) -> Array:

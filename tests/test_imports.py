@@ -1,0 +1,327 @@
+"""What imports what: one order of layers, nothing heavy before it is needed, and names that all lead somewhere."""
+
+import ast
+import graphlib
+import json
+import subprocess
+import sys
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+import autoten
+
+PACKAGE = Path(autoten.__file__).resolve().parent
+
+# The one order of imports: a unit (a module, or a whole subpackage) imports from layers before its own, never from its
+# own layer or a later one. Inside a subpackage, and among the kernels, modules may import one another.
+LAYERS = [
+    ["_validation", "losses"],
+    ["_kernels"],
+    ["cp"],
+    ["tensors"],
+    ["io", "preprocess", "compression", "solvers", "holdout", "datasets"],
+    ["fitting"],
+    ["scores"],
+    ["table"],
+    ["selection"],
+    ["plots"],
+    ["diagnosis", "report"],
+    ["estimate"],
+    ["persistence"],
+    ["estimator"],
+    ["__main__"],
+]
+HEIGHT = {unit: height for height, layer in enumerate(LAYERS) for unit in layer}
+
+# `.save()` imports its module late, and the report is written for the class that calls it.
+LATE = {("estimate", "persistence")}
+FOR_TYPES = {("report", "estimate")}
+
+HEAVY = ["sklearn", "matplotlib", "tensorly", "pandas", "numba", "scipy", "numpy", "joblib", "tqdm", "xarray", "dask"]
+
+
+@dataclass(frozen=True)
+class Import:
+    """An import statement: of what, by which module, and when it runs."""
+
+    module: str
+    target: str
+    when: str  # "at once", "late" (inside a function) or "for types"
+
+    @property
+    def units(self):
+        return unit_of(self.module), unit_of(self.target)
+
+
+def unit_of(module):
+    """Return the unit a module of the package belongs to: ``autoten.tensors.dense`` is part of ``tensors``."""
+    unit = module.split(".")[1] if "." in module else "__init__"
+    return "_kernels" if unit.startswith("_") and unit.endswith(("_kernel", "_kernels")) else unit
+
+
+def module_name(path):
+    parts = path.relative_to(PACKAGE.parent).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+MODULES = {module_name(path): path for path in sorted(PACKAGE.rglob("*.py"))}
+
+
+def imports_of(module, source, known=MODULES):
+    """Return every import of a module, of names inside the package down to the submodule."""
+    found = []
+
+    def visit(node, when):
+        if isinstance(node, ast.Import):
+            found.extend(Import(module, alias.name, when) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{module} has a relative import, which the linter refuses"
+            for alias in node.names:
+                inner = f"{node.module}.{alias.name}"
+                found.append(Import(module, inner if inner in known else node.module, when))
+        elif isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test):
+            for child in node.body:
+                visit(child, "for types")
+            for child in node.orelse:
+                visit(child, when)
+        else:
+            inside = isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda))
+            for child in ast.iter_child_nodes(node):
+                visit(child, "late" if inside and when == "at once" else when)
+
+    visit(ast.parse(source), "at once")
+    return found
+
+
+IMPORTS = [found for module, path in MODULES.items() for found in imports_of(module, path.read_text(encoding="utf-8"))]
+INSIDE = [found for found in IMPORTS if found.target.split(".")[0] == "autoten"]
+
+
+def upward(imports):
+    """Return the imports that do not go from a layer to one before it, but for those inside one unit."""
+    return [
+        found
+        for found in imports
+        if found.units[0] != found.units[1] and not HEIGHT[found.units[1]] < HEIGHT[found.units[0]]
+    ]
+
+
+# ------------------------------------------------------------------------------------------------- the order of imports
+
+
+def test_every_module_has_its_layer():
+    units = {unit_of(module) for module in MODULES} - {"__init__"}
+    assert units <= set(HEIGHT), f"say in LAYERS where {sorted(units - set(HEIGHT))} belongs"
+
+
+def test_every_import_was_seen():
+    assert len(MODULES) > 25
+    assert Import("autoten.fitting", "autoten.holdout", "at once") in IMPORTS
+    assert Import("autoten.estimate", "autoten.report", "at once") in IMPORTS
+    assert Import("autoten.estimate", "autoten.persistence", "late") in IMPORTS
+    assert Import("autoten.report", "autoten.estimate", "for types") in IMPORTS
+    assert Import("autoten.cp", "numpy", "at once") in IMPORTS
+
+
+def test_the_parser_sees_every_kind_of_import():
+    source = """
+from typing import TYPE_CHECKING
+import autoten.plots as p
+from autoten import cp, estimate_rank
+if TYPE_CHECKING:
+    from autoten.io import as_tensor
+else:
+    import json
+try:
+    from autoten.table import RankTable
+except ImportError:
+    pass
+class C:
+    import os
+    def m(self):
+        if True:
+            from autoten.persistence import load
+"""
+    seen = {(found.target, found.when) for found in imports_of("autoten.x", source)}
+    assert seen == {
+        ("typing", "at once"),
+        ("autoten.plots", "at once"),
+        ("autoten.cp", "at once"),
+        ("autoten", "at once"),
+        ("autoten.io", "for types"),
+        ("json", "at once"),
+        ("autoten.table", "at once"),
+        ("os", "at once"),
+        ("autoten.persistence", "late"),
+    }
+
+
+def test_imports_go_one_way():
+    ours = [found for found in INSIDE if unit_of(found.module) != "__init__"]
+    assert upward([found for found in ours if found.when == "at once"]) == []
+    assert {found.units for found in upward(ours) if found.when == "late"} == LATE
+    assert {found.units for found in upward(ours) if found.when == "for types"} == FOR_TYPES
+
+
+def test_an_import_against_the_order_would_be_found():
+    for before, after in pairwise(LAYERS):
+        wrong = Import(f"autoten.{before[0]}", f"autoten.{after[0]}.anything", "at once")
+        right = Import(f"autoten.{after[0]}.anything", f"autoten.{before[0]}", "at once")
+        assert upward([wrong, right]) == [wrong]
+    beside = Import("autoten.solvers.als", "autoten.holdout", "at once")
+    assert upward([beside]) == [beside]
+
+
+def test_nothing_inside_imports_from_the_public_names():
+    # The names of the package are for users; a module that took them would hide where it stands.
+    assert [found for found in INSIDE if found.target == "autoten"] == []
+
+
+def test_no_module_needs_itself():
+    graph = {module: set() for module in MODULES}
+    for found in INSIDE:
+        if found.when == "at once":
+            graph[found.module].add(found.target)
+    list(graphlib.TopologicalSorter(graph).static_order())  # raises CycleError
+
+
+def test_selection_sees_only_the_table():
+    ours = {found.units[1] for found in INSIDE if unit_of(found.module) == "selection"}
+    assert ours == {"selection", "table", "_validation"}
+
+
+def test_scores_never_call_a_solver():
+    at_once = {found.units[1] for found in INSIDE if unit_of(found.module) == "scores" and found.when != "for types"}
+    assert not at_once & {"solvers", "fitting"}
+
+
+@pytest.mark.parametrize(("library", "owner"), [("matplotlib", "plots"), ("sklearn", "estimator")])
+def test_a_heavy_library_has_one_place(library, owner):
+    users = {unit_of(found.module) for found in IMPORTS if found.target.split(".")[0] == library}
+    assert users == {owner}
+
+
+@pytest.mark.parametrize("library", ["pandas", "tensorly", "xarray", "dask", "tqdm"])
+def test_what_few_calls_need_is_imported_by_those_calls(library):
+    assert [found for found in IMPORTS if found.target.split(".")[0] == library and found.when == "at once"] == []
+
+
+# ----------------------------------------------------------------------------------------------------- weight and speed
+
+
+def in_a_new_process(statement):
+    """Run a statement in a fresh interpreter; return what it has imported and the seconds it took."""
+    program = (
+        "import json, sys, time\n"
+        "began = time.perf_counter()\n"
+        f"{statement}\n"
+        "seconds = time.perf_counter() - began\n"
+        "print(json.dumps([seconds, sorted(sys.modules)]))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=PACKAGE.parent, capture_output=True, text=True, check=True
+    )
+    assert done.stderr == ""
+    seconds, modules = json.loads(done.stdout)
+    return seconds, set(modules)
+
+
+def test_import_takes_less_than_a_second():
+    assert min(in_a_new_process("import autoten")[0] for _ in range(3)) < 1.0
+
+
+@pytest.mark.parametrize(
+    ("statement", "absent"),
+    [
+        ("import autoten", HEAVY),
+        ("import autoten; dir(autoten); autoten.__version__", HEAVY),
+        ("from autoten import estimate_rank", ["sklearn", "matplotlib", "tensorly", "pandas", "xarray", "dask"]),
+        (
+            "from autoten import RankTable, Choice, select_rank, CPModel",
+            ["sklearn", "matplotlib", "tensorly", "pandas"],
+        ),
+        ("import autoten; autoten.load", ["sklearn", "matplotlib", "tensorly", "pandas"]),
+        ("import autoten; autoten.selection", ["sklearn", "matplotlib", "tensorly", "pandas", "numba", "joblib"]),
+        ("import autoten.__main__", ["sklearn", "matplotlib", "tensorly", "pandas", "numba", "scipy"]),
+    ],
+)
+def test_nothing_heavy_is_imported_early(statement, absent):
+    _, modules = in_a_new_process(statement)
+    assert "autoten" in modules
+    assert sorted(modules & set(absent)) == []
+
+
+def test_the_probe_sees_what_is_imported():
+    assert "sklearn" in in_a_new_process("from autoten import AutoTen")[1]
+    assert "matplotlib" in in_a_new_process("import autoten; autoten.plots")[1]
+
+
+def test_an_estimate_needs_neither_plots_nor_scikit_learn():
+    statement = (
+        "import numpy, autoten\n"
+        "X = numpy.random.default_rng(0).random((3, 4, 5))\n"
+        "autoten.estimate_rank(X, [1, 2], n_starts=2, n_folds=2, random_state=0).report()"
+    )
+    _, modules = in_a_new_process(statement)
+    assert sorted(modules & {"sklearn", "matplotlib", "tensorly", "pandas"}) == []
+
+
+# --------------------------------------------------------------------------------------------------------- public names
+
+
+@pytest.mark.parametrize("name", autoten.__all__)
+def test_every_public_name_leads_somewhere(name):
+    value = getattr(autoten, name)
+    assert value is getattr(autoten, name)
+    assert value.__name__ in {name, f"autoten.{name}"}
+    assert value.__doc__
+
+
+def test_public_names_are_sorted_and_unique():
+    assert len(set(autoten.__all__)) == len(autoten.__all__)
+
+
+# The stable names of the design whose machinery exists.
+PROMISED = """
+    estimate_rank RankEstimate load RankTable Choice fit_parafac Fit CPModel core_consistency corrected_core_consistency
+    heldout_error factor_match_score pareto_front select_rank ALS RandomElements RandomFibres Blocks AutoTen masked
+    read_tensor split_half preprocess datasets selection plots AutotenWarning
+"""
+
+
+def test_promised_names_are_public():
+    assert set(PROMISED.split()) <= set(autoten.__all__)
+
+
+def test_type_checkers_see_the_same_names():
+    tree = ast.parse((PACKAGE / "__init__.py").read_text(encoding="utf-8"))
+    (block,) = [node for node in tree.body if isinstance(node, ast.If)]
+    names = {alias.asname for statement in block.body for alias in statement.names}
+    assert names == set(autoten.__all__)
+
+
+def test_dir_lists_every_public_name_before_it_is_loaded():
+    _, modules = in_a_new_process("import autoten\nassert set(autoten.__all__) <= set(dir(autoten)), dir(autoten)")
+    assert "autoten.estimate" not in modules
+    assert dir(autoten) == sorted(dir(autoten))
+
+
+def test_star_import_gives_all_names():
+    in_a_new_process("from autoten import *\nassert callable(estimate_rank) and datasets.load_amino_acids")
+
+
+def test_an_unknown_attribute_is_refused_as_by_any_module():
+    with pytest.raises(AttributeError, match=r"^module 'autoten' has no attribute 'estimate_ranks'$"):
+        autoten.estimate_ranks  # noqa: B018
+    assert not hasattr(autoten, "numpy")
+    with pytest.raises(ImportError, match="cannot import name 'estimate_ranks' from 'autoten'"):
+        from autoten import estimate_ranks  # noqa: F401
+
+
+def test_the_version_is_that_of_the_distribution():
+    from importlib.metadata import version
+
+    assert autoten.__version__ == version("autoten")
