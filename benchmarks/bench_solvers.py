@@ -57,7 +57,9 @@ PARALLEL_SECONDS = 5.0
 BESIDE_THE_FITS = ("scores", "selection")
 
 # The whole job of a user with small data, in a process of its own.
-ESTIMATE = "import autoten; X = autoten.datasets.load_amino_acids().X; autoten.estimate_rank(X, {ranks}, random_state=0)"
+ESTIMATE = (
+    "import autoten; X = autoten.datasets.load_amino_acids().X; autoten.estimate_rank(X, {ranks}, random_state=0)"
+)
 
 
 @dataclass(frozen=True)
@@ -251,7 +253,7 @@ def holdout(case: Folds) -> dict[str, Any]:
 
     Ours start from the full fits, so the ratio with these counted is given too.
     """
-    X, _ = cases.data(case.shape)
+    X, true_rank = cases.data(case.shape)
     ranks = range(1, case.ranks + 1)
     tensor = as_tensor(X)
     folds = HOLDOUT.folds(tensor, case.n_folds, Plan(SOLVER, HOLDOUT, case.n_starts, case.n_folds, 0).rng(DRAW_FOLDS))
@@ -280,6 +282,7 @@ def holdout(case: Folds) -> dict[str, Any]:
         "tensorly": [_mean_error(X, held_out, [theirs[rank, n] for n in range(case.n_folds)]) for rank in ranks],
     }
     minimum = {name: 1 + int(np.argmin(values)) for name, values in errors.items()}
+    smallest = {name: min(values) for name, values in errors.items()}
     row = {
         "shape": list(case.shape),
         "ranks": case.ranks,
@@ -290,8 +293,11 @@ def holdout(case: Folds) -> dict[str, Any]:
         "ratio_with_full_fits": seconds["tensorly"] / seconds["with_folds"],
         "heldout_error": errors,
         "rank_of_minimum": minimum,
-        "smallest_error": {name: min(values) for name, values in errors.items()},
-        "gate": minimum["ours"] == minimum["tensorly"],
+        "smallest_error": smallest,
+        "true_rank": true_rank,
+        # From one start a fold the rival may miss the solution; a minimum elsewhere passes only if ours is the lower.
+        "same_rank": minimum["ours"] == minimum["tensorly"],
+        "gate": smallest["ours"] <= smallest["tensorly"] * (1.0 + LOSS_TOLERANCE),
     }
     say(
         f"hold-out {cases.label(case.shape)}: ours {short(seconds['ours'])} (with the full fits "
@@ -361,7 +367,12 @@ def parallel(jobs: Sequence[Job], at_least: float) -> dict[str, Any]:
 
 def processes(ranks: str, repeats: int, cold: bool) -> dict[str, Any]:
     """Time fresh processes, wall and CPU: import alone, an estimate with kernels cached, and with a cold cache."""
-    commands = {"python": "pass", "import": "import autoten", "estimate": ESTIMATE.format(ranks=ranks)}
+    commands = {
+        "python": "pass",
+        "import": "import autoten",
+        "import with estimate_rank": "import autoten; autoten.estimate_rank",
+        "estimate": ESTIMATE.format(ranks=ranks),
+    }
     spent: dict[str, list[tuple[float, float]]] = {name: [] for name in commands}
     fresh(commands["estimate"])  # fills the caches
     for _ in range(repeats):

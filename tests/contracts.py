@@ -213,7 +213,16 @@ class TensorContract:
     def test_sub_is_the_tensor_at_an_index_array_per_mode(self, case):
         rng = np.random.default_rng(3)
         for _ in range(4):
-            indices = [rng.permutation(length)[: rng.integers(1, length + 1)] for length in case.X.shape]
+            indices = [rng.permutation(length)[: rng.integers(2, length + 1)] for length in case.X.shape]
+            X = case.X[np.ix_(*indices)]
+            if np.isfinite(X).any():
+                check_tensor(case.tensor.sub(indices), X, self.RTOL)
+
+    def test_sub_may_keep_a_single_index(self, case):
+        # The corner that bi-cross-validation keeps of a short mode.
+        for mode, length in enumerate(case.X.shape):
+            indices = [np.arange(n) for n in case.X.shape]
+            indices[mode] = np.array([length - 1])
             X = case.X[np.ix_(*indices)]
             if np.isfinite(X).any():
                 check_tensor(case.tensor.sub(indices), X, self.RTOL)
@@ -349,6 +358,9 @@ class SolverContract:
         assert scaled.loss == pytest.approx(fit.loss, rel=1e-8)
         got = scaled.model.scaled(tensor.scale).to_tensor() / size
         np.testing.assert_allclose(got, fit.model.to_tensor(), atol=1e-8 * np.nanmax(np.abs(X)))
+
+    def test_it_says_whether_starts_may_be_explored_in_a_core(self):
+        assert isinstance(self.solver.compress, bool)
 
     def test_it_is_a_value(self):
         assert self.solver == type(self.solver)(**vars(self.solver))

@@ -155,6 +155,25 @@ def test_a_start_may_come_in_any_scale_sign_and_order(missing):
     np.testing.assert_allclose(fits[1].history, fits[0].history, rtol=1e-6)
 
 
+ROUNDED = pytest.mark.xfail(
+    reason="_als_kernel.refill writes float64 values into a float32 sink and goes on with the unrounded ones",
+    strict=True,
+)
+
+
+@pytest.mark.parametrize(
+    ("missing", "noise"),
+    [(0.0, 1e-4), (0.0, 0.3), pytest.param(0.1, 1e-4, marks=ROUNDED), (0.1, 0.3), (0.5, 1e-4), (0.5, 0.3)],
+)
+def test_float32_is_fitted_as_precisely_as_its_noise_allows(missing, noise):
+    X = noisy_tensor((6, 7, 8), 2, noise=noise, missing=missing).astype("f4")
+    start = draw_model(X.shape, 2, seed=1)
+    single, double = (ALS().fit(as_tensor(data), start) for data in (X, X.astype(float)))
+    assert single.loss == pytest.approx(double.loss, rel=1e-3)
+    assert single.history[-1] == pytest.approx(single.loss, rel=1e-3)
+    assert (single.converged, double.converged) == (True, True)
+
+
 @pytest.mark.parametrize("dtype", ["f4", "u1"])
 def test_other_types_are_fitted_as_well(dtype):
     X = (20 * np.abs(noisy_tensor((6, 7, 8), 2))).astype(dtype)
@@ -283,9 +302,11 @@ def test_a_tensor_of_zeros(rank):
 @pytest.mark.parametrize("rank", [1, 3])
 @pytest.mark.parametrize("missing", [0.0, 0.3])
 def test_a_constant_tensor_has_rank_one(rank, missing):
-    fit = fit_parafac(with_holes(np.full((4, 5, 6), 2.5), missing), rank, n_starts=4, random_state=0)
+    X = with_holes(np.full((4, 5, 6), 2.5), missing)
+    fit = fit_parafac(X, rank, n_starts=4, random_state=0)
     assert fit.loss < 1e-10
-    np.testing.assert_allclose(fit.model.to_tensor(), 2.5, rtol=1e-4)
+    known = np.isfinite(X) if rank > 1 else ...  # one component leaves nothing open
+    np.testing.assert_allclose(fit.model.to_tensor()[known], 2.5, rtol=1e-4)
 
 
 @pytest.mark.parametrize("missing", [0.0, 0.1, 0.5])
@@ -316,54 +337,66 @@ def test_zero_slabs_stay_zero():
 
 # ----------------------------------------------------------------------------------------------------------- starts
 
-KINDS = [random_signed, random_nonnegative, spectral]
+
+def bases_of(X):
+    """Return the left singular vectors of every unfolding, unobserved cells as zero."""
+    return [np.linalg.svd(reference.unfold(np.nan_to_num(X), mode))[0] for mode in range(X.ndim)]
 
 
-@pytest.mark.parametrize("kind", KINDS)
+def from_bases(shape, rank, rng):
+    return spectral([np.linalg.qr(A)[0] for A in draw_factors(shape, max(shape))], rank, rng)
+
+
+every_kind = pytest.mark.parametrize("kind", [random_signed, random_nonnegative, from_bases])
+
+
+@every_kind
 @pytest.mark.parametrize("shape", [(4, 5, 6), (2, 3, 4, 3), (2, 3, 2, 3, 2)], ids=str)
-@pytest.mark.parametrize("missing", [0.0, 0.3])
-def test_a_start_has_the_tensors_shape_and_the_rank(kind, shape, missing):
-    tensor = as_tensor(noisy_tensor(shape, 2, missing=missing))
+def test_a_start_has_the_tensors_shape_and_the_rank(kind, shape):
     for rank in (1, 3, 7):
-        start = kind(tensor, rank, np.random.default_rng(0))
+        start = kind(shape, rank, np.random.default_rng(0))
         assert (start.shape, start.rank) == (shape, rank)
         for factor in start.factors:
             assert np.isfinite(factor).all()
             assert (np.linalg.norm(factor, axis=0) > 0).all()
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@every_kind
 def test_the_same_random_numbers_give_the_same_start(kind):
-    tensor = as_tensor(noisy_tensor((4, 5, 6), 2))
-    one, two, other = (kind(tensor, 7, np.random.default_rng(seed)) for seed in (0, 0, 1))
+    one, two, other = (kind((4, 5, 6), 7, np.random.default_rng(seed)) for seed in (0, 0, 1))
     for a, b, c in zip(one.factors, two.factors, other.factors, strict=True):
         np.testing.assert_array_equal(a, b)
         assert not np.array_equal(a, c)
 
 
+@every_kind
+@pytest.mark.parametrize("missing", [0.0, 0.1, 0.5])
+def test_a_fit_from_a_start_of_any_kind_does_not_depend_on_the_scale_of_the_data(kind, missing):
+    # Where cells are hidden, what a start says of them must be no matter of units.
+    X, start = noisy_tensor((6, 7, 8), 3, missing=missing), kind((6, 7, 8), 3, np.random.default_rng(0))
+    plain, large = (ALS().fit(as_tensor(data), start, max_iter=10) for data in (X, 1e6 * X))
+    np.testing.assert_allclose(large.history, plain.history, rtol=1e-8)
+
+
 def test_signed_and_nonnegative_starts_are_what_they_are_called():
-    tensor = as_tensor(noisy_tensor((10, 11, 12), 2))
-    for factor in random_nonnegative(tensor, 5, np.random.default_rng(0)).factors:
+    for factor in random_nonnegative((10, 11, 12), 5, np.random.default_rng(0)).factors:
         assert (factor >= 0).all()
-    for factor in random_signed(tensor, 5, np.random.default_rng(0)).factors:
+    for factor in random_signed((10, 11, 12), 5, np.random.default_rng(0)).factors:
         assert 0.2 < (factor < 0).mean() < 0.8
 
 
-@pytest.mark.parametrize("missing", [0.0, 0.2])
-def test_the_spectral_start_spans_the_leading_singular_vectors_of_every_unfolding(missing):
-    X = noisy_tensor((8, 9, 10), 3, missing=missing)
-    start = spectral(as_tensor(X), 3, np.random.default_rng(0))
-    for mode, factor in enumerate(start.factors):
-        leading = np.linalg.svd(reference.unfold(np.nan_to_num(X), mode))[0][:, :3]
-        np.testing.assert_allclose(np.linalg.svd(leading.T @ factor)[1], np.linalg.norm(factor, 2), rtol=1e-6)
+def test_the_spectral_start_spans_the_leading_vectors_of_every_basis():
+    bases = bases_of(noisy_tensor((8, 9, 10), 3, missing=0.2))
+    start = spectral(bases, 3, np.random.default_rng(0))
+    for basis, factor in zip(bases, start.factors, strict=True):
+        np.testing.assert_allclose(np.linalg.svd(basis[:, :3].T @ factor)[1], np.linalg.norm(factor, 2), rtol=1e-6)
 
 
 def test_the_spectral_start_of_orthogonal_components_is_the_solution():
     rng = np.random.default_rng(0)
     factors = [np.linalg.qr(rng.standard_normal((length, 3)))[0] for length in (6, 7, 8)]
     X = reference.cp_tensor(factors, [3.0, 2.0, 1.0])
-    fit = ALS().fit(as_tensor(X), spectral(as_tensor(X), 3, rng), max_iter=1)
-    assert fit.loss < 1e-20
+    assert ALS().fit(as_tensor(X), spectral(bases_of(X), 3, rng), max_iter=1).loss < 1e-20
 
 
 @pytest.mark.parametrize("missing", [0.0, 0.1, 0.5])
@@ -391,8 +424,8 @@ def test_a_start_may_grow_by_several_components():
 
 
 def test_starts_are_of_mixed_kinds():
-    tensor, smaller = as_tensor(noisy_tensor((6, 7, 8), 2)), draw_model((6, 7, 8), 2)
-    starts = [make_start(number, tensor, 3, smaller, np.random.default_rng(number)) for number in range(6)]
+    bases, smaller = bases_of(noisy_tensor((6, 7, 8), 2)), draw_model((6, 7, 8), 2)
+    starts = [make_start(number, bases, 3, smaller, np.random.default_rng(number)) for number in range(6)]
     assert all((start.rank, start.shape) == (3, (6, 7, 8)) for start in starts)
     np.testing.assert_allclose(starts[0].to_tensor(), smaller.to_tensor())
     nonnegative = [all((factor >= 0).all() for factor in start.factors) for start in starts]
@@ -401,10 +434,11 @@ def test_starts_are_of_mixed_kinds():
     assert sum(orthonormal) == 1
 
 
-def test_the_first_start_of_rank_one_needs_no_smaller_model():
-    tensor = as_tensor(noisy_tensor((6, 7, 8), 2))
-    for number in range(3):
-        assert make_start(number, tensor, 1, empty_model((6, 7, 8)), np.random.default_rng(0)).rank == 1
+def test_starts_of_rank_one_need_no_smaller_model():
+    bases = bases_of(noisy_tensor((6, 7, 8), 2))
+    for number in range(4):
+        start = make_start(number, bases, 1, empty_model((6, 7, 8)), np.random.default_rng(0))
+        assert (start.rank, start.shape) == (1, (6, 7, 8))
 
 
 # ------------------------------------------------------------------------------------------------------ fit_parafac
@@ -423,6 +457,16 @@ def test_more_starts_are_no_worse():
     losses = [fit_parafac(X, 5, n_starts=n, random_state=0).loss for n in (1, 4, 16)]
     assert losses[1] <= losses[0] * (1 + 1e-6)
     assert losses[2] <= losses[1] * (1 + 1e-6)
+
+
+@pytest.mark.parametrize("noise", [0.0, 0.3])
+def test_exploring_in_a_compressed_core_loses_nothing(noise):
+    X = noisy_tensor((30, 31, 32), 3, noise=noise)
+    for rank in (1, 3):
+        fits = [fit_parafac(X, rank, solver=ALS(compress=compress), random_state=0) for compress in (True, False)]
+        assert fits[0].loss == pytest.approx(fits[1].loss, rel=1e-5, abs=1e-12)
+        assert fits[0].converged
+        assert fits[0].loss == pytest.approx(np.sum((X - fits[0].model.to_tensor()) ** 2) / np.sum(X**2), abs=1e-12)
 
 
 def test_the_model_is_in_the_units_of_x():

@@ -111,10 +111,10 @@ class DenseTensor:
     def values_at(self, cells: Cells) -> Array:
         return self.data.reshape(-1)[cells].astype(float)
 
-    def zeroed(self, cells: Cells) -> DenseTensor:
-        """Return a copy with zeros at `cells`."""
+    def replaced(self, cells: Cells, values: Array | float) -> DenseTensor:
+        """Return a copy with other values at `cells`."""
         data = self.data.copy()
-        data.reshape(-1)[cells] = 0.0
+        data.reshape(-1)[cells] = values
         return DenseTensor(data, self.scale)
 
     def hide(self, cells: Cells) -> MaskedTensor:

@@ -83,7 +83,7 @@ class MaskedTensor:
     def dense_rows(self) -> DenseRows | None:
         if self.hidden_share > IMPUTE_SHARE:
             return None
-        rows = self.base.zeroed(self.hidden).rows
+        rows = self.base.replaced(self.hidden, 0.0).rows
         sink = rows.view()
         sink.flags.writeable = True
         return DenseRows(rows, sink, *np.divmod(self.hidden, self.shape[-1]))
@@ -92,12 +92,12 @@ class MaskedTensor:
         if self.hidden_share > OBSERVED_LIST_SHARE:
             errors = self.base.values_at(self.observed) - model_values(factors, self.observed, self.shape)
             return float(errors @ errors)
-        errors = self.base_values - model_values(factors, self.hidden, self.shape)
-        return max(self.base.squared_error(factors) - float(errors @ errors), 0.0)
+        # Filled with what the model says: a wild prediction at a hidden cell then cancels before it is squared.
+        return self.base.replaced(self.hidden, model_values(factors, self.hidden, self.shape)).squared_error(factors)
 
     @cached_property
     def _zeroed(self) -> DenseTensor:
-        return self.base.zeroed(self.hidden) if self.base_values.any() else self.base
+        return self.base.replaced(self.hidden, 0.0) if self.base_values.any() else self.base
 
     def project(self, matrices: Sequence[Array]) -> Array:
         return self._zeroed.project(matrices)

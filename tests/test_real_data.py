@@ -1,0 +1,94 @@
+"""The answers on real and published tensors, with the defaults. Where the numbers come from: README.md of the data."""
+
+import numpy as np
+import pytest
+
+from autoten import estimate_rank
+from autoten.preprocess import center, scale
+
+RANKS = range(1, 9)
+
+
+def estimated(X, ranks=RANKS):
+    return estimate_rank(X, ranks, random_state=0)
+
+
+def assert_sound(estimate, ranks=RANKS):
+    """Assert what holds of every estimate, whatever the data."""
+    table = estimate.table
+    assert table.complete
+    assert table.ranks.tolist() == [0, *ranks]
+    assert estimate.rank in table.ranks
+    assert (np.diff(table["fit"][:, 0]) > -1e-9).all()
+    assert np.nanmax(table["core_consistency"]) <= 100 + 1e-6
+    assert np.isfinite(table["heldout"]).all()
+    assert sum(estimate.probabilities.values()) == pytest.approx(1.0)
+    assert estimate.report().startswith(f"Estimated rank: {estimate.rank}")
+
+
+def test_amino_acids_three_substances(real_data):
+    estimate = estimated(real_data("amino_acids")["X"])
+    assert_sound(estimate)
+    assert estimate.rank == 3
+    assert estimate.table.value("fit", 3) == pytest.approx(0.9994, abs=1e-4)
+    assert estimate.table.value("core_consistency", 3) > 99
+
+
+@pytest.mark.parametrize("samples", [[0, 1], [0, 2], [1, 2]], ids=str)
+def test_amino_acids_two_pure_samples_are_two_substances(real_data, samples):
+    estimate = estimated(real_data("amino_acids")["X"][samples], range(1, 6))
+    assert_sound(estimate, range(1, 6))
+    assert estimate.rank == 2
+
+
+def test_amino_acids_without_scatter_still_three(real_data):
+    X = real_data("amino_acids_scatter_missing")["X"]
+    assert np.isnan(X).mean() == pytest.approx(0.149, abs=0.001)
+    estimate = estimated(X)
+    assert_sound(estimate)
+    assert estimate.rank == 3
+    assert any("observed cells" in warning for warning in estimate.warnings)
+
+
+def test_covid19_serology_two(real_data):
+    estimate = estimated(real_data("covid19_serology")["X"])
+    assert_sound(estimate)
+    assert estimate.rank == 2
+
+
+def test_microbiome_two_to_four(real_data):
+    estimate = estimated(real_data("microbiome_fujita2023")["X"])
+    assert_sound(estimate)
+    assert 2 <= estimate.rank <= 4
+
+
+def test_bread_two_or_three(real_data):
+    estimate = estimated(center(real_data("bread_sensory")["X"], 0))
+    assert_sound(estimate)
+    assert 2 <= estimate.rank <= 3
+    assert "preprocessing: centred across mode 0;" in estimate.report()
+
+
+def test_il2_response_runs_and_says_what_is_doubtful(real_data):
+    # Four modes, 3.8 % missing; core consistency and fit disagree from rank 2 on, so no rank is the right one.
+    X = real_data("il2_response")["X"]
+    assert X.ndim == 4
+    assert np.isnan(X).any()
+    estimate = estimated(X)
+    assert_sound(estimate)
+    assert any("degenerate" in warning for warning in estimate.warnings)
+
+
+def test_kojima_names_its_degenerate_fits(real_data):
+    # Centred over the daughters, scaled per scale: from rank 3 on, components cancel each other.
+    X = real_data("kojima_girls")["X"]
+    estimate = estimated(scale(center(X, 0), 1), range(1, 5))
+    assert estimate.table.value("opposition", 3) < -0.9
+    assert any("degenerate" in warning for warning in estimate.warnings)
+
+
+@pytest.mark.parametrize("name", ["nsvd_synth_small", "normo_randn_50", "normo_stochastic_50"])
+def test_published_synthetic_tensors_run(real_data, name):
+    # True ranks 5, 10 and 10; what comes out is reported by the benchmarks and need not be that.
+    estimate = estimated(real_data(name)["X"], range(1, 17))
+    assert_sound(estimate, range(1, 17))
