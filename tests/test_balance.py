@@ -314,7 +314,7 @@ def test_a_missing_score_is_named(name):
 
 def test_it_is_a_value():
     assert Balance() == DEFAULT_POLICY != Balance(contrast=2.0)
-    assert repr(Balance(window=5)).startswith("Balance(contrast=3.0, ")
+    assert "window=5" in repr(Balance(window=5))
     with pytest.raises(AttributeError):
         DEFAULT_POLICY.contrast = 1.0
 
