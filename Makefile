@@ -40,8 +40,9 @@ lint: $(STAMP) ## ruff and mypy
 notebooks: $(STAMP) ## run every notebook in examples/ from clean
 	$(BIN)/python -m pytest tests/test_examples.py $(ARGS)
 
-bench: $(STAMP) ## run every benchmark script (long)
+bench: $(STAMP) ## run every benchmark script (long), then write the tables of benchmarks/README.md
 	set -e; for script in benchmarks/bench_*.py; do echo "== $$script"; $(BIN)/python $$script; done
+	$(BIN)/python benchmarks/tables.py
 
 dist: $(STAMP) ## build wheel and sdist into dist/
 	rm -rf dist

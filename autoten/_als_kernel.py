@@ -167,11 +167,13 @@ def refill(  # type: ignore[no-untyped-def]
             value = 0.0
             for r in range(rank):
                 value += here[r] * last[column, r]
+            sink[row, column] = value
+            # As it was stored: float32 data round it, and what the sums below see must be what X holds.
+            value = np.float64(sink[row, column])
             change = value - model[c]
             for r in range(rank):
                 correction[r] += change * last[column, r]
             model[c] = value
-            sink[row, column] = value
             total += value * value
             changed += change * change
             c += 1

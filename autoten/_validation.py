@@ -49,7 +49,9 @@ def check_real(value: Any, what: str, *, above: float, below: float) -> float:
 def check_ranks(ranks: Any, what: str = "ranks of estimate_rank") -> tuple[int, ...]:
     """Return the candidate ranks as a strictly increasing tuple of positive integers."""
     remedy = "Give a range such as range(1, 11); rank 0 (nothing beyond noise) is always added."
-    if isinstance(ranks, (int, np.integer)) and not isinstance(ranks, bool):
+    if isinstance(ranks, np.ndarray):
+        ranks = np.atleast_1d(ranks).ravel()
+    elif isinstance(ranks, (int, np.integer)) and not isinstance(ranks, bool):
         ranks = [ranks]
     if isinstance(ranks, str) or not isinstance(ranks, Iterable):
         refuse(what, "positive integers", ranks, remedy, kind=TypeError)

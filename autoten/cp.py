@@ -192,7 +192,7 @@ def khatri_rao(matrices: Sequence[Array]) -> Array:
     """Return the column-wise Kronecker product of matrices (I_n, R); the last index runs fastest."""
 
     def pair(left: Array, right: Array) -> Array:
-        return (left[:, None, :] * right[None, :, :]).reshape(-1, left.shape[1])
+        return (left[:, None, :] * right[None, :, :]).reshape(len(left) * len(right), left.shape[1])
 
     return reduce(pair, matrices)
 

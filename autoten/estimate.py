@@ -21,6 +21,7 @@ from autoten.holdout import Holdout, RandomElements
 from autoten.io import as_tensor
 from autoten.scores import DEFAULT_SCORERS
 from autoten.selection import DEFAULT_POLICY, Alternative, Choice, Policy, apply_policy, selection_frequency
+from autoten.selection.choice import check_policy
 from autoten.solvers.als import ALS
 from autoten.solvers.base import Solver
 from autoten.table import RankTable
@@ -214,7 +215,7 @@ def estimate_rank(
         check_integer(n_starts, "n_starts of estimate_rank", minimum=1),
         check_integer(n_folds, "n_folds of estimate_rank", minimum=2),
         entropy_of(random_state),
-        n_jobs,
+        _check_jobs(n_jobs),
         math.inf if max_time is None else began + check_real(max_time, "max_time", above=0.0, below=math.inf),
     )
     sweep = _Sweep(tensor, scorers)
@@ -306,7 +307,7 @@ class _Sweep:
         began = time.monotonic()
         scores: dict[str, Any] = {}
         for scorer in self._scorers:
-            scores.update(scorer(self._tensor, fits))
+            scores.update(_checked_scores(scorer(self._tensor, fits), scorer))
         self._scores.append(scores)
         self.models[fits.rank] = fits.best.model
         for part, seconds in fits.seconds.items():
@@ -318,7 +319,7 @@ class _Sweep:
         """Return the table of all scores; rows with fewer replicates are filled up with NaN."""
         columns = {}
         for name in dict.fromkeys(name for scores in self._scores for name in scores):
-            rows = [np.atleast_1d(np.asarray(scores.get(name, np.nan), dtype=float)) for scores in self._scores]
+            rows = [scores.get(name, np.array([np.nan])) for scores in self._scores]
             width = max(len(row) for row in rows)
             columns[name] = np.array([np.pad(row, (0, width - len(row)), constant_values=np.nan) for row in rows])
         return RankTable(np.array(sorted(self.models)), columns, self._tensor.shape, self._complete)
@@ -341,13 +342,32 @@ class _ProgressBar:
         self._bar.close()
 
 
+def _checked_scores(scores: Any, scorer: Any) -> dict[str, np.ndarray[Any, Any]]:
+    """Return a scorer's answer as vectors of replicates."""
+    what = f"the answer of scorer {getattr(scorer, '__name__', scorer)!s}"
+    expected = "a dict from score name to one number or a sequence of numbers"
+    if not isinstance(scores, Mapping):
+        refuse(what, expected, scores, kind=TypeError)
+    try:
+        columns = {str(name): np.atleast_1d(np.asarray(values, dtype=float)) for name, values in scores.items()}
+    except (TypeError, ValueError):
+        refuse(what, expected, scores, kind=TypeError)
+    if any(column.ndim != 1 for column in columns.values()):
+        refuse(what, expected, scores, kind=TypeError)
+    return columns
+
+
+def _check_jobs(n_jobs: Any) -> int:
+    number = n_jobs if isinstance(n_jobs, (int, np.integer)) and not isinstance(n_jobs, bool) else 0
+    if number == 0:
+        refuse("n_jobs of estimate_rank", "a number of workers, or -1 for all cores", n_jobs)
+    return int(number)
+
+
 def _check_choices(solver: Any, policy: Any, holdout: Any, scorers: Any) -> None:
     if not hasattr(solver, "fit") or isinstance(solver, type):
         refuse("solver of estimate_rank", "a Solver such as ALS()", solver, kind=TypeError)
-    if not callable(policy) or isinstance(policy, type):
-        refuse(
-            "policy of estimate_rank", "a function from a RankTable to a Choice, such as Knee()", policy, kind=TypeError
-        )
+    check_policy(policy, "policy of estimate_rank")
     if not hasattr(holdout, "folds") or isinstance(holdout, type):
         refuse("holdout of estimate_rank", "a hold-out such as RandomElements(0.1)", holdout, kind=TypeError)
     if not isinstance(scorers, Sequence) or not all(callable(scorer) for scorer in scorers):

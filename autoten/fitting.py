@@ -220,7 +220,7 @@ def fit_ranks(
     folds = plan.holdout.folds(tensor, plan.n_folds, plan.rng(DRAW_FOLDS))
     null = plan.solver.fit(tensor, _empty(tensor))
     yield RankFits(0, (null,), tuple(FoldFit(null.model, fold.cells, True) for fold in folds), {})
-    best = null
+    best, unasked = null, 0.0
     subspaces = Subspaces(tensor)
     with threadpool_limits(limits=1, user_api="blas"), Parallel(n_jobs=plan.n_jobs, prefer="threads") as parallel:
         for rank in range(1, max(ranks) + 1):
@@ -230,6 +230,7 @@ def fit_ranks(
             fitted = time.monotonic()
             best = min(starts, key=lambda fit: fit.loss)
             if rank not in ranks:
+                unasked += fitted - began
                 continue
             held_out = parallel(
                 _task(_fit_fold, tensor, plan, fold, best.model, number) for number, fold in enumerate(folds)
@@ -238,7 +239,8 @@ def fit_ranks(
             done = time.monotonic()
             if done > plan.deadline:
                 return
-            seconds = {"starts": fitted - began, "folds": done - fitted}
+            seconds = {"starts": unasked + fitted - began, "folds": done - fitted}
+            unasked = 0.0
             yield RankFits(rank, tuple(starts), tuple(held_out), seconds)
 
 

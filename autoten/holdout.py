@@ -83,8 +83,7 @@ class RandomElements:
     def folds(self, tensor: Tensor, n_folds: int, rng: np.random.Generator) -> list[_Cells]:
         """Return the folds."""
         observed = _observed(tensor)
-        size = max(1, round(self.share * len(observed)))
-        return [_Cells.of(tensor, observed[drawn]) for drawn in _disjoint(len(observed), size, n_folds, rng)]
+        return _random_folds(tensor, observed, np.arange(len(observed)), self.share, n_folds, rng)
 
 
 @dataclass(frozen=True)
@@ -114,13 +113,9 @@ class RandomFibres:
         del index[mode]
         others = tuple(length for n, length in enumerate(tensor.shape) if n != mode)
         fibre = np.ravel_multi_index(index, others)
-        size = max(1, round(self.share * prod(others)))
-        folds = []
-        for drawn in _disjoint(prod(others), size, n_folds, rng):
-            hidden = np.zeros(prod(others), dtype=bool)
-            hidden[drawn] = True
-            folds.append(_Cells.of(tensor, _observed(tensor)[hidden[fibre]]))
-        return folds
+        observed = _observed(tensor)
+        fibres = np.unique(fibre, return_inverse=True)[1]
+        return _random_folds(tensor, observed, fibres, self.share, n_folds, rng)
 
 
 @dataclass(frozen=True)
@@ -170,10 +165,6 @@ class _Cells:
 
     cells: Cells
     warm: bool = True
-
-    @classmethod
-    def of(cls, tensor: Tensor, cells: Cells) -> _Cells:
-        return cls(_spare_slabs(tensor, np.sort(cells)))
 
     def training(self, tensor: Tensor) -> Tensor:
         return tensor.hide(self.cells)
@@ -234,6 +225,22 @@ def _observed(tensor: Tensor) -> Cells:
     return np.flatnonzero(mask)
 
 
+def _random_folds(
+    tensor: Tensor, cells: Cells, units: NDArray[np.int64], share: float, n_folds: int, rng: np.random.Generator
+) -> list[_Cells]:
+    """Return folds that each hide a share of the units; `units` numbers, for every cell, the unit it belongs to."""
+    n_units = int(units.max()) + 1
+    # Rounded down, so that 1 / share folds fit into one permutation and are disjoint.
+    size = max(1, int(share * n_units + 1e-9))
+    folds = []
+    for drawn in _disjoint(n_units, size, n_folds, rng):
+        hidden = np.zeros(n_units, dtype=bool)
+        hidden[drawn] = True
+        inside = hidden[units]
+        folds.append(_Cells(_spare_slabs(tensor, cells[inside], units[inside], rng)))
+    return folds
+
+
 def _disjoint(n: int, size: int, n_folds: int, rng: np.random.Generator) -> list[NDArray[np.int64]]:
     """Return `n_folds` draws of `size` out of `n`, disjoint for as long as one permutation lasts."""
     draws: list[NDArray[np.int64]] = []
@@ -244,15 +251,17 @@ def _disjoint(n: int, size: int, n_folds: int, rng: np.random.Generator) -> list
     return draws[:n_folds]
 
 
-def _spare_slabs(tensor: Tensor, cells: Cells) -> Cells:
-    """Return `cells` without those by which a slab would lose more than half of what is observed in it."""
-    keep = np.ones(len(cells), dtype=bool)
+def _spare_slabs(tensor: Tensor, cells: Cells, units: NDArray[np.int64], rng: np.random.Generator) -> Cells:
+    """Return `cells` without the units, chosen at random, by which a slab would lose too much of what is observed."""
     index = np.unravel_index(cells, tensor.shape)
     gaps = np.unravel_index(tensor.hidden, tensor.shape)
     for mode, length in enumerate(tensor.shape):
         observed = prod(tensor.shape) // length - np.bincount(gaps[mode], minlength=length)
-        losses = np.bincount(index[mode][keep], minlength=length)
-        for slab in np.flatnonzero(losses > LARGEST_LOSS * observed):
-            inside = np.flatnonzero(keep & (index[mode] == slab))
-            keep[inside[int(LARGEST_LOSS * observed[slab]) :]] = False
-    return cells[keep]
+        for slab in np.flatnonzero(np.bincount(index[mode], minlength=length) > LARGEST_LOSS * observed):
+            inside = units[index[mode] == slab]
+            shuffled, counts = np.unique(inside, return_counts=True)
+            order = rng.permutation(len(shuffled))
+            spared = shuffled[order[np.cumsum(counts[order]) > LARGEST_LOSS * observed[slab]]]
+            keep = ~np.isin(units, spared)
+            cells, units, index = cells[keep], units[keep], tuple(axis[keep] for axis in index)
+    return cells

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from autoten._validation import refuse
+from autoten.cp import CPModel, as_cp
 from autoten.tensors.dense import DenseTensor
 
 if TYPE_CHECKING:
@@ -40,19 +41,27 @@ def as_tensor(X: Any) -> Tensor:
     X = getattr(X, "X", X) if hasattr(X, "steps") else X
     array, missing = _numbers(X)
     _check_shape(array.shape)
-    if missing is None:
-        missing = np.isnan(array)
-    else:
-        missing = missing | np.isnan(array)
+    if missing is None and _all_finite(array):
+        array, scale = _into_range(np.ascontiguousarray(array))
+        return DenseTensor(array, scale)
+    missing = np.isnan(array) if missing is None else missing | np.isnan(array)
     if missing.any():
         _check_missing(missing)
         array = np.where(missing, array.dtype.type(0), array)
-    if not np.isfinite(array).all():
+    if not _all_finite(array):
         infinite = f"{int((~np.isfinite(array)).sum())} infinite cells"
         refuse("X", "finite, with NaN for missing cells", infinite, "Set them to NaN if they are missing.")
     array, scale = _into_range(np.ascontiguousarray(array))
     tensor = DenseTensor(array, scale)
     return tensor.hide(np.flatnonzero(missing)) if missing.any() else tensor
+
+
+def model_of(tensor: Tensor, cp: Any) -> CPModel:
+    """Return a user's CP model of a tensor, checked, in the (scaled) units of the tensor."""
+    model = as_cp(cp, tensor.shape)
+    if not all(np.isfinite(part).all() for part in (model.weights, *model.factors)):
+        refuse("the CP model", "finite", "NaN or infinite entries")
+    return model.scaled(1.0 / tensor.scale)
 
 
 def masked(X: Any, observed: Any) -> np.ma.MaskedArray[Any, Any]:
@@ -140,6 +149,11 @@ def _numbers(X: Any) -> tuple[NDArray[Any], NDArray[np.bool_] | None]:
         refuse("X", "an array of real numbers", got, remedy, kind=TypeError)
     dtype = np.float32 if array.dtype.kind == "f" and array.dtype.itemsize <= 4 else np.float64
     return array.astype(dtype, copy=False), mask
+
+
+def _all_finite(array: NDArray[Any]) -> bool:
+    """Tell whether there is neither NaN nor infinity, without a mask of the array's size."""
+    return all(bool(np.isfinite(slab).all()) for slab in array)
 
 
 def _check_shape(shape: tuple[int, ...]) -> None:

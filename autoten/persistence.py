@@ -77,15 +77,18 @@ def load(path: str | Path) -> RankEstimate:
         with np.load(path, allow_pickle=False) as archive:
             arrays = {name: archive[name] for name in archive.files}
         record = json.loads(str(arrays["record"]))
-        known = record["format"] == FORMAT
-    except Exception:  # noqa: BLE001 (a file of any other kind can fail in any way)
-        known = False
+        known, version = record["format"] == FORMAT, int(record["version"])
+        estimate = _rebuilt(record, arrays) if known and version <= VERSION else None
+    except Exception:  # noqa: BLE001 (a file of any other kind, or a damaged one, can fail in any way)
+        known, version, estimate = False, VERSION, None
     if not known:
-        refuse("the path of load", "a file written by RankEstimate.save", str(path))
-    if record["version"] > VERSION:
-        refuse(
-            "the format version of a saved estimate", f"at most {VERSION}", str(record["version"]), "Update autoten."
-        )
+        refuse("the path of load", "an undamaged file written by RankEstimate.save", str(path))
+    if estimate is None:
+        refuse("the format version of a saved estimate", f"at most {VERSION}", str(version), "Update autoten.")
+    return estimate
+
+
+def _rebuilt(record: dict[str, Any], arrays: dict[str, Any]) -> RankEstimate:
     replicates = {name: arrays[f"score_{number}"] for number, name in enumerate(record["scores"])}
     table = RankTable(arrays["ranks"], replicates, tuple(record["shape"]), record["complete"])
     stated = record["stated_probabilities"]

@@ -31,8 +31,11 @@ class Difference(NamedTuple):
 
     @property
     def z(self) -> float:
-        """The difference in standard errors (infinite, or zero, when the folds agree to the last bit)."""
-        if self.error > 0:
+        """The difference in standard errors.
+
+        Infinite, or zero, when the folds agree to the last bit; NaN when there is one replicate only.
+        """
+        if self.error != 0:
             return self.mean / self.error
         return float(np.sign(self.mean)) * np.inf if self.mean else 0.0
 

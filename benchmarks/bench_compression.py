@@ -91,7 +91,9 @@ def main() -> None:
         print(json.dumps(rows[-1]), flush=True)
     print("\n".join(summary(rows)))
     if not smoke:
-        RESULTS.write_text(json.dumps({"machine": machine.record(), "tensors": rows}, indent=1) + "\n", encoding="utf-8")
+        RESULTS.write_text(
+            json.dumps({"machine": machine.record(), "tensors": rows}, indent=1) + "\n", encoding="utf-8"
+        )
 
 
 if __name__ == "__main__":

@@ -3,9 +3,9 @@
     python benchmarks/bench_recovery.py                # 200 + 10 draws, writes results/recovery.json
     python benchmarks/bench_recovery.py --draws 10     # a smoke run, writes nothing
 
-Draws: 3-way dims U{10..30} or 4-way dims U{6..12}, Gaussian or uniform factors, R uniform in 1..6, white noise at 10 dB;
-structured noise after Tsitsikas & Papalexakis (2020): 100 rank-one Gaussian terms of 0.25 or 0.5 of the signal's norm.
-Ranks 1..10 and defaults for every draw. The seeds of these draws serve nothing else: nothing was tuned on them.
+Draws: 3-way dims U{10..30} or 4-way dims U{6..12}, Gaussian or uniform factors, R uniform in 1..6, white noise at
+10 dB; structured noise after Tsitsikas & Papalexakis (2020): 100 rank-one Gaussian terms of 0.25 or 0.5 of the signal's
+norm. Ranks 1..10 and defaults for every draw. The seeds of these draws serve nothing else: nothing was tuned on them.
 """
 
 from __future__ import annotations

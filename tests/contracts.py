@@ -259,7 +259,7 @@ def check_tensor(tensor, X, rtol):
 
 
 class SolverContract:
-    """A subclass has an attribute ``solver`` whose own limit suffices for small tensors of noise level 0.3."""
+    """A subclass has an attribute ``solver`` that converges on small tensors of noise level 0.3; a field `max_iter`."""
 
     solver = None
 
@@ -325,8 +325,9 @@ class SolverContract:
         assert (fit.n_iter, fit.converged) == (3, False)
 
     def test_a_larger_max_iter_does_not_lift_the_solvers_own(self, X, start):
-        own = self.solver.fit(self.tensor(X), start)
-        assert self.solver.fit(self.tensor(X), start, max_iter=10**9).n_iter == own.n_iter
+        brief = type(self.solver)(**vars(self.solver) | {"max_iter": 4})
+        fit = brief.fit(self.tensor(X), start, max_iter=50)
+        assert (fit.n_iter, fit.converged) == (4, False)
 
     def test_a_deadline_in_the_past_keeps_what_is_there(self, X, start):
         fit = self.solver.fit(self.tensor(X), start, deadline=-math.inf)

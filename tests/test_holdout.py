@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from autoten import ALS, Blocks, CPModel, RandomElements, RandomFibres, estimate_rank, fit_parafac
 from autoten.fitting import Plan, fit_ranks
 from autoten.io import as_tensor
-from autoten.scores.heldout import relative_error
+from autoten.scores.heldout import heldout_scores, relative_error
 
 
 class TestRandomElements(HoldoutContract):
@@ -384,6 +384,20 @@ def test_a_leak_would_be_seen():
         early, late = (relative_error(tensor, fit.model, fold.cells) for fit in fits)
         difference.append(late - early)
     assert np.mean(difference) > 3 * np.std(difference, ddof=1) / np.sqrt(len(difference))
+
+
+@pytest.mark.parametrize("missing", [0.0, 0.4])
+@pytest.mark.parametrize("holdout", [RandomElements(0.1), RandomFibres(0, 0.2)], ids=repr)
+def test_held_out_errors_in_the_table_are_those_of_fits_that_never_saw_the_cells(holdout, missing):
+    X = noisy_tensor((10, 11, 12), 3, noise=0.5, missing=missing)
+    plan = Plan(ALS(), holdout, n_starts=5, n_folds=3, entropy=0)
+    for fits in fit_ranks(as_tensor(X), [1, 2, 3], plan):
+        for fold, error in zip(fits.folds, heldout_scores(as_tensor(X), fits)["heldout"], strict=True):
+            blind = X.copy()
+            blind.flat[fold.cells] = np.nan
+            if fits.rank:
+                model = fit_parafac(blind, fits.rank, n_starts=5, random_state=1).model
+                assert error == pytest.approx(relative_error(as_tensor(X), model, fold.cells), rel=0.01)
 
 
 # ------------------------------------------------------------------------------------------------------- sentences

@@ -103,7 +103,7 @@ def test_tlviz_postprocesses_and_looks_for_outliers(model):
 PLOTS = {
     "components_plot": lambda draw, estimate: draw(estimate.model),
     "component_scatterplot": lambda draw, estimate: draw(estimate.model, 0),
-    "component_comparison_plot": lambda draw, estimate: draw({"two": estimate.model, "three": estimate.models[3]}),
+    "component_comparison_plot": lambda draw, estimate: draw({"one": estimate.model, "other": estimate.model}),
     "histogram_of_residuals": lambda draw, estimate: draw(estimate.model, X),
     "residual_qq": lambda draw, estimate: draw(estimate.model, X),
     "outlier_plot": lambda draw, estimate: draw(estimate.model, X),

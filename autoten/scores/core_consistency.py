@@ -16,9 +16,8 @@ from numpy.typing import NDArray
 from scipy.sparse.linalg import LinearOperator, cg
 
 from autoten import _kernels
-from autoten._validation import refuse
-from autoten.cp import CPModel, as_cp
-from autoten.io import as_tensor
+from autoten.cp import CPModel
+from autoten.io import as_tensor, model_of
 from autoten.tensors.equations import stack_rows
 
 if TYPE_CHECKING:
@@ -102,7 +101,7 @@ def core_consistency(X: Any, cp: Any, *, core_divisor: bool = False) -> float:
     99.8
     """
     tensor = as_tensor(X)
-    return _consistency(fitted_core(tensor, _in_units_of(tensor, cp)), core_divisor)
+    return _consistency(fitted_core(tensor, model_of(tensor, cp)), core_divisor)
 
 
 def corrected_core_consistency(X: Any, cp: Any) -> CorrectedCoreConsistency:
@@ -146,7 +145,7 @@ def corrected_core_consistency(X: Any, cp: Any) -> CorrectedCoreConsistency:
     (100, True)
     """
     tensor = as_tensor(X)
-    model = _in_units_of(tensor, cp)
+    model = model_of(tensor, cp)
     squared_error = tensor.squared_error(model.folded())
     return corrected(tensor, model, squared_error, _consistency(fitted_core(tensor, model)))
 
@@ -155,9 +154,9 @@ def corrected(tensor: Tensor, model: CPModel, squared_error: float, raw: float) 
     """Return the corrected core consistency of a model whose squared error and raw core consistency are known."""
     if model.rank == 0:
         return CorrectedCoreConsistency(np.nan, np.nan, np.nan, np.nan)
-    spectra = [_Spectrum.of(factor) for factor in model.normalized().factors]
+    weights, spectra = _weights_and_spectra(model)
     ceiling = 100.0 / model.rank * float(reduce(np.multiply, (s.projector for s in spectra)).sum())
-    loss = _noise_loss(tensor, model.normalized().weights, spectra, squared_error)
+    loss = _noise_loss(tensor, weights, spectra, squared_error)
     excess = max(0.0, ceiling - raw - loss) / (ceiling + loss)
     share = ceiling / (ceiling + loss)
     return CorrectedCoreConsistency(raw, ceiling, loss, 100.0 * share * (1.0 - excess))
@@ -188,15 +187,14 @@ def fitted_core(tensor: Tensor, model: CPModel) -> Array | None:
     """
     if model.rank == 0 or float(model.rank) ** model.ndim > LARGEST_CORE:
         return None
-    model = model.normalized()
-    spectra = [_Spectrum.of(factor) for factor in model.factors]
+    weights, spectra = _weights_and_spectra(model)
     if len(tensor.hidden):
-        core = _core_over_observed(tensor, model.weights, spectra)
+        core = _core_over_observed(tensor, weights, spectra)
     else:
         core = tensor.project([s.basis for s in spectra])
     core = _multiply(core, [s.inverse for s in spectra])
     # Folding the weights into mode 0 divides its index by them; a component without weight has no core entry.
-    inverse = _inverse_weights(model.weights)
+    inverse = _inverse_weights(weights)
     return core * inverse.reshape(-1, *[1] * (model.ndim - 1))
 
 
@@ -208,14 +206,6 @@ def _consistency(core: Array | None, core_divisor: bool = False) -> float:
     distance[(np.arange(rank),) * core.ndim] -= 1.0
     divisor = float((core**2).sum()) if core_divisor else float(rank)
     return 100.0 * (1.0 - float((distance**2).sum()) / divisor) if divisor else float("nan")
-
-
-def _in_units_of(tensor: Tensor, cp: Any) -> CPModel:
-    """Return the model in the (scaled) units of the tensor."""
-    model = as_cp(cp, tensor.shape)
-    if not all(np.isfinite(part).all() for part in (model.weights, *model.factors)):
-        refuse("the CP model", "finite", "NaN or infinite entries")
-    return model.scaled(1.0 / tensor.scale)
 
 
 @dataclass(frozen=True)
@@ -238,6 +228,19 @@ class _Spectrum:
         triangle[:n] = s[:n, None] * vt[:n]
         inverse[:, :n] = vt[:n].T / s[:n]
         return cls(basis, triangle, inverse, vt[:n].T @ vt[:n])
+
+
+def _weights_and_spectra(model: CPModel) -> tuple[Array, list[_Spectrum]]:
+    """Return the weights still to be folded into mode 0, and the factors' decompositions, unit columns.
+
+    Folding weights after the pseudo-inverse equals folding them before, and is better conditioned, as long as the
+    factor has full column rank; a shorter factor 0 gets them at once.
+    """
+    model = model.normalized()
+    spectra = [_Spectrum.of(factor) for factor in model.factors]
+    if np.allclose(np.diag(spectra[0].projector), 1.0):
+        return model.weights, spectra
+    return np.ones(model.rank), [_Spectrum.of(model.factors[0] * model.weights), *spectra[1:]]
 
 
 def _inverse_weights(weights: Array) -> Array:

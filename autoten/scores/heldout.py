@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from autoten._validation import refuse
-from autoten.cp import CPModel, as_cp
-from autoten.io import as_tensor
+from autoten.cp import CPModel
+from autoten.io import as_tensor, model_of
 
 if TYPE_CHECKING:
     from autoten.fitting import RankFits
@@ -50,7 +50,7 @@ def heldout_error(X: Any, cp: Any, heldout: Any) -> float:
     True
     """
     tensor = as_tensor(X)
-    model = as_cp(cp, tensor.shape).scaled(1.0 / tensor.scale)
+    model = model_of(tensor, cp)
     heldout = np.asarray(heldout)
     if heldout.shape != tensor.shape or heldout.dtype != bool:
         refuse("heldout", f"a boolean array of X's shape {tensor.shape}", f"{heldout.dtype} of shape {heldout.shape}")
@@ -71,7 +71,12 @@ def heldout_scores(tensor: Tensor, fits: RankFits) -> Mapping[str, Any]:
 
 
 def relative_error(tensor: Tensor, model: CPModel, cells: Cells) -> float:
-    """Return the model's squared error at `cells` over that of the zero model; NaN where that is zero."""
+    """Return the model's squared error at `cells` over that of the zero model.
+
+    Where that is zero, NaN; 1 for a tensor of zeros, which the zero model predicts as well as any.
+    """
+    if tensor.norm_squared == 0.0:
+        return 1.0
     values: NDArray[Any] = tensor.values_at(cells)
     errors = values - model.values_at(cells)
     null = float(values @ values)

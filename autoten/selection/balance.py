@@ -76,11 +76,10 @@ class Balance:
     def _evidence(self, table: RankTable) -> _Evidence:
         """Return what the table says of every rank above 0."""
         ranks = table.ranks[1:]
-        raw, corrected = (
-            score_of(table, name, repr(self), needed=table.ranks > 0)[1:]
-            for name in ("core_consistency", "corrected_core_consistency")
-        )
-        score_of(table, "heldout", repr(self))
+        for name in ("heldout", "core_consistency", "corrected_core_consistency"):
+            if name not in table:
+                score_of(table, name, repr(self))  # refuses
+        raw, corrected = (table.mean(name)[1:] for name in ("core_consistency", "corrected_core_consistency"))
         differences = [table.gain(int(rank)) for rank in ranks]
         gains = np.array([difference.mean for difference in differences])
         errors = np.array([difference.z for difference in differences])
@@ -90,7 +89,11 @@ class Balance:
     def _stands_out(self, evidence: _Evidence, row: int) -> bool:
         if evidence.refuted[row] or not evidence.significant[row]:
             return False
-        return bool(evidence.gains[: row + 1].min() >= self._needed(evidence, row) * self._rival(evidence, row))
+        gains = evidence.gains[: row + 1]
+        if row and row + 1 == len(evidence.gains) and gains[-1] < np.median(gains[:-1]):
+            # The last rank has nothing after it to stand out from: it must do what is usual before it.
+            return False
+        return bool(gains.min() >= self._needed(evidence, row) * self._rival(evidence, row))
 
     def _needed(self, evidence: _Evidence, row: int) -> float:
         refuted_next = row + 1 < len(evidence.gains) and evidence.refuted[row + 1]
@@ -98,16 +101,18 @@ class Balance:
 
     def _rival(self, evidence: _Evidence, row: int) -> float:
         """Return the largest gain that a kept component has to outdo."""
-        before, later = evidence.gains[:row], slice(row + 1, row + 1 + self.window)
+        later = slice(row + 1, row + 1 + self.window)
         rivals = evidence.gains[later]
-        if not len(rivals):
-            # The last rank has nothing after it: it must be on a par with the components before it.
-            return max(float(np.median(before)) / self.contrast if row else 0.0, self.least_gain)
         at_end = len(rivals) > 1 and bool((rivals <= self.least_gain_at_end).all())
         significant = np.where(evidence.significant[later], rivals, 0.0)
-        return max(float(significant.max()), self.least_gain_at_end if at_end else self.least_gain)
+        return max(float(significant.max(initial=0.0)), self.least_gain_at_end if at_end else self.least_gain)
 
     def _reason(self, evidence: _Evidence, chosen: int, stands_out: bool) -> str:
+        if chosen < 0 and evidence.significant.any():
+            return (
+                "Components lower the held-out error, but no rank stands out or keeps a respectable core consistency: "
+                "what the data hold is not of PARAFAC's kind."
+            )
         if chosen < 0:
             return "No component lowers the held-out error beyond its scatter over the folds: nothing beyond noise."
         rank = evidence.ranks[chosen]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -46,12 +46,19 @@ Policy = Callable[[RankTable], "Choice | int"]
 
 def apply_policy(policy: Policy, table: RankTable) -> Choice:
     """Return the policy's choice from the table; a bare integer becomes a Choice, anything else is refused."""
+    check_policy(policy, "the policy")
     answer = policy(table)
-    if isinstance(answer, (int, np.integer)) and not isinstance(answer, bool):
-        answer = Choice(int(answer), f"chosen by {policy_name(policy)}")
-    if not isinstance(answer, Choice) or answer.rank not in table.ranks:
+    choice = answer if isinstance(answer, Choice) else Choice(answer, f"chosen by {policy_name(policy)}")
+    rank = choice.rank
+    if not isinstance(rank, (int, np.integer)) or isinstance(rank, bool) or rank not in table.ranks:
         refuse(f"the answer of {policy_name(policy)}", f"a Choice or a rank out of {table.ranks.tolist()}", answer)
-    return answer
+    return replace(choice, rank=int(rank))
+
+
+def check_policy(policy: object, what: str) -> None:
+    """Refuse what cannot be a policy."""
+    if not callable(policy) or isinstance(policy, type):
+        refuse(what, "a function from a RankTable to a Choice, such as Knee()", policy, kind=TypeError)
 
 
 def policy_name(policy: Policy) -> str:

@@ -17,7 +17,7 @@ from autoten.solvers.base import Fit
 from autoten.tensors.equations import solve_rows
 
 if TYPE_CHECKING:
-    from autoten.tensors.protocol import DenseRows, NormalEquations, Tensor
+    from autoten.tensors.protocol import NormalEquations, Tensor
 
 Array = NDArray[Any]
 
@@ -81,12 +81,10 @@ class ALS:
         if norm_squared == 0.0 or start.rank == 0:
             return Fit(start.scaled(0.0), float(norm_squared > 0.0), 0, True, np.zeros(0))
         max_iter = self.max_iter if max_iter is None else min(max_iter, self.max_iter)
-        dense = tensor.dense_rows()
-        start = start.normalized()
-        if dense is None:
-            model, losses, settled = self._any_tensor(tensor, start, max_iter, deadline)
-        else:
-            model, losses, settled = self._dense_tensor(tensor, dense, start, max_iter, deadline)
+        fitted = self._dense_tensor(tensor, start.normalized(), max_iter, deadline)
+        if fitted is None:
+            fitted = self._any_tensor(tensor, start.normalized(), max_iter, deadline)
+        model, losses, settled = fitted
         model = model.normalized()
         history = np.minimum.accumulate(np.maximum(losses, 0.0)) / norm_squared
         # The Gram-based losses above round at 1e-15 of the sum of squares; the residuals themselves do not.
@@ -123,9 +121,12 @@ class ALS:
         return CPModel(now.weights, tuple(now.factors)), losses[:max_iter], False
 
     def _dense_tensor(
-        self, tensor: Tensor, dense: DenseRows, start: CPModel, max_iter: int, deadline: float
-    ) -> tuple[CPModel, Array, bool]:
-        """Do the same in one compiled loop, called for a bounded time at once."""
+        self, tensor: Tensor, start: CPModel, max_iter: int, deadline: float
+    ) -> tuple[CPModel, Array, bool] | None:
+        """Do the same in one compiled loop, called for a bounded time at once; None where that does not suit."""
+        dense = tensor.dense_rows()
+        if dense is None:
+            return None
         lengths = np.array(tensor.shape)
         offsets = np.cumsum(lengths) - lengths
         factors = np.ascontiguousarray(np.vstack(start.factors).T, dtype=float)

@@ -65,7 +65,8 @@ class MaskedTensor:
 
     @cached_property
     def norm_squared(self) -> float:
-        return max(self.base.norm_squared - float(self.base_values @ self.base_values), 0.0)
+        # Not by subtraction: a wild value at a hidden cell would take the digits of all the others with it.
+        return self._zeroed().norm_squared
 
     @cached_property
     def observed(self) -> Cells:
@@ -95,15 +96,14 @@ class MaskedTensor:
         # Filled with what the model says: a wild prediction at a hidden cell then cancels before it is squared.
         return self.base.replaced(self.hidden, model_values(factors, self.hidden, self.shape)).squared_error(factors)
 
-    @cached_property
     def _zeroed(self) -> DenseTensor:
         return self.base.replaced(self.hidden, 0.0) if self.base_values.any() else self.base
 
     def project(self, matrices: Sequence[Array]) -> Array:
-        return self._zeroed.project(matrices)
+        return self._zeroed().project(matrices)
 
     def gram(self, mode: int) -> Array:
-        return self._zeroed.gram(mode)
+        return self._zeroed().gram(mode)
 
     def values_at(self, cells: Cells) -> Array:
         return self.base.values_at(cells)

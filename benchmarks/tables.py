@@ -1,0 +1,348 @@
+"""Write the tables of README.md anew from the results.
+
+    python benchmarks/tables.py            # between the markers of README.md
+    python benchmarks/tables.py --smoke    # prints them, writes nothing
+
+What stands outside ``<!-- begin: name -->`` ... ``<!-- end: name -->`` is written by hand and kept.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import bench_compression
+import bench_recovery
+from cases import label
+from targets import TARGETS, Results, Row, minimum_in_words, shown
+
+HERE = Path(__file__).parent
+README = HERE / "README.md"
+NAMES = ("kernels", "solvers", "memory", "growth", "recovery", "compression")
+NOT_YET = "*Not measured yet.*"
+
+
+def load(folder: Path) -> Results:
+    """Return the results that are there."""
+    paths = {name: folder / f"{name}.json" for name in NAMES}
+    return {name: json.loads(path.read_text("utf-8")) for name, path in paths.items() if path.is_file()}
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[Any]]) -> list[str]:
+    """Return the lines of a Markdown table."""
+    return [_line(head), _line("---" for _ in head), *(_line(row) for row in rows)]
+
+
+def made(results: Row, command: str, threads: str) -> list[str]:
+    """Return on which machine, with what and by which command results were made."""
+    where = results["machine"]
+    versions = ", ".join(f"{name} {version}" for name, version in where["packages"].items())
+    blas = f" ({', '.join(where['blas'])})" if where.get("blas") else ""
+    load = f", load {where['load']} beforehand" if where.get("load") is not None else ""
+    machine = f"{where['processor']}, {where['cores']} cores{load}"
+    return [f"`{command}` on {machine}; Python {where['python']}, {versions}{blas}. {threads}", ""]
+
+
+def block(
+    name: str,
+    results: Results,
+    lines: Callable[[Row], list[str]],
+    threads: str = "BLAS on one thread, our kernels serial; CPU time, medians.",
+) -> list[str]:
+    """Return a table and how it was made, or that it was not."""
+    if name not in results:
+        return [NOT_YET]
+    return [*made(results[name], f"python benchmarks/bench_{name}.py", threads), *lines(results[name])]
+
+
+def targets(results: Results) -> list[str]:
+    """Return the target table."""
+    head = ("workload", "goal", "stretch", "measured", "verdict", "quality gate")
+    source = "From the runs below, with their machines, versions, threads and commands."
+    return [source, "", *table(head, (target.row(results) for target in TARGETS))]
+
+
+def losses(results: Results) -> list[str]:
+    """Return where a rival is faster than we are."""
+    measured = "kernels" in results and "solvers" in results
+    return list(_losses(results)) or (["Nowhere in the tables below."] if measured else [NOT_YET])
+
+
+def _losses(results: Results) -> Iterator[str]:
+    for part in ("dense_sweeps", "masked_sweeps", "core_consistency", "products"):
+        for row in results.get("kernels", {}).get(part, ()):
+            what = row.get("product", part.replace("_", " "))
+            for rival in ("tensorly", "pyttb", "tlviz", "blas"):
+                ratio = row["ratio"].get(rival, 1.0)
+                if ratio < 1.0:
+                    yield f"- {what}, {_label(row)}, R {row['rank']}: {rival} takes {ratio:.2f} of our time"
+    for part in ("rank_sweeps", "holdouts"):
+        for row in results.get("solvers", {}).get(part, ()):
+            if row["ratio"] < 1.0:
+                yield f"- {part.replace('_', ' ')}, {_label(row)}: tensorly takes {row['ratio']:.2f} of our time"
+
+
+# ----------------------------------------------------------------------------------------------------------- tables
+
+
+def sweeps(results: Row) -> list[str]:
+    """Return dense sweeps."""
+    head = ("tensor", "R", "ours", "ours, float32", "tensorly", "pyttb", "ratios", "of the two-read limit")
+    rows = (
+        (
+            _label(row),
+            row["rank"],
+            *(_ms(row["seconds"].get(name)) for name in ("ours", "ours_float32", "tensorly", "pyttb")),
+            _ratios(row["ratio"]),
+            f"{100 * row['share_of_two_reads']:.0f} %",
+        )
+        for row in results["dense_sweeps"]
+    )
+    speed = f"One thread reads {results['bandwidth_bytes_per_second'] / 1e9:.1f} GB/s here (the sum of a big array)."
+    return [*table(head, rows), "", f"{speed} The limit is two reads of X in float64; what fits a cache can beat it."]
+
+
+def masked(results: Row) -> list[str]:
+    """Return sweeps with missing cells."""
+    head = ("tensor", "R", "missing", "ours", "tensorly mask=", "ratio", "loss / theirs - 1")
+    rows = (
+        (
+            _label(row),
+            row["rank"],
+            f"{100 * row['missing']:.0f} %",
+            _ms(row["seconds"]["ours"]),
+            _ms(row["seconds"]["tensorly"]),
+            f"{row['ratio']['tensorly']:.1f}",
+            f"{row['loss_excess']:.0e}",
+        )
+        for row in results["masked_sweeps"]
+    )
+    return table(head, rows)
+
+
+def consistency(results: Row) -> list[str]:
+    """Return core consistency."""
+    head = ("tensor", "R", "ours", "tlviz", "ratio", "difference")
+    rows = (
+        (
+            _label(row),
+            row["rank"],
+            _ms(row["seconds"]["ours"]),
+            _ms(row["seconds"]["tlviz"]),
+            f"{row['ratio']['tlviz']:.1f}",
+            f"{row['difference']:.0e}",
+        )
+        for row in results["core_consistency"]
+    )
+    return table(head, rows)
+
+
+def products(results: Row) -> list[str]:
+    """Return our kernels against BLAS."""
+    head = ("tensor", "R", "product", "ours", "BLAS, (R, n)", "BLAS, (n, R)", "best BLAS / ours", "ours reads")
+    rows = (
+        (
+            _label(row),
+            row["rank"],
+            row["product"],
+            *(_ms(row["seconds"][name]) for name in ("ours", "blas_components_first", "blas_components_last")),
+            f"{row['ratio']['blas']:.2f}",
+            f"{row['bytes_per_second']['ours'] / 1e9:.1f} GB/s",
+        )
+        for row in results["products"]
+    )
+    return table(head, rows)
+
+
+def rank_sweeps(results: Row) -> list[str]:
+    """Return whole rank sweeps."""
+    head = (
+        "tensor",
+        "ranks × starts",
+        "ours",
+        "tensorly",
+        "ratio",
+        "worst loss / theirs - 1",
+        "core consistency within",
+    )
+    rows = (
+        (
+            _label(row),
+            f"1..{row['ranks']} × {row['n_starts']}",
+            _s(row["seconds"]["ours"]),
+            _s(row["seconds"]["tensorly"]) + (" (scaled)" if row["scaled"] else ""),
+            f"{row['ratio']:.0f}",
+            f"{row['loss_excess']:.0e} (against {row['rival_starts_compared']} starts)",
+            f"{row['core_consistency_difference']:.1g} points, ranks 1..{row['true_rank']}",
+        )
+        for row in results["rank_sweeps"]
+    )
+    return table(head, rows)
+
+
+def holdouts(results: Row) -> list[str]:
+    """Return hold-outs."""
+    head = ("tensor", "folds × ranks", "ours", "tensorly mask=", "ratio", "ratio, full fits counted", "quality")
+    rows = (
+        (
+            _label(row),
+            f"{row['n_folds']} × {row['ranks']}",
+            _s(row["seconds"]["ours"]),
+            _s(row["seconds"]["tensorly"]),
+            f"{row['ratio']:.1f}",
+            f"{row['ratio_with_full_fits']:.1f}",
+            f"{minimum_in_words(row)} (true rank {row['true_rank']})",
+        )
+        for row in results["holdouts"]
+    )
+    return table(head, rows)
+
+
+def processes(results: Row) -> list[str]:
+    """Return fresh processes."""
+    spent = results["processes"]
+    names = {
+        "python": "`python -c pass`",
+        "import": "`import autoten`",
+        "import with estimate_rank": "`import autoten; autoten.estimate_rank`",
+        "estimate": f"`{spent['estimate_command']}`",
+        "cold": "the same, no kernel cached",
+    }
+    rows = (
+        (words, _s(spent["wall_seconds"][name]), _s(spent["cpu_seconds"][name]))
+        for name, words in names.items()
+        if name in spent["wall_seconds"]
+    )
+    compile_time = spent["compile_seconds"]
+    said = ["", f"Compiling takes {_s(compile_time)} of CPU time, once."] if compile_time else []
+    return [*table(("process", "wall", "CPU"), rows), *said]
+
+
+def parallel(results: Row) -> list[str]:
+    """Return the gain of a second worker."""
+    row = results["parallel"]
+    line = (
+        f"`estimate_rank`, {_label(row)}, ranks 1..{row['ranks']}: {_s(row['seconds']['1'])} with one worker, "
+        f"{_s(row['seconds']['2'])} with two (wall clock), speed-up {row['speed_up']:.2f}; "
+        f"{'the same answer' if row['gate'] else '**another answer**'}."
+    )
+    return [line if row["long_enough"] else f"{line} No job of the list took long enough to need a second worker."]
+
+
+def profiles(results: Row) -> list[str]:
+    """Return where the time of an estimate goes."""
+    parts = list(dict.fromkeys(part for row in results["profiles"] for part in row["seconds"]))
+    rows = (
+        (
+            _label(row),
+            f"1..{row['ranks']}",
+            _s(row["total"]),
+            *(f"{100 * row['seconds'].get(part, 0.0) / row['total']:.0f} %" for part in parts),
+            f"{100 * row['share_outside_fits']:.0f} %",
+        )
+        for row in results["profiles"]
+    )
+    return table(("tensor", "ranks", "total (wall)", *parts, "outside the fits"), rows)
+
+
+def memory(results: Row) -> list[str]:
+    """Return peak memory."""
+    shape = tuple(results["shape"])
+    rows = (
+        (row["what"], row["rank"], row["workers"], f"{row['bytes'] / 1e6:.0f} MB", shown(row["share_per_worker"], "%"))
+        for row in results["rows"]
+    )
+    head = ("call", "R", "workers", f"beyond X ({label(shape)}, float64)", "of X, per worker")
+    return table(head, rows)
+
+
+def growth(results: Row) -> list[str]:
+    """Return the exponents of growth."""
+    rows = (
+        (shown["against"], shown["title"], line, f"{shown['sizes'][0]}..{shown['sizes'][-1]}", f"{slope:.2f}")
+        for shown in results["panels"]
+        for line, slope in shown["slopes"].items()
+    )
+    return table(("against", "fixed", "cost of", "sizes", "slope"), rows)
+
+
+def compression(results: Row) -> list[str]:
+    """Return how compressed and uncompressed runs agree."""
+    return [f"- {line}" for line in bench_compression.summary(results["tensors"])]
+
+
+def recovery(results: Row) -> list[str]:
+    """Return how often each rule is right."""
+    return bench_recovery.summary(results["draws"])
+
+
+BLOCKS: dict[str, Callable[[Results], list[str]]] = {
+    "targets": targets,
+    "losses": losses,
+    "sweeps": partial(block, "kernels", lines=sweeps),
+    "masked": partial(block, "kernels", lines=masked),
+    "consistency": partial(block, "kernels", lines=consistency),
+    "products": partial(block, "kernels", lines=products),
+    "rank-sweeps": partial(block, "solvers", lines=rank_sweeps),
+    "holdouts": partial(block, "solvers", lines=holdouts),
+    "processes": partial(block, "solvers", lines=processes, threads="Threads as they come; medians."),
+    "parallel": partial(block, "solvers", lines=parallel, threads="BLAS on one thread in every worker; medians."),
+    "profiles": partial(block, "solvers", lines=profiles, threads="BLAS on one thread, one worker; wall clock."),
+    "memory": partial(block, "memory", lines=memory, threads="BLAS on one thread."),
+    "growth": partial(block, "growth", lines=growth),
+    "compression": partial(block, "compression", lines=compression, threads="One worker."),
+    "recovery": partial(block, "recovery", lines=recovery, threads="One worker."),
+}
+
+
+def render(text: str, results: Results) -> str:
+    """Return the text with every table made anew; markers without a table, or a table without them, are an error."""
+    marked = re.findall(r"<!-- begin: ([\w-]+) -->", text)
+    if sorted(marked) != sorted(BLOCKS):
+        raise ValueError(f"README.md must have markers for exactly {sorted(BLOCKS)}. Got {sorted(marked)}.")
+    for name, lines in BLOCKS.items():
+        begin, end = f"<!-- begin: {name} -->", f"<!-- end: {name} -->"
+        before, rest = text.split(begin)
+        _, after = rest.split(end)
+        text = "\n".join([f"{before}{begin}", "", *lines(results), "", f"{end}{after}"])
+    return text
+
+
+def _line(cells: Iterable[Any]) -> str:
+    return f"| {' | '.join(str(cell) for cell in cells)} |"
+
+
+def _label(row: Row) -> str:
+    return label(tuple(row["shape"]))
+
+
+def _ratios(ratios: Mapping[str, float]) -> str:
+    return ", ".join(f"{rival} {ratio:.1f}" for rival, ratio in ratios.items())
+
+
+def _ms(seconds: float | None) -> str:
+    return "–" if seconds is None else f"{1e3 * seconds:.3g} ms"
+
+
+def _s(seconds: float) -> str:
+    return f"{seconds:.3g} s"
+
+
+def main() -> None:
+    """Write README.md."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--smoke", action="store_true", help="print, write nothing")
+    text = render(README.read_text("utf-8"), load(HERE / "results"))
+    if parser.parse_args().smoke:
+        print(text)
+    else:
+        README.write_text(text, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,188 @@
+"""The benchmark scripts run, on tiny sizes; their tables are made from their results and from nothing else."""
+
+import copy
+import json
+import re
+import subprocess
+import sys
+
+import bench_growth
+import bench_kernels
+import bench_memory
+import bench_solvers
+import cases
+import machine
+import measure
+import pytest
+import rivals
+import tables
+import targets
+
+BENCHMARKS = measure.RESULTS.parent
+
+RUNS = {
+    "kernels": lambda: bench_kernels.run(bench_kernels.SMOKE),
+    "solvers": lambda: bench_solvers.run(bench_solvers.SMOKE),
+    "memory": lambda: bench_memory.run(bench_memory.SMOKE),
+    "growth": lambda: bench_growth.run(bench_growth.SMOKE),
+}
+
+
+@pytest.fixture(scope="module")
+def smoke():
+    """Return the results of smoke runs, as they come back from JSON."""
+    with measure.one_thread():
+        results = {name: {"machine": machine.record()} | run() for name, run in RUNS.items()}
+    return json.loads(json.dumps(results))
+
+
+def test_kernels(smoke):
+    kernels = smoke["kernels"]
+    assert kernels["bandwidth_bytes_per_second"] > 0
+    for row in kernels["dense_sweeps"]:
+        assert row["loss_difference"] < targets.SAME_LOSS
+        assert {"ours", "tensorly"} <= set(row["seconds"])
+    assert [row["missing"] for row in kernels["masked_sweeps"]] == [0.1, 0.3]
+    for row in kernels["masked_sweeps"]:
+        assert row["loss_excess"] < targets.NO_WORSE
+    for row in kernels["core_consistency"]:
+        assert row["difference"] < targets.SAME_CONSISTENCY
+    assert {row["product"] for row in kernels["products"]} == {"times last", "transposed times others"}
+
+
+def test_solvers(smoke):
+    solvers = smoke["solvers"]
+    for row in solvers["rank_sweeps"]:
+        assert row["gate"], row
+        assert not row["scaled"]
+    for row in solvers["holdouts"]:
+        assert row["gate"], row
+    for row in solvers["profiles"]:
+        assert 0 < row["share_outside_fits"] < 1
+    assert solvers["parallel"]["gate"]
+    assert {"python", "import", "estimate"} <= set(solvers["processes"]["wall_seconds"])
+
+
+def test_memory(smoke):
+    shares = {row["what"]: row["share_per_worker"] for row in smoke["memory"]["rows"]}
+    assert shares["rank sweep"] > 0
+    assert shares["core consistency"] >= 0
+
+
+def test_growth(smoke, tmp_path):
+    panels = smoke["growth"]["panels"]
+    assert [len(shown["sizes"]) for shown in panels] == [2, 2, 2, 2]
+    bench_growth.draw(panels, tmp_path / "growth.png")
+    assert (tmp_path / "growth.png").stat().st_size > 10_000
+
+
+def test_slope_is_the_exponent():
+    sizes = [10, 20, 40]
+    assert bench_growth.slope(sizes, [7.0 * size**2.5 for size in sizes]) == pytest.approx(2.5)
+
+
+def test_a_rival_is_scaled_over_ranks_and_starts():
+    loop = bench_solvers.TensorlyLoop(cases.noisy_cp((4, 5, 6), 2).X)
+    loop.seconds = {(1, 0): 1.0, (1, 1): 3.0, (3, 0): 6.0, (3, 1): 6.0}
+    assert loop.scaled(range(1, 4), n_starts=10) == pytest.approx(10 * (2 + 4 + 6))
+
+
+def test_rivals_do_as_many_sweeps_as_asked_for(monkeypatch):
+    drawn = cases.noise((5, 6, 7))
+    seen = []
+    parafac = rivals.parafac
+    monkeypatch.setattr(rivals, "parafac", lambda *args, **kwargs: seen.append(kwargs) or parafac(*args, **kwargs))
+    rivals.tensorly_parafac(drawn, 2, 3, tol=0.0)
+    rivals.tensorly_masked(drawn, cases.observed(drawn.shape, 0.1), 2, 4, tol=0.0)
+    assert [(call["n_iter_max"], call["init"], call["tol"]) for call in seen] == [
+        (3, "random", 0.0),
+        (4, "random", 0.0),
+    ]
+
+
+def test_tables_show_the_results(smoke):
+    text = tables.render(tables.README.read_text("utf-8"), smoke)
+    assert "python benchmarks/bench_kernels.py" in text
+    assert "12×11×10" in text
+    assert tables.render(text, smoke) == text
+    handwritten = re.sub(r"(<!-- begin: ([\w-]+) -->).*?(<!-- end: \2 -->)", r"\1\3", text, flags=re.DOTALL)
+    assert "Rivals as they are shipped" in handwritten
+    assert "12×11×10" not in handwritten
+
+
+def as_if_full(smoke):
+    """Return smoke results under the names of the full sizes."""
+    kernels, solvers, memory = (smoke[name] for name in ("kernels", "solvers", "memory"))
+    full = bench_kernels.FULL
+    kernels |= {
+        part: [
+            kernels[part][0] | {"shape": list(case.shape), "rank": rank, "missing": missing}
+            for case in cases_of_part
+            for rank in case.ranks
+            for missing in full.missing
+        ]
+        for part, cases_of_part in {
+            "dense_sweeps": full.dense,
+            "masked_sweeps": full.masked,
+            "core_consistency": full.consistency,
+        }.items()
+    }
+    solvers |= {
+        part: [solvers[part][0] | {"shape": list(case.shape)} for case in cases_of_part]
+        for part, cases_of_part in {
+            "rank_sweeps": bench_solvers.FULL.sweeps,
+            "holdouts": bench_solvers.FULL.folds,
+            "profiles": bench_solvers.FULL.profiles,
+        }.items()
+    }
+    solvers["processes"]["compile_seconds"] = 1.0
+    for row in memory["rows"]:
+        ranks = bench_memory.FULL.consistency_ranks[0], bench_memory.FULL.largest_rank
+        row["rank"] = ranks[row["what"] == "rank sweep"]
+    return smoke
+
+
+def test_every_target_is_measured_by_the_full_run(smoke):
+    full = as_if_full(copy.deepcopy(smoke))
+    missing = [target.workload for target in targets.TARGETS if target.find(full) is None]
+    assert not missing
+    assert "not measured yet" not in "\n".join(tables.targets(full))
+
+
+def test_tables_without_results_say_so():
+    text = tables.render(tables.README.read_text("utf-8"), {})
+    assert text.count(tables.NOT_YET) == len(tables.BLOCKS) - 1
+    assert text.count("not measured yet") == len(targets.TARGETS)
+
+
+def test_the_committed_tables_are_those_of_the_committed_results():
+    text = tables.README.read_text("utf-8")
+    assert tables.render(text, tables.load(measure.RESULTS)) == text, "run `python benchmarks/tables.py`"
+
+
+def test_every_table_has_its_markers():
+    with pytest.raises(ValueError, match="markers for exactly"):
+        tables.render("<!-- begin: targets -->\n<!-- end: targets -->", {})
+
+
+@pytest.mark.parametrize(
+    ("value", "gate_met", "at_most", "verdict"),
+    [
+        (9.0, True, False, "goal met"),
+        (12.0, True, False, "stretch met"),
+        (7.9, True, False, "**missed**"),
+        (9.0, False, False, "**fast, but its gate is missed**"),
+        (9.0, True, True, "**missed**"),
+        (7.0, True, True, "goal met"),
+    ],
+)
+def test_verdicts(value, gate_met, at_most, verdict):
+    found = targets.Found(value, "same", gate_met)
+    target = targets.Target("it", 8.0, 3.0 if at_most else 12.0, lambda results: found, at_most=at_most)
+    assert target.row({})[4] == verdict
+
+
+def test_a_smoke_run_writes_nothing():
+    before = {path: path.stat().st_mtime_ns for path in measure.RESULTS.iterdir()}
+    subprocess.run([sys.executable, BENCHMARKS / "bench_growth.py", "--smoke"], check=True, capture_output=True)
+    assert {path: path.stat().st_mtime_ns for path in measure.RESULTS.iterdir()} == before
