@@ -230,8 +230,9 @@ def _random_folds(
 ) -> list[_Cells]:
     """Return folds that each hide a share of the units; `units` numbers, for every cell, the unit it belongs to."""
     n_units = int(units.max()) + 1
-    # Rounded down, so that 1 / share folds fit into one permutation and are disjoint.
-    size = max(1, int(share * n_units + 1e-9))
+    size = max(1, round(share * n_units))
+    if size * n_folds > n_units >= share * n_folds * n_units - 0.5:
+        size = max(1, n_units // n_folds)  # rounding must not keep 1 / share folds from being disjoint
     folds = []
     for drawn in _disjoint(n_units, size, n_folds, rng):
         hidden = np.zeros(n_units, dtype=bool)

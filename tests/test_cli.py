@@ -197,7 +197,6 @@ def test_help_lists_every_option(capsys):
         assert option in out
 
 
-@pytest.mark.xfail(strict=True, reason="joblib's own message comes out: n_jobs is not checked")
 def test_no_workers_get_one_sentence(folder, capsys):
     status, _, err = run(capsys, "X.npy", "--ranks", "1:2", "--jobs", "0")
     assert status == 2

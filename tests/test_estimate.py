@@ -280,14 +280,12 @@ def test_a_policy_that_answers_nonsense_is_refused(estimate, answer):
         estimate.select(oracle)
 
 
-@pytest.mark.xfail(strict=True, reason="apply_policy does not look at the type of the rank of a Choice")
 @pytest.mark.parametrize("answer", [Choice(2.0), Choice(True), Choice([2])], ids=repr)
 def test_a_choice_of_no_integer_is_refused(estimate, answer):
     with pytest.raises(ValueError, match="must be a Choice or a rank out of"):
         estimate.select(lambda table: answer)
 
 
-@pytest.mark.xfail(strict=True, reason="select and select_rank do not check the policy: Python's own error comes out")
 @pytest.mark.parametrize("policy", [None, "knee", Knee], ids=["None", "text", "class"])
 def test_select_refuses_what_is_no_policy(estimate, policy):
     with pytest.raises(TypeError, match=r"must be a function from a RankTable to a Choice, such as Knee\(\)\. Got "):
@@ -305,8 +303,8 @@ def test_probabilities_are_unsure_where_the_folds_are():
     # The smallest held-out error falls on either of two ranks that predict equally well, by the folds that are drawn.
     answer = estimate_rank(X, **QUICK, policy=HeldOutMinimum())
     other = estimate_rank(X + np.random.default_rng(0).normal(0, 2, SHAPE), **QUICK, policy=HeldOutMinimum())
-    assert len(answer.probabilities) == 1
-    assert len(other.probabilities) > 1
+    assert max(answer.probabilities.values()) > 0.9
+    assert max(other.probabilities.values()) < 0.9
 
 
 # -------------------------------------------------------------------------------------------------------------- scorers
@@ -337,11 +335,10 @@ def test_scorers_can_do_without_the_default_ones():
 
 
 def test_a_policy_that_misses_its_scores_says_which():
-    with pytest.raises(ValueError, match=r"must be one with the score 'core_consistency'\. Got only ranks\. Add the"):
+    with pytest.raises(ValueError, match=r"must be one with the score '\w+'\. Got only ranks\. Add the scorer"):
         estimate_rank(X, **QUICK, scorers=())
 
 
-@pytest.mark.xfail(strict=True, reason="what a scorer returns is not checked: numpy's or Python's own error comes out")
 @pytest.mark.parametrize("scores", [None, 3.0, {"mine": "high"}, {"mine": [[1.0, 2.0]]}], ids=repr)
 def test_a_scorer_that_answers_nonsense_is_refused(scores):
     def mine(tensor, fits):
@@ -378,7 +375,7 @@ class Ticking:
     "ranks",
     [
         range(1, 5),
-        pytest.param([4], marks=pytest.mark.xfail(strict=True, reason="fits of ranks not asked for are in no part")),
+        [4],
     ],
     ids=str,
 )
@@ -755,14 +752,12 @@ def test_an_unsuitable_argument_gets_one_sentence(name, value, kind, sentence):
     assert str(refusal.value) == sentence
 
 
-@pytest.mark.xfail(strict=True, reason="n_jobs is not checked: joblib's own error comes out, or 1.5 is taken for 1")
 @pytest.mark.parametrize("n_jobs", [0, "two", 1.5, True])
 def test_an_unsuitable_number_of_workers_gets_one_sentence(n_jobs):
     with pytest.raises((TypeError, ValueError), match=r"^n_jobs of estimate_rank must be .*\. Got "):
         estimate_rank(X, **QUICK, n_jobs=n_jobs)
 
 
-@pytest.mark.xfail(strict=True, raises=TypeError, reason="check_ranks iterates over an array without dimensions")
 def test_ranks_as_an_array_without_dimensions():
     assert estimate_rank(X, **{**QUICK, "ranks": np.array(2)}).table.ranks.tolist() == [0, 2]
 
@@ -974,7 +969,6 @@ def test_a_constant_tensor_has_one_component():
     assert len([warning for warning in answer.warnings if "are identical" in warning]) == 3
 
 
-@pytest.mark.xfail(strict=True, raises=ValueError, reason="held-out errors are 0/0 = NaN, which the policy refuses")
 @pytest.mark.parametrize("X", [np.zeros(SHAPE), holed(np.zeros(SHAPE))], ids=["complete", "missing"])
 def test_a_tensor_of_zeros_has_none(X):
     answer = estimate_rank(X, **QUICK)
@@ -1088,7 +1082,6 @@ def test_noise_loss_is_unknown_where_no_degree_of_freedom_is_left():
     assert answer.rank == 1
 
 
-@pytest.mark.xfail(strict=True, raises=ValueError, reason="Balance refuses a table whose only noise loss is NaN")
 def test_a_single_rank_without_a_degree_of_freedom_is_no_error():
     X = make_cp_tensor((4, 4, 4), 1, noise=white_noise(30), random_state=0).X
     assert estimate_rank(X, 7, n_starts=2, n_folds=2, random_state=0).table.ranks.tolist() == [0, 7]

@@ -165,9 +165,6 @@ def test_heldout_cells_that_are_all_missing_are_refused():
         heldout_error(X, draw_model((4, 5, 6), 2), heldout)
 
 
-@pytest.mark.xfail(
-    reason="heldout_error passes a model with NaN on and answers NaN; core_consistency refuses", strict=True
-)
 def test_heldout_error_refuses_models_with_nan():
     X, model = noisy_tensor((4, 5, 6), 2), draw_model((4, 5, 6), 2)
     model.factors[0][0, 0] = np.nan

@@ -43,7 +43,7 @@ class Balance:
     --------
     >>> scores = {"heldout": [[1.0, 1.0], [0.3, 0.31], [0.01, 0.011], [0.009, 0.0101], [0.0088, 0.0099]],
     ...           "core_consistency": [[np.nan], [100], [100], [20], [-900]],
-    ...           "corrected_core_consistency": [[np.nan], [100], [100], [23], [-500]]}
+    ...           "corrected_core_consistency": [[np.nan], [100], [100], [-23], [-500]]}
     >>> Balance()(RankTable([0, 1, 2, 3, 4], scores, (9, 9, 9))).rank
     2
     """
@@ -76,7 +76,7 @@ class Balance:
     def _evidence(self, table: RankTable) -> _Evidence:
         """Return what the table says of every rank above 0."""
         ranks = table.ranks[1:]
-        for name in ("heldout", "core_consistency", "corrected_core_consistency"):
+        for name in ("core_consistency", "corrected_core_consistency", "heldout"):
             if name not in table:
                 score_of(table, name, repr(self))  # refuses
         raw, corrected = (table.mean(name)[1:] for name in ("core_consistency", "corrected_core_consistency"))
