@@ -82,7 +82,7 @@ def load(path: str | Path) -> RankEstimate:
     except Exception:  # noqa: BLE001 (a file of any other kind, or a damaged one, can fail in any way)
         known, version, estimate = False, VERSION, None
     if not known:
-        refuse("the path of load", "an undamaged file written by RankEstimate.save", str(path))
+        refuse("the path of load", "a file written by RankEstimate.save", str(path))
     if estimate is None:
         refuse("the format version of a saved estimate", f"at most {VERSION}", str(version), "Update autoten.")
     return estimate
