@@ -25,7 +25,7 @@ def refuse(what: str, expected: str, got: object, remedy: str = "", *, kind: typ
 
 def _short(got: object) -> str:
     text = got if isinstance(got, str) else repr(got)
-    return text if len(text) <= 80 else f"{text[:77]}..."
+    return text if len(text) <= 80 else f"{text[:38]} ... {text[-38:]}"  # a path says most at its end
 
 
 def check_integer(value: Any, what: str, *, minimum: int) -> int:
@@ -41,8 +41,11 @@ def check_integer(value: Any, what: str, *, minimum: int) -> int:
 
 def check_real(value: Any, what: str, *, above: float, below: float) -> float:
     """Return `value` as a float strictly between `above` and `below`."""
-    if isinstance(value, (bool, np.bool_)) or not isinstance(value, numbers.Real) or not above < float(value) < below:
-        refuse(what, f"a number above {above:g} and below {below:g}", value)
+    expected = f"a number above {above:g} and below {below:g}"
+    if isinstance(value, (bool, np.bool_)) or not isinstance(value, numbers.Real):
+        refuse(what, expected, value, kind=TypeError)
+    if not above < float(value) < below:
+        refuse(what, expected, value)
     return float(value)
 
 

@@ -113,8 +113,13 @@ class CPModel:
         return np.asarray(product.sum(axis=1))
 
     def scaled(self, by: float) -> CPModel:
-        """Return the model of ``by * X``."""
-        return CPModel(self.weights * by, self.factors)
+        """Return the model of ``by * X``; factors take a share where the weights alone would overflow."""
+        with np.errstate(over="ignore"):
+            weights = self.weights * by
+        if np.isfinite(weights).all() or not np.isfinite(self.weights).all():
+            return CPModel(weights, self.factors)
+        share = by ** (1.0 / (self.ndim + 1))
+        return CPModel(self.weights * share, tuple(factor * share for factor in self.factors))
 
     def rows(self, indices: Sequence[Any]) -> CPModel:
         """Return the model of a sub-tensor: `indices` holds one index array (or slice) per mode."""

@@ -54,7 +54,7 @@ def _twin_warnings(tensor: Tensor) -> Iterator[str]:
         twins = [sorted(map(int, pair)) for pair in pairs if _are_identical(tensor, mode, pair)]
         if twins:
             (first, second), *more = sorted(twins)
-            others = f" (and {len(more)} more pairs)" if more else ""
+            others = f" (and {len(more)} more)" if more else ""
             yield (
                 f"Mode {mode}: slabs {first} and {second} are identical{others}: a held-out cell is then known from "
                 "its twin, and held-out error flatters large ranks. Remove duplicates."

@@ -365,8 +365,8 @@ def _check_jobs(n_jobs: Any) -> int:
 
 
 def _check_choices(solver: Any, policy: Any, holdout: Any, scorers: Any) -> None:
-    if not hasattr(solver, "fit") or isinstance(solver, type):
-        refuse("solver of estimate_rank", "a Solver such as ALS()", solver, kind=TypeError)
+    if not hasattr(solver, "fit") or not hasattr(solver, "compress") or isinstance(solver, type):
+        refuse("solver of estimate_rank", "a Solver such as ALS(), with fit and compress", solver, kind=TypeError)
     check_policy(policy, "policy of estimate_rank")
     if not hasattr(holdout, "folds") or isinstance(holdout, type):
         refuse("holdout of estimate_rank", "a hold-out such as RandomElements(0.1)", holdout, kind=TypeError)

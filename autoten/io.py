@@ -105,22 +105,25 @@ def read_tensor(path: str | Path) -> NDArray[Any]:
         If the file cannot be read or holds no such tensor, or several: the sentence names what it holds.
     """
     path = Path(path)
-    if path.suffix not in READABLE:
+    kind = path.suffix.lower()
+    if kind not in READABLE:
         refuse("the file", f"one of {', '.join(READABLE)}", path.name)
     if not path.is_file():
         refuse("the file", "an existing file", str(path))
     try:
-        if path.suffix == ".npy":
+        if kind == ".npy":
             return np.asarray(np.load(path, allow_pickle=False))
-        if path.suffix == ".npz":
+        if kind == ".npz":
             with np.load(path, allow_pickle=False) as archive:
+                if "X" in archive.files:  # whatever else there is, even what cannot be read
+                    return np.asarray(archive["X"])
                 arrays = {name: archive[name] for name in archive.files}
         else:
             from scipy.io import loadmat
 
             arrays = {name: value for name, value in loadmat(path).items() if not name.startswith("__")}
     except Exception as error:  # readers raise whatever a broken file provokes
-        message = f"{path.name} cannot be read as a {path.suffix} file: {type(error).__name__}: {error}"
+        message = f"{path.name} cannot be read as a {kind} file: {type(error).__name__}: {error}"
         raise ValueError(message.splitlines()[0]) from error
     if "X" in arrays:
         return np.asarray(arrays["X"])

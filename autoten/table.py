@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -89,7 +89,6 @@ class RankTable:
     replicates: Mapping[str, Array]
     shape: tuple[int, ...]
     complete: bool = True
-    metadata: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         ranks = np.asarray(self.ranks, dtype=np.int64)
@@ -173,7 +172,7 @@ class RankTable:
         return self._with(self.ranks, columns)
 
     def _with(self, ranks: NDArray[np.int64], columns: Mapping[str, Array]) -> RankTable:
-        return RankTable(ranks, columns, self.shape, self.complete, self.metadata)
+        return RankTable(ranks, columns, self.shape, self.complete)
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain lists: ``{"rank": [...], "<score>": [...], "<score>_replicates": [[...], ...]}``."""

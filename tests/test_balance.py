@@ -119,9 +119,10 @@ def test_a_single_later_component_does_not_show_that_gains_have_ended():
 # -------------------------------------------------------------------------------------------------------- the last rank
 
 
-@pytest.mark.parametrize(("gain", "rank"), [(0.016, 1), (0.014, 0)])
-def test_a_single_candidate_needs_its_least_gain(gain, rank):
-    assert chosen([gain], corrected=70.0) == rank
+@pytest.mark.parametrize(("gain", "clear"), [(0.016, True), (0.014, False)])
+def test_a_single_candidate_needs_its_least_gain(gain, clear):
+    choice = DEFAULT_POLICY(make_table([gain], corrected=90.0))
+    assert (choice.rank, stands_out(choice)) == (1, clear)
 
 
 def test_the_last_rank_is_taken_where_nothing_stands_out():
@@ -131,15 +132,42 @@ def test_the_last_rank_is_taken_where_nothing_stands_out():
     assert not stands_out(choice)
 
 
-@pytest.mark.parametrize(("last", "rank"), [(1.12, 3), (1.08, 0)])
-def test_the_last_rank_stands_out_on_a_par_with_those_before_it(last, rank):
+@pytest.mark.parametrize(("last", "clear"), [(1.12, True), (1.08, False)])
+def test_the_last_rank_stands_out_on_a_par_with_those_before_it(last, clear):
     # What is usual before it is the median of 1.2 and 1.0.
-    assert chosen([1.2, 1.0, last], corrected=70.0) == rank
+    choice = DEFAULT_POLICY(make_table([1.2, 1.0, last], corrected=90.0))
+    assert (choice.rank, stands_out(choice)) == (3, clear)
 
 
 def test_before_the_last_rank_the_least_gain_is_needed_too():
-    assert chosen([1.0, 0.016, 2.0], corrected=70.0) == 3
-    assert chosen([1.0, 0.014, 2.0], corrected=70.0) == 0
+    assert stands_out(DEFAULT_POLICY(make_table([1.0, 0.016, 2.0], corrected=90.0)))
+    assert not stands_out(DEFAULT_POLICY(make_table([1.0, 0.014, 2.0], corrected=90.0)))
+
+
+def test_the_last_rank_needs_a_respectable_core_consistency():
+    assert chosen([1.2, 1.0, 1.15], corrected=81.0) == 3
+    assert chosen([1.2, 1.0, 1.15], corrected=79.0) == 0
+
+
+def test_above_a_refuted_rank_core_consistency_must_be_respectable():
+    gains = [1.0, 1.0, 0.5, 0.5, 0.001, 0.001]
+    assert chosen(gains, [100, 100, -5, 81, 70, 70]) == 4
+    assert chosen(gains, [100, 100, -5, 79, 70, 70]) == 2
+
+
+def test_beyond_the_length_of_a_mode_a_component_must_gain_what_is_usual():
+    # Ceilings below 100: the third component gains a fifth of the median before it, a third would be needed.
+    table = make_table([1.0, 1.0, 0.2, 0.001, 0.001])
+    short = RankTable(
+        table.ranks, {**table.replicates, "ceiling": [[nan], [100], [100], [67], [50], [40]]}, table.shape
+    )
+    assert DEFAULT_POLICY(table).rank == 3
+    assert DEFAULT_POLICY(short).rank == 2
+
+
+def test_a_fallback_needs_the_least_gain():
+    gains = [1.0, 0.5, 0.4, 0.0001]
+    assert chosen(gains, [100, 100, 100, 100]) == 3
 
 
 def test_the_last_rank_does_not_stand_out_by_a_fraction_of_those_before_it():

@@ -682,7 +682,7 @@ LARGEST = "the largest of the ranks of estimate_rank must be at most 42, the lar
 LARGEST += "(8, 7, 6) can have. Got {}."
 POLICY = "policy of estimate_rank must be a function from a RankTable to a Choice, such as Knee(). Got {}."
 HOLDOUT = "holdout of estimate_rank must be a hold-out such as RandomElements(0.1). Got {}."
-SOLVER = "solver of estimate_rank must be a Solver such as ALS(). Got {}."
+SOLVER = "solver of estimate_rank must be a Solver such as ALS(), with fit and compress. Got {}."
 SCORERS = "scorers of estimate_rank must be a sequence of functions of a tensor and the fits of a rank. Got {}."
 SEED = "random_state must be an int, a numpy Generator or None. Got {}."
 TIME = "max_time must be a number above 0 and below inf. Got {}."
@@ -728,7 +728,7 @@ UNSUITABLE = [
     ("max_time", -1.5, ValueError, TIME.format(-1.5)),
     ("max_time", math.inf, ValueError, TIME.format("inf")),
     ("max_time", math.nan, ValueError, TIME.format("nan")),
-    ("max_time", "1", ValueError, TIME.format(1)),
+    ("max_time", "1", TypeError, TIME.format(1)),
     ("random_state", "a", TypeError, SEED.format("a")),
     ("random_state", 1.5, TypeError, SEED.format(1.5)),
     ("random_state", True, TypeError, SEED.format(True)),

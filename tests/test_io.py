@@ -342,6 +342,18 @@ def test_the_only_tensor_is_taken_whatever_its_name(tmp_path, suffix):
     np.testing.assert_array_equal(read_tensor(path), draw())
 
 
+def test_what_stands_beside_x_need_not_be_readable(tmp_path):
+    # Labels with a None among them are saved as a pickle, which is never loaded.
+    path = write(tmp_path / "data.npz", X=draw(), labels=np.array(["a", None, "c"], dtype=object))
+    np.testing.assert_array_equal(read_tensor(path), draw())
+
+
+@pytest.mark.parametrize("suffix", [".NPY", ".Npz", ".MAT"])
+def test_the_case_of_a_suffix_does_not_matter(tmp_path, suffix):
+    path = write(tmp_path / f"data{suffix.lower()}", X=draw()).rename(tmp_path / f"data{suffix}")
+    np.testing.assert_array_equal(read_tensor(path), draw())
+
+
 def test_nan_survives_a_file(tmp_path):
     X = with_holes(draw(), 0.3)
     for suffix in (".npy", ".npz", ".mat"):
@@ -375,6 +387,13 @@ def test_a_broken_file_is_refused_in_one_sentence(tmp_path, suffix, damage):
     assert "\n" not in str(caught.value)
 
 
+def test_a_mat_file_of_version_7_3_is_refused_in_one_sentence(tmp_path):
+    header = b"MATLAB 7.3 MAT-file, Platform: GLNXA64".ljust(124) + b"\x00\x02IM"
+    (tmp_path / "data.mat").write_bytes(header + b"\x89HDF\r\n\x1a\n".ljust(600, b"\0"))
+    with pytest.raises(ValueError, match=r"^data\.mat cannot be read as a \.mat file: NotImplementedError: .*7\.3"):
+        read_tensor(tmp_path / "data.mat")
+
+
 @pytest.mark.parametrize("suffix", [".npy", ".npz"])
 def test_a_pickle_is_never_loaded(tmp_path, suffix):
     path = write(tmp_path / f"data{suffix}", X=np.full(SHAPE, None))
@@ -384,15 +403,20 @@ def test_a_pickle_is_never_loaded(tmp_path, suffix):
         read_tensor(path)
 
 
-def test_other_files_are_refused_in_one_sentence(tmp_path):
+def test_other_files_are_refused_in_one_sentence(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     (tmp_path / "data.csv").write_text("1,2,3")
     with pytest.raises(ValueError, match=r"^the file must be one of \.npy, \.npz, \.mat\. Got data\.csv\.$"):
-        read_tensor(tmp_path / "data.csv")
-    with pytest.raises(ValueError, match=r"^the file must be an existing file\. Got .*absent\.npy\.$"):
-        read_tensor(tmp_path / "absent.npy")
+        read_tensor("data.csv")
     (tmp_path / "folder.npy").mkdir()
-    with pytest.raises(ValueError, match=r"^the file must be an existing file\. Got .*folder\.npy\.$"):
-        read_tensor(tmp_path / "folder.npy")
+    for name in ("absent.npy", "folder.npy"):
+        with pytest.raises(ValueError, match=rf"^the file must be an existing file\. Got {re.escape(name)}\.$"):
+            read_tensor(name)
+
+
+def test_the_name_of_an_absent_file_is_told_however_long_its_path(tmp_path):
+    with pytest.raises(ValueError, match=r"^the file must be an existing file\. Got .*absent\.npy\.$"):
+        read_tensor(tmp_path / ("folder" * 15) / "absent.npy")
 
 
 def test_the_order_of_modes_is_the_callers():

@@ -135,7 +135,6 @@ def test_saving_into_a_folder_that_is_not_there(plain, tmp_path):
         plain.save(tmp_path / "nowhere" / "estimate.npz")
 
 
-@pytest.mark.xfail(strict=True, raises=TypeError, reason="only the rank of a Choice becomes a plain integer")
 def test_a_policy_may_answer_with_numpy_integers(tmp_path):
     def straight_from_the_table(table):
         one, two = table.ranks[1:3]
@@ -242,7 +241,7 @@ def test_an_estimate_survives_copying(estimate, copied):
 
 
 PARTS = {
-    "table": RankTable([0, 2], {"heldout": [[1.0, 1.0], [inf, nan]]}, (4, 5, 6), complete=False, metadata={"a": 1}),
+    "table": RankTable([0, 2], {"heldout": [[1.0, 1.0], [inf, nan]]}, (4, 5, 6), complete=False),
     "model": CPModel(np.array([2.0, 1.0]), [np.ones((n, 2), dtype=np.float32) for n in (3, 4, 5)]),
     "empty model": CPModel(np.zeros(0), [np.zeros((n, 0)) for n in (3, 4, 5)]),
     "fit": fit_parafac(X, 2, n_starts=2, random_state=0),

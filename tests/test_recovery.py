@@ -1,4 +1,4 @@
-"""A small version of benchmarks/bench_recovery.py: the true rank is found on easy draws, and where one axis alone fails."""
+"""A small version of benchmarks/bench_recovery.py: the true rank on easy draws, and where one axis alone fails."""
 
 import numpy as np
 import pytest

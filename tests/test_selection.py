@@ -221,7 +221,7 @@ class TestOneStandardError:
     @pytest.mark.parametrize("n_errors", [0, -1.0, nan, inf, "1", True])
     def test_refuses_nonsense(self, n_errors):
         with pytest.raises(
-            ValueError, match=r"n_errors of OneStandardError must be a number above 0 and below inf\. Got"
+            (TypeError, ValueError), match=r"n_errors of OneStandardError must be a number above 0 and below inf\. Got"
         ):
             OneStandardError(n_errors)
 
@@ -326,7 +326,7 @@ class TestTradeOffPolicies:
     @pytest.mark.parametrize("rate", [0, -1.0, nan, inf])
     def test_refuses_nonsense(self, rate):
         with pytest.raises(
-            ValueError, match=r"points_per_percent of ExchangeRate must be a number above 0 and below inf"
+            (TypeError, ValueError), match=r"points_per_percent of ExchangeRate must be a number above 0 and below inf"
         ):
             ExchangeRate(rate)
 
@@ -388,7 +388,7 @@ class TestCoreConsistencyThreshold:
     @pytest.mark.parametrize("threshold", [0, 100, nan, "80"])
     def test_refuses_nonsense(self, threshold):
         sentence = r"threshold of CoreConsistencyThreshold must be a number above 0 and below 100\. Got"
-        with pytest.raises(ValueError, match=sentence):
+        with pytest.raises((TypeError, ValueError), match=sentence):
             CoreConsistencyThreshold(threshold)
 
 

@@ -24,7 +24,6 @@ TABLE = RankTable(
         "fit": [[0.0], [0.5], [0.9]],
     },
     SHAPE,
-    metadata={"where": "here"},
 )
 
 
@@ -221,7 +220,7 @@ def test_restricted_keeps_rank_zero_and_everything_else(ranks):
     assert list(part.replicates) == list(TABLE.replicates)
     for name, column in TABLE.replicates.items():
         np.testing.assert_array_equal(part[name], column[[0, 2]])
-    assert (part.shape, part.complete, part.metadata) == (SHAPE, True, {"where": "here"})
+    assert (part.shape, part.complete) == (SHAPE, True)
 
 
 def test_restricted_to_a_rank_that_is_not_there():

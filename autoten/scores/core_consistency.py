@@ -64,7 +64,9 @@ def core_consistency(X: Any, cp: Any, *, core_divisor: bool = False) -> float:
     .. math:: c = 100 \left(1 - \frac{\|G - T\|^2}{F}\right), \qquad
               G = \arg\min_G \|X - G \times_1 A_1 \cdots \times_N A_N\|^2
 
-    with all weights folded into one factor and T the superdiagonal tensor of ones (Bro & Kiers 2003, equation 7).
+    with unit columns, all weights folded into the first factor, and T the superdiagonal tensor of ones (Bro & Kiers
+    2003, equation 7). Which factor carries the weights matters for what the core holds off its diagonal; the first
+    one is the convention of tlviz.
     100 is perfect; values near 0 or below speak against the model. In three modes it carries no information at one
     and two components: there every converged least-squares fit scores 100, whatever the data (a degenerate one,
     whose components still grow and cancel, has not converged in this sense and can score anything).

@@ -14,6 +14,9 @@ from autoten.table import RankTable
 
 Array = NDArray[np.float64]
 
+# A ceiling below this means that the rank exceeds the length of a mode.
+FULL_CEILING = 99.9
+
 
 @dataclass(frozen=True, repr=False)
 class Balance:
@@ -30,8 +33,13 @@ class Balance:
     for the noise they amplify. Refuted ranks cannot be chosen, and the rank before one needs only
     `contrast_before_refuted`, because what the refuted components gain is no rival to be outdone.
 
-    Where no rank stands out, the largest with significant gain and a corrected core consistency of at least
-    `respectable` is taken; where no component gains at all, the answer is 0.
+    Some ranks have more to prove. Beyond the length of a mode the core cannot vouch for a component: there it must
+    gain what is usual, a `contrast`-th of the median gain before it. Above a refuted rank, and at the end of the
+    range, where no later component can be compared, the corrected core consistency must reach `respectable`; the last
+    component must also gain the median of those before.
+
+    Where no rank stands out, the largest with significant gain and a respectable core consistency is taken; where no
+    component gains at all, the answer is 0.
 
     Notes
     -----
@@ -67,7 +75,8 @@ class Balance:
         if standing_out:
             chosen = standing_out[-1]
         else:
-            fine = evidence.significant & ~evidence.refuted & (evidence.corrected >= self.respectable)
+            fine = evidence.significant & (evidence.gains >= self.least_gain) & evidence.vouched & ~evidence.refuted
+            fine &= evidence.corrected >= self.respectable
             chosen = int(np.flatnonzero(fine)[-1]) if fine.any() else -1
         rank = int(evidence.ranks[chosen]) if chosen >= 0 else 0
         reason = self._reason(evidence, chosen, bool(standing_out))
@@ -84,14 +93,22 @@ class Balance:
         gains = np.array([difference.mean for difference in differences])
         errors = np.array([difference.z for difference in differences])
         refuted = (ranks > largest_uninformative_rank(len(table.shape))) & (corrected < 0.0)
-        return _Evidence(ranks, gains, (gains > 0) & (errors >= self.n_errors), refuted, raw, corrected)
+        vouched = table.mean("ceiling")[1:] > FULL_CEILING if "ceiling" in table else np.ones(len(ranks), dtype=bool)
+        significant = (gains > 0) & (errors >= self.n_errors)
+        return _Evidence(ranks, gains, significant, refuted, vouched, raw, corrected)
 
     def _stands_out(self, evidence: _Evidence, row: int) -> bool:
         if evidence.refuted[row] or not evidence.significant[row]:
             return False
         gains = evidence.gains[: row + 1]
-        if row and row + 1 == len(evidence.gains) and gains[-1] < np.median(gains[:-1]):
-            # The last rank has nothing after it to stand out from: it must do what is usual before it.
+        usual = float(np.median(gains[:-1])) if row else 0.0
+        respected = bool(evidence.corrected[row] >= self.respectable)
+        if row + 1 == len(evidence.gains) and not (respected and gains[-1] >= usual):
+            # The last rank has nothing after it to stand out from.
+            return False
+        if not evidence.vouched[row] and gains[-1] < usual / self.contrast:
+            return False
+        if evidence.refuted[:row].any() and not respected:
             return False
         return bool(gains.min() >= self._needed(evidence, row) * self._rival(evidence, row))
 
@@ -165,6 +182,7 @@ class _Evidence(NamedTuple):
     gains: Array
     significant: NDArray[np.bool_]
     refuted: NDArray[np.bool_]
+    vouched: NDArray[np.bool_]
     raw: Array
     corrected: Array
 

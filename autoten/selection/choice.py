@@ -52,7 +52,12 @@ def apply_policy(policy: Policy, table: RankTable) -> Choice:
     rank = choice.rank
     if not isinstance(rank, (int, np.integer)) or isinstance(rank, bool) or rank not in table.ranks:
         refuse(f"the answer of {policy_name(policy)}", f"a Choice or a rank out of {table.ranks.tolist()}", answer)
-    return replace(choice, rank=int(rank))
+    # Plain numbers: what NumPy calls an integer is not one to JSON.
+    others = tuple(Alternative(int(other), reason) for other, reason in choice.alternatives)
+    shares = choice.probabilities
+    if shares is not None:
+        shares = {int(candidate): float(share) for candidate, share in shares.items()}
+    return replace(choice, rank=int(rank), alternatives=others, probabilities=shares)
 
 
 def check_policy(policy: object, what: str) -> None:
