@@ -162,11 +162,8 @@ def test_a_file_that_is_not_there(name, tmp_path):
     (tmp_path / "folder.npz").mkdir()
     with pytest.raises(ValueError, match="existing file") as refusal:
         load(tmp_path / name)
-    path = f"{tmp_path / name}"
-    shown = path if len(path) <= 80 else f"{path[:77]}..."
-    assert str(refusal.value) == (
-        f"the path of load must be an existing file written by RankEstimate.save. Got {shown}."
-    )
+    assert str(refusal.value).startswith("the path of load must be an existing file written by RankEstimate.save. Got ")
+    assert str(refusal.value).endswith(f"{name}.")
 
 
 OTHER_FILES = {
