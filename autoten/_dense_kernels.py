@@ -17,6 +17,21 @@ from autoten._kernels import compiled
 # Rows of X that one pass handles together: each value that is loaded then serves several multiplications.
 ROW_BLOCK = 4
 
+# A tensor larger than the last-level cache is read twice, block by block: once from start to end, which runs at the
+# full speed of memory, then in tiles from the cache. Saves a fifth at 200 x 200 x 200, costs half where X fits.
+READ_AHEAD_BYTES = 24_000_000
+READ_AHEAD_ROWS = 40
+
+
+@compiled
+def read_ahead(rows, row):  # type: ignore[no-untyped-def]
+    """Bring the next block of rows into the cache; the sum only keeps the compiler from leaving it out."""
+    total = 0.0
+    for i in range(row, min(row + READ_AHEAD_ROWS, rows.shape[0])):
+        for k in range(rows.shape[1]):
+            total += rows[i, k]
+    return total
+
 
 @compiled
 def kronecker(component, lengths, offsets, first, end, out):  # type: ignore[no-untyped-def]
@@ -47,8 +62,12 @@ def contract_last(rows, last, out):  # type: ignore[no-untyped-def]
     """out[r, l] = sum_k rows[l, k] last[r, k], in tiles of 4 rows by 2 components: one read of X."""
     n_rows, length = rows.shape
     rank = last.shape[0]
+    large = rows.size * rows.itemsize > READ_AHEAD_BYTES
+    ahead = 0.0
     row = 0
     while row + ROW_BLOCK <= n_rows:
+        if large and row % READ_AHEAD_ROWS == 0:
+            ahead += read_ahead(rows, row)
         r = 0
         while r + 2 <= rank:
             a0 = a1 = a2 = a3 = b0 = b1 = b2 = b3 = 0.0
@@ -96,6 +115,7 @@ def contract_last(rows, last, out):  # type: ignore[no-untyped-def]
                 a0 += np.float64(rows[row, k]) * last[r, k]
             out[r, row] = a0
         row += 1
+    return ahead
 
 
 @compiled
@@ -103,9 +123,13 @@ def mttkrp_last(rows, leading):  # type: ignore[no-untyped-def]
     """Return out[r, k] = sum_l rows[l, k] leading[l, r], in tiles of 4 rows by 2 components: one read of X."""
     n_rows, length = rows.shape
     rank = leading.shape[1]
+    large = rows.size * rows.itemsize > READ_AHEAD_BYTES
+    ahead = 0.0
     out = np.zeros((rank, length))
     row = 0
     while row + ROW_BLOCK <= n_rows:
+        if large and row % READ_AHEAD_ROWS == 0:
+            ahead += read_ahead(rows, row)
         r = 0
         while r + 2 <= rank:
             a0 = leading[row, r]
@@ -143,6 +167,8 @@ def mttkrp_last(rows, leading):  # type: ignore[no-untyped-def]
             for k in range(length):
                 out[r, k] += np.float64(rows[row, k]) * a0
         row += 1
+    if np.isinf(ahead):  # never: X is finite and scaled; it makes the reading ahead count
+        out[:] = ahead
     return out
 
 
