@@ -82,8 +82,13 @@ class RandomElements:
 
     def folds(self, tensor: Tensor, n_folds: int, rng: np.random.Generator) -> list[_Cells]:
         """Return the folds."""
-        observed = _observed(tensor)
-        return _random_folds(tensor, observed, np.arange(len(observed)), self.share, n_folds, rng)
+        observed = _observed(tensor) if len(tensor.hidden) else None  # a list of all cells would be as large as X
+        folds = []
+        for drawn in _disjoint(tensor.n_observed, self.share, n_folds, rng):
+            places = np.sort(drawn).astype(np.int64)
+            cells = places if observed is None else observed[places]
+            folds.append(_Cells(_spare_slabs(tensor, cells, np.arange(len(cells)), rng)))
+        return folds
 
 
 @dataclass(frozen=True)
@@ -115,7 +120,11 @@ class RandomFibres:
         fibre = np.ravel_multi_index(index, others)
         observed = _observed(tensor)
         fibres = np.unique(fibre, return_inverse=True)[1]
-        return _random_folds(tensor, observed, fibres, self.share, n_folds, rng)
+        folds = []
+        for drawn in _disjoint(int(fibres.max()) + 1, self.share, n_folds, rng):
+            inside = np.isin(fibres, drawn)
+            folds.append(_Cells(_spare_slabs(tensor, observed[inside], fibres[inside], rng)))
+        return folds
 
 
 @dataclass(frozen=True)
@@ -225,30 +234,16 @@ def _observed(tensor: Tensor) -> Cells:
     return np.flatnonzero(mask)
 
 
-def _random_folds(
-    tensor: Tensor, cells: Cells, units: NDArray[np.int64], share: float, n_folds: int, rng: np.random.Generator
-) -> list[_Cells]:
-    """Return folds that each hide a share of the units; `units` numbers, for every cell, the unit it belongs to."""
-    n_units = int(units.max()) + 1
-    size = max(1, round(share * n_units))
-    if size * n_folds > n_units >= share * n_folds * n_units - 0.5:
-        size = max(1, n_units // n_folds)  # rounding must not keep 1 / share folds from being disjoint
-    folds = []
-    for drawn in _disjoint(n_units, size, n_folds, rng):
-        hidden = np.zeros(n_units, dtype=bool)
-        hidden[drawn] = True
-        inside = hidden[units]
-        folds.append(_Cells(_spare_slabs(tensor, cells[inside], units[inside], rng)))
-    return folds
-
-
-def _disjoint(n: int, size: int, n_folds: int, rng: np.random.Generator) -> list[NDArray[np.int64]]:
-    """Return `n_folds` draws of `size` out of `n`, disjoint for as long as one permutation lasts."""
-    draws: list[NDArray[np.int64]] = []
-    per_permutation = max(1, n // size)
+def _disjoint(n: int, share: float, n_folds: int, rng: np.random.Generator) -> list[NDArray[Any]]:
+    """Return `n_folds` draws of a share of `n` numbers, disjoint for as long as one permutation lasts."""
+    size = max(1, round(share * n))
+    if size * n_folds > n >= share * n_folds * n - 0.5:
+        size = max(1, n // n_folds)  # rounding must not keep 1 / share folds from being disjoint
+    draws: list[NDArray[Any]] = []
     while len(draws) < n_folds:
-        permutation = rng.permutation(n)
-        draws.extend(permutation[k * size : (k + 1) * size] for k in range(per_permutation))
+        permutation = np.arange(n, dtype=np.uint32 if n < 2**32 else np.uint64)
+        rng.shuffle(permutation)
+        draws.extend(permutation[k * size : (k + 1) * size].copy() for k in range(max(1, n // size)))
     return draws[:n_folds]
 
 
