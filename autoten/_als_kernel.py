@@ -13,7 +13,7 @@ from __future__ import annotations
 import numpy as np
 
 from autoten._dense_kernels import contract_last, fill_leading, mttkrp_last, mttkrp_partial
-from autoten._kernels import compiled
+from autoten._kernels import cholesky, compiled
 
 # Sweeps in one window of the stopping rule, and the slowest rate per window that it extrapolates with: closer to 1
 # the sum of the series has no meaning.
@@ -70,15 +70,7 @@ def gram_of_others(factors, lengths, offsets, mode, out):  # type: ignore[no-unt
 def solve_columns(gram, rhs, delta, lower):  # type: ignore[no-untyped-def]
     """Overwrite rhs (R, I) with the solution of (gram + delta I) x = rhs, by Cholesky, all columns at once."""
     rank, length = rhs.shape
-    for r in range(rank):
-        for s in range(r + 1):
-            value = gram[r, s]
-            if r == s:
-                value += delta
-            for t in range(s):
-                value -= lower[r, t] * lower[s, t]
-            # A pivot lost to rounding: the shift delta bounds it from below in exact arithmetic.
-            lower[r, s] = np.sqrt(max(value, delta)) if r == s else value / lower[s, s]
+    cholesky(gram, delta, lower)
     for r in range(rank):
         for s in range(r):
             share = lower[r, s]

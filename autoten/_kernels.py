@@ -122,22 +122,25 @@ def add_cells(cells, values, stacked, mode, offset, sign, grams, out):  # type: 
 
 
 @compiled
-def solve(gram, rhs, previous, delta, out):  # type: ignore[no-untyped-def]
-    """Solve out @ (gram + delta I) = rhs + delta * previous by Cholesky; gram's lower triangle is read."""
-    n_rows, rank = rhs.shape
-    lower = np.zeros((rank, rank))
-    for r in range(rank):
+def cholesky(gram, delta, lower):  # type: ignore[no-untyped-def]
+    """lower @ lower.T = gram + delta I, from the lower triangle of gram."""
+    for r in range(gram.shape[0]):
         for s in range(r + 1):
             value = gram[r, s]
             if r == s:
                 value += delta
             for t in range(s):
                 value -= lower[r, t] * lower[s, t]
-            if r == s:
-                # A pivot lost to rounding: the shift delta bounds it from below in exact arithmetic.
-                lower[r, r] = np.sqrt(max(value, delta))
-            else:
-                lower[r, s] = value / lower[s, s]
+            # A pivot lost to rounding: the shift delta bounds it from below in exact arithmetic.
+            lower[r, s] = np.sqrt(max(value, delta)) if r == s else value / lower[s, s]
+
+
+@compiled
+def solve(gram, rhs, previous, delta, out):  # type: ignore[no-untyped-def]
+    """Solve out @ (gram + delta I) = rhs + delta * previous by Cholesky; gram's lower triangle is read."""
+    n_rows, rank = rhs.shape
+    lower = np.zeros((rank, rank))
+    cholesky(gram, delta, lower)
     for i in range(n_rows):
         for r in range(rank):
             value = rhs[i, r] + delta * previous[i, r]
