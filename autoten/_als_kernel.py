@@ -13,7 +13,7 @@ from __future__ import annotations
 import numpy as np
 
 from autoten._dense_kernels import contract_last, fill_leading, mttkrp_last, mttkrp_partial
-from autoten._kernels import cholesky, compiled
+from autoten._kernels import PROXIMAL, cholesky, compiled
 
 # Sweeps in one window of the stopping rule, and the slowest rate per window that it extrapolates with: closer to 1
 # the sum of the series has no meaning.
@@ -22,9 +22,6 @@ SLOWEST_RATE = 0.98
 
 # A loss below this share of the sum of squares is rounding: the Gram-based value cannot see further.
 ROUNDING = 1e-14
-
-# Proximal shift of every solve, relative to the mean of the Gram diagonal (see tensors.equations).
-PROXIMAL = 1e-12
 
 # Extrapolation: plain sweeps before it may begin, first step, growth on success, shrinkage on failure, bounds.
 PLAIN_SWEEPS = 5

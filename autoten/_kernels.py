@@ -19,6 +19,10 @@ from autoten._validation import AutotenWarning
 # Every flag that lets sums vectorise, without "nnan" and "ninf": NaN and infinity must keep their meaning.
 FASTMATH = {"reassoc", "contract", "arcp", "nsz"}
 
+# Proximal shift of every solve, relative to the mean of the Gram diagonal: keeps it well-posed and the loss monotone,
+# and vanishes at a fixed point, because it pulls towards the previous factor and not towards zero.
+PROXIMAL = 1e-12
+
 
 def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
     """Compile `function` on first use, without the GIL, cached on disk where a cache can be written."""

@@ -21,7 +21,7 @@ from autoten.holdout import Holdout, RandomElements
 from autoten.io import as_tensor
 from autoten.scores import DEFAULT_SCORERS
 from autoten.selection import DEFAULT_POLICY, Alternative, Choice, Policy, apply_policy, selection_frequency
-from autoten.selection.choice import check_policy
+from autoten.selection.choice import check_policy, policy_name
 from autoten.solvers.als import ALS
 from autoten.solvers.base import Solver
 from autoten.table import RankTable
@@ -233,7 +233,7 @@ def estimate_rank(
         "preprocessing": list(steps),
         "solver": repr(solver),
         "holdout": repr(holdout),
-        "policy": getattr(policy, "__name__", repr(policy)),
+        "policy": policy_name(policy),
         "n_starts": plan.n_starts,
         "n_folds": plan.n_folds,
         "seed": plan.entropy,

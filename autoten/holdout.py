@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from autoten._validation import check_integer, check_mode, check_real
 from autoten.cp import CPModel, is_surely_unique
-from autoten.tensors.equations import solve_rows
+from autoten.tensors.equations import other_cells, solve_rows
 
 if TYPE_CHECKING:
     from autoten.tensors.protocol import Cells, Tensor
@@ -82,7 +82,9 @@ class RandomElements:
 
     def folds(self, tensor: Tensor, n_folds: int, rng: np.random.Generator) -> list[_Cells]:
         """Return the folds."""
-        observed = _observed(tensor) if len(tensor.hidden) else None  # a list of all cells would be as large as X
+        observed = (
+            other_cells(tensor.hidden, tensor.shape) if len(tensor.hidden) else None
+        )  # a list of all cells would be as large as X
         folds = []
         for drawn in _disjoint(tensor.n_observed, self.share, n_folds, rng):
             places = np.sort(drawn).astype(np.int64)
@@ -114,11 +116,11 @@ class RandomFibres:
         """Return the folds."""
         mode = check_mode(self.mode, len(tensor.shape), "mode of RandomFibres")
         # Number the fibres by their linear index with this mode left out.
-        index = list(np.unravel_index(_observed(tensor), tensor.shape))
+        observed = other_cells(tensor.hidden, tensor.shape)
+        index = list(np.unravel_index(observed, tensor.shape))
         del index[mode]
         others = tuple(length for n, length in enumerate(tensor.shape) if n != mode)
         fibre = np.ravel_multi_index(index, others)
-        observed = _observed(tensor)
         fibres = np.unique(fibre, return_inverse=True)[1]
         folds = []
         for drawn in _disjoint(int(fibres.max()) + 1, self.share, n_folds, rng):
@@ -226,12 +228,6 @@ def regressed_rows(tensor: Tensor, factors: Sequence[NDArray[Any]], mode: int) -
     factors[mode] = np.zeros((tensor.shape[mode], factors[mode].shape[1]))
     gram, rhs = tensor.normal_equations(exact=True).at(factors, mode)
     return solve_rows(gram, rhs, factors[mode])
-
-
-def _observed(tensor: Tensor) -> Cells:
-    mask = np.ones(prod(tensor.shape), dtype=bool)
-    mask[tensor.hidden] = False
-    return np.flatnonzero(mask)
 
 
 def _disjoint(n: int, share: float, n_folds: int, rng: np.random.Generator) -> list[NDArray[Any]]:

@@ -18,7 +18,7 @@ from scipy.sparse.linalg import LinearOperator, cg
 from autoten import _kernels
 from autoten.cp import CPModel
 from autoten.io import as_tensor, model_of
-from autoten.tensors.equations import stack_rows
+from autoten.tensors.equations import other_cells, stack_rows
 
 if TYPE_CHECKING:
     from autoten.fitting import RankFits
@@ -266,11 +266,8 @@ def _core_over_observed(tensor: Tensor, weights: Array, spectra: list[_Spectrum]
     rank, order = weights.size, len(spectra)
     size = rank**order
     n_hidden = len(tensor.hidden)
-    listed = tensor.hidden
-    if n_hidden > tensor.n_observed:
-        mask = np.ones(n_hidden + tensor.n_observed, dtype=bool)
-        mask[tensor.hidden] = False
-        listed = np.flatnonzero(mask)
+    few_hidden = n_hidden <= tensor.n_observed
+    listed = tensor.hidden if few_hidden else other_cells(tensor.hidden, tensor.shape)
     rows, _ = stack_rows(listed, tensor.shape)
     stacked = np.vstack([s.basis for s in spectra])
     values = np.empty(len(listed))
@@ -280,7 +277,7 @@ def _core_over_observed(tensor: Tensor, weights: Array, spectra: list[_Spectrum]
         _kernels.tucker_values(rows, stacked, core, values)
         share = np.zeros(size)
         _kernels.tucker_adjoint(rows, stacked, values, share)
-        return share if n_hidden > tensor.n_observed else core - share
+        return core - share if few_hidden else share
 
     diagonal = np.zeros((rank,) * order)
     diagonal[(np.arange(rank),) * order] = weights

@@ -44,7 +44,7 @@ class Balance:
     Notes
     -----
     The rule uses both axes of Zabir & Papalexakis (2017), who publish no rule. Its constants were set on synthetic
-    development draws and on the tensors of the tests; the recovery benchmark will judge it on draws of its own.
+    development draws and on the tensors of the tests; ``benchmarks/bench_recovery.py`` judges it on draws of its own.
     Ranks 1 and 2 of a three-way tensor (1 of others) cannot be refuted: there core consistency is 100 for any data.
 
     Examples
@@ -166,12 +166,10 @@ class Balance:
         ][:1]
         predicts_best = int(table.ranks[int(np.nanargmin(table.mean("heldout")))])
         if predicts_best != rank:
-            row = predicts_best - 1
             refuted = predicts_best in evidence.ranks[evidence.refuted]
             doubt = "core consistency refutes it" if refuted else "its last components add little"
-            others.append(
-                Alternative(predicts_best, f"smallest held-out error, but {doubt}" if row >= 0 else "no gain")
-            )
+            reason = f"smallest held-out error, but {doubt}" if predicts_best else "no gain"
+            others.append(Alternative(predicts_best, reason))
         return tuple(others)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import reduce
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -13,23 +14,26 @@ from autoten import _kernels
 
 Array = NDArray[Any]
 
-# Proximal shift, relative to the mean of the Gram diagonal: keeps every solve well-posed and the loss monotone, and
-# vanishes at a fixed point, because it pulls towards the previous rows and not towards zero.
-PROXIMAL = 1e-12
-
 
 def solve_rows(gram: Array, rhs: Array, previous: Array) -> Array:
     """Return the rows that solve the normal equations, shape (I, R); `gram` is (R, R) or one per row (I, R, R)."""
     rows = np.empty_like(rhs)
     diagonal = float(np.einsum("...rr->...", gram).mean()) / rhs.shape[1]
     solve = _kernels.solve if gram.ndim == 2 else _kernels.solve_each
-    solve(gram, rhs, previous, max(PROXIMAL * diagonal, np.finfo(float).tiny), rows)
+    solve(gram, rhs, previous, max(_kernels.PROXIMAL * diagonal, np.finfo(float).tiny), rows)
     return rows
 
 
 def gram_of_others(factors: Sequence[Array], mode: int) -> Array:
     """Return the elementwise product of the Gram matrices of every factor but `mode`'s, shape (R, R)."""
     return reduce(np.multiply, (factor.T @ factor for n, factor in enumerate(factors) if n != mode))
+
+
+def other_cells(cells: NDArray[np.int64], shape: tuple[int, ...]) -> NDArray[np.int64]:
+    """Return the cells of a tensor that are not in the list, sorted."""
+    mask = np.ones(prod(shape), dtype=bool)
+    mask[cells] = False
+    return np.flatnonzero(mask)
 
 
 def stack_rows(cells: NDArray[np.int64], shape: tuple[int, ...]) -> tuple[Array, Array]:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from autoten import _kernels
-from autoten.tensors.equations import model_values, stack_rows
+from autoten.tensors.equations import model_values, other_cells, stack_rows
 from autoten.tensors.protocol import DenseRows
 
 if TYPE_CHECKING:
@@ -71,9 +71,7 @@ class MaskedTensor:
     @cached_property
     def observed(self) -> Cells:
         """Sorted linear indices of the observed cells."""
-        mask = np.ones(prod(self.shape), dtype=bool)
-        mask[self.hidden] = False
-        return np.flatnonzero(mask)
+        return other_cells(self.hidden, self.shape)
 
     def mttkrp(self, factors: Sequence[Array], mode: int) -> Array:
         return _ExactEquations(self).at(factors, mode)[1]
