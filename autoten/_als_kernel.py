@@ -4,8 +4,10 @@ Layout: everything with a component index keeps it first, (R, length), so that t
 vectorise for any R. All factors lie side by side in one array ``factors`` (R, sum of lengths); ``rows`` is the tensor
 as a matrix (product of the leading modes, last mode). Sums are float64 whatever X is.
 
-Hidden cells, if any, are listed by their place (row, column) in ``rows``. ``sink`` is then a writable view of the same
-memory as ``rows`` and receives the model's values at these cells, once a sweep.
+Hidden cells, if any, are listed row by row: those of row l of ``rows`` are ``cell_columns[cell_starts[l] :
+cell_starts[l + 1]]``. ``sink`` is then a writable view of the same memory as ``rows`` and receives the model's values at
+these cells once a sweep, extrapolated like the factors: whatever stands there, the observed cells' error is at most the
+filled tensor's, so a sweep that lowers the one far enough lowers the other.
 """
 
 from __future__ import annotations
@@ -13,7 +15,7 @@ from __future__ import annotations
 import numpy as np
 
 from autoten._dense_kernels import contract_last, fill_leading, mttkrp_last, mttkrp_partial
-from autoten._kernels import PROXIMAL, cholesky, compiled
+from autoten._kernels import PROXIMAL, cholesky, compiled, squared_error
 
 # Sweeps in one window of the stopping rule, and the slowest rate per window that it extrapolates with: closer to 1
 # the sum of the series has no meaning.
@@ -127,61 +129,94 @@ def update_mode(factors, weights, lengths, offsets, mode, rhs, gram, lower):  # 
 
 
 @compiled
-def refill(  # type: ignore[no-untyped-def]
-    cell_rows, cell_columns, factors, weights, lengths, offsets, scratch, leading, model, sink, contracted
-):
-    """Write the model's values into the hidden cells of X; return their sum of squares and the squared change.
+def model_at_cells(cell_starts, cell_columns, factors, weights, offsets, leading, sink, model):  # type: ignore[no-untyped-def]
+    """Put the model's values at the hidden cells into `model`; return what their filling adds to the squared error.
 
-    `model` remembers what the cells held, and `contracted`, X times the last factor, is corrected along.
+    `leading` is the Khatri-Rao product of every factor but the last. With f what X holds at the hidden cells and m the
+    model, the filled tensor has sum f^2 in its sum of squares and sum (f - m)^2 in its squared error that the observed
+    cells have not: together sum m (2 f - m).
     """
-    n_cells = cell_rows.size
-    if n_cells == 0:
-        return 0.0, 0.0
-    fill_leading(factors, lengths, offsets, scratch, leading)
-    # One row per index: the cells jump about in this mode.
-    last = np.ascontiguousarray(factors[:, offsets[lengths.size - 1] :].T)
+    total = 0.0
+    if cell_columns.size == 0:
+        return total
     rank = factors.shape[0]
+    # One row per index: the cells jump about in this mode.
+    last = np.ascontiguousarray(factors[:, offsets[offsets.size - 1] :].T)
     here = np.empty(rank)
-    correction = np.empty(rank)
-    total = changed = 0.0
-    c = 0
-    while c < n_cells:
-        # The cells are sorted: those of one row of the matrix share everything but the last factor.
-        row = cell_rows[c]
+    for row in range(cell_starts.size - 1):
         for r in range(rank):
             here[r] = weights[r] * leading[row, r]
-            correction[r] = 0.0
-        while c < n_cells and cell_rows[c] == row:
+        for c in range(cell_starts[row], cell_starts[row + 1]):
             column = cell_columns[c]
             value = 0.0
             for r in range(rank):
                 value += here[r] * last[column, r]
-            sink[row, column] = value
-            # As it was stored: float32 data round it, and what the sums below see must be what X holds.
-            value = np.float64(sink[row, column])
-            change = value - model[c]
-            for r in range(rank):
-                correction[r] += change * last[column, r]
             model[c] = value
-            total += value * value
-            changed += change * change
-            c += 1
-        for r in range(rank):
-            contracted[r, row] += correction[r]
-    return total, changed
+            total += value * (2.0 * np.float64(sink[row, column]) - value)
+    return total
+
+
+@compiled
+def fill(cell_starts, cell_columns, model, before, step, sink):  # type: ignore[no-untyped-def]
+    """Write the model's values, moved on by `step` times their last change, into the hidden cells of X."""
+    if cell_columns.size == 0:
+        return
+    for row in range(cell_starts.size - 1):
+        for c in range(cell_starts[row], cell_starts[row + 1]):
+            sink[row, cell_columns[c]] = model[c] + step * (model[c] - before[c])
+
+
+@compiled
+def one_sweep(  # type: ignore[no-untyped-def]
+    rows,
+    sink,
+    cell_starts,
+    cell_columns,
+    lengths,
+    offsets,
+    factors,
+    weights,
+    model,
+    norm_squared,
+    limit,
+    contracted,
+    leading,
+    scratch,
+    right,
+    gram,
+    lower,
+):
+    """Update every mode once; return the loss. `model` receives the model's values at the hidden cells.
+
+    Infinite, the sweep broken off, if the loss is above `limit` after the first mode already. With hidden cells it is
+    known at the end only.
+    """
+    last = lengths.size - 1
+    contract_last(rows, factors[:, offsets[last] :].copy(), contracted)
+    for mode in range(last):
+        rhs = mttkrp_partial(contracted, lengths, offsets, factors, mode, scratch, right)
+        explained = update_mode(factors, weights, lengths, offsets, mode, rhs, gram, lower)
+        if cell_columns.size == 0 and norm_squared - explained > limit:
+            return np.inf
+    fill_leading(factors, lengths, offsets, scratch, leading)
+    explained = update_mode(factors, weights, lengths, offsets, last, mttkrp_last(rows, leading), gram, lower)
+    filled = model_at_cells(cell_starts, cell_columns, factors, weights, offsets, leading, sink, model)
+    return norm_squared + filled - explained
 
 
 @compiled
 def als_sweeps(  # type: ignore[no-untyped-def]
     rows,
     sink,
-    cell_rows,
+    cell_starts,
     cell_columns,
     lengths,
     offsets,
     factors,
     earlier,
     weights,
+    model,
+    model_before,
     step,
     losses,
     begin,
@@ -192,67 +227,86 @@ def als_sweeps(  # type: ignore[no-untyped-def]
 ):
     """Run sweeps begin .. end - 1 in place; return how many sweeps are done and whether the loss has settled.
 
-    `factors`, `earlier` (the sweep before), `weights`, `step` (one number) and `losses` carry the state between calls.
+    `factors`, `earlier` (the sweep before), `weights`, `model` and `model_before` (its values at the hidden cells, now
+    and a sweep before), `step` (one number) and `losses` carry the state between calls.
     """
     rank = factors.shape[0]
-    n_modes = lengths.size
-    last = n_modes - 1
     n_rows = rows.shape[0]
     now = np.empty_like(factors)
     now_weights = np.empty_like(weights)
+    model_after = np.empty_like(model)
     contracted = np.empty((rank, n_rows))
     leading = np.empty((n_rows, rank))
     scratch = np.empty(n_rows)
     right = np.empty(n_rows)
     gram = np.empty((rank, rank))
     lower = np.zeros((rank, rank))
-    model = np.zeros(cell_rows.size)
+    rounding = ROUNDING * norm_squared
+    if begin == 0:
+        fill_leading(factors, lengths, offsets, scratch, leading)
+        model_at_cells(cell_starts, cell_columns, factors, weights, offsets, leading, sink, model)
+        model_before[:] = model
+        fill(cell_starts, cell_columns, model, model_before, 0.0, sink)
     for sweep in range(begin, end):
         now[:] = factors
         now_weights[:] = weights
-        if step[0] > 0.0:
-            for r in range(rank):
-                for i in range(lengths[0], factors.shape[1]):
-                    factors[r, i] += step[0] * (now[r, i] - earlier[r, i])
-        hidden = changed = explained = 0.0
-        for attempt in range(2):
-            hidden, _ = refill(
-                cell_rows, cell_columns, factors, weights, lengths, offsets, scratch, leading, model, sink, contracted
+        ahead = step[0]
+        while True:
+            if ahead > 0.0:
+                for r in range(rank):
+                    for i in range(lengths[0], factors.shape[1]):
+                        factors[r, i] += ahead * (now[r, i] - earlier[r, i])
+            limit = losses[sweep - 1] if ahead > 0.0 else np.inf
+            losses[sweep] = one_sweep(
+                rows,
+                sink,
+                cell_starts,
+                cell_columns,
+                lengths,
+                offsets,
+                factors,
+                weights,
+                model_after,
+                norm_squared,
+                limit,
+                contracted,
+                leading,
+                scratch,
+                right,
+                gram,
+                lower,
             )
-            contract_last(rows, factors[:, offsets[last] :].copy(), contracted)
-            rhs = mttkrp_partial(contracted, lengths, offsets, factors, 0, scratch, right)
-            explained = update_mode(factors, weights, lengths, offsets, 0, rhs, gram, lower)
-            filled = norm_squared + hidden
-            hidden, changed = refill(
-                cell_rows, cell_columns, factors, weights, lengths, offsets, scratch, leading, model, sink, contracted
-            )
-            if step[0] == 0.0 or attempt == 1:
+            if losses[sweep] <= limit:
                 break
-            if filled - explained - changed <= losses[sweep - 1]:
-                step[0] = min(step[0] * STEP_GROWTH, LARGEST_STEP)
-                break
-            # The step went uphill: take it back and solve the first mode from where we were.
+            # The step went uphill: take it back and sweep from where we were.
             step[0] = max(step[0] * STEP_SHRINKAGE, SMALLEST_STEP)
+            ahead = 0.0
             factors[:] = now
             weights[:] = now_weights
+            fill(cell_starts, cell_columns, model, model_before, 0.0, sink)
+        if ahead > 0.0:
+            step[0] = min(step[0] * STEP_GROWTH, LARGEST_STEP)
         earlier[:] = now
-        for mode in range(1, last):
-            rhs = mttkrp_partial(contracted, lengths, offsets, factors, mode, scratch, right)
-            update_mode(factors, weights, lengths, offsets, mode, rhs, gram, lower)
-            hidden, _ = refill(
-                cell_rows, cell_columns, factors, weights, lengths, offsets, scratch, leading, model, sink, contracted
-            )
-        fill_leading(factors, lengths, offsets, scratch, leading)
-        explained = update_mode(factors, weights, lengths, offsets, last, mttkrp_last(rows, leading), gram, lower)
-        filled = norm_squared + hidden
-        hidden, changed = refill(
-            cell_rows, cell_columns, factors, weights, lengths, offsets, scratch, leading, model, sink, contracted
-        )
-        # Error of the filled tensor, less the error at the cells that were filled.
-        losses[sweep] = filled - explained - changed
+        model_before[:] = model
+        model[:] = model_after
         if sweep + 1 == PLAIN_SWEEPS and extrapolate:
             step[0] = FIRST_STEP
-        rounding = ROUNDING * norm_squared
+        fill(cell_starts, cell_columns, model, model_before, step[0], sink)
         if losses[sweep] <= rounding or to_come(losses, sweep + 1) <= max(tol * losses[sweep], rounding):
             return sweep + 1, True
     return end, False
+
+
+@compiled
+def residual_error(rows, sink, cell_starts, cell_columns, lengths, offsets, factors, weights):  # type: ignore[no-untyped-def]
+    """Return the squared error over observed cells from the residuals; hidden cells receive the model's values.
+
+    A wild prediction there cancels before it is squared.
+    """
+    leading = np.empty((rows.shape[0], factors.shape[0]))
+    fill_leading(factors, lengths, offsets, np.empty(rows.shape[0]), leading)
+    model = np.empty(cell_columns.size)
+    model_at_cells(cell_starts, cell_columns, factors, weights, offsets, leading, sink, model)
+    fill(cell_starts, cell_columns, model, model, 0.0, sink)
+    folded = factors[:, offsets[lengths.size - 1] :] * np.expand_dims(weights, 1)
+    return squared_error(rows, leading, folded)

@@ -66,6 +66,19 @@ def squared_error(rows, leading, factor_t):  # type: ignore[no-untyped-def]
 
 
 @compiled
+def squares_elsewhere(values, cells):  # type: ignore[no-untyped-def]
+    """Sum of squares of all values but those at the sorted cells."""
+    total = 0.0
+    start = 0
+    for c in range(cells.size + 1):
+        end = cells[c] if c < cells.size else values.size
+        for i in range(start, end):
+            total += np.float64(values[i]) ** 2
+        start = end + 1
+    return total
+
+
+@compiled
 def values_at(cells, stacked, out):  # type: ignore[no-untyped-def]
     """out[c] = sum_r prod_n stacked[cells[n, c], r]: the model's values at listed cells."""
     n_modes, n_cells = cells.shape

@@ -35,6 +35,9 @@ EXPLORING_SWEEPS_IN_CORE = 200
 N_REFINED = 3
 SAME_LOSS = 1e-6
 
+# Losses below this are zero but for rounding.
+EXACT_LOSS = 1e-14
+
 # The start that is grown from the rank below stays in full space, beside those explored in the core.
 FULL_SPACE_STARTS = (0,)
 
@@ -64,7 +67,7 @@ class RankFits:
     @property
     def best(self) -> Fit:
         """The start with the smallest loss."""
-        return min(self.starts, key=lambda fit: fit.loss)
+        return best_of(self.starts)
 
 
 @dataclass(frozen=True)
@@ -127,7 +130,7 @@ def fit_parafac(
     plan = Plan(solver or ALS(), _NO_HOLDOUT, n_starts, 0, entropy_of(random_state))
     with threadpool_limits(limits=1, user_api="blas"):
         fits = _fit_starts(Parallel(n_jobs=1), tensor, Subspaces(tensor), plan, rank, _empty(tensor))
-    best = min(fits, key=lambda fit: fit.loss)
+    best = best_of(fits)
     return Fit(best.model.scaled(tensor.scale), best.loss, best.n_iter, best.converged, best.history)
 
 
@@ -228,7 +231,7 @@ def fit_ranks(
             starts = _fit_starts(parallel, tensor, subspaces, plan, rank, best.model)
             on_fit(len(starts))
             fitted = time.monotonic()
-            best = min(starts, key=lambda fit: fit.loss)
+            best = best_of(starts)
             if rank not in ranks:
                 unasked += fitted - began
                 continue
@@ -242,6 +245,13 @@ def fit_ranks(
             seconds = {"starts": unasked + fitted - began, "folds": done - fitted}
             unasked = 0.0
             yield RankFits(rank, tuple(starts), tuple(held_out), seconds)
+
+
+def best_of(fits: Sequence[Fit]) -> Fit:
+    """Return the fit with the smallest loss; of those that are the same solution, one that has converged."""
+    smallest = min(fit.loss for fit in fits)
+    same = [fit for fit in fits if fit.loss <= max(smallest * (1.0 + SAME_LOSS), EXACT_LOSS)]
+    return min(same, key=lambda fit: (not fit.converged, fit.loss))
 
 
 def entropy_of(random_state: Any) -> int:
@@ -312,7 +322,7 @@ def _fit_fold(tensor: Tensor, plan: Plan, fold: Fold, full: CPModel, number: int
         bases = Subspaces(training).bases
         starts = [make_start(1 + k, bases, full.rank, nothing, rng) for k in range(COLD_FOLD_STARTS)]
     fits = [plan.solver.fit(training, start, deadline=plan.deadline) for start in starts]
-    best = min(fits, key=lambda fit: fit.loss)
+    best = best_of(fits)
     return FoldFit(fold.complete(tensor, best.model), fold.cells, best.converged)
 
 

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 Array = NDArray[Any]
 
+# A model, its loss after every sweep, whether that has settled, and the squared error from the residuals.
+_Fitted = tuple[CPModel, Array, bool, float]
+
 # One call of the compiled loop works about this long, so that interrupts and deadlines are seen.
 CALL_SECONDS = 0.1
 MULTIPLICATIONS_PER_SECOND = 2e9
@@ -84,25 +87,23 @@ class ALS:
         fitted = self._dense_tensor(tensor, start.normalized(), max_iter, deadline)
         if fitted is None:
             fitted = self._any_tensor(tensor, start.normalized(), max_iter, deadline)
-        model, losses, settled = fitted
-        model = model.normalized()
+        model, losses, settled, squared_error = fitted
         history = np.minimum.accumulate(np.maximum(losses, 0.0)) / norm_squared
-        # The Gram-based losses above round at 1e-15 of the sum of squares; the residuals themselves do not.
-        loss = tensor.squared_error(model.folded()) / norm_squared
-        return Fit(model, loss, len(history), settled, history)
+        # The Gram-based losses round at 1e-15 of the sum of squares; the residuals themselves do not.
+        return Fit(model.normalized(), squared_error / norm_squared, len(history), settled, history)
 
     def _any_tensor(
         self, tensor: Tensor, start: CPModel, max_iter: int, deadline: float
-    ) -> tuple[CPModel, Array, bool]:
-        """Fit by the operations of the tensor protocol; return model, losses, and whether they settled."""
+    ) -> _Fitted:
+        """Fit by the operations of the tensor protocol."""
         equations = tensor.normal_equations()
         now = earlier = _Iterate(start.weights, list(start.factors))
         losses = np.empty(max_iter)
         rounding = loop.ROUNDING * tensor.norm_squared
         step = _Step(enabled=self.extrapolate)
+        settled, done = False, 0
         for sweep in range(max_iter):
-            if time.monotonic() >= deadline:
-                max_iter = sweep
+            if settled or time.monotonic() >= deadline:
                 break
             first = _solve_mode(equations, now.ahead_of(earlier, step.length), 0)
             if step.length:
@@ -115,14 +116,15 @@ class ALS:
             for mode in range(1, len(tensor.shape)):
                 now = _solve_mode(equations, now, mode)
             losses[sweep] = now.squared_error(equations)
-            step.begin_after(sweep + 1)
-            if loop.to_come(losses, sweep + 1) <= max(self.tol * losses[sweep], rounding) or losses[sweep] <= rounding:
-                return CPModel(now.weights, tuple(now.factors)), losses[: sweep + 1], True
-        return CPModel(now.weights, tuple(now.factors)), losses[:max_iter], False
+            done = sweep + 1
+            step.begin_after(done)
+            settled = losses[sweep] <= rounding or loop.to_come(losses, done) <= max(self.tol * losses[sweep], rounding)
+        model = CPModel(now.weights, tuple(now.factors))
+        return model, losses[:done], settled, tensor.squared_error(model.folded())
 
     def _dense_tensor(
         self, tensor: Tensor, start: CPModel, max_iter: int, deadline: float
-    ) -> tuple[CPModel, Array, bool] | None:
+    ) -> _Fitted | None:
         """Do the same in one compiled loop, called for a bounded time at once; None where that does not suit."""
         dense = tensor.dense_rows()
         if dense is None:
@@ -132,6 +134,7 @@ class ALS:
         factors = np.ascontiguousarray(np.vstack(start.factors).T, dtype=float)
         weights = start.weights.astype(float)
         earlier, step, losses = factors.copy(), np.zeros(1), np.empty(max_iter)
+        at_cells, at_cells_before = np.empty((2, len(dense.cell_columns)))
         at_once = max(1, int(CALL_SECONDS * MULTIPLICATIONS_PER_SECOND / (2 * dense.rows.size * start.rank)))
         done, settled = 0, False
         while done < max_iter and not settled and time.monotonic() < deadline:
@@ -142,6 +145,8 @@ class ALS:
                 factors,
                 earlier,
                 weights,
+                at_cells,
+                at_cells_before,
                 step,
                 losses,
                 done,
@@ -150,8 +155,9 @@ class ALS:
                 self.tol,
                 self.extrapolate,
             )
-        split = np.split(factors.T, offsets[1:])
-        return CPModel(weights, tuple(np.ascontiguousarray(factor) for factor in split)), losses[:done], settled
+        squared_error = loop.residual_error(*dense, lengths, offsets, factors, weights)
+        model = CPModel(weights, tuple(np.ascontiguousarray(f.T) for f in np.split(factors, offsets[1:], axis=1)))
+        return model, losses[:done], settled, squared_error
 
 
 @dataclass(frozen=True)

@@ -123,8 +123,8 @@ class DenseTensor:
         return MaskedTensor(self, cells)
 
     def dense_rows(self) -> DenseRows:
-        none = np.empty(0, dtype=np.int64)
-        return DenseRows(self.rows, np.empty((0, 0), dtype=self.data.dtype), none, none)
+        no_cells = np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int32)
+        return DenseRows(self.rows, np.empty((0, 0), dtype=self.data.dtype), *no_cells)
 
     def sub(self, indices: Sequence[Array]) -> DenseTensor:
         return DenseTensor(np.ascontiguousarray(self.data[np.ix_(*indices)]), self.scale)

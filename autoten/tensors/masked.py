@@ -66,7 +66,7 @@ class MaskedTensor:
     @cached_property
     def norm_squared(self) -> float:
         # Not by subtraction: a wild value at a hidden cell would take the digits of all the others with it.
-        return self._zeroed().norm_squared
+        return float(_kernels.squares_elsewhere(self.base.data.reshape(-1), self.hidden))
 
     @cached_property
     def observed(self) -> Cells:
@@ -85,7 +85,9 @@ class MaskedTensor:
         rows = self.base.replaced(self.hidden, 0.0).rows
         sink = rows.view()
         sink.flags.writeable = True
-        return DenseRows(rows, sink, *np.divmod(self.hidden, self.shape[-1]))
+        length = self.shape[-1]
+        starts = np.searchsorted(self.hidden, length * np.arange(len(rows) + 1))
+        return DenseRows(rows, sink, starts, (self.hidden % length).astype(np.int32))
 
     def squared_error(self, factors: Sequence[Array]) -> float:
         if self.hidden_share > OBSERVED_LIST_SHARE:

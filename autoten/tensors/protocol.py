@@ -32,14 +32,15 @@ class NormalEquations(Protocol):
 class DenseRows(NamedTuple):
     """A dense tensor as the matrix that the compiled loop works on.
 
-    `sink` is a writable view of the memory of `rows`, for the values at the hidden cells (`cell_rows`,
-    `cell_columns`); where nothing is hidden it is empty, and `rows` is the data themselves.
+    `sink` is a writable view of the memory of `rows`, for the values at the hidden cells: in row l those of the columns
+    ``cell_columns[cell_starts[l] : cell_starts[l + 1]]``. Where nothing is hidden the three are empty, and `rows` is the
+    data themselves.
     """
 
     rows: Array
     sink: Array
-    cell_rows: Cells
-    cell_columns: Cells
+    cell_starts: Cells
+    cell_columns: NDArray[np.int32]
 
 
 class Tensor(Protocol):
