@@ -1,4 +1,4 @@
-"""Rivals as they are shipped, each behind a thin function that says exactly how it is run.
+"""Neighbouring packages as they are shipped, each behind a thin function that says exactly how it is run.
 
 Their own conversions (pyttb wants Fortran order) happen before the clock starts; BLAS has one thread, as for us.
 """
