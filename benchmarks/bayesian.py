@@ -74,6 +74,10 @@ def bcpf(X: Array, rank: int, seed: int) -> Shrunk:
     high, and all of them find something to fit. So it is run from each of `STARTS`, and the largest lower bound on
     the evidence decides.
 
+    On 112 draws of white noise (seven shapes from 4x20x20 to 40^3, R 3 to 12, Gaussian and uniform factors) it was
+    exact on 27, 22, 15 and 12 of 28 at 20, 10, 0 and -5 dB, elsewhere mostly too low: components below the noise. The
+    best single start was exact on 23, 19, 17 and 11. Those draws chose `STARTS`, so they judge nothing.
+
     Parameters
     ----------
     X : array of shape (I_1, ..., I_N)
@@ -95,8 +99,9 @@ def ard(X: Array, rank: int, seed: int) -> Shrunk:
     """Fit CP by maximum a posteriori with automatic relevance determination (Morup & Hansen 2009), Gaussian priors.
 
     The updates of `bcpf` with all covariances zero, and the noise variance set for a signal-to-noise ratio of 0 dB,
-    half of the data's mean square, and left there: learned along with the rest it falls as long as components find
-    noise to fit, and few are ever shrunk away.
+    half of the data's mean square, and left there. That is the authors' default as we remember it; we could not look
+    it up. On the draws of `bcpf` it was exact on 19, 20, 0 and 0 of 28; with the variance learned along with the rest
+    on 20, 4, 0 and 0, because it falls as long as components find noise to fit.
     """
     data, rng = _Data.of(X), np.random.default_rng([seed, rank])
     return _run(_Shrinkage(data, _singular_start(data, rank, rng), ARD_NOISE, variational=False))
