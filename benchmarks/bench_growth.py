@@ -17,9 +17,9 @@ from typing import Any
 import cases
 import matplotlib as mpl
 import measure
+import neighbours
 import numpy as np
 import ours
-import rivals
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from measure import alternating, say, seconds_per_sweep, short
@@ -132,7 +132,7 @@ def _sweeps(side: int, rank: int, repeats: int) -> dict[str, float]:
     sweeps = int(np.clip(SWEEP_CELLS / X.size, FEWEST_SWEEPS, MOST_SWEEPS))
     runs = {
         "one sweep": ours.sweeps_over(as_tensor(X), cases.factors(X.shape, rank)),
-        "one sweep, tensorly": lambda n_sweeps: rivals.tensorly_parafac(X, rank, n_sweeps, tol=0.0),
+        "one sweep, tensorly": lambda n_sweeps: neighbours.tensorly_parafac(X, rank, n_sweeps, tol=0.0),
     }
     return seconds_per_sweep(runs, sweeps, repeats)
 

@@ -16,9 +16,9 @@ from typing import Any
 
 import cases
 import measure
+import neighbours
 import numpy as np
 import ours
-import rivals
 from cases import Array, Shape
 from measure import alternating, say, seconds_per_sweep, short
 
@@ -125,13 +125,13 @@ def dense_sweep(case: Case, rank: int, repeats: int) -> dict[str, Any]:
     factors = cases.factors(case.shape, rank)
     runs: dict[str, Callable[[int], Any]] = {
         "ours": ours.sweeps_over(as_tensor(X), factors),
-        "tensorly": lambda sweeps: rivals.tensorly_parafac(X, rank, sweeps, tol=0.0),
+        "tensorly": lambda sweeps: neighbours.tensorly_parafac(X, rank, sweeps, tol=0.0),
     }
     if case.float32:
         runs["ours_float32"] = ours.sweeps_over(as_tensor(X.astype(np.float32)), factors)
     if case.pyttb:
-        tensor = rivals.pyttb_tensor(X)
-        runs["pyttb"] = lambda sweeps: rivals.pyttb_cp_als(tensor, rank, sweeps)
+        tensor = neighbours.pyttb_tensor(X)
+        runs["pyttb"] = lambda sweeps: neighbours.pyttb_cp_als(tensor, rank, sweeps)
     row = _row(case.shape, rank, seconds_per_sweep(runs, case.sweeps, repeats))
     row["loss_difference"] = _loss_difference(X, factors)
     _report("sweep", row)
@@ -142,26 +142,26 @@ def _loss_difference(X: Array, factors: list[Array]) -> float:
     """Return the relative difference of our loss to tensorly's after the same sweeps from the same start."""
     tensor = as_tensor(X)
     mine = ours.plain_als(tensor, factors, COMPARED_SWEEPS).loss
-    theirs = ours.loss_of(tensor, rivals.tensorly_parafac_from(X, factors, COMPARED_SWEEPS))
+    theirs = ours.loss_of(tensor, neighbours.tensorly_parafac_from(X, factors, COMPARED_SWEEPS))
     return abs(mine / theirs - 1.0)
 
 
 def masked_sweep(case: Case, rank: int, missing: float, repeats: int) -> dict[str, Any]:
     """Time one sweep with cells missing at random."""
     observed = cases.observed(case.shape, missing)
-    X = rivals.hidden_as_zero(cases.noise(case.shape), observed)
+    X = neighbours.hidden_as_zero(cases.noise(case.shape), observed)
     runs = {
         "ours": ours.sweeps_over(as_tensor(autoten.masked(X, observed)), cases.factors(case.shape, rank)),
-        "tensorly": lambda sweeps: rivals.tensorly_masked(X, observed, rank, sweeps, tol=0.0),
+        "tensorly": lambda sweeps: neighbours.tensorly_masked(X, observed, rank, sweeps, tol=0.0),
     }
     row = _row(case.shape, rank, seconds_per_sweep(runs, case.sweeps, repeats)) | {"missing": missing}
 
     drawn = cases.noisy_cp(case.shape, rank)
-    X = rivals.hidden_as_zero(drawn.X, observed)
+    X = neighbours.hidden_as_zero(drawn.X, observed)
     tensor = as_tensor(autoten.masked(X, observed))
     near = [A + NEAR * B for A, B in zip(drawn.model.folded(), cases.factors(case.shape, rank), strict=True)]
     mine = ours.plain_als(tensor, near, COMPARED_MASKED_SWEEPS).loss
-    theirs = ours.loss_of(tensor, rivals.tensorly_masked_from(X, observed, near, COMPARED_MASKED_SWEEPS))
+    theirs = ours.loss_of(tensor, neighbours.tensorly_masked_from(X, observed, near, COMPARED_MASKED_SWEEPS))
     row["loss_excess"] = mine / theirs - 1.0
     _report(f"{100 * missing:.0f} % missing, sweep", row)
     return row
@@ -173,7 +173,7 @@ def core_consistency(case: Case, rank: int, repeats: int) -> dict[str, Any]:
     X, (weights, factors) = drawn.X, drawn.model.normalized()
     runs = {
         "ours": lambda: autoten.core_consistency(X, (weights, factors)),
-        "tlviz": lambda: rivals.tlviz_core_consistency(X, weights, factors),
+        "tlviz": lambda: neighbours.tlviz_core_consistency(X, weights, factors),
     }
     row = _row(case.shape, rank, alternating(runs, repeats))
     row["difference"] = abs(runs["ours"]() - runs["tlviz"]())

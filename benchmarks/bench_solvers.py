@@ -27,9 +27,9 @@ from typing import Any
 
 import cases
 import measure
+import neighbours
 import numpy as np
 import ours
-import rivals
 from cases import Array, Shape
 from measure import alternating, say, seconds_of, short
 
@@ -162,7 +162,7 @@ class TensorlyLoop:
                 continue
             began = time.process_time()
             try:
-                model = rivals.tensorly_parafac(self._X, rank, MAX_SWEEPS, TOL, seed=start)
+                model = neighbours.tensorly_parafac(self._X, rank, MAX_SWEEPS, TOL, seed=start)
             except np.linalg.LinAlgError:  # a singular system; people catch it and go on
                 model = None
             self.seconds[rank, start] = time.process_time() - began
@@ -263,9 +263,9 @@ def holdout(case: Folds) -> dict[str, Any]:
 
     def tensorly_loop() -> None:
         for number, hidden in enumerate(held_out):
-            training = rivals.hidden_as_zero(X, ~hidden)
+            training = neighbours.hidden_as_zero(X, ~hidden)
             for rank in ranks:
-                theirs[rank, number] = rivals.tensorly_masked(training, ~hidden, rank, MAX_SWEEPS, TOL, seed=number)
+                theirs[rank, number] = neighbours.tensorly_masked(training, ~hidden, rank, MAX_SWEEPS, TOL, seed=number)
 
     def with_folds() -> None:
         mine.update(ours.rank_sweep(X, ranks, SOLVER, case.n_starts, 0, HOLDOUT, case.n_folds))

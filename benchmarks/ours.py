@@ -1,4 +1,4 @@
-"""autoten as the benchmarks run it, beside `rivals`."""
+"""autoten as the benchmarks run it, beside `neighbours`."""
 
 from __future__ import annotations
 

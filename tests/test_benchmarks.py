@@ -13,8 +13,8 @@ import bench_solvers
 import cases
 import machine
 import measure
+import neighbours
 import pytest
-import rivals
 import tables
 import targets
 
@@ -90,10 +90,10 @@ def test_a_rival_is_scaled_over_ranks_and_starts():
 def test_rivals_do_as_many_sweeps_as_asked_for(monkeypatch):
     drawn = cases.noise((5, 6, 7))
     seen = []
-    parafac = rivals.parafac
-    monkeypatch.setattr(rivals, "parafac", lambda *args, **kwargs: seen.append(kwargs) or parafac(*args, **kwargs))
-    rivals.tensorly_parafac(drawn, 2, 3, tol=0.0)
-    rivals.tensorly_masked(drawn, cases.observed(drawn.shape, 0.1), 2, 4, tol=0.0)
+    parafac = neighbours.parafac
+    monkeypatch.setattr(neighbours, "parafac", lambda *args, **kwargs: seen.append(kwargs) or parafac(*args, **kwargs))
+    neighbours.tensorly_parafac(drawn, 2, 3, tol=0.0)
+    neighbours.tensorly_masked(drawn, cases.observed(drawn.shape, 0.1), 2, 4, tol=0.0)
     assert [(call["n_iter_max"], call["init"], call["tol"]) for call in seen] == [
         (3, "random", 0.0),
         (4, "random", 0.0),
