@@ -41,18 +41,18 @@ def as_tensor(X: Any) -> Tensor:
     X = getattr(X, "X", X) if hasattr(X, "steps") else X
     array, missing = _numbers(X)
     _check_shape(array.shape)
-    if missing is None and _all_finite(array):
-        array, scale = _into_range(np.ascontiguousarray(array))
-        return DenseTensor(array, scale)
+    largest = _largest_magnitude(array)
+    if missing is None and np.isfinite(largest):
+        return DenseTensor(*_into_range(np.ascontiguousarray(array), largest))
     missing = np.isnan(array) if missing is None else missing | np.isnan(array)
     if missing.any():
         _check_missing(missing)
         array = np.where(missing, array.dtype.type(0), array)
-    if not _all_finite(array):
+        largest = _largest_magnitude(array)
+    if not np.isfinite(largest):
         infinite = f"{int((~np.isfinite(array)).sum())} infinite cells"
         refuse("X", "finite, with NaN for missing cells", infinite, "Set them to NaN if they are missing.")
-    array, scale = _into_range(np.ascontiguousarray(array))
-    tensor = DenseTensor(array, scale)
+    tensor = DenseTensor(*_into_range(np.ascontiguousarray(array), largest))
     return tensor.hide(np.flatnonzero(missing)) if missing.any() else tensor
 
 
@@ -154,9 +154,9 @@ def _numbers(X: Any) -> tuple[NDArray[Any], NDArray[np.bool_] | None]:
     return array.astype(dtype, copy=False), mask
 
 
-def _all_finite(array: NDArray[Any]) -> bool:
-    """Tell whether there is neither NaN nor infinity, without a mask of the array's size."""
-    return all(bool(np.isfinite(slab).all()) for slab in array)
+def _largest_magnitude(array: NDArray[Any]) -> float:
+    """Return the largest magnitude, NaN or infinity if there is any, without a mask of the array's size."""
+    return float(np.maximum(array.max(), -array.min())) if array.size else 0.0
 
 
 def _check_shape(shape: tuple[int, ...]) -> None:
@@ -184,9 +184,8 @@ def _check_missing(missing: NDArray[np.bool_]) -> None:
             )
 
 
-def _into_range(array: NDArray[Any]) -> tuple[NDArray[Any], float]:
+def _into_range(array: NDArray[Any], largest: float) -> tuple[NDArray[Any], float]:
     """Return the array divided by a power of two where its squares would leave the floating range (exact)."""
-    largest = max(float(array.max()), -float(array.min()))
     exponent = min(int(np.frexp(largest)[1]), 1023) if largest else 0
     lowest, highest = SAFE_EXPONENTS[array.dtype.char]
     if lowest <= exponent <= highest:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from autoten._validation import refuse
 from autoten.cp import CPModel
 from autoten.io import as_tensor, model_of
+from autoten.tensors.equations import model_values
 
 if TYPE_CHECKING:
     from autoten.fitting import RankFits
@@ -78,6 +79,6 @@ def relative_error(tensor: Tensor, model: CPModel, cells: Cells) -> float:
     if tensor.norm_squared == 0.0:
         return 1.0
     values: NDArray[Any] = tensor.values_at(cells)
-    errors = values - model.values_at(cells)
+    errors = values - model_values(model.folded(), cells, tensor.shape)
     null = float(values @ values)
     return float(errors @ errors) / null if null > 0.0 else float("nan")
