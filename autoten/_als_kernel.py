@@ -4,10 +4,10 @@ Layout: everything with a component index keeps it first, (R, length), so that t
 vectorise for any R. All factors lie side by side in one array ``factors`` (R, sum of lengths); ``rows`` is the tensor
 as a matrix (product of the leading modes, last mode). Sums are float64 whatever X is.
 
-Hidden cells, if any, are listed row by row: those of row l of ``rows`` are ``cell_columns[cell_starts[l] :
-cell_starts[l + 1]]``. ``sink`` is then a writable view of the same memory as ``rows`` and receives the model's values at
-these cells once a sweep, extrapolated like the factors: whatever stands there, the observed cells' error is at most the
-filled tensor's, so a sweep that lowers the one far enough lowers the other.
+Hidden cells, if any, are listed row by row: those of row l of ``rows`` are in the columns
+``cell_columns[cell_starts[l] : cell_starts[l + 1]]``. ``sink`` is then a writable view of the same memory as ``rows``
+and receives the model's values at these cells once a sweep, extrapolated like the factors: whatever stands there, the
+observed cells' error is at most the filled tensor's, and a sweep that raises it is taken back.
 """
 
 from __future__ import annotations

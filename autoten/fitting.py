@@ -129,7 +129,7 @@ def fit_parafac(
     n_starts = check_integer(n_starts, "n_starts", minimum=1)
     plan = Plan(solver or ALS(), _NO_HOLDOUT, n_starts, 0, entropy_of(random_state))
     with threadpool_limits(limits=1, user_api="blas"):
-        fits = _fit_starts(Parallel(n_jobs=1), tensor, Subspaces(tensor), plan, rank, _empty(tensor))
+        fits, _, _ = _fit_starts(Parallel(n_jobs=1), tensor, Subspaces(tensor), plan, rank, _empty(tensor))
     best = best_of(fits)
     return Fit(best.model.scaled(tensor.scale), best.loss, best.n_iter, best.converged, best.history)
 
@@ -223,28 +223,45 @@ def fit_ranks(
     folds = plan.holdout.folds(tensor, plan.n_folds, plan.rng(DRAW_FOLDS))
     null = plan.solver.fit(tensor, _empty(tensor))
     yield RankFits(0, (null,), tuple(FoldFit(null.model, fold.cells, True) for fold in folds), {})
-    best, unasked = null, 0.0
     subspaces = Subspaces(tensor)
+    best, unasked = null, 0.0
+    waiting: _Waiting | None = None
     with threadpool_limits(limits=1, user_api="blas"), Parallel(n_jobs=plan.n_jobs, prefer="threads") as parallel:
         for rank in range(1, max(ranks) + 1):
-            began = time.monotonic()
-            starts = _fit_starts(parallel, tensor, subspaces, plan, rank, best.model)
-            on_fit(len(starts))
-            fitted = time.monotonic()
+            starts, held_out, seconds = _fit_starts(parallel, tensor, subspaces, plan, rank, best.model, waiting)
+            on_fit(len(starts) + len(held_out))
+            if waiting is not None:
+                if time.monotonic() > plan.deadline:
+                    return
+                yield waiting.with_folds(held_out, seconds[1])
+                waiting = None
             best = best_of(starts)
+            unasked += seconds[0]
             if rank not in ranks:
-                unasked += fitted - began
                 continue
-            held_out = parallel(
-                _task(_fit_fold, tensor, plan, fold, best.model, number) for number, fold in enumerate(folds)
-            )
-            on_fit(len(held_out))
-            done = time.monotonic()
-            if done > plan.deadline:
-                return
-            seconds = {"starts": unasked + fitted - began, "folds": done - fitted}
+            waiting = _Waiting(rank, starts, unasked, _fold_tasks(tensor, plan, folds, best.model))
             unasked = 0.0
-            yield RankFits(rank, tuple(starts), tuple(held_out), seconds)
+            # With several workers the folds are fitted beside the next rank's refining, so that none of them idles.
+            if plan.n_jobs == 1 or rank == max(ranks):
+                (held_out,), (spent,) = _run(parallel, waiting.folds)
+                on_fit(len(held_out))
+                if time.monotonic() > plan.deadline:
+                    return
+                yield waiting.with_folds(held_out, spent)
+                waiting = None
+
+
+@dataclass(frozen=True, eq=False)
+class _Waiting:
+    """A rank whose starts are fitted and whose folds are still to be."""
+
+    rank: int
+    starts: tuple[Fit, ...]
+    seconds: float
+    folds: Sequence[Any]
+
+    def with_folds(self, held_out: Sequence[FoldFit], seconds: float) -> RankFits:
+        return RankFits(self.rank, self.starts, tuple(held_out), {"starts": self.seconds, "folds": seconds})
 
 
 def best_of(fits: Sequence[Fit]) -> Fit:
@@ -273,20 +290,42 @@ def check_largest_rank(shape: Sequence[int], rank: int, what: str) -> None:
 
 
 def _fit_starts(
-    parallel: Parallel, tensor: Tensor, subspaces: Subspaces, plan: Plan, rank: int, smaller: CPModel
-) -> tuple[Fit, ...]:
-    """Return a fit from every start: all explored, the best of them refined until they converge."""
+    parallel: Parallel,
+    tensor: Tensor,
+    subspaces: Subspaces,
+    plan: Plan,
+    rank: int,
+    smaller: CPModel,
+    waiting: _Waiting | None = None,
+) -> tuple[tuple[Fit, ...], list[FoldFit], tuple[float, float]]:
+    """Return a fit from every start (all explored, the best of them refined until they converge) and waiting folds.
+
+    The last entry holds the seconds that the starts and the folds took.
+    """
+    began = time.monotonic()
     core = subspaces.core(rank) if plan.solver.compress else None
     numbers = range(plan.n_starts)
     starts = [make_start(n, subspaces.bases, rank, smaller, plan.rng(START, rank, n)) for n in numbers]
-    explored: list[Fit] = parallel(
-        _task(_explore, tensor, plan, start, None if number in FULL_SPACE_STARTS else core)
-        for number, start in enumerate(starts)
-    )
+    explored: list[Fit] = _run(
+        parallel,
+        [
+            _task(_explore, tensor, plan, start, None if number in FULL_SPACE_STARTS else core)
+            for number, start in enumerate(starts)
+        ],
+    )[0][0]
     promising = _distinct_best(explored)
-    refined = parallel(_task(_refine, tensor, plan, explored[number]) for number in promising)
+    exploring = time.monotonic() - began
+    (refined, held_out), (refining, folding) = _run(
+        parallel,
+        [_task(_refine, tensor, plan, explored[number]) for number in promising],
+        waiting.folds if waiting is not None else [],
+    )
     fits = dict(enumerate(explored)) | dict(zip(promising, refined, strict=True))
-    return tuple(fits[number] for number in numbers)
+    return tuple(fits[number] for number in numbers), held_out, (exploring + refining, folding)
+
+
+def _fold_tasks(tensor: Tensor, plan: Plan, folds: Sequence[Fold], full: CPModel) -> list[Any]:
+    return [_task(_fit_fold, tensor, plan, fold, full, number) for number, fold in enumerate(folds)]
 
 
 def _distinct_best(fits: Sequence[Fit]) -> list[int]:
@@ -343,7 +382,19 @@ def _task(function: Callable[..., Any], *arguments: Any) -> Any:
     return delayed(_single_threaded)(os.getpid(), function, *arguments)
 
 
-def _single_threaded(parent: int, function: Callable[..., Any], *arguments: Any) -> Any:
-    """Call `function` with one BLAS thread; in the process that set up the work that is already so."""
+def _single_threaded(parent: int, function: Callable[..., Any], *arguments: Any) -> tuple[Any, float]:
+    """Call `function` with one BLAS thread, as the process that set up the work has already; return its seconds too."""
+    began = time.monotonic()
     with nullcontext() if os.getpid() == parent else threadpool_limits(limits=1, user_api="blas"):
-        return function(*arguments)
+        return function(*arguments), time.monotonic() - began
+
+
+def _run(parallel: Parallel, *groups: Sequence[Any]) -> tuple[list[list[Any]], list[float]]:
+    """Run groups of tasks as one; return the results of each and its share of the seconds."""
+    began = time.monotonic()
+    outcomes = iter(parallel(task for group in groups for task in group))
+    done = [[next(outcomes) for _ in group] for group in groups]
+    took = time.monotonic() - began
+    busy = [sum(seconds for _, seconds in group) for group in done]
+    shares = [took * part / sum(busy) if part else 0.0 for part in busy]
+    return [[result for result, _ in group] for group in done], shares

@@ -23,7 +23,7 @@ from cases import Array, Shape
 from measure import alternating, say, seconds_per_sweep, short
 
 import autoten
-from autoten._dense_kernels import contract_last, mttkrp_last
+from autoten._dense_kernels import READ_AHEAD_BYTES, contract_last, mttkrp_last
 from autoten.io import as_tensor
 
 # Sweeps from the same start after which losses are compared: plain, and with cells missing from near the solution.
@@ -54,6 +54,7 @@ class Grid:
     products: tuple[Shape, ...]
     product_ranks: tuple[int, ...]
     bandwidth_bytes: int
+    dgemm_size: int
     repeats: int
 
 
@@ -71,6 +72,7 @@ FULL = Grid(
     products=((100, 100, 100), (200, 200, 200)),
     product_ranks=(2, 4, 5, 8, 10, 16, 20, 32),
     bandwidth_bytes=2**29,
+    dgemm_size=1500,
     repeats=7,
 )
 SMOKE = Grid(
@@ -81,6 +83,7 @@ SMOKE = Grid(
     products=((12, 11, 10),),
     product_ranks=(2, 5),
     bandwidth_bytes=2**20,
+    dgemm_size=100,
     repeats=2,
 )
 
@@ -89,12 +92,18 @@ def run(grid: Grid) -> dict[str, Any]:
     """Measure everything; ratios are rival / ours."""
     bandwidth = read_bandwidth(grid.bandwidth_bytes, grid.repeats)
     dense = [dense_sweep(case, rank, grid.repeats) for case in grid.dense for rank in case.ranks]
+    dgemm = dgemm_rate(grid.dgemm_size, grid.repeats)
     for row in dense:
-        # A sweep reads X twice.
-        limit = 2 * 8 * float(np.prod(row["shape"])) / bandwidth
-        row["share_of_two_reads"] = limit / row["seconds"]["ours"]
+        # A sweep reads X twice, and multiplies and adds every cell with every component each time.
+        size = float(np.prod(row["shape"]))
+        two_reads, arithmetic = 2 * 8 * size / bandwidth, 4 * size * row["rank"] / dgemm
+        limit = max(arithmetic, two_reads if 8 * size > READ_AHEAD_BYTES else 0.0)
+        row["share_of_two_reads"] = two_reads / row["seconds"]["ours"]
+        row["share_of_limit"] = limit / row["seconds"]["ours"]
+        row["largest_ratio"] = {name: row["seconds"][name] / limit for name in row["ratio"]}
     return {
         "bandwidth_bytes_per_second": bandwidth,
+        "dgemm_flops_per_second": dgemm,
         "dense_sweeps": dense,
         "masked_sweeps": [
             masked_sweep(case, rank, missing, grid.repeats)
@@ -117,6 +126,14 @@ def read_bandwidth(n_bytes: int, repeats: int) -> float:
     seconds = alternating({"sum": x.sum, "dot": lambda: x @ x}, repeats)
     say(f"read {n_bytes / 1e6:.0f} MB:", *(f"{name} {n_bytes / s / 1e9:.1f} GB/s" for name, s in seconds.items()))
     return n_bytes / min(seconds.values())
+
+
+def dgemm_rate(size: int, repeats: int) -> float:
+    """Return the floating-point operations a second of a square matrix product by BLAS: what arithmetic can reach."""
+    a = np.random.default_rng(0).standard_normal((size, size))
+    rate = 2.0 * size**3 / alternating({"dgemm": lambda: a @ a}, repeats)["dgemm"]
+    say(f"dgemm: {rate / 1e9:.1f} GF/s")
+    return rate
 
 
 def dense_sweep(case: Case, rank: int, repeats: int) -> dict[str, Any]:

@@ -101,6 +101,8 @@ class Grid:
     profiles: tuple[Job, ...]
     parallel: tuple[Job, ...]
     parallel_seconds: float
+    limited: Job
+    max_time: float
     process_ranks: str
     repeats: int
     cold: bool
@@ -112,6 +114,8 @@ FULL = Grid(
     profiles=(Job(cases.AMINO_ACIDS, 8), Job((100, 100, 100), 8), Job((200, 200, 200), 8)),
     parallel=(Job((60, 60, 60), 15), Job((100, 100, 100), 10), Job((100, 100, 100), 20), Job((200, 200, 200), 15)),
     parallel_seconds=PARALLEL_SECONDS,
+    limited=Job((100, 100, 100), 30),
+    max_time=2.0,
     process_ranks="range(1, 7)",
     repeats=5,
     cold=True,
@@ -122,6 +126,8 @@ SMOKE = Grid(
     profiles=(Job((12, 11, 10), 2),),
     parallel=(Job((12, 11, 10), 2),),
     parallel_seconds=0.0,
+    limited=Job((12, 11, 10), 30),
+    max_time=0.5,
     process_ranks="range(1, 3), n_starts=2, n_folds=2",
     repeats=1,
     cold=False,
@@ -138,6 +144,7 @@ def run(grid: Grid) -> dict[str, Any]:
         "holdouts": [holdout(case) for case in grid.folds],
         "profiles": [profile(job) for job in grid.profiles],
         "parallel": parallel(grid.parallel, grid.parallel_seconds),
+        "time_limit": time_limit(grid.limited, grid.max_time),
         "processes": processes(grid.process_ranks, grid.repeats, grid.cold),
     }
 
@@ -362,6 +369,28 @@ def parallel(jobs: Sequence[Job], at_least: float) -> dict[str, Any]:
         "speed_up": seconds["1"] / seconds["2"],
         "long_enough": serially > at_least,
         "gate": bool(same),
+    }
+
+
+def time_limit(job: Job, max_time: float) -> dict[str, Any]:
+    """Return by how much an estimate that cannot finish in time overruns; median of three."""
+    X, _ = cases.data(job.shape)
+    done: list[autoten.RankEstimate] = []
+
+    def limited() -> None:
+        done.append(autoten.estimate_rank(X, range(1, job.ranks + 1), random_state=0, max_time=max_time))
+
+    seconds = alternating({"estimate": limited}, 3, time.perf_counter, warm=False)["estimate"]
+    overrun = max(seconds / max_time - 1.0, 0.0)
+    say(f"max_time {max_time:g} s: {short(seconds)}, {len(done[-1].table) - 1} ranks done")
+    return {
+        "shape": list(job.shape),
+        "ranks": job.ranks,
+        "max_time": max_time,
+        "seconds": seconds,
+        "overrun": overrun,
+        "done": int(done[-1].table.ranks[-1]),
+        "gate": not any(answer.table.complete for answer in done),
     }
 
 

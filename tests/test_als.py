@@ -92,7 +92,8 @@ def test_imputing_once_a_sweep_or_once_a_mode_ends_in_the_same_fit(missing):
         X = noisy_tensor(shape, 2, missing=missing)
         start = fit_parafac(np.nan_to_num(X), 2, random_state=0).model
         short, plain = (ALS(tol=1e-10).fit(each, start) for each in (as_tensor(X), ByOperations(as_tensor(X))))
-        assert short.converged and plain.converged
+        assert short.converged
+        assert plain.converged
         assert short.loss == pytest.approx(plain.loss, rel=1e-8)
         assert factor_match_score(short.model, plain.model) > 1 - 1e-6
 

@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from autoten import ALS, Blocks, CPModel, RandomElements, RandomFibres, estimate_rank, fit_parafac
-from autoten.fitting import Plan, fit_ranks
+from autoten.datasets import collinear_factors, gaussian_factors, make_cp_tensor, white_noise
+from autoten.fitting import DRAW_FOLDS, Plan, fit_ranks
 from autoten.io import as_tensor
 from autoten.scores.heldout import heldout_scores, relative_error
 
@@ -433,3 +434,32 @@ def test_folds_of_any_small_tensor_are_in_order(shape, share, n_folds, seed, kin
         training = fold.training(tensor)
         assert 0 < training.n_observed <= tensor.n_observed - len(fold.cells)
         assert isinstance(fold.complete(tensor, draw_model(training.shape, 1)), CPModel)
+
+
+# ------------------------------------------------------------------------------------------------ warm starts and leaks
+
+
+@pytest.mark.parametrize(
+    ("missing", "factors"),
+    [(0.0, gaussian_factors), (0.4, gaussian_factors), (0.6, gaussian_factors), (0.0, collinear_factors(0.9))],
+    ids=["complete", "40 % missing", "60 % missing", "correlation 0.9"],
+)
+def test_a_warm_start_leaves_no_memory_of_the_cells_that_a_fold_must_not_know(missing, factors):
+    """Five hundred sweeps more change the mean held-out error by less than a tenth of the paired standard error."""
+    X = make_cp_tensor((20, 21, 22), 3, factors=factors, noise=white_noise(10.0), random_state=5).X
+    tensor = as_tensor(with_holes(X, missing))
+    ranks = range(1, 6)
+    plan = Plan(ALS(), RandomElements(0.1), n_starts=5, n_folds=5, entropy=0)
+    folds = plan.holdout.folds(tensor, plan.n_folds, plan.rng(DRAW_FOLDS))
+    longer = ALS(max_iter=500, tol=1e-300)
+    errors, settled = [], []
+    for fits in list(fit_ranks(tensor, ranks, plan))[1:]:
+        more = [longer.fit(fold.training(tensor), fit.model).model for fold, fit in zip(folds, fits.folds, strict=True)]
+        errors.append([relative_error(tensor, fit.model, fit.cells) for fit in fits.folds])
+        settled.append([relative_error(tensor, m, fit.cells) for m, fit in zip(more, fits.folds, strict=True)])
+    errors, settled = np.array(errors), np.array(settled)
+    paired_errors = np.diff(settled, axis=0).std(axis=1, ddof=1) / np.sqrt(plan.n_folds)
+    leaks = np.abs(np.mean(errors - settled, axis=1))
+    # Each rank against the neighbour from which it is told apart least easily.
+    nearest = np.minimum(np.r_[paired_errors, np.inf], np.r_[np.inf, paired_errors])
+    assert (leaks < 0.1 * nearest).all()

@@ -92,9 +92,7 @@ class ALS:
         # The Gram-based losses round at 1e-15 of the sum of squares; the residuals themselves do not.
         return Fit(model.normalized(), squared_error / norm_squared, len(history), settled, history)
 
-    def _any_tensor(
-        self, tensor: Tensor, start: CPModel, max_iter: int, deadline: float
-    ) -> _Fitted:
+    def _any_tensor(self, tensor: Tensor, start: CPModel, max_iter: int, deadline: float) -> _Fitted:
         """Fit by the operations of the tensor protocol."""
         equations = tensor.normal_equations()
         now = earlier = _Iterate(start.weights, list(start.factors))
@@ -122,9 +120,7 @@ class ALS:
         model = CPModel(now.weights, tuple(now.factors))
         return model, losses[:done], settled, tensor.squared_error(model.folded())
 
-    def _dense_tensor(
-        self, tensor: Tensor, start: CPModel, max_iter: int, deadline: float
-    ) -> _Fitted | None:
+    def _dense_tensor(self, tensor: Tensor, start: CPModel, max_iter: int, deadline: float) -> _Fitted | None:
         """Do the same in one compiled loop, called for a bounded time at once; None where that does not suit."""
         dense = tensor.dense_rows()
         if dense is None:

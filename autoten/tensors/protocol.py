@@ -33,8 +33,8 @@ class DenseRows(NamedTuple):
     """A dense tensor as the matrix that the compiled loop works on.
 
     `sink` is a writable view of the memory of `rows`, for the values at the hidden cells: in row l those of the columns
-    ``cell_columns[cell_starts[l] : cell_starts[l + 1]]``. Where nothing is hidden the three are empty, and `rows` is the
-    data themselves.
+    ``cell_columns[cell_starts[l] : cell_starts[l + 1]]``. Where nothing is hidden the three are empty, and `rows` is
+    the data themselves.
     """
 
     rows: Array
