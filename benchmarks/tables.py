@@ -107,8 +107,8 @@ def sweeps(results: Row) -> list[str]:
     read, compute = results["bandwidth_bytes_per_second"] / 1e9, results["dgemm_flops_per_second"] / 1e9
     limit = (
         f"One thread reads {read:.1f} GB/s here (the sum of a big array) and does {compute:.1f} GF/s (dgemm, 1500²). "
-        "The limit of a sweep is 4 operations per cell and component at that rate or, where X does not fit the cache, two "
-        "reads of X in float64, whichever takes longer."
+        "The limit of a sweep is 4 operations per cell and component at that rate or, where X does not fit the cache, "
+        "two reads of X in float64, whichever takes longer."
     )
     return [*table(head, rows), "", limit]
 

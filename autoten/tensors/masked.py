@@ -44,7 +44,6 @@ class MaskedTensor:
     def __init__(self, base: DenseTensor, hidden: Cells) -> None:
         self.base = base
         self.hidden = hidden
-        self.base_values = base.values_at(hidden)
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -62,6 +61,11 @@ class MaskedTensor:
     def hidden_share(self) -> float:
         """Share of the cells that are hidden, in [0, 1]."""
         return len(self.hidden) / prod(self.shape)
+
+    @cached_property
+    def base_values(self) -> Array:
+        """What the base holds at hidden cells."""
+        return self.base.values_at(self.hidden)
 
     @cached_property
     def norm_squared(self) -> float:
