@@ -198,7 +198,7 @@ def one_sweep(  # type: ignore[no-untyped-def]
         explained = update_mode(factors, weights, lengths, offsets, mode, rhs, gram, lower)
         if cell_columns.size == 0 and norm_squared - explained > limit:
             return np.inf
-    fill_leading(factors, lengths, offsets, scratch, leading)
+    fill_leading(factors, lengths, offsets, leading)
     explained = update_mode(factors, weights, lengths, offsets, last, mttkrp_last(rows, leading), gram, lower)
     filled = model_at_cells(cell_starts, cell_columns, factors, weights, offsets, leading, sink, model)
     return norm_squared + filled - explained
@@ -243,7 +243,7 @@ def als_sweeps(  # type: ignore[no-untyped-def]
     lower = np.zeros((rank, rank))
     rounding = ROUNDING * norm_squared
     if begin == 0:
-        fill_leading(factors, lengths, offsets, scratch, leading)
+        fill_leading(factors, lengths, offsets, leading)
         model_at_cells(cell_starts, cell_columns, factors, weights, offsets, leading, sink, model)
         model_before[:] = model
         fill(cell_starts, cell_columns, model, model_before, 0.0, sink)
@@ -304,7 +304,7 @@ def residual_error(rows, sink, cell_starts, cell_columns, lengths, offsets, fact
     A wild prediction there cancels before it is squared.
     """
     leading = np.empty((rows.shape[0], factors.shape[0]))
-    fill_leading(factors, lengths, offsets, np.empty(rows.shape[0]), leading)
+    fill_leading(factors, lengths, offsets, leading)
     model = np.empty(cell_columns.size)
     model_at_cells(cell_starts, cell_columns, factors, weights, offsets, leading, sink, model)
     fill(cell_starts, cell_columns, model, model, 0.0, sink)

@@ -48,13 +48,24 @@ def kronecker(component, lengths, offsets, first, end, out):  # type: ignore[no-
 
 
 @compiled
-def fill_leading(factors, lengths, offsets, scratch, out):  # type: ignore[no-untyped-def]
-    """out[l, r] = the Khatri-Rao product of every factor but the last."""
-    n_rows, rank = out.shape
-    for r in range(rank):
-        kronecker(factors[r], lengths, offsets, 0, lengths.size - 1, scratch)
-        for row in range(n_rows):
-            out[row, r] = scratch[row]
+def fill_leading(factors, lengths, offsets, out):  # type: ignore[no-untyped-def]
+    """out[l, r] = the Khatri-Rao product of every factor but the last, written row by row."""
+    rank = out.shape[1]
+    by_row = np.ascontiguousarray(factors[:, : offsets[lengths.size - 1]].T)
+    here = np.empty(rank)
+    out[0] = 1.0
+    size = 1
+    for n in range(lengths.size - 1):
+        # From the back, so that a row is read before it is overwritten.
+        for p in range(size - 1, -1, -1):
+            for r in range(rank):
+                here[r] = out[p, r]
+            for i in range(lengths[n] - 1, -1, -1):
+                row = out[p * lengths[n] + i]
+                factor = by_row[offsets[n] + i]
+                for r in range(rank):
+                    row[r] = here[r] * factor[r]
+        size *= lengths[n]
 
 
 @compiled
