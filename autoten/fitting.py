@@ -43,7 +43,11 @@ FULL_SPACE_STARTS = (0,)
 
 # One stream of random numbers per purpose, keyed by (purpose, rank, number): no count of workers, ranks or folds
 # changes another number.
-START, FOLD, DRAW_FOLDS, RESAMPLE = range(4)
+START, FOLD, DRAW_FOLDS, RESAMPLE, SIGNS = range(5)
+
+# Rank-one fits to the data and to copies with random signs: so many copies, so many sweeps each.
+N_COPIES = 5
+RANK_ONE_SWEEPS = 20
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,12 +61,16 @@ class FoldFit:
 
 @dataclass(frozen=True, eq=False)
 class RankFits:
-    """All fits of one rank. Lives until its scores are taken; of the models only the best one's is kept."""
+    """All fits of one rank. Lives until its scores are taken; of the models only the best one's is kept.
+
+    Rank 0 brings `rank_one` along: a quick rank-one fit of the data, then of copies with random signs.
+    """
 
     rank: int
     starts: tuple[Fit, ...]
     folds: tuple[FoldFit, ...]
     seconds: dict[str, float]
+    rank_one: tuple[Fit, ...] = ()
 
     @property
     def best(self) -> Fit:
@@ -222,11 +230,14 @@ def fit_ranks(
     """
     folds = plan.holdout.folds(tensor, plan.n_folds, plan.rng(DRAW_FOLDS))
     null = plan.solver.fit(tensor, _empty(tensor))
-    yield RankFits(0, (null,), tuple(FoldFit(null.model, fold.cells, True) for fold in folds), {})
     subspaces = Subspaces(tensor)
     best, unasked = null, 0.0
     waiting: _Waiting | None = None
     with threadpool_limits(limits=1, user_api="blas"), Parallel(n_jobs=plan.n_jobs, prefer="threads") as parallel:
+        numbers = range(N_COPIES + 1)
+        ((rank_one,), (spent,)) = _run(parallel, [_task(_fit_rank_one, tensor, plan, number) for number in numbers])
+        empty = tuple(FoldFit(null.model, fold.cells, True) for fold in folds)
+        yield RankFits(0, (null,), empty, {"starts": spent}, tuple(rank_one))
         for rank in range(1, max(ranks) + 1):
             starts, held_out, seconds = _fit_starts(parallel, tensor, subspaces, plan, rank, best.model, waiting)
             on_fit(len(starts) + len(held_out))
@@ -322,6 +333,17 @@ def _fit_starts(
     )
     fits = dict(enumerate(explored)) | dict(zip(promising, refined, strict=True))
     return tuple(fits[number] for number in numbers), held_out, (exploring + refining, folding)
+
+
+def _fit_rank_one(tensor: Tensor, plan: Plan, number: int) -> Fit:
+    """Return a quick rank-one fit: of the data for number 0, else of a copy of them with random signs.
+
+    All from the spectral start: under noise alone data and copies are then exchangeable, and so are the fits.
+    """
+    rng = plan.rng(SIGNS, number)
+    copy = tensor.with_random_signs(rng) if number else tensor
+    start = make_start(1, Subspaces(copy).bases, 1, _empty(copy), rng)
+    return plan.solver.fit(copy, start, max_iter=RANK_ONE_SWEEPS, deadline=plan.deadline)
 
 
 def _fold_tasks(tensor: Tensor, plan: Plan, folds: Sequence[Fold], full: CPModel) -> list[Any]:

@@ -60,9 +60,10 @@ class RankTable:
     -----
     The scores that `estimate_rank` writes:
 
-    ==========================  ==========  ==================================================================
+    ==========================  ==========  =======================================================================
     name                        replicates  meaning
-    ==========================  ==========  ==================================================================
+    ==========================  ==========  =======================================================================
+    null_excess                 copies      at rank 0: log ratio of what one component explains, data to random signs
     fit                         1           explained share of the observed sum of squares, best start
     loss_starts                 starts      1 - fit of every start
     converged_starts            starts      1 where the start converged, else 0
@@ -75,7 +76,7 @@ class RankTable:
     stability_folds             folds       factor match score, full fit against the fit of the fold
     stability_starts            starts      factor match score, best start against the other good starts
     opposition                  1           smallest congruence of two components, near -1 = degenerate
-    ==========================  ==========  ==================================================================
+    ==========================  ==========  =======================================================================
 
     Examples
     --------

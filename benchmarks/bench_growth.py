@@ -14,12 +14,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import cases
 import matplotlib as mpl
 import measure
 import neighbours
 import numpy as np
 import ours
+import timed
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from measure import alternating, say, seconds_per_sweep, short
@@ -76,7 +76,7 @@ def by_side(grid: Grid) -> dict[str, Any]:
     """Return how a sweep and a whole estimate grow with the side of a cube."""
     rows = []
     for side in grid.sides:
-        X = cases.noisy_cp((side,) * 3).X
+        X = timed.noisy_cp((side,) * 3).X
         whole = alternating({"whole estimate": partial(_estimate, X, grid.rank + 1)}, grid.repeats, warm=False)
         rows.append(_sweeps(side, grid.rank, grid.repeats) | whole)
         _report("side", side, rows[-1])
@@ -90,29 +90,29 @@ def by_rank(grid: Grid) -> dict[str, Any]:
     for rank in grid.ranks:
         rows.append(_sweeps(grid.side, rank, grid.repeats))
         _report("rank", rank, rows[-1])
-    return panel("rank R", f"{cases.label((grid.side,) * 3)}", grid.ranks, rows)
+    return panel("rank R", f"{timed.label((grid.side,) * 3)}", grid.ranks, rows)
 
 
 def by_number_of_ranks(grid: Grid) -> dict[str, Any]:
     """Return how a whole estimate grows with the number of candidate ranks."""
-    X = cases.noisy_cp((grid.estimate_side,) * 3).X
+    X = timed.noisy_cp((grid.estimate_side,) * 3).X
     rows = []
     for largest in grid.largest_ranks:
         rows.append(alternating({"whole estimate": partial(_estimate, X, largest)}, grid.repeats, warm=False))
         _report("ranks 1 to", largest, rows[-1])
-    return panel("number of ranks 1..n", cases.label(X.shape), grid.largest_ranks, rows)
+    return panel("number of ranks 1..n", timed.label(X.shape), grid.largest_ranks, rows)
 
 
 def by_number_of_folds(grid: Grid) -> dict[str, Any]:
     """Return how a whole estimate grows with the number of folds."""
-    X = cases.noisy_cp((grid.estimate_side,) * 3).X
+    X = timed.noisy_cp((grid.estimate_side,) * 3).X
     ranks = grid.rank + 1
     rows = []
     for folds in grid.folds:
         whole = {"whole estimate": partial(_estimate, X, ranks, folds)}
         rows.append(alternating(whole, grid.repeats, warm=False))
         _report("folds", folds, rows[-1])
-    return panel("number of folds", f"{cases.label(X.shape)}, ranks 1-{ranks}", grid.folds, rows)
+    return panel("number of folds", f"{timed.label(X.shape)}, ranks 1-{ranks}", grid.folds, rows)
 
 
 def panel(name: str, title: str, sizes: Sequence[int], rows: Sequence[dict[str, float]]) -> dict[str, Any]:
@@ -128,16 +128,16 @@ def slope(sizes: Sequence[float], seconds: Sequence[float]) -> float:
 
 
 def _sweeps(side: int, rank: int, repeats: int) -> dict[str, float]:
-    X = cases.noise((side,) * 3)
+    X = timed.noise((side,) * 3)
     sweeps = int(np.clip(SWEEP_CELLS / X.size, FEWEST_SWEEPS, MOST_SWEEPS))
     runs = {
-        "one sweep": ours.sweeps_over(as_tensor(X), cases.factors(X.shape, rank)),
+        "one sweep": ours.sweeps_over(as_tensor(X), timed.factors(X.shape, rank)),
         "one sweep, tensorly": lambda n_sweeps: neighbours.tensorly_parafac(X, rank, n_sweeps, tol=0.0),
     }
     return seconds_per_sweep(runs, sweeps, repeats)
 
 
-def _estimate(X: cases.Array, largest: int, folds: int = 5) -> autoten.RankEstimate:
+def _estimate(X: timed.Array, largest: int, folds: int = 5) -> autoten.RankEstimate:
     return autoten.estimate_rank(X, range(1, largest + 1), n_folds=folds, random_state=0)
 
 

@@ -14,13 +14,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-import cases
 import measure
 import neighbours
 import numpy as np
 import ours
-from cases import Array, Shape
+import timed
 from measure import alternating, say, seconds_per_sweep, short
+from timed import Array, Shape
 
 import autoten
 from autoten._dense_kernels import READ_AHEAD_BYTES, contract_last, mttkrp_last
@@ -63,7 +63,7 @@ FULL = Grid(
         Case((100, 100, 100), (5, 10, 20), sweeps=20, float32=True),
         Case((200, 200, 200), (5, 10, 20), sweeps=5, float32=True, pyttb=True),
         Case((60, 60, 60, 60), (10,), sweeps=5),
-        Case(cases.AMINO_ACIDS, (4,), sweeps=150),
+        Case(timed.AMINO_ACIDS, (4,), sweeps=150),
         Case((50, 50, 50), (5,), sweeps=80),
     ),
     masked=(Case((100, 100, 100), (5,), sweeps=10),),
@@ -138,8 +138,8 @@ def dgemm_rate(size: int, repeats: int) -> float:
 
 def dense_sweep(case: Case, rank: int, repeats: int) -> dict[str, Any]:
     """Time one sweep over a complete tensor."""
-    X = cases.noise(case.shape)
-    factors = cases.factors(case.shape, rank)
+    X = timed.noise(case.shape)
+    factors = timed.factors(case.shape, rank)
     runs: dict[str, Callable[[int], Any]] = {
         "ours": ours.sweeps_over(as_tensor(X), factors),
         "tensorly": lambda sweeps: neighbours.tensorly_parafac(X, rank, sweeps, tol=0.0),
@@ -165,18 +165,18 @@ def _loss_difference(X: Array, factors: list[Array]) -> float:
 
 def masked_sweep(case: Case, rank: int, missing: float, repeats: int) -> dict[str, Any]:
     """Time one sweep with cells missing at random."""
-    observed = cases.observed(case.shape, missing)
-    X = neighbours.hidden_as_zero(cases.noise(case.shape), observed)
+    observed = timed.observed(case.shape, missing)
+    X = neighbours.hidden_as_zero(timed.noise(case.shape), observed)
     runs = {
-        "ours": ours.sweeps_over(as_tensor(autoten.masked(X, observed)), cases.factors(case.shape, rank)),
+        "ours": ours.sweeps_over(as_tensor(autoten.masked(X, observed)), timed.factors(case.shape, rank)),
         "tensorly": lambda sweeps: neighbours.tensorly_masked(X, observed, rank, sweeps, tol=0.0),
     }
     row = _row(case.shape, rank, seconds_per_sweep(runs, case.sweeps, repeats)) | {"missing": missing}
 
-    drawn = cases.noisy_cp(case.shape, rank)
+    drawn = timed.noisy_cp(case.shape, rank)
     X = neighbours.hidden_as_zero(drawn.X, observed)
     tensor = as_tensor(autoten.masked(X, observed))
-    near = [A + NEAR * B for A, B in zip(drawn.model.folded(), cases.factors(case.shape, rank), strict=True)]
+    near = [A + NEAR * B for A, B in zip(drawn.model.folded(), timed.factors(case.shape, rank), strict=True)]
     mine = ours.plain_als(tensor, near, COMPARED_MASKED_SWEEPS).loss
     theirs = ours.loss_of(tensor, neighbours.tensorly_masked_from(X, observed, near, COMPARED_MASKED_SWEEPS))
     row["loss_excess"] = mine / theirs - 1.0
@@ -186,7 +186,7 @@ def masked_sweep(case: Case, rank: int, missing: float, repeats: int) -> dict[st
 
 def core_consistency(case: Case, rank: int, repeats: int) -> dict[str, Any]:
     """Time core consistency of the true model, from array to number."""
-    drawn = cases.noisy_cp(case.shape, rank)
+    drawn = timed.noisy_cp(case.shape, rank)
     X, (weights, factors) = drawn.X, drawn.model.normalized()
     runs = {
         "ours": lambda: autoten.core_consistency(X, (weights, factors)),
@@ -204,7 +204,7 @@ def products(shape: Shape, rank: int, repeats: int) -> list[dict[str, Any]]:
     X as a matrix (rows, last mode) times the last factor, and its transpose times the Khatri-Rao product of the others;
     BLAS with the components first in the result (R, rows) and last.
     """
-    rows = cases.noise(shape).reshape(-1, shape[-1])
+    rows = timed.noise(shape).reshape(-1, shape[-1])
     rows.flags.writeable = False  # as our kernels always get it
     n_rows, length = rows.shape
     last = np.random.default_rng(0).standard_normal((rank, length))
@@ -246,7 +246,7 @@ def _row(shape: Shape, rank: int, seconds: dict[str, float]) -> dict[str, Any]:
 
 def _report(what: str, row: dict[str, Any]) -> None:
     seconds = ", ".join(f"{name} {short(value)}" for name, value in row["seconds"].items())
-    say(f"{what} {cases.label(tuple(row['shape']))} R {row['rank']}: {seconds}")
+    say(f"{what} {timed.label(tuple(row['shape']))} R {row['rank']}: {seconds}")
 
 
 if __name__ == "__main__":

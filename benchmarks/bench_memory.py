@@ -21,11 +21,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import cases
 import measure
 import numpy as np
-from cases import Array, Shape
+import timed
 from measure import say
+from timed import Array, Shape
 
 import autoten
 from autoten import ALS
@@ -66,7 +66,7 @@ def _row(shape: Shape, path: str, what: str, rank: int, workers: int, task: Call
     size = 8 * int(np.prod(shape))
     row = {"what": what, "rank": rank, "workers": workers, "bytes": extra, "share_per_worker": extra / size / workers}
     say(
-        f"{what} {cases.label(shape)} R {rank}, {workers} workers: {extra / 1e6:.1f} MB beyond X of {size / 1e6:.0f} MB"
+        f"{what} {timed.label(shape)} R {rank}, {workers} workers: {extra / 1e6:.1f} MB beyond X of {size / 1e6:.0f} MB"
     )
     return row
 
@@ -77,13 +77,13 @@ def _in_a_child(function: Callable[..., Any], *arguments: Any) -> Any:
 
 
 def _save(path: str, shape: Shape) -> None:
-    np.save(path, cases.noisy_cp(shape).X)
+    np.save(path, timed.noisy_cp(shape).X)
 
 
 def extra_memory(path: str, task: Callable[[Array, int, int], Any], rank: int, workers: int) -> int:
     """Return the bytes that `task` needs at its peak beyond what is resident before it."""
     with measure.one_thread():
-        task(cases.noisy_cp((12, 11, 10)).X, min(rank, 3), workers)
+        task(timed.noisy_cp((12, 11, 10)).X, min(rank, 3), workers)
         X = np.load(path)
         _forget_peak()
         before = _resident()
@@ -92,7 +92,7 @@ def extra_memory(path: str, task: Callable[[Array, int, int], Any], rank: int, w
 
 
 def _core_consistency(X: Array, rank: int, workers: int) -> None:
-    autoten.core_consistency(X, (np.ones(rank), cases.factors(X.shape, rank)))
+    autoten.core_consistency(X, (np.ones(rank), timed.factors(X.shape, rank)))
 
 
 def _rank_sweep(X: Array, rank: int, workers: int) -> None:

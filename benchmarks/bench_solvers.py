@@ -25,13 +25,13 @@ from functools import partial
 from resource import RUSAGE_CHILDREN, getrusage
 from typing import Any
 
-import cases
 import measure
 import neighbours
 import numpy as np
 import ours
-from cases import Array, Shape
+import timed
 from measure import alternating, say, seconds_of, short
+from timed import Array, Shape
 
 import autoten
 from autoten import ALS, RandomElements
@@ -109,9 +109,9 @@ class Grid:
 
 
 FULL = Grid(
-    sweeps=(Sweep(cases.AMINO_ACIDS), Sweep((100, 100, 100)), Sweep((200, 200, 200))),
-    folds=(Folds(cases.AMINO_ACIDS), Folds((40, 40, 40))),
-    profiles=(Job(cases.AMINO_ACIDS, 8), Job((100, 100, 100), 8), Job((200, 200, 200), 8)),
+    sweeps=(Sweep(timed.AMINO_ACIDS), Sweep((100, 100, 100)), Sweep((200, 200, 200))),
+    folds=(Folds(timed.AMINO_ACIDS), Folds((40, 40, 40))),
+    profiles=(Job(timed.AMINO_ACIDS, 8), Job((100, 100, 100), 8), Job((200, 200, 200), 8)),
     parallel=(Job((60, 60, 60), 15), Job((100, 100, 100), 10), Job((100, 100, 100), 20), Job((200, 200, 200), 15)),
     parallel_seconds=PARALLEL_SECONDS,
     limited=Job((100, 100, 100), 30),
@@ -189,7 +189,7 @@ class TensorlyLoop:
 
 def rank_sweep(case: Sweep) -> dict[str, Any]:
     """Time the sweep: ours three times, before, amid and after the rival's fits."""
-    X, true_rank = cases.data(case.shape)
+    X, true_rank = timed.data(case.shape)
     ranks = range(1, case.ranks + 1)
     whole = [(rank, start) for rank in ranks for start in range(case.n_starts)]
     probe = [(rank, start) for rank in case.timed_ranks for start in range(case.timed_starts)]
@@ -221,7 +221,7 @@ def rank_sweep(case: Sweep) -> dict[str, Any]:
         "rival_failures": loop.failed,
     } | _quality(X, true_rank, {rank: fits[rank].best.model for rank in ranks}, loop)
     say(
-        f"rank sweep {cases.label(case.shape)}: ours {short(seconds['ours'])}, tensorly {short(theirs)}"
+        f"rank sweep {timed.label(case.shape)}: ours {short(seconds['ours'])}, tensorly {short(theirs)}"
         f"{' (scaled)' if scaled else ''}, ratio {row['ratio']:.1f}, worst excess of loss {row['loss_excess']:.1e}, "
         f"core consistency within {row['core_consistency_difference']:.2g}"
     )
@@ -260,7 +260,7 @@ def holdout(case: Folds) -> dict[str, Any]:
 
     Ours start from the full fits, so the ratio with these counted is given too.
     """
-    X, true_rank = cases.data(case.shape)
+    X, true_rank = timed.data(case.shape)
     ranks = range(1, case.ranks + 1)
     tensor = as_tensor(X)
     folds = HOLDOUT.folds(tensor, case.n_folds, Plan(SOLVER, HOLDOUT, case.n_starts, case.n_folds, 0).rng(DRAW_FOLDS))
@@ -307,7 +307,7 @@ def holdout(case: Folds) -> dict[str, Any]:
         "gate": smallest["ours"] <= smallest["tensorly"] * (1.0 + LOSS_TOLERANCE),
     }
     say(
-        f"hold-out {cases.label(case.shape)}: ours {short(seconds['ours'])} (with the full fits "
+        f"hold-out {timed.label(case.shape)}: ours {short(seconds['ours'])} (with the full fits "
         f"{short(seconds['with_folds'])}), tensorly {short(seconds['tensorly'])}, minimum at rank {minimum}"
     )
     return row
@@ -328,7 +328,7 @@ def estimate(X: Array, ranks: int, n_jobs: int = 1) -> autoten.RankEstimate:
 
 def profile(job: Job) -> dict[str, Any]:
     """Return what share of an estimate is spent outside the fits."""
-    X, _ = cases.data(job.shape)
+    X, _ = timed.data(job.shape)
     timings = dict(estimate(X, job.ranks).timings)
     total = timings.pop("total")
     fits = sum(seconds for part, seconds in timings.items() if part not in BESIDE_THE_FITS)
@@ -341,16 +341,16 @@ def profile(job: Job) -> dict[str, Any]:
         "share_outside_fits": 1.0 - fits / total,
     }
     parts = ", ".join(f"{part} {100 * seconds / total:.0f} %" for part, seconds in timings.items())
-    say(f"profile {cases.label(job.shape)}, ranks 1..{job.ranks}: {short(total)}: {parts}")
+    say(f"profile {timed.label(job.shape)}, ranks 1..{job.ranks}: {short(total)}: {parts}")
     return row
 
 
 def parallel(jobs: Sequence[Job], at_least: float) -> dict[str, Any]:
     """Time one job with one and with two workers: wall clock, in turns, three times."""
     for job in jobs:
-        X, _ = cases.data(job.shape)
+        X, _ = timed.data(job.shape)
         serially = seconds_of(partial(estimate, X, job.ranks), time.perf_counter)
-        say(f"one worker {cases.label(job.shape)}, ranks 1..{job.ranks}: {short(serially)}")
+        say(f"one worker {timed.label(job.shape)}, ranks 1..{job.ranks}: {short(serially)}")
         if serially > at_least:
             break
     answers: dict[int, autoten.RankEstimate] = {}
@@ -374,7 +374,7 @@ def parallel(jobs: Sequence[Job], at_least: float) -> dict[str, Any]:
 
 def time_limit(job: Job, max_time: float) -> dict[str, Any]:
     """Return by how much an estimate that cannot finish in time overruns; median of three."""
-    X, _ = cases.data(job.shape)
+    X, _ = timed.data(job.shape)
     done: list[autoten.RankEstimate] = []
 
     def limited() -> None:

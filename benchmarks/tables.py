@@ -18,8 +18,8 @@ from typing import Any
 
 import bench_compression
 import bench_recovery
-from cases import label
 from targets import TARGETS, Results, Row, minimum_in_words, shown
+from timed import label
 
 HERE = Path(__file__).parent
 README = HERE / "README.md"

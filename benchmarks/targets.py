@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from cases import AMINO_ACIDS, Shape, label
+from timed import AMINO_ACIDS, Shape, label
 
 Results = Mapping[str, dict[str, Any]]
 Row = dict[str, Any]

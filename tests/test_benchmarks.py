@@ -10,13 +10,13 @@ import bench_growth
 import bench_kernels
 import bench_memory
 import bench_solvers
-import cases
 import machine
 import measure
 import neighbours
 import pytest
 import tables
 import targets
+import timed
 
 BENCHMARKS = measure.RESULTS.parent
 
@@ -82,18 +82,18 @@ def test_slope_is_the_exponent():
 
 
 def test_a_rival_is_scaled_over_ranks_and_starts():
-    loop = bench_solvers.TensorlyLoop(cases.noisy_cp((4, 5, 6), 2).X)
+    loop = bench_solvers.TensorlyLoop(timed.noisy_cp((4, 5, 6), 2).X)
     loop.seconds = {(1, 0): 1.0, (1, 1): 3.0, (3, 0): 6.0, (3, 1): 6.0}
     assert loop.scaled(range(1, 4), n_starts=10) == pytest.approx(10 * (2 + 4 + 6))
 
 
 def test_rivals_do_as_many_sweeps_as_asked_for(monkeypatch):
-    drawn = cases.noise((5, 6, 7))
+    drawn = timed.noise((5, 6, 7))
     seen = []
     parafac = neighbours.parafac
     monkeypatch.setattr(neighbours, "parafac", lambda *args, **kwargs: seen.append(kwargs) or parafac(*args, **kwargs))
     neighbours.tensorly_parafac(drawn, 2, 3, tol=0.0)
-    neighbours.tensorly_masked(drawn, cases.observed(drawn.shape, 0.1), 2, 4, tol=0.0)
+    neighbours.tensorly_masked(drawn, timed.observed(drawn.shape, 0.1), 2, 4, tol=0.0)
     assert [(call["n_iter_max"], call["init"], call["tol"]) for call in seen] == [
         (3, "random", 0.0),
         (4, "random", 0.0),

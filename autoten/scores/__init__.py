@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from autoten.scores.core_consistency import core_consistency_scores
 from autoten.scores.fit import fit_scores
 from autoten.scores.heldout import heldout_scores
+from autoten.scores.null import null_scores
 from autoten.scores.stability import stability_scores
 
 if TYPE_CHECKING:
@@ -19,6 +20,19 @@ if TYPE_CHECKING:
 
     Scorer = Callable[[Tensor, RankFits], Mapping[str, Any]]
 
-DEFAULT_SCORERS: tuple[Scorer, ...] = (fit_scores, core_consistency_scores, heldout_scores, stability_scores)
+DEFAULT_SCORERS: tuple[Scorer, ...] = (
+    null_scores,
+    fit_scores,
+    core_consistency_scores,
+    heldout_scores,
+    stability_scores,
+)
 
-__all__ = ["DEFAULT_SCORERS", "core_consistency_scores", "fit_scores", "heldout_scores", "stability_scores"]
+__all__ = [
+    "DEFAULT_SCORERS",
+    "core_consistency_scores",
+    "fit_scores",
+    "heldout_scores",
+    "null_scores",
+    "stability_scores",
+]

@@ -122,6 +122,12 @@ class DenseTensor:
 
         return MaskedTensor(self, cells)
 
+    def with_random_signs(self, rng: np.random.Generator) -> DenseTensor:
+        data = self.data.copy()
+        bits = np.unpackbits(np.frombuffer(rng.bytes((data.size + 7) // 8), dtype=np.uint8), count=data.size)
+        np.negative(data, out=data, where=bits.reshape(data.shape).view(bool))
+        return DenseTensor(data, self.scale)
+
     def dense_rows(self) -> DenseRows:
         no_cells = np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int32)
         return DenseRows(self.rows, np.empty((0, 0), dtype=self.data.dtype), *no_cells)

@@ -115,6 +115,9 @@ class MaskedTensor:
     def hide(self, cells: Cells) -> MaskedTensor:
         return MaskedTensor(self.base, np.union1d(self.hidden, cells))
 
+    def with_random_signs(self, rng: np.random.Generator) -> MaskedTensor:
+        return MaskedTensor(self.base.with_random_signs(rng), self.hidden)
+
     def sub(self, indices: Sequence[Array]) -> DenseTensor | MaskedTensor:
         part = self.base.sub(indices)
         positions, inside = [], np.ones(len(self.hidden), dtype=bool)

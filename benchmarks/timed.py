@@ -1,4 +1,4 @@
-"""The data that several benchmarks share."""
+"""The data that benchmarks of speed and memory share."""
 
 from __future__ import annotations
 
