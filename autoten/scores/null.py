@@ -18,10 +18,10 @@ NO_SHARE = 1e-12
 def null_scores(tensor: Tensor, fits: RankFits) -> Mapping[str, Any]:
     """Return the log ratio of what a rank-one model explains of the data to what it explains of each copy.
 
-    Parallel analysis (Horn 1965) with the signs of all cells drawn anew (Hong, Sheng & Dobriban 2020, arXiv 2012.02985):
-    a copy keeps the size of every cell, so also noise of uneven variance and outliers, and loses all structure, a mean
-    included. Near 0 where the cells are noise, independent and symmetric about zero; noise that is correlated between
-    cells looks like structure to it. Given at rank 0; NaN elsewhere and for a tensor of zeros.
+    Parallel analysis (Horn 1965) with signs drawn anew (Hong, Sheng & Dobriban 2020, arXiv 2012.02985): a copy keeps
+    the size of every cell, so also uneven variances and outliers, and loses all structure, a mean included. Near 0
+    where the cells are noise, independent and symmetric about zero; noise that is correlated between cells looks like
+    structure to it. Given at rank 0; NaN elsewhere and for a tensor of zeros.
     """
     if not fits.rank_one or tensor.norm_squared == 0.0:
         return {"null_excess": float("nan")}

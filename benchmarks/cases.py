@@ -1,0 +1,540 @@
+"""Tensors of known rank, as data: every case of the recovery suite with its shape, its rank and what hides it.
+
+    python benchmarks/cases.py        # the table of cases, and which share of draws is identifiable
+
+A case is drawn by `Case.draw(seed)`. The true rank is the number of rank-one terms of the systematic multilinear part;
+a constant counts as one, structured noise, misfit, scatter and outliers do not. The sources P1 to P10 are named where a
+generator is one that the literature uses.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, fields
+from functools import cached_property
+from math import prod
+from typing import Any, Literal, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter1d
+from scipy.optimize import linear_sum_assignment
+
+from autoten import ALS, CPModel
+from autoten.cp import congruences, is_surely_unique
+from autoten.datasets import (
+    FactorGenerator,
+    collinear_factors,
+    gaussian_factors,
+    structured_noise,
+    uniform_factors,
+    white_noise,
+)
+from autoten.io import as_tensor
+
+Array = NDArray[Any]
+Rng = np.random.Generator
+Split = Literal["development", "reported", "smoke"]
+
+# One stream of draws for each purpose; nothing is ever tuned on the reported ones.
+SEEDS: dict[Split, int] = {"development": 20261, "reported": 20262, "smoke": 20263}
+
+# A component is lost when ALS, started at the truth, ends with less congruence than this.
+KEPT = 0.9
+
+# The candidates: 1 to so many, by the number of cells and never by the truth.
+LARGEST_RANKS = ((2_500, 12), (20_000, 16))
+LARGEST_RANK = 24
+
+
+class Effect(Protocol):
+    """Something that happens to a tensor on its way to the user."""
+
+    def __call__(self, X: Array, model: CPModel, rng: Rng) -> Array:
+        """Return what becomes of X, a tensor whose systematic part is `model`."""
+
+
+# --- noise ---
+
+
+@dataclass(frozen=True)
+class White:
+    """Independent Gaussian noise at an exact signal-to-noise ratio."""
+
+    snr_db: float
+
+    def __call__(self, X: Array, model: CPModel, rng: Rng) -> Array:
+        return X + white_noise(self.snr_db)(X, rng)
+
+
+@dataclass(frozen=True)
+class WhiteOf:
+    """Independent Gaussian noise of a standard deviation (P10)."""
+
+    deviation: float
+
+    def __call__(self, X: Array, model: CPModel, rng: Rng) -> Array:
+        return X + self.deviation * rng.standard_normal(X.shape)
+
+
+@dataclass(frozen=True)
+class Structured:
+    """A hundred rank-one Gaussian terms, of a norm in units of the signal's (P3, P4)."""
+
+    ratio: float
+
+    def __call__(self, X: Array, model: CPModel, rng: Rng) -> Array:
+        return X + structured_noise(self.ratio)(X, rng)
+
+
+@dataclass(frozen=True)
+class HeavyTailed:
+    """Student's t noise."""
+
+    snr_db: float
+    freedom: float = 3.0
+
+    def __call__(self, X: Array, model: CPModel, rng: Rng) -> Array:
+        return X + _sized(rng.standard_t(self.freedom, X.shape), self.snr_db, X)
+
+
+@dataclass(frozen=True)
+class Uneven:
+    """Gaussian noise whose standard deviation differs up to tenfold between the slices of mode 0."""
+
+    snr_db: float
+
+    def __call__(self, X: Array, model: CPModel, rng: Rng) -> Array:
+        deviations = 10.0 ** rng.random((len(X), *[1] * (X.ndim - 1)))
+        return X + _sized(deviations * rng.standard_normal(X.shape), self.snr_db, X)
+
+
+@dataclass(frozen=True)
+class Autocorrelated:
+    """Gaussian noise smoothed along the last mode (standard deviation of the filter: so many cells)."""
+
+    snr_db: float
+    width: float = 1.0
+
+    def __call__(self, X: Array, model: CPModel, rng: Rng) -> Array:
+        return X + _sized(gaussian_filter1d(rng.standard_normal(X.shape), self.width, axis=-1), self.snr_db, X)
+
+
+@dataclass(frozen=True)
+class Multiplicative:
+    """Every cell off by a Gaussian share of itself."""
+
+    share: float
+
+    def __call__(self, X: Array, model: CPModel, rng: Rng) -> Array:
+        return X * (1.0 + self.share * rng.standard_normal(X.shape))
+
+
+@dataclass(frozen=True)
+class OnNonzeros:
+    """White noise on nonzero cells only, its norm a share of the signal's drawn from U(.02, .10) (P1)."""
+
+    def __call__(self, X: Array, model: CPModel, rng: Rng) -> Array:
+        return X + _sized(rng.standard_normal(X.shape) * (X != 0), -20 * np.log10(rng.uniform(0.02, 0.10)), X)
+
+
+@dataclass(frozen=True)
+class Poisson:
+    """Counts: the signal scaled to a mean, every cell then a Poisson draw."""
+
+    mean: float
+
+    def __call__(self, X: Array, model: CPModel, rng: Rng) -> Array:
+        return rng.poisson(X * (self.mean / X.mean())).astype(float)
+
+
+@dataclass(frozen=True)
+class Rounded:
+    """Readings in so many equal steps between the smallest and the largest value."""
+
+    levels: int
+
+    def __call__(self, X: Array, model: CPModel, rng: Rng) -> Array:
+        step = np.ptp(X) / (self.levels - 1)
+        return np.asarray(np.round(X / step) * step)
+
+
+# --- what instruments do ---
+
+
+@dataclass(frozen=True)
+class InnerFilter:
+    """A response that bends down: x - a x^2 / max x, so `bend` is what the largest value loses."""
+
+    bend: float
+
+    def __call__(self, X: Array, model: CPModel, rng: Rng) -> Array:
+        return X - self.bend * X**2 / np.abs(X).max()
+
+
+@dataclass(frozen=True)
+class PeakShifts:
+    """The profiles of mode 1 shift from sample to sample (mode 0) by a Gaussian number of cells."""
+
+    deviation: float
+
+    def __call__(self, X: Array, model: CPModel, rng: Rng) -> Array:
+        a, b, c = model.folded()
+        places = np.arange(len(b))
+        shifts = self.deviation * rng.standard_normal(len(a))
+        shifted = np.array([[np.interp(places - shift, places, column) for column in b.T] for shift in shifts])
+        return np.asarray(X - model.to_tensor() + np.einsum("ir,irj,kr->ijk", a, shifted, c))
+
+
+@dataclass(frozen=True)
+class Scatter:
+    """A remnant of first-order scatter: a ridge along the diagonal of modes 1 and 2, its height by sample.
+
+    Of full rank in the two wavelengths, so no number of components describes it; `share` of the signal's norm.
+    """
+
+    share: float
+    width: float = 0.03
+
+    def __call__(self, X: Array, model: CPModel, rng: Rng) -> Array:
+        samples, emission, excitation = X.shape
+        distance = np.linspace(0, 1, emission)[:, None] - np.linspace(0, 1, excitation)
+        ridge = np.exp(-0.5 * (distance / self.width) ** 2)
+        remnant = rng.uniform(0.5, 1.5, (samples, 1, 1)) * ridge * rng.uniform(0.0, 1.0, X.shape)
+        return X + _sized(remnant, -20 * np.log10(self.share), X)
+
+
+@dataclass(frozen=True)
+class Drift:
+    """Profiles of mode 1 that change slowly from the first sample to the last, by a share of their norm."""
+
+    share: float
+
+    def __call__(self, X: Array, model: CPModel, rng: Rng) -> Array:
+        a, b, c = model.folded()
+        change = gaussian_filter1d(rng.standard_normal(b.shape), 0.1 * len(b), axis=0)
+        change *= np.linalg.norm(b, axis=0) / np.linalg.norm(change, axis=0)
+        time = np.linspace(-1.0, 1.0, len(a))[:, None]
+        return np.asarray(X + self.share * np.einsum("ir,jr,kr->ijk", a * time, change, c))
+
+
+@dataclass(frozen=True)
+class Interactions:
+    """Weak entries off the superdiagonal of the core: Gaussian, together a share of the signal's norm."""
+
+    share: float
+
+    def __call__(self, X: Array, model: CPModel, rng: Rng) -> Array:
+        core = rng.standard_normal((model.rank,) * model.ndim)
+        core[(np.arange(model.rank),) * model.ndim] = 0.0
+        for mode, factor in enumerate(model.folded() if model.rank else []):
+            core = np.moveaxis(np.tensordot(factor, core, axes=(1, mode)), 0, mode)
+        return X + _sized(core, -20 * np.log10(self.share), X)
+
+
+# --- what is missing ---
+
+
+@dataclass(frozen=True)
+class Missing:
+    """A share of the cells, at random."""
+
+    share: float
+
+    def __call__(self, X: Array, model: CPModel, rng: Rng) -> Array:
+        X = X.copy()
+        X.flat[rng.permutation(X.size)[: round(self.share * X.size)]] = np.nan
+        return X
+
+
+@dataclass(frozen=True)
+class MissingFibres:
+    """A share of the fibres of the last mode, whole ones, at random."""
+
+    share: float
+
+    def __call__(self, X: Array, model: CPModel, rng: Rng) -> Array:
+        X = X.copy()
+        fibres = X.reshape(-1, X.shape[-1])
+        fibres[rng.permutation(len(fibres))[: round(self.share * len(fibres))]] = np.nan
+        return X
+
+
+def _sized(noise: Array, snr_db: float, signal: Array) -> Array:
+    """Return noise scaled to a signal-to-noise ratio; a zero signal counts as one of unit root mean square."""
+    norm = np.linalg.norm(signal) or np.sqrt(signal.size)
+    return np.asarray(noise * (norm / np.linalg.norm(noise) * 10 ** (-snr_db / 20)))
+
+
+# --- factors ---
+
+
+def spectra(length: int, rank: int, rng: Rng) -> Array:
+    """Return smooth nonnegative profiles: one Gaussian peak each, sometimes with a shoulder, on a unit axis."""
+    axis = np.linspace(0, 1, length)[:, None]
+    centres = (np.arange(rank) + rng.uniform(0.1, 0.9, rank)) / rank
+    widths = rng.uniform(0.06, 0.15, rank)
+    shoulders = rng.uniform(0.0, 0.4, rank) * np.exp(-0.5 * ((axis - centres - 2 * widths) / widths) ** 2)
+    return np.asarray(np.exp(-0.5 * ((axis - centres) / widths) ** 2) + shoulders)
+
+
+def concentrations(length: int, rank: int, rng: Rng) -> Array:
+    """Return log-normal amounts, a factor of two up and down."""
+    return np.exp(0.7 * rng.standard_normal((length, rank)))
+
+
+def exponential(length: int, rank: int, rng: Rng) -> Array:
+    """Return independent exponential entries (P10)."""
+    return rng.exponential(size=(length, rank))
+
+
+def waves(length: int, rank: int, rng: Rng) -> Array:
+    """Return sines, cosines and square waves of growing frequency in turn (P6)."""
+    places = np.arange(length)[:, None] * (2 * np.pi / length)
+    phases, numbers = rng.uniform(0, 2 * np.pi, rank), 1 + np.arange(rank)
+    angles = numbers * places + phases
+    return np.where(
+        numbers % 3 == 1, np.sin(angles), np.where(numbers % 3 == 2, np.cos(angles), np.sign(np.sin(angles)))
+    )
+
+
+def groups(length: int, rank: int, rng: Rng) -> Array:
+    """Return nonnegative loadings most of which are small: who takes part in what."""
+    return rng.gamma(0.4, size=(length, rank)) + 0.02
+
+
+def mixed(sparse: bool) -> FactorGenerator:
+    """Return a generator of uniform factors; if `sparse`, a share drawn from U(.01, .5) of the entries is zero (P1)."""
+
+    def draw(length: int, rank: int, rng: Rng) -> Array:
+        factor = rng.random((length, rank))
+        return factor * (rng.random(factor.shape) >= rng.uniform(0.01, 0.5)) if sparse else factor
+
+    return draw
+
+
+# --- cases ---
+
+
+@dataclass(frozen=True, eq=False)
+class Draw:
+    """One tensor of a case.
+
+    Parameters
+    ----------
+    X : array
+        What the user gets, NaN = missing.
+    model : CPModel
+        The truth.
+    snr_db : float
+        Of the signal to all that was added, over observed cells; NaN where the two are no sum (counts).
+    """
+
+    X: Array
+    model: CPModel
+    snr_db: float
+
+    @property
+    def rank(self) -> int:
+        """The true rank."""
+        return self.model.rank
+
+    @cached_property
+    def identifiable(self) -> bool:
+        """Whether Kruskal's condition holds and ALS, started at the truth, keeps every component."""
+        if self.rank == 0:
+            return True
+        if not is_surely_unique(self.X.shape, self.rank):
+            return False
+        fit = ALS().fit(as_tensor(self.X), self.model)
+        alike = np.abs(congruences(self.model, fit.model))
+        return bool(alike[linear_sum_assignment(-alike)].min() >= KEPT)
+
+    @property
+    def ranks(self) -> range:
+        """The candidates, by size class."""
+        size = prod(self.X.shape)
+        return range(1, 1 + next((largest for cells, largest in LARGEST_RANKS if size <= cells), LARGEST_RANK))
+
+
+@dataclass(frozen=True)
+class Case:
+    """A kind of tensor.
+
+    Parameters
+    ----------
+    name, family : str
+    shape : sequence of int
+    rank : int
+    factors : generator, or one for each mode
+    effects : sequence of effects, in the order in which they happen
+    weights : sequence of float, shape (rank,), optional
+        Norms of the components; as their factors come, if None.
+    optional : bool
+        Too large for the ordinary run.
+    sizes : function from a generator to shape, rank and factors, optional
+        For a case whose draws differ in size.
+    """
+
+    name: str
+    family: str
+    shape: tuple[int, ...]
+    rank: int
+    factors: FactorGenerator | Sequence[FactorGenerator] = gaussian_factors
+    effects: tuple[Effect, ...] = ()
+    weights: tuple[float, ...] | None = None
+    optional: bool = False
+    sizes: Callable[[Rng], tuple[tuple[int, ...], int, FactorGenerator]] | None = field(default=None, repr=False)
+
+    def draw(self, split: Split, number: int) -> Draw:
+        """Return tensor `number` of a split; same arguments, same tensor."""
+        rng = np.random.default_rng([SEEDS[split], *self.name.encode(), number])
+        shape, rank, factors = self.sizes(rng) if self.sizes else (self.shape, self.rank, self.factors)
+        each = [factors] * len(shape) if callable(factors) else factors
+        model = CPModel(np.ones(rank), tuple(make(n, rank, rng) for make, n in zip(each, shape, strict=True)))
+        if self.weights is not None:
+            model = CPModel(np.array(self.weights), model.normalized().factors)
+        signal = model.to_tensor() if rank else np.zeros(shape)
+        X = signal
+        for effect in self.effects:
+            X = effect(X, model, rng)
+        counts = any(isinstance(effect, Poisson) for effect in self.effects)
+        observed = ~np.isnan(X)
+        added = float(((X - signal)[observed] ** 2).sum())
+        with np.errstate(divide="ignore"):  # pure noise: no signal
+            snr = np.nan if counts else 10 * np.log10(float((signal[observed] ** 2).sum()) / added)
+        return Draw(X, model, float(snr))
+
+    @property
+    def what(self) -> str:
+        """What hides the rank, in words."""
+        parts = [effect_name(effect) for effect in self.effects]
+        return ", ".join(([f"strengths {self.weights[0]:g} to {self.weights[-1]:g}"] if self.weights else []) + parts)
+
+
+def effect_name(effect: Effect) -> str:
+    """Return an effect with its numbers."""
+    numbers = ", ".join(f"{f.name}={getattr(effect, f.name):g}" for f in fields(effect))  # type: ignore[arg-type]
+    return f"{type(effect).__name__}({numbers})"
+
+
+def _affordable_frappe(rng: Rng) -> tuple[tuple[int, ...], int, FactorGenerator]:
+    """Return shape, rank and factors of P1's affordable version: U{8..40} three times, U{1..12}; half sparse."""
+    shape = tuple(int(n) for n in rng.integers(8, 41, 3))
+    return shape, int(rng.integers(1, 13)), mixed(bool(rng.random() < 0.5))
+
+
+CUBE = (20, 20, 20)
+LANDSCAPES = (12, 40, 25)
+FLUORESCENCE = (concentrations, spectra, spectra)
+IID, LOW = "i.i.d. noise", "low SNR"
+STRUCTURED, REMNANT, INSTRUMENT = "structured noise", "non-trilinear remnant", "instrument-like misfit"
+COLLINEAR, UNEQUAL, SHORT = "collinear", "unequal strengths", "rank above a dimension"
+MISSING, SMOOTH, COUNTS = "missing", "nonnegative smooth", "counts"
+HEAVY, FOUR, ONE, NOISE = "heavy-tailed or uneven noise", "four modes", "rank 1", "pure noise"
+
+CASES: tuple[Case, ...] = (
+    # i.i.d. noise, 0 dB or better
+    Case("P5 R6 20 dB", IID, (30, 30, 30), 6, effects=(White(20),)),
+    Case("P5 R6 0 dB", IID, (30, 30, 30), 6, effects=(White(0),)),
+    Case("P5 R12 10 dB", IID, (30, 30, 30), 12, effects=(White(10),)),
+    Case("20 R4 10 dB", IID, CUBE, 4, effects=(White(10),)),
+    Case("20 R4 0 dB", IID, CUBE, 4, effects=(White(0),)),
+    Case("uniform R5 10 dB", IID, (15, 20, 25), 5, uniform_factors, (White(10),)),
+    Case("P8 R3 30 dB", IID, (10, 10, 10), 3, effects=(White(30),)),
+    Case("P10 exponential R4", IID, (25, 25, 25), 4, exponential, (WhiteOf(0.5),)),
+    Case("P10 Gaussian R4", IID, (25, 25, 25), 4, effects=(WhiteOf(1.0),)),
+    Case("P1 affordable", IID, (8, 40), 12, effects=(OnNonzeros(),), sizes=_affordable_frappe),
+    Case("P5 R18 10 dB", IID, (30, 30, 30), 18, effects=(White(10),), optional=True),
+    Case("P7 R10 0 dB", IID, (100, 100, 100), 10, uniform_factors, (White(0),), optional=True),
+    # low SNR
+    Case("20 R4 -8 dB", LOW, CUBE, 4, effects=(White(-8),)),
+    Case("P5 R6 -5 dB", LOW, (30, 30, 30), 6, effects=(White(-5),)),
+    Case("20 R3 -6 dB", LOW, CUBE, 3, effects=(White(-6),)),
+    # structured noise
+    Case("structured .25 R4", STRUCTURED, CUBE, 4, effects=(Structured(0.25),)),
+    Case("structured .25 R5", STRUCTURED, CUBE, 5, effects=(Structured(0.25),)),
+    Case("structured .5 R4", STRUCTURED, CUBE, 4, effects=(Structured(0.5),)),
+    Case("structured .5 R5", STRUCTURED, CUBE, 5, effects=(Structured(0.5),)),
+    Case("structured .25 R3 positive", STRUCTURED, (15, 20, 25), 3, uniform_factors, (Structured(0.25),)),
+    Case("structured .1 and white R5", STRUCTURED, (15, 20, 25), 5, effects=(Structured(0.1), White(15))),
+    # non-trilinear remnant
+    Case("scatter 5 % R3", REMNANT, LANDSCAPES, 3, FLUORESCENCE, (Scatter(0.05), White(40))),
+    Case("scatter 10 % R3", REMNANT, LANDSCAPES, 3, FLUORESCENCE, (Scatter(0.10), White(40))),
+    Case("scatter 5 % R4 gaps", REMNANT, (15, 40, 25), 4, FLUORESCENCE, (Scatter(0.05), White(35), Missing(0.1))),
+    # instrument-like misfit, 35 to 50 dB
+    Case("inner filter R3", INSTRUMENT, LANDSCAPES, 3, FLUORESCENCE, (InnerFilter(0.05), White(45))),
+    Case("peak shifts R4", INSTRUMENT, (15, 40, 20), 4, FLUORESCENCE, (PeakShifts(0.15), White(45))),
+    Case("multiplicative R4", INSTRUMENT, (12, 30, 20), 4, FLUORESCENCE, (Multiplicative(0.02), White(45))),
+    Case("drift R3", INSTRUMENT, (15, 30, 20), 3, FLUORESCENCE, (Drift(0.03), White(45))),
+    Case("interactions R4", INSTRUMENT, (15, 20, 20), 4, effects=(Interactions(0.015), White(45))),
+    Case("faint scatter R3", INSTRUMENT, (5, 60, 30), 3, FLUORESCENCE, (Scatter(0.01), White(50))),
+    Case(
+        "all at once R3",
+        INSTRUMENT,
+        (10, 40, 20),
+        3,
+        FLUORESCENCE,
+        (PeakShifts(0.1), InnerFilter(0.02), Multiplicative(0.01), White(45)),
+    ),
+    # collinear
+    Case("cosine .5 R5", COLLINEAR, CUBE, 5, collinear_factors(0.5), (White(10),)),
+    Case("cosine .8 R4", COLLINEAR, CUBE, 4, collinear_factors(0.8), (White(10),)),
+    Case("cosine .9 R3", COLLINEAR, CUBE, 3, collinear_factors(0.9), (White(20),)),
+    Case("cosine .95 R3", COLLINEAR, CUBE, 3, collinear_factors(0.95), (White(30),)),
+    # unequal strengths
+    Case("strengths 1 to .1 R5", UNEQUAL, CUBE, 5, effects=(White(20),), weights=(1.0, 0.56, 0.32, 0.18, 0.1)),
+    Case("strengths 1 to .2 R4", UNEQUAL, (15, 20, 25), 4, effects=(White(12),), weights=(1.0, 0.6, 0.35, 0.2)),
+    # rank above a dimension
+    Case("4 x 20 x 20 R6", SHORT, (4, 20, 20), 6, effects=(White(20),)),
+    Case("3 x 15 x 15 R5", SHORT, (3, 15, 15), 5, effects=(White(15),)),
+    # missing
+    Case("20 % missing R4", MISSING, CUBE, 4, effects=(White(10), Missing(0.2))),
+    Case("40 % missing R3", MISSING, CUBE, 3, effects=(White(10), Missing(0.4))),
+    Case("60 % missing R3", MISSING, CUBE, 3, effects=(White(15), Missing(0.6))),
+    Case("20 % fibres R4", MISSING, CUBE, 4, effects=(White(10), MissingFibres(0.2))),
+    Case("P6 Gaussian R3", MISSING, (40, 40, 40), 3, effects=(White(20), Missing(0.9))),
+    Case("P6 waves R3", MISSING, (40, 40, 40), 3, waves, (White(20), Missing(0.9))),
+    # nonnegative smooth
+    Case("spectra R4 30 dB", SMOOTH, (15, 40, 20), 4, FLUORESCENCE, (White(30),)),
+    Case("spectra R5 20 dB", SMOOTH, (20, 40, 20), 5, FLUORESCENCE, (White(20),)),
+    # counts
+    Case("counts of mean 5 R4", COUNTS, (20, 25, 15), 4, groups, (Poisson(5.0),)),
+    Case("counts of mean 1 R3", COUNTS, (20, 25, 15), 3, groups, (Poisson(1.0),)),
+    Case("counts of mean .3 R3", COUNTS, (25, 25, 20), 3, groups, (Poisson(0.3),)),
+    # heavy-tailed and uneven noise
+    Case("t3 10 dB R4", HEAVY, CUBE, 4, effects=(HeavyTailed(10),)),
+    Case("uneven 5 dB R4", HEAVY, CUBE, 4, effects=(Uneven(5),)),
+    Case("autocorrelated 10 dB R4", HEAVY, CUBE, 4, effects=(Autocorrelated(10),)),
+    Case("rounded to 12 steps R4", HEAVY, CUBE, 4, effects=(White(25), Rounded(12))),
+    # four modes
+    Case("four modes R4 10 dB", FOUR, (10, 8, 9, 7), 4, effects=(White(10),)),
+    Case("four modes uniform R3", FOUR, (10, 8, 9, 7), 3, uniform_factors, (White(15),)),
+    Case("four modes structured R3", FOUR, (8, 8, 8, 8), 3, effects=(Structured(0.25),)),
+    # rank 1 and nothing at all
+    Case("R1 0 dB", ONE, CUBE, 1, effects=(White(0),)),
+    Case("R1 positive 10 dB", ONE, (12, 15, 10), 1, uniform_factors, (White(10),)),
+    Case("R1 structured .25", ONE, CUBE, 1, effects=(Structured(0.25),)),
+    Case("white noise", NOISE, CUBE, 0, effects=(White(0),)),
+    Case("t3 noise", NOISE, (15, 10, 25), 0, effects=(HeavyTailed(0),)),
+    Case("four-way noise", NOISE, (8, 9, 7, 6), 0, effects=(White(0),)),
+)
+
+ORDINARY = tuple(case for case in CASES if not case.optional)
+BY_NAME = {case.name: case for case in CASES}
+
+
+def main() -> None:
+    """Print the table of cases."""
+    print("| family | case | shape | R | what hides it |\n|---|---|---|---|---|")
+    for case in CASES:
+        shape, rank = "x".join(map(str, case.shape)), str(case.rank)
+        if case.sizes:
+            shape, rank = "U{8..40} three times", "U{1..12}"
+        print(
+            f"| {case.family} | {case.name} | {shape} | {rank} | {case.what}{' (optional)' if case.optional else ''} |"
+        )
+
+
+if __name__ == "__main__":
+    main()

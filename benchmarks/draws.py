@@ -1,0 +1,129 @@
+"""Fit every draw of the recovery suite once, and keep what selectors and rivals decide from.
+
+    python benchmarks/draws.py development             # tables only: what the selector is made from
+    python benchmarks/draws.py reported --rivals       # tables, and the answers of rules with fits of their own
+
+One line of JSON per draw is appended to ``benchmarks/draws/SPLIT.jsonl``; draws that are there already are passed over,
+so a run can be stopped and taken up again. Fits do not depend on the selector: it reads the tables afterwards.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import cases
+import numpy as np
+import rivals
+from cases import Case, Split
+from joblib import Parallel, delayed
+
+import autoten
+from autoten import RankEstimate
+from autoten.table import RankTable
+
+FOLDER = Path(__file__).parent / "draws"
+N_DRAWS = 20
+
+# Digits of a stored score.
+DIGITS = 7
+
+# Two halves of three splits of three starts for every rank: more than all other rivals together.
+SLOW = "split-half"
+
+# Scores of single starts that no rule reads.
+UNREAD = ("loss_starts", "converged_starts", "core_consistency_starts", "stability_starts")
+
+
+def measured(case: Case, split: Split, number: int, with_rivals: bool) -> dict[str, Any]:
+    """Return one draw's truth, its table, and the answers of rules that look at more than the table."""
+    draw = case.draw(split, number)
+    began = time.perf_counter()
+    estimate = autoten.estimate_rank(draw.X, draw.ranks, random_state=number)
+    seconds = time.perf_counter() - began
+    return {
+        "case": case.name,
+        "number": number,
+        "shape": draw.X.shape,
+        "rank": draw.rank,
+        "identifiable": draw.identifiable,
+        "snr_db": _digits(draw.snr_db),
+        "seconds": round(seconds, 3),
+        "table": stored(estimate.table),
+        "answers": dict(_answers(draw, estimate, number, with_rivals)),
+    }
+
+
+def _answers(draw: cases.Draw, estimate: RankEstimate, number: int, with_rivals: bool) -> Iterator[tuple[str, Any]]:
+    """Yield the rank and the seconds of every rule that the table alone does not answer."""
+    evidence = rivals.Evidence(draw.X, estimate, draw.ranks, number)
+    for name, rival in rivals.RIVALS.items():
+        own = rival.needs == "own fits"
+        if name == SLOW or (own and not with_rivals) or (not own and name != "NORMO"):
+            continue
+        began = time.perf_counter()
+        rank = rival.rule(evidence)
+        yield name, {"rank": rank, "seconds": round(time.perf_counter() - began, 3)}
+
+
+def stored(table: RankTable) -> dict[str, Any]:
+    """Return a table as plain lists, NaN as None."""
+    scores = {
+        name: [[_digits(value) for value in row] for row in column.tolist()]
+        for name, column in table.replicates.items()
+        if name not in UNREAD
+    }
+    return {"ranks": table.ranks.tolist(), "shape": list(table.shape), "scores": scores}
+
+
+def _digits(value: float) -> float | None:
+    return float(f"{value:.{DIGITS}g}") if np.isfinite(value) else None
+
+
+def restored(plain: dict[str, Any]) -> RankTable:
+    """Return the table that `stored` wrote."""
+    return RankTable(plain["ranks"], {n: np.array(v, dtype=float) for n, v in plain["scores"].items()}, plain["shape"])
+
+
+def load(split: str) -> list[dict[str, Any]]:
+    """Return all draws of a split that have been measured, in the order of the cases; tables restored."""
+    path = FOLDER / f"{split}.jsonl"
+    rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()] if path.exists() else []
+    places = {case.name: place for place, case in enumerate(cases.CASES)}
+    rows = sorted((row for row in rows if row["case"] in places), key=lambda r: (places[r["case"]], r["number"]))
+    return [row | {"table": restored(row["table"])} for row in rows]
+
+
+def run(split: Split, which: Iterable[Case], n_draws: int, with_rivals: bool, n_jobs: int) -> None:
+    """Measure what is missing, draw by draw across the cases, so that a stopped run has some of every case."""
+    done = {(row["case"], row["number"]) for row in load(split)}
+    todo = [(c, number) for number in range(n_draws) for c in which if (c.name, number) not in done]
+    FOLDER.mkdir(exist_ok=True)
+    work = Parallel(n_jobs=n_jobs, return_as="generator_unordered", batch_size=1)
+    results = work(delayed(measured)(case, split, number, with_rivals) for case, number in todo)
+    with (FOLDER / f"{split}.jsonl").open("a", encoding="utf-8") as file:
+        for place, row in enumerate(results, 1):
+            file.write(json.dumps(row, allow_nan=False) + "\n")
+            file.flush()
+            print(f"{place}/{len(todo)} {row['case']} #{row['number']}: {row['seconds']} s", flush=True)
+
+
+def main() -> None:
+    """Measure the draws of a split."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("split", choices=list(cases.SEEDS))
+    parser.add_argument("--draws", type=int, default=N_DRAWS, help="draws of each case")
+    parser.add_argument("--rivals", action="store_true", help="also the rules with fits of their own")
+    parser.add_argument("--optional", action="store_true", help="the large cases instead of the ordinary ones")
+    parser.add_argument("--jobs", type=int, default=2)
+    options = parser.parse_args()
+    which = [case for case in cases.CASES if case.optional == options.optional]
+    run(options.split, which, options.draws, options.rivals, options.jobs)
+
+
+if __name__ == "__main__":
+    main()
