@@ -16,13 +16,13 @@ from typing import Any, Literal, NamedTuple
 
 import bayesian
 import numpy as np
+import single_start_kernel
 from kneed import KneeLocator
 from numpy.typing import NDArray
 from scipy.spatial.distance import pdist
 from scipy.stats import linregress, t
 
 from autoten import CPModel, RankEstimate, core_consistency
-from autoten.cp import khatri_rao
 from autoten.fitting import largest_useful_rank, split_half
 from autoten.selection import (
     DIFFIT,
@@ -266,34 +266,12 @@ def single_start(X: Array, start: Sequence[Array], tolerance: float, max_sweeps:
     Modes in order, normal equations; columns scaled by their norm in the first sweep and by max(largest entry, 1)
     afterwards; stops when ``1 - ||X - M|| / ||X||`` changes by less than `tolerance`. The first start is not used.
     """
-    unfolded = [np.ascontiguousarray(np.moveaxis(X, mode, 0).reshape(X.shape[mode], -1)) for mode in range(X.ndim)]
-    norm = float(np.linalg.norm(X))
-    factors, weights, fit, sweep = list(start), np.ones(start[0].shape[1]), 0.0, 0
-    grams = [factor.T @ factor for factor in factors]
-    for sweep in range(1, max_sweeps + 1):
-        for mode in range(X.ndim):
-            others = [n for n in range(X.ndim) if n != mode]
-            product = unfolded[mode] @ khatri_rao([factors[n] for n in others])
-            gram = np.prod([grams[n] for n in others], axis=0)
-            factor = _solved(gram, product)
-            weights = np.linalg.norm(factor, axis=0) if sweep == 1 else np.maximum(factor.max(axis=0), 1.0)
-            factors[mode] = factor / np.where(weights > 0, weights, 1.0)
-            grams[mode] = factors[mode].T @ factors[mode]
-        agreement = float(((factors[-1] * weights) * product).sum())
-        squared = float((gram * grams[-1] * np.outer(weights, weights)).sum())
-        before, fit = fit, 1.0 - np.sqrt(max(norm**2 - 2.0 * agreement + squared, 0.0)) / norm
-        if sweep > 1 and abs(fit - before) < tolerance:
-            break
-    return SingleStart(CPModel(weights, tuple(factors)), fit, sweep)
-
-
-def _solved(gram: Array, product: Array) -> Array:
-    """Return product times the inverse of gram; of a singular gram the pseudo-inverse."""
-    try:
-        solved = np.linalg.solve(gram, product.T).T
-    except np.linalg.LinAlgError:
-        return np.asarray(product @ np.linalg.pinv(gram))
-    return np.asarray(solved if np.isfinite(solved).all() else product @ np.linalg.pinv(gram))
+    lengths = np.array(X.shape)
+    offsets = np.cumsum(lengths) - lengths
+    factors, weights = np.ascontiguousarray(np.vstack(start).T), np.ones(start[0].shape[1])
+    rows = np.ascontiguousarray(X, dtype=float).reshape(-1, X.shape[-1])
+    fit, sweeps = single_start_kernel.sweeps(rows, lengths, offsets, factors, weights, tolerance, max_sweeps)
+    return SingleStart(CPModel(weights, tuple(f.T for f in np.split(factors, offsets[1:], axis=1))), fit, sweeps)
 
 
 def uniform_start(shape: Sequence[int], rank: int, key: Sequence[int]) -> list[Array]:

@@ -233,6 +233,40 @@ def test_single_start_solves_and_scales():
     assert done.model.to_tensor() == pytest.approx(np.full((2, 2, 2), 2.0))
 
 
+def plain_single_start(X, factors, tolerance, max_sweeps):
+    """Return factors, weights, fit and sweeps of `rivals.single_start`, from its docstring in numpy."""
+    factors, fit = list(factors), 0.0
+    for sweep in range(1, max_sweeps + 1):
+        for mode in range(X.ndim):
+            design = khatri_rao([factor for n, factor in enumerate(factors) if n != mode])
+            unfolded = np.moveaxis(X, mode, 0).reshape(X.shape[mode], -1)
+            factor = unfolded @ design @ np.linalg.pinv(design.T @ design)
+            weights = np.linalg.norm(factor, axis=0) if sweep == 1 else np.maximum(factor.max(axis=0), 1.0)
+            factors[mode] = factor / np.where(weights > 0.0, weights, 1.0)
+        before, fit = fit, 1.0 - np.linalg.norm(X - CPModel(weights, tuple(factors)).to_tensor()) / np.linalg.norm(X)
+        if sweep > 1 and abs(fit - before) < tolerance:
+            break
+    return factors, weights, fit, sweep
+
+
+@pytest.mark.parametrize("shape", [(7, 8, 9), (4, 5, 3, 6)], ids=str)
+@pytest.mark.parametrize("is_one_column_zero", [False, True])
+def test_single_start_is_the_plain_loop(shape, is_one_column_zero):
+    X = make_cp_tensor(shape, 3, noise=white_noise(10.0), random_state=0).X
+    for rank in (1, 2, 4):
+        start = rivals.uniform_start(shape, rank, (0, rank))
+        if is_one_column_zero:  # a singular gram in every solve: its pseudo-inverse leaves the column at zero
+            for factor in start:
+                factor[:, -1] = 0.0
+        done = rivals.single_start(X, start, 1e-6, 200)
+        factors, weights, fit, sweeps = plain_single_start(X, start, 1e-6, 200)
+        assert done.sweeps == sweeps
+        assert done.fit == pytest.approx(fit, abs=1e-10)
+        np.testing.assert_allclose(done.model.weights, weights, rtol=1e-7)
+        for ours, plain in zip(done.model.factors, factors, strict=True):
+            np.testing.assert_allclose(ours, plain, atol=1e-7)
+
+
 def test_autoten_reads_its_own_fits(monkeypatch):
     # Two medians of 99, 97, 0 (was 15): 97 and 99 are good, the largest rank of them is 3.
     scores = {2: 99.0, 3: 97.0, 4: 15.0}
