@@ -50,8 +50,8 @@ class RankEstimate:
     models : mapping from rank to CPModel
         The best model of every rank in the table.
     probabilities : mapping from rank to float
-        How often the policy picks each rank when the folds are drawn again with replacement: how firmly these folds
-        support the choice, not yet a calibrated probability.
+        The policy's own (`choice.probabilities`): calibrated ones with the default. Of a policy that states none, how
+        often it picks each rank when the folds are drawn again with replacement, which is no calibrated probability.
     warnings : tuple of str
         What deserves a look: degenerate or unconverged fits, ranks past what is surely unique, sparse rows.
     timings : mapping from part to seconds

@@ -29,7 +29,7 @@ def as_text(estimate: RankEstimate) -> str:
     """Return the report as plain text."""
     lines = [_headline(estimate), estimate.reason, ""]
     lines += _aligned(_cells(estimate))
-    lines += ["", f"Support of the folds: {_support(estimate)}."]
+    lines += ["", f"{_support(estimate)}."]
     lines += [f"Alternative: rank {rank}, {reason}." for rank, reason in _alternatives(estimate)]
     if estimate.warnings:
         lines += ["", "Warnings:", *(f"- {warning}" for warning in estimate.warnings)]
@@ -47,7 +47,7 @@ def as_html(estimate: RankEstimate) -> str:
         + "</tr>"
         for n, row in enumerate(rows)
     )
-    notes = [f"Support of the folds: {_support(estimate)}."]
+    notes = [f"{_support(estimate)}."]
     notes += [f"Alternative: rank {rank}, {reason}." for rank, reason in _alternatives(estimate)]
     warnings = "".join(f"<li>{html.escape(warning)}</li>" for warning in estimate.warnings)
     return (
@@ -111,8 +111,10 @@ def _aligned(rows: list[list[str]]) -> list[str]:
 
 
 def _support(estimate: RankEstimate) -> str:
+    """Return the policy's probabilities, or how often it picks each rank when the folds are drawn again."""
+    what = "Support of the folds" if estimate.choice.probabilities is None else "Probability"
     shares = sorted(estimate.probabilities.items(), key=lambda item: -item[1])
-    return ", ".join(f"rank {rank} {100 * share:.0f} %" for rank, share in shares if share >= 0.01)
+    return f"{what}: {', '.join(f'rank {rank} {100 * share:.0f} %' for rank, share in shares if share >= 0.01)}"
 
 
 def _alternatives(estimate: RankEstimate) -> list[tuple[int, str]]:

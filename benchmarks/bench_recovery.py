@@ -1,96 +1,383 @@
-"""How often is the true rank chosen? Random CP tensors with white noise, and some with structured noise.
+"""How often is the true rank chosen, by us and by the rules people use, and how honest are the probabilities?
 
-    python benchmarks/bench_recovery.py                # 200 + 10 draws, writes results/recovery.json
-    python benchmarks/bench_recovery.py --draws 10     # a smoke run, writes nothing
+    python benchmarks/draws.py reported --rivals   # fits and rivals' answers, hours; can be stopped and taken up again
+    python benchmarks/draws.py real --rivals
+    python benchmarks/bench_recovery.py            # the rest from what was kept, a minute; writes results/recovery.json
+    python benchmarks/bench_recovery.py --smoke    # two draws of a few cases, fitted now; writes nothing
 
-Draws: 3-way dims U{10..30} or 4-way dims U{6..12}, Gaussian or uniform factors, R uniform in 1..6, white noise at
-10 dB; structured noise after Tsitsikas & Papalexakis (2020): 100 rank-one Gaussian terms of 0.25 or 0.5 of the signal's
-norm. Ranks 1..10 and defaults for every draw. The seeds of these draws serve nothing else: nothing was tuned on them.
+Everything is judged on the reported draws, whose seeds serve nothing else. "Identifiable" is decided before any rule is
+asked (Kruskal's condition, and ALS started at the truth keeps every component); rates are of identifiable draws unless
+they say otherwise. The development draws give the coefficients that leave a family, or a kind of evidence, out.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
-import time
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
+import calibrate
+import cases
+import draws
 import machine
+import measure
 import numpy as np
+import real
+import rivals
+from numpy.typing import NDArray
 from scipy.stats import binomtest
 
-import autoten
-from autoten.datasets import gaussian_factors, make_cp_tensor, structured_noise, uniform_factors, white_noise
-from autoten.selection import AutoTen2016, CoreConsistencyThreshold, HeldOutMinimum, OneStandardError, Policy
+from autoten.selection import DEFAULT_POLICY, Choice, apply_policy
+from autoten.selection.choice import Policy
+from autoten.table import RankTable
 
-RESULTS = Path(__file__).parent / "results" / "recovery.json"
-REPORTED_SEED = 20261123
-RANKS = range(1, 11)
+Array = NDArray[np.float64]
 
-# What other rules answer from the very same fits.
-BESIDE: dict[str, Policy] = {
-    "held-out minimum": HeldOutMinimum(),
-    "held-out one-SE": OneStandardError(),
-    "core consistency >= 80": CoreConsistencyThreshold(80.0),
-    "AutoTen 2016, many starts": AutoTen2016(),
-}
+OURS = "autoten"
+FUSION = "one-SE, else DIFFIT"
 
+# Ranges of ranks compared: so many more than the truth.
+NARROW, WIDE = 3, 12
 
-def draw(number: int, kind: str) -> tuple[Any, dict[str, Any]]:
-    """Return tensor number `number` of its kind and what it is."""
-    rng = np.random.default_rng([REPORTED_SEED, number, int(kind == "structured")])
-    shape = tuple(int(n) for n in (rng.integers(10, 31, 3) if number % 2 == 0 else rng.integers(6, 13, 4)))
-    rank = int(rng.integers(1, 7))
-    factors = gaussian_factors if rng.random() < 0.5 else uniform_factors
-    noise = white_noise(10.0) if kind == "white" else structured_noise(float(rng.choice([0.25, 0.5])))
-    tensor = make_cp_tensor(shape, rank, factors=factors, noise=noise, random_state=rng)
-    return tensor.X, {"number": number, "kind": kind, "shape": shape, "rank": rank, "factors": factors.__name__}
+N_BINS = 10
+N_RESAMPLED = 1000
+SURE = 0.9
+
+# Cases of the smoke run, one draw each.
+SMOKE = ("P8 R3 30 dB", "R1 positive 10 dB", "3 x 15 x 15 R5")
 
 
-def run(number: int, kind: str) -> dict[str, Any]:
-    """Return the draw, the answer of the default and of the rules beside it."""
-    X, what = draw(number, kind)
-    began = time.perf_counter()
-    estimate = autoten.estimate_rank(X, RANKS, random_state=number)
-    seconds = time.perf_counter() - began
-    answers = {"default": estimate.rank} | {name: estimate.select(policy).rank for name, policy in BESIDE.items()}
-    return what | {"answers": answers, "support": estimate.probabilities.get(estimate.rank, 0.0), "seconds": seconds}
+@dataclass(frozen=True)
+class Recorded:
+    """A stored table in the place of an estimate: all that a rule on the table asks of one."""
+
+    table: RankTable
+
+    def select(self, policy: Policy) -> Choice:
+        """Return the choice of a policy."""
+        return apply_policy(policy, self.table)
 
 
-def summary(rows: Sequence[dict[str, Any]]) -> list[str]:
-    """Return a line of figures for every rule and kind of noise."""
-    lines = ["| noise | rule | exact | 95 % interval (Wilson) | mean error |", "|---|---|---|---|---|"]
-    for kind in dict.fromkeys(row["kind"] for row in rows):
-        for rule in ("default", *BESIDE):
-            errors = np.array([row["answers"][rule] - row["rank"] for row in rows if row["kind"] == kind])
-            exact = int((errors == 0).sum())
-            low, high = binomtest(exact, len(errors)).proportion_ci(method="wilson")
-            lines.append(
-                f"| {kind} | {rule} | {exact}/{len(errors)} ({100 * exact / len(errors):.1f} %) "
-                f"| {100 * low:.1f}-{100 * high:.1f} % | {errors.mean():+.2f} |"
-            )
-    return lines
+@dataclass(frozen=True, eq=False)
+class Judged:
+    """A draw with all answers."""
+
+    row: dict[str, Any]
+
+    @property
+    def case(self) -> str:
+        """The name of its case."""
+        return str(self.row["case"])
+
+    @property
+    def rank(self) -> int:
+        """The true rank."""
+        return int(self.row["rank"])
+
+    @property
+    def table(self) -> RankTable:
+        """Our scores."""
+        table: RankTable = self.row["table"]
+        return table
+
+    @cached_property
+    def choice(self) -> Choice:
+        """Our choice."""
+        return apply_policy(DEFAULT_POLICY, self.table)
+
+    @cached_property
+    def answers(self) -> dict[str, int | None]:
+        """The rank that each rule answers; None where it does not apply, or was not asked."""
+        ranks = self.table.ranks[1:]
+        evidence = rivals.Evidence(
+            np.empty(self.table.shape), Recorded(self.table), range(ranks[0], ranks[-1] + 1), self.row["number"]
+        )  # type: ignore[arg-type]
+        kept = {name: answer["rank"] for name, answer in self.row["answers"].items()}
+        asked = {
+            name: kept.get(name) if name in kept or rival.needs == "own fits" else rival.rule(evidence)
+            for name, rival in rivals.RIVALS.items()
+            if name != draws.SLOW and (name in kept or name != "NORMO")
+        }
+        return {OURS: self.choice.rank, **asked}
+
+    def right(self, rule: str) -> bool | None:
+        """Whether a rule is right, None where it does not apply."""
+        answer = self.answers.get(rule)
+        return None if answer is None else answer == self.rank
+
+
+class Rate(NamedTuple):
+    """A number of right answers among so many."""
+
+    right: int
+    n: int
+
+    @property
+    def share(self) -> float:
+        """As a share; NaN of none."""
+        return self.right / self.n if self.n else float("nan")
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """The 95 % interval of Wilson."""
+        low, high = binomtest(self.right, self.n).proportion_ci(method="wilson")
+        return float(low), float(high)
+
+    def __str__(self) -> str:
+        return f"{100 * self.share:.1f} %"
+
+
+def rate(of: Iterable[Judged], rule: str) -> Rate:
+    """Return how often a rule is right where it applies."""
+    right = [answer for judged in of if (answer := judged.right(rule)) is not None]
+    return Rate(sum(right), len(right))
+
+
+def rules(of: Sequence[Judged]) -> list[str]:
+    """Return ours and every rival that was asked, best first after ours."""
+    names = dict.fromkeys(name for judged in of for name, answer in judged.answers.items() if answer is not None)
+    return [OURS, *sorted((name for name in names if name != OURS), key=lambda name: -rate(of, name).share)]
+
+
+def by(of: Iterable[Judged], key: Callable[[Judged], str]) -> dict[str, list[Judged]]:
+    """Return the draws by a key, in their order."""
+    groups: dict[str, list[Judged]] = {}
+    for judged in of:
+        groups.setdefault(key(judged), []).append(judged)
+    return groups
+
+
+def family_of(judged: Judged) -> str:
+    """Return the family of a draw."""
+    return cases.BY_NAME[judged.case].family
+
+
+# --- what is measured ---
+
+
+def overall(of: Sequence[Judged]) -> list[dict[str, Any]]:
+    """Return a row for every rule: rates, errors, seconds."""
+    identifiable = [judged for judged in of if judged.row["identifiable"]]
+    rows = []
+    for rule in rules(identifiable):
+        found = rate(identifiable, rule)
+        errors = [answer - j.rank for j in identifiable if (answer := j.answers.get(rule)) is not None]
+        own = [j.row["answers"][rule]["seconds"] for j in of if rule in j.row["answers"] and rule != "NORMO"]
+        rows.append(
+            {
+                "rule": rule,
+                "right": found.right,
+                "n": found.n,
+                "all": rate(of, rule)._asdict(),
+                "error": float(np.mean(errors)),
+                "absolute_error": float(np.mean(np.abs(errors))),
+                "seconds": float(np.median(own or [j.row["seconds"] for j in of])),
+            }
+        )
+    return rows
+
+
+def grouped(of: Sequence[Judged], key: Callable[[Judged], str]) -> list[dict[str, Any]]:
+    """Return for every group the rate of every rule, and how many of its draws are identifiable."""
+    rows = []
+    for name, group in by(of, key).items():
+        identifiable = [judged for judged in group if judged.row["identifiable"]]
+        rates = {rule: list(rate(identifiable, rule)) for rule in rules(of)}
+        rows.append({"name": name, "n": len(group), "identifiable": len(identifiable), "rates": rates})
+    return rows
+
+
+def paired(of: Sequence[Judged]) -> list[dict[str, Any]]:
+    """Return, for every case and rival that is right more often than we are, the exact paired test (Holm over all)."""
+    found: list[dict[str, Any]] = []
+    identifiable = [judged for judged in of if judged.row["identifiable"]]
+    for case, group in by(identifiable, lambda judged: judged.case).items():
+        for rule in rules(identifiable)[1:]:
+            pairs = [(j.right(OURS), right) for j in group if (right := j.right(rule)) is not None]
+            we, they = sum(ours and not theirs for ours, theirs in pairs), sum(t and not o for o, t in pairs)
+            p = binomtest(they, we + they, alternative="greater").pvalue if we + they else 1.0
+            found.append({"case": case, "rule": rule, "ours_only": we, "theirs_only": they, "n": len(pairs), "p": p})
+    running = 0.0
+    for place, row in enumerate(sorted(found, key=lambda row: row["p"])):
+        running = max(running, min(1.0, row["p"] * (len(found) - place)))
+        row["holm"] = float(running)
+        row["p"] = float(row["p"])
+    return [row for row in found if row["theirs_only"] > row["ours_only"]]
+
+
+def calibration(shares: Sequence[Array], truths: Sequence[int]) -> dict[str, Any]:
+    """Return how honest probabilities are: equal-mass bins of that of the chosen rank, Brier and log score.
+
+    The expected calibration error is the mean distance of a bin's stated probability from its share of right answers;
+    its interval comes from resampled draws.
+    """
+    stated = np.array([share.max() for share in shares])
+    right = np.array([share.argmax() == truth for share, truth in zip(shares, truths, strict=True)], dtype=float)
+    rng = np.random.default_rng(0)
+    resampled = [rng.integers(len(stated), size=len(stated)) for _ in range(N_RESAMPLED)]
+    low, high = np.quantile([_calibration_error(stated[r], right[r]) for r in resampled], [0.025, 0.975])
+    sure = stated >= SURE
+    truth = [share[t] for share, t in zip(shares, truths, strict=True)]
+    return {
+        "error": _calibration_error(stated, right),
+        "interval": [float(low), float(high)],
+        "bins": [[float(stated[b].mean()), float(right[b].mean()), len(b)] for b in _bins(stated)],
+        "brier": float(np.mean((stated - right) ** 2)),
+        "log_score": float(np.mean(np.log(np.maximum(truth, 1e-12)))),
+        "sure": [float(sure.mean()), float(right[sure].mean())],
+    }
+
+
+def _bins(stated: Array) -> list[NDArray[np.int64]]:
+    return [b for b in np.array_split(np.argsort(stated, kind="stable"), N_BINS) if len(b)]
+
+
+def _calibration_error(stated: Array, right: Array) -> float:
+    return float(sum(len(b) * abs(stated[b].mean() - right[b].mean()) for b in _bins(stated)) / len(stated))
+
+
+def range_dependence(of: Sequence[Judged]) -> dict[str, Any]:
+    """Return how often a narrow and a wide range of ranks give the same answer, where both were fitted."""
+    same, edges = [], []
+    for judged in of:
+        largest = int(judged.table.ranks[-1])
+        if judged.rank + WIDE > largest:
+            continue
+        narrow, wide = (
+            apply_policy(DEFAULT_POLICY, judged.table.restricted(range(1, judged.rank + more + 1)))
+            for more in (NARROW, WIDE)
+        )
+        same.append(narrow.rank == wide.rank)
+        edges.append(narrow.rank == judged.rank + NARROW)
+    return {"same": sum(same), "n": len(same), "at_the_edge": sum(edges)}
+
+
+def forms(of: Sequence[Judged]) -> list[dict[str, Any]]:
+    """Return how each form does on the reported draws: fitted to all development draws, and to all but the family."""
+    development = calibrate.development()
+    identifiable = [judged for judged in of if judged.row["identifiable"]]
+    evidence = [calibrate.Seen.of(judged.row) for judged in identifiable]
+    truths = [judged.rank for judged in identifiable]
+    rows = []
+    for form, names in calibrate.FORMS.items():
+        fitted, without = calibrate.fitted(development, names), calibrate.without(development, names)
+        known = [seen.shares(fitted) for seen in evidence]
+        unknown = [seen.shares(without[seen.family]) for seen in evidence]
+        rows.append(
+            {
+                "form": form,
+                "parameters": len(names),
+                "exact": _exact(known, truths),
+                "left_out": _exact(unknown, truths),
+                "calibration": calibration(known, truths),
+                "calibration_left_out": calibration(unknown, truths),
+            }
+        )
+    return rows
+
+
+def _exact(shares: Sequence[Array], truths: Sequence[int]) -> float:
+    return float(np.mean([share.argmax() == truth for share, truth in zip(shares, truths, strict=True)]))
+
+
+def real_tensors() -> list[dict[str, Any]]:
+    """Return, for every real tensor, what is accepted and what each rule answers, seed by seed."""
+    known = {case.name: case for case in real.REAL}
+    rows: list[dict[str, Any]] = []
+    for name, group in by(map(Judged, draws.load("real")), lambda judged: judged.case).items():
+        answers = {rule: [judged.answers.get(rule) for judged in group] for rule in [OURS, *group[0].answers]}
+        stated = [judged.choice.probabilities[judged.choice.rank] for judged in group if judged.choice.probabilities]
+        accepted = sorted(known[name].accepted)
+        rows.append(
+            {"name": name, "family": known[name].family, "accepted": accepted, "answers": answers, "stated": stated}
+        )
+    return rows
+
+
+def real_rate(rows: Sequence[dict[str, Any]], rule: str) -> float:
+    """Return how often a rule's answer is accepted, every family with the same weight; no answer is not accepted."""
+    families: dict[str, list[float]] = {}
+    for row in rows:
+        families.setdefault(row["family"], []).append(
+            float(np.mean([answer in row["accepted"] for answer in row["answers"].get(rule, [None])]))
+        )
+    return float(np.mean([np.mean(shares) for shares in families.values()])) if families else float("nan")
+
+
+def results_of(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Return everything that the tables are made of."""
+    judged = [Judged(row) for row in rows]
+    identifiable = [j for j in judged if j.row["identifiable"]]
+    choices = [j.choice.probabilities or {} for j in identifiable]
+    shares = [np.array(list(choice.values())) for choice in choices]
+    return {
+        "overall": overall(judged),
+        "families": grouped(judged, family_of),
+        "cases": grouped(judged, lambda j: j.case),
+        "paired": paired(judged),
+        "calibration": calibration(shares, [j.rank for j in identifiable]),
+        "range": range_dependence(identifiable),
+        "forms": forms(judged),
+        "real": real_tensors(),
+    }
+
+
+# --- the picture ---
+
+
+def heat_map(results: Mapping[str, Any], path: Path) -> None:
+    """Draw the exact rate of every rule in every case."""
+    from matplotlib.figure import Figure
+
+    shown = [row["rule"] for row in results["overall"]]
+    rates = np.array([[Rate(*row["rates"][rule]).share for rule in shown] for row in results["cases"]])
+    figure = Figure(figsize=(0.36 * len(shown) + 3.4, 0.2 * len(rates) + 2.2), layout="constrained")
+    axes = figure.add_subplot()
+    image = axes.imshow(rates, cmap="cividis", vmin=0.0, vmax=1.0, aspect="auto")
+    axes.set_xticks(range(len(shown)), shown, rotation=55, ha="left", rotation_mode="anchor", fontsize=8)
+    axes.xaxis.tick_top()
+    axes.set_yticks(range(len(rates)), [row["name"] for row in results["cases"]], fontsize=8)
+    families = [cases.BY_NAME[row["name"]].family for row in results["cases"]]
+    for place in range(1, len(families)):
+        if families[place] != families[place - 1]:
+            axes.axhline(place - 0.5, color="white", linewidth=1.5)
+    axes.axvline(0.5, color="white", linewidth=3)
+    axes.tick_params(length=0)
+    axes.spines[:].set_visible(False)
+    bar = figure.colorbar(image, ax=axes, fraction=0.03, pad=0.02, label="share of identifiable draws answered exactly")
+    bar.ax.tick_params(labelsize=8)
+    figure.savefig(path, dpi=130)
+
+
+def smoke() -> None:
+    """Measure a few draws from nothing to the tables."""
+    with tempfile.TemporaryDirectory() as folder:
+        draws.FOLDER = Path(folder)
+        draws.run("smoke", [cases.BY_NAME[name] for name in SMOKE], 1, with_rivals=True, n_jobs=1)
+        rows = draws.load("smoke")
+    results = results_of(rows)
+    with tempfile.TemporaryDirectory() as folder:
+        heat_map(results, Path(folder) / "recovery.png")
+    for row in results["overall"]:
+        print(f"{row['rule']}: {row['right']} of {row['n']}")
 
 
 def main() -> None:
-    """Run the draws and print the table."""
+    """Judge what has been measured."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--draws", type=int, help="a smoke run of so many draws with white noise; nothing is written")
-    options = parser.parse_args()
-    autoten.estimate_rank(draw(0, "white")[0], range(1, 3), n_starts=2, n_folds=2, random_state=0)  # compile
-    jobs = [(number, "white") for number in range(options.draws or 200)]
-    jobs += [] if options.draws else [(number, "structured") for number in range(10)]
-    rows = []
-    for number, kind in jobs:
-        rows.append(run(number, kind))
-        print(json.dumps(rows[-1]), flush=True)
-    print("\n".join(summary(rows)))
-    print(f"median {np.median([row['seconds'] for row in rows]):.2f} s a draw, one thread")
-    if not options.draws:
-        RESULTS.parent.mkdir(exist_ok=True)
-        RESULTS.write_text(json.dumps({"machine": machine.record(), "draws": rows}, indent=1) + "\n", encoding="utf-8")
+    parser.add_argument("--smoke", action="store_true", help="a few draws of a few cases; nothing is written")
+    if parser.parse_args().smoke:
+        smoke()
+        return
+    results = results_of(draws.load("reported"))
+    measure.write("recovery", machine.record(), results)
+    heat_map(results, measure.RESULTS / "recovery.png")
+    for row in results["overall"]:
+        print(f"{row['rule']:30s} {Rate(row['right'], row['n'])} of {row['n']}")
 
 
 if __name__ == "__main__":

@@ -2,22 +2,27 @@
 
     python benchmarks/draws.py development             # tables only: what the selector is made from
     python benchmarks/draws.py reported --rivals       # tables, and the answers of rules with fits of their own
+    python benchmarks/draws.py real --rivals           # the same of the real tensors
+    python benchmarks/draws.py development --pack      # what has been measured so far, into results/draws
 
-One line of JSON per draw is appended to ``benchmarks/draws/SPLIT.jsonl``; draws that are there already are passed over,
-so a run can be stopped and taken up again. Fits do not depend on the selector: it reads the tables afterwards.
+One line of JSON per draw is appended to ``benchmarks/draws/SPLIT.jsonl``; draws that are there or packed already are
+passed over, so a run can be stopped and taken up again. Fits do not depend on the selector: it reads the tables
+afterwards.
 """
 
 from __future__ import annotations
 
 import argparse
+import gzip
 import json
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import cases
 import numpy as np
+import real
 import rivals
 from cases import Case, Split
 from joblib import Parallel, delayed
@@ -27,6 +32,7 @@ from autoten import RankEstimate
 from autoten.table import RankTable
 
 FOLDER = Path(__file__).parent / "draws"
+PACKED = Path(__file__).parent / "results" / "draws"
 N_DRAWS = 20
 
 # Digits of a stored score.
@@ -39,12 +45,12 @@ SLOW = "split-half"
 UNREAD = ("loss_starts", "converged_starts", "core_consistency_starts", "stability_starts")
 
 
-def measured(case: Case, split: Split, number: int, with_rivals: bool) -> dict[str, Any]:
+def measured(case: Case | real.RealCase, split: Split, number: int, with_rivals: bool) -> dict[str, Any]:
     """Return one draw's truth, its table, and the answers of rules that look at more than the table."""
     draw = case.draw(split, number)
-    began = time.perf_counter()
+    began = time.process_time()
     estimate = autoten.estimate_rank(draw.X, draw.ranks, random_state=number)
-    seconds = time.perf_counter() - began
+    seconds = time.process_time() - began
     return {
         "case": case.name,
         "number": number,
@@ -58,16 +64,18 @@ def measured(case: Case, split: Split, number: int, with_rivals: bool) -> dict[s
     }
 
 
-def _answers(draw: cases.Draw, estimate: RankEstimate, number: int, with_rivals: bool) -> Iterator[tuple[str, Any]]:
+def _answers(
+    draw: cases.Draw | real.RealDraw, estimate: RankEstimate, number: int, with_rivals: bool
+) -> Iterator[tuple[str, Any]]:
     """Yield the rank and the seconds of every rule that the table alone does not answer."""
     evidence = rivals.Evidence(draw.X, estimate, draw.ranks, number)
     for name, rival in rivals.RIVALS.items():
         own = rival.needs == "own fits"
         if name == SLOW or (own and not with_rivals) or (not own and name != "NORMO"):
             continue
-        began = time.perf_counter()
+        began = time.process_time()
         rank = rival.rule(evidence)
-        yield name, {"rank": rank, "seconds": round(time.perf_counter() - began, 3)}
+        yield name, {"rank": rank, "seconds": round(time.process_time() - began, 3)}
 
 
 def stored(table: RankTable) -> dict[str, Any]:
@@ -91,14 +99,32 @@ def restored(plain: dict[str, Any]) -> RankTable:
 
 def load(split: str) -> list[dict[str, Any]]:
     """Return all draws of a split that have been measured, in the order of the cases; tables restored."""
-    path = FOLDER / f"{split}.jsonl"
-    rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()] if path.exists() else []
-    places = {case.name: place for place, case in enumerate(cases.CASES)}
-    rows = sorted((row for row in rows if row["case"] in places), key=lambda r: (places[r["case"]], r["number"]))
+    places = {case.name: place for place, case in enumerate((*cases.CASES, *real.REAL))}
+    rows = sorted((r for r in _lines(split) if r["case"] in places), key=lambda r: (places[r["case"]], r["number"]))
     return [row | {"table": restored(row["table"])} for row in rows]
 
 
-def run(split: Split, which: Iterable[Case], n_draws: int, with_rivals: bool, n_jobs: int) -> None:
+def _lines(split: str) -> list[dict[str, Any]]:
+    """Return what is packed and what has been measured since, as it was written."""
+    texts = []
+    if (packed := PACKED / f"{split}.jsonl.gz").exists():
+        texts.append(gzip.decompress(packed.read_bytes()).decode("utf-8"))
+    if (path := FOLDER / f"{split}.jsonl").exists():
+        texts.append(path.read_text(encoding="utf-8"))
+    rows = [json.loads(line) for text in texts for line in text.splitlines()]
+    return list({(row["case"], row["number"]): row for row in rows}.values())
+
+
+def pack(split: str) -> None:
+    """Write all that has been measured of a split into the folder of results."""
+    rows = sorted(_lines(split), key=lambda row: (row["case"], row["number"]))
+    text = "".join(json.dumps(row, allow_nan=False) + "\n" for row in rows)
+    PACKED.mkdir(parents=True, exist_ok=True)
+    (PACKED / f"{split}.jsonl.gz").write_bytes(gzip.compress(text.encode("utf-8"), mtime=0))
+    print(f"{len(rows)} draws packed")
+
+
+def run(split: Split, which: Sequence[Case | real.RealCase], n_draws: int, with_rivals: bool, n_jobs: int) -> None:
     """Measure what is missing, draw by draw across the cases, so that a stopped run has some of every case."""
     done = {(row["case"], row["number"]) for row in load(split)}
     todo = [(c, number) for number in range(n_draws) for c in which if (c.name, number) not in done]
@@ -115,13 +141,21 @@ def run(split: Split, which: Iterable[Case], n_draws: int, with_rivals: bool, n_
 def main() -> None:
     """Measure the draws of a split."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("split", choices=list(cases.SEEDS))
+    parser.add_argument("split", choices=[*cases.SEEDS, "real"])
     parser.add_argument("--draws", type=int, default=N_DRAWS, help="draws of each case")
     parser.add_argument("--rivals", action="store_true", help="also the rules with fits of their own")
     parser.add_argument("--optional", action="store_true", help="the large cases instead of the ordinary ones")
+    parser.add_argument("--only", nargs="+", metavar="CASE", help="these cases")
+    parser.add_argument("--pack", action="store_true", help="measure nothing, pack what is there")
     parser.add_argument("--jobs", type=int, default=2)
     options = parser.parse_args()
-    which = [case for case in cases.CASES if case.optional == options.optional]
+    if options.pack:
+        pack(options.split)
+        return
+    which: list[Case | real.RealCase] = [case for case in cases.CASES if case.optional == options.optional]
+    if options.split == "real":
+        which = [case for case in real.REAL if case.is_there]
+    which = [case for case in which if not options.only or case.name in options.only]
     run(options.split, which, options.draws, options.rivals, options.jobs)
 
 

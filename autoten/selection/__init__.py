@@ -1,6 +1,6 @@
 """From the table of scores to a rank: the Pareto front, and the policies that choose on it."""
 
-from autoten.selection.balance import DEFAULT_POLICY, Balance
+from autoten.selection.calibrated import DEFAULT_POLICY, Calibrated
 from autoten.selection.choice import Alternative, Choice, Policy, apply_policy, selection_frequency
 from autoten.selection.pareto import pareto_front
 from autoten.selection.policies import (
@@ -20,7 +20,7 @@ __all__ = [
     "DIFFIT",
     "Alternative",
     "AutoTen2016",
-    "Balance",
+    "Calibrated",
     "Choice",
     "CoreConsistencyThreshold",
     "ExchangeRate",

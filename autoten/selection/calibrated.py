@@ -1,0 +1,255 @@
+"""The default policy: the evidence about every component, weighed into a probability of every rank."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from importlib.resources import files
+from types import MappingProxyType
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from autoten.selection.choice import Alternative, Choice
+from autoten.selection.pareto import largest_uninformative_rank, score_of
+from autoten.table import RankTable
+
+Array = NDArray[np.float64]
+
+# Gains of log held-out error below this are none; ratios of gains are taken above it.
+LEAST_GAIN = 0.002
+
+# A component is compared with so many of those that follow.
+WINDOW = 3
+
+# Limits of the pieces of evidence: beyond them more of the same says no more.
+LARGEST_CONTRAST = 3.0
+LARGEST_LOSS = 6.0
+
+# Core consistency is lost by decades of so many points.
+POINTS = 10.0
+
+# What folds find differently, in components: the least that is told from nothing, and what a first one is held against.
+LEAST_DIFFERENCE = 1e-4
+USUAL_DIFFERENCE = 1e-2
+
+# What a rank must reach to be called clear, and to be worth a mention.
+CLEAR = 0.5
+WORTH_A_MENTION = 0.05
+N_ALTERNATIVES = 3
+
+
+def intercept(table: RankTable) -> Array:
+    """Return 1 for every component: what speaks for one before the evidence is seen."""
+    return np.ones(len(table) - 1)
+
+
+def contrast(table: RankTable) -> Array:
+    """Return the log ratio of a component's gain to the largest gain of the three that follow, from 0 to 3.
+
+    A gain is the paired drop of log held-out error from the best rank so far, so that what one component spoils and
+    the next one repairs counts for neither. 0 for the last rank, which nothing follows.
+    """
+    gains = np.maximum(np.nan_to_num(gains_over_best(table), nan=0.0), LEAST_GAIN)
+    later = [gains[place + 1 : place + 1 + WINDOW].max(initial=LEAST_GAIN) for place in range(len(gains))]
+    later[-1] = gains[-1]
+    return np.asarray(np.clip(np.log(gains / later), 0.0, LARGEST_CONTRAST))
+
+
+def gains_over_best(table: RankTable) -> Array:
+    """Return the drop of log held-out error from the best rank so far to every rank above 0, NaN where unknown."""
+    errors = np.nan_to_num(table.mean("heldout"), nan=np.inf)
+    best = [int(errors[: row + 1].argmin()) for row in range(len(table) - 1)]
+    ranks = table.ranks.tolist()
+    return np.array([table.gain(rank, ranks[row]).mean for rank, row in zip(ranks[1:], best, strict=True)])
+
+
+def trilinearity(table: RankTable) -> Array:
+    r"""Return :math:`-\log_{10}(1 + (c_{max} - c) / 10)`: decades of core consistency lost below its ceiling, 0 to -6.
+
+    0 where nothing is lost, and where core consistency says nothing (ranks 1 and 2 of three modes, 1 of more).
+    """
+    ceiling = table.mean("ceiling")[1:] if "ceiling" in table else 100.0
+    lost = np.nan_to_num(ceiling - table.mean("core_consistency")[1:], nan=0.0)
+    lost[table.ranks[1:] <= largest_uninformative_rank(len(table.shape))] = 0.0
+    return -np.clip(np.log10(1.0 + np.maximum(lost, 0.0) / POINTS), 0.0, LARGEST_LOSS)
+
+
+def replicability(table: RankTable) -> Array:
+    r"""Return by how many decades more the folds find the same components than at the rank before.
+
+    What they find differently is :math:`R (1 - s)` components, with s the factor match score between the full fit and
+    a fold's. It grows slowly up to the true rank and jumps beyond it.
+    """
+    alike = np.nan_to_num(table.mean("stability_folds")[1:], nan=0.0)
+    decades = np.log10(np.maximum(table.ranks[1:] * (1.0 - alike), LEAST_DIFFERENCE))
+    return -np.diff(decades, prepend=np.log10(USUAL_DIFFERENCE))
+
+
+EVIDENCE: Mapping[str, Callable[[RankTable], Array]] = MappingProxyType(
+    {f.__name__: f for f in (intercept, contrast, trilinearity, replicability)}
+)
+
+
+def _published() -> Mapping[str, float]:
+    text = files("autoten.selection").joinpath("calibrated.json").read_text("utf-8")
+    coefficients: dict[str, float] = json.loads(text)["coefficients"]
+    return MappingProxyType(coefficients)
+
+
+def log_odds(table: RankTable, coefficients: Mapping[str, float]) -> Array:
+    """Return the log odds of every rank above 0 against the one before it in the table."""
+    return np.asarray(sum(weight * EVIDENCE[name](table) for name, weight in coefficients.items()))
+
+
+def probabilities(odds: Array) -> Array:
+    """Return the probability of every row of a table, the first (rank 0) included, from log odds of neighbours."""
+    scores = np.concatenate([[0.0], np.cumsum(odds)])
+    shares = np.exp(scores - scores.max())
+    return np.asarray(shares / shares.sum())
+
+
+@dataclass(frozen=True, repr=False)
+class Calibrated:
+    r"""The most probable rank: prediction, interpretability and replicability of every component, weighed.
+
+    Three pieces of evidence speak for a component or against it: how much more it lowers the held-out error than
+    those that follow (`contrast`), how much core consistency is lost with it (`trilinearity`), and whether folds
+    still find the same components (`replicability`). Their weighted sum is the log odds of a rank against the one
+    before,
+
+    .. math:: \log \frac{P(r)}{P(r - 1)} = \beta_0 + \sum_j \beta_j \varphi_j(r),
+
+    an adjacent-categories logit. So a weak component between strong ones does not end the count, and the exchange rates
+    between the axes are ratios of coefficients.
+
+    The coefficients stand in ``autoten/selection/calibrated.json``: the maximum likelihood on simulated tensors with
+    white, uneven, heavy-tailed and structured noise, instrument-like misfit, scatter, gaps, counts, collinear and
+    unequal components (``benchmarks/calibrate.py``). ``benchmarks/README.md`` says how often the answer is right, and
+    how honest the probabilities are, on other draws, on kinds of tensors left out, and on real ones.
+
+    Parameters
+    ----------
+    coefficients : mapping from a name in `EVIDENCE` to float
+        The published ones by default.
+
+    Notes
+    -----
+    The two axes are those of Zabir & Papalexakis (2017), who publish no rule. Probabilities are those of tensors such
+    as the simulated ones, least squares, and the default hold-out; for other solvers and hold-outs they are a guide.
+
+    Examples
+    --------
+    >>> scores = {"heldout": [[1.0, 1.0], [0.3, 0.31], [0.01, 0.011], [0.009, 0.0101], [0.0088, 0.0099]],
+    ...           "core_consistency": [[np.nan], [100], [100], [20], [-900]],
+    ...           "stability_folds": [[np.nan], [0.999], [0.998], [0.9], [0.7]]}
+    >>> choice = Calibrated()(RankTable([0, 1, 2, 3, 4], scores, (9, 9, 9)))
+    >>> choice.rank, choice.probabilities[2] > 0.9
+    (2, True)
+    """
+
+    coefficients: Mapping[str, float] = field(default_factory=_published)
+
+    def __repr__(self) -> str:
+        changed = dict(self.coefficients) != dict(_published())
+        return f"Calibrated({dict(self.coefficients)!r})" if changed else "Calibrated()"
+
+    def __call__(self, table: RankTable) -> Choice:
+        """Return the choice from the table."""
+        for name in ("core_consistency", "heldout", "stability_folds"):
+            score_of(table, name, repr(self), needed=_needed(table, name))
+        shares = probabilities(log_odds(table, self.coefficients))
+        seen = _Seen.of(table)
+        row = int(shares.argmax())
+        ranks = table.ranks.tolist()
+        others = [other for other in np.argsort(-shares) if other != row and shares[other] >= WORTH_A_MENTION]
+        return Choice(
+            ranks[row],
+            _reason(seen, shares, row),
+            tuple(Alternative(ranks[other], seen.case_for(other, row)) for other in others[:N_ALTERNATIVES]),
+            dict(zip(ranks, shares.tolist(), strict=True)),
+        )
+
+
+def _needed(table: RankTable, name: str) -> NDArray[np.bool_]:
+    """Return the rows of which one at least must have the score."""
+    informative = largest_uninformative_rank(len(table.shape)) if name == "core_consistency" else 0
+    return table.ranks > informative
+
+
+class _Seen(NamedTuple):
+    """What the words of a choice are made of, a row for every rank."""
+
+    ranks: NDArray[np.int64]
+    gains: Array  # of log held-out error, as measured; NaN for rank 0
+    consistency: Array
+    informative: NDArray[np.bool_]
+    excess: float  # smallest log ratio of what one component explains, data to copies with random signs; NaN if unknown
+
+    @classmethod
+    def of(cls, table: RankTable) -> _Seen:
+        gains = np.array([np.nan, *(table.gain(int(rank)).mean for rank in table.ranks[1:])])
+        informative = table.ranks > largest_uninformative_rank(len(table.shape))
+        excess = float(table["null_excess"][0].min()) if "null_excess" in table else np.nan
+        return cls(table.ranks, gains, table.mean("core_consistency"), informative, excess)
+
+    def drop(self, row: int) -> str:
+        """Return by how much the component of a row changes the held-out error."""
+        change = 100.0 * np.expm1(-self.gains[row])
+        return f"lowers the held-out error by {-change:.3g} %" if change < 0 else "does not lower the held-out error"
+
+    def points(self, row: int) -> str:
+        """Return the core consistency of a row."""
+        value = self.consistency[row]
+        return "below -1000" if value < -1000.0 else f"{value:.1f}"
+
+    def case_for(self, row: int, chosen: int) -> str:
+        """Return what can be said for another rank than the chosen one."""
+        if row < chosen:
+            return f"component {self.ranks[row + 1]} {self.drop(row + 1)}, which may not be enough"
+        doubt = f"core consistency is {self.points(row)}" if self.informative[row] else "core consistency cannot tell"
+        return f"component {self.ranks[row]} {self.drop(row)}; {doubt}"
+
+
+def _reason(seen: _Seen, shares: Array, row: int) -> str:
+    """Return why this rank and not its neighbours, in two sentences as a rule."""
+    sentences = []
+    if shares[row] < CLEAR:
+        second = int(np.argsort(-shares)[1])
+        sentences.append(
+            f"No clear rank: {seen.ranks[row]} has a probability of {100 * shares[row]:.0f} %, "
+            f"{seen.ranks[second]} one of {100 * shares[second]:.0f} %."
+        )
+    sentences += _why_nothing(seen) if row == 0 else [_prediction(seen, row), *_interpretability(seen, row)]
+    if row > 0 and seen.excess <= 0.0:
+        sentences.append("Yet one component explains no more of the data than of copies with random signs.")
+    return " ".join(sentences)
+
+
+def _why_nothing(seen: _Seen) -> list[str]:
+    sentences = [f"Component {seen.ranks[1]} {seen.drop(1)}: nothing beyond noise."]
+    if not np.isnan(seen.excess):
+        times = np.exp(seen.excess)
+        sentences.append(f"It explains {times:.2f} times as much of the data as of copies with random signs.")
+    return sentences
+
+
+def _prediction(seen: _Seen, row: int) -> str:
+    here = f"Component {seen.ranks[row]} {seen.drop(row)}"
+    later = np.nan_to_num(seen.gains[row + 1 :], nan=-np.inf)
+    if not len(later):
+        return f"{here}; no larger rank was tried."
+    largest = -100.0 * np.expm1(-later.max())
+    return f"{here}, later ones {f'by {largest:.3g} % at most' if largest > 0 else 'not at all'}."
+
+
+def _interpretability(seen: _Seen, row: int) -> list[str]:
+    rows = [r for r in (row, row + 1) if r < len(seen.ranks) and not np.isnan(seen.consistency[r])]
+    if not any(seen.informative[r] for r in rows):
+        return []
+    return [f"Core consistency is {' and '.join(f'{seen.points(r)} at rank {seen.ranks[r]}' for r in rows)}."]
+
+
+DEFAULT_POLICY = Calibrated()

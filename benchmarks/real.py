@@ -1,0 +1,106 @@
+"""Real and published tensors with agreed ranks: what the selector is judged on beside the simulated draws.
+
+None of them is used for tuning. The ranks, and how well they are known, are documented beside the data; the files are
+read from ``$AUTOTEN_DATA``, else from ``shared/data`` in or beside the checkout, and passed over where they are absent.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from autoten.preprocess import center
+
+Array = NDArray[Any]
+
+
+@dataclass(frozen=True)
+class RealCase:
+    """A tensor in the data folder.
+
+    Parameters
+    ----------
+    name, family : str
+        Families count equally, however many variants they have.
+    file : str
+    accepted : set of int
+        The ranks that count as right.
+    largest : int
+        Ranks 1 to so many are tried.
+    prepare : function of the array
+    """
+
+    name: str
+    family: str
+    file: str
+    accepted: frozenset[int]
+    largest: int = 10
+    prepare: Callable[[Array], Array] = np.asarray
+
+    @property
+    def ranks(self) -> range:
+        """The candidates."""
+        return range(1, self.largest + 1)
+
+    @property
+    def is_there(self) -> bool:
+        """Whether its file can be read."""
+        folder = data_folder()
+        return folder is not None and (folder / f"{self.file}.npz").is_file()
+
+    def draw(self, split: str, number: int) -> RealDraw:
+        """Return the tensor; `number` is only the seed of the fits."""
+        folder = data_folder()
+        assert folder is not None
+        with np.load(folder / f"{self.file}.npz", allow_pickle=False) as arrays:
+            return RealDraw(np.asarray(self.prepare(arrays["X"])), self.ranks)
+
+
+@dataclass(frozen=True, eq=False)
+class RealDraw:
+    """A real tensor as a draw: no one rank is true, and nothing says whether it is identifiable."""
+
+    X: Array
+    ranks: range
+    rank: None = None
+    identifiable: None = None
+    snr_db: float = float("nan")
+
+
+def data_folder() -> Path | None:
+    """Return the folder of real tensors, None if there is none."""
+    checkout = Path(__file__).resolve().parents[1]
+    named = os.environ.get("AUTOTEN_DATA")
+    candidates = [Path(named)] if named else [checkout / "shared/data", checkout.parent / "shared/data"]
+    return next((folder for folder in candidates if folder.is_dir()), None)
+
+
+def _samples(numbers: list[int], X: Array) -> Array:
+    return X[numbers]
+
+
+def _centred(X: Array) -> Array:
+    return np.asarray(center(X, 0).X)
+
+
+REAL = (
+    RealCase("amino acids", "amino acids", "amino_acids", frozenset({3})),
+    RealCase("amino acids 0, 1", "amino acids", "amino_acids", frozenset({2}), prepare=partial(_samples, [0, 1])),
+    RealCase("amino acids 0, 2", "amino acids", "amino_acids", frozenset({2}), prepare=partial(_samples, [0, 2])),
+    RealCase("amino acids 1, 2", "amino acids", "amino_acids", frozenset({2}), prepare=partial(_samples, [1, 2])),
+    RealCase("amino acids without scatter", "amino acids", "amino_acids_scatter_missing", frozenset({3})),
+    RealCase("covid serology", "covid serology", "covid19_serology", frozenset({2})),
+    RealCase("bread, centred", "bread", "bread_sensory", frozenset({2, 3}), prepare=_centred),
+    RealCase("microbiome", "microbiome", "microbiome_fujita2023", frozenset({2, 3, 4})),
+    RealCase("NORMO randn", "NORMO", "normo_randn_50", frozenset({10}), 16),
+    RealCase("NORMO stochastic", "NORMO", "normo_stochastic_50", frozenset({10}), 16),
+    RealCase("NSVD synthetic", "NSVD", "nsvd_synth_small", frozenset({5}), 16),
+    RealCase("sugar process", "sugar", "sugar_process", frozenset({3, 4})),
+)

@@ -1,0 +1,205 @@
+"""The default policy, piece by piece, on tables made from the gains of their components."""
+
+import json
+from importlib.resources import files
+from math import inf, nan
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from autoten.selection import DEFAULT_POLICY, Calibrated, apply_policy, calibrated
+from autoten.table import RankTable
+
+SHAPE = (20, 20, 20)
+
+
+def make_table(gains, core=100.0, alike=None, *, ranks=None, shape=SHAPE, **scores):
+    """Return a table whose components lower the log held-out error by `gains`; `alike` is the folds' match score."""
+    gains = np.asarray(gains, dtype=float)
+    ranks = np.arange(1, len(gains) + 1) if ranks is None else np.asarray(ranks)
+    heldout = np.exp(-np.concatenate([[0.0], np.cumsum(gains)]))
+    alike = 1.0 - 1e-3 / ranks if alike is None else np.broadcast_to(np.asarray(alike, dtype=float), gains.shape)
+    core = np.broadcast_to(np.asarray(core, dtype=float), gains.shape)
+    columns = {
+        "heldout": np.column_stack([heldout * 0.99, heldout * 1.01]),
+        "core_consistency": [[nan], *core[:, None]],
+        "stability_folds": [[nan], *alike[:, None]],
+        **scores,
+    }
+    return RankTable([0, *ranks], columns, shape)
+
+
+def stated(*arguments, **options):
+    return apply_policy(DEFAULT_POLICY, make_table(*arguments, **options)).probabilities
+
+
+# ------------------------------------------------------------------------------------------------------------- evidence
+
+
+def test_contrast_is_the_log_ratio_to_the_largest_of_the_next_three():
+    table = make_table([0.8, 0.4, 0.1, 0.05, 0.02, 0.3])
+    np.testing.assert_allclose(
+        calibrated.contrast(table), [np.log(2), np.log(4), 0.0, 0.0, 0.0, 0.0], atol=1e-9
+    )  # 0.1 and later look at the 0.3; a component that stands out less than a later one is not held liable
+    assert calibrated.contrast(make_table([5.0, 0.0]))[0] == calibrated.LARGEST_CONTRAST
+
+
+def test_what_one_component_spoils_and_the_next_repairs_counts_for_neither():
+    gains = calibrated.gains_over_best(make_table([1.0, -0.5, 0.5, 0.2]))
+    np.testing.assert_allclose(gains, [1.0, -0.5, 0.0, 0.2], atol=1e-9)
+
+
+def test_trilinearity_counts_decades_below_the_ceiling():
+    table = make_table([1.0] * 5, core=[-900, -900, 90, 10, -1e9], ceiling=[[nan], [100], [100], [100], [50], [100]])
+    np.testing.assert_allclose(calibrated.trilinearity(table), -np.log10([1, 1, 2, 5, 1e6]), atol=1e-9)
+
+
+def test_trilinearity_of_four_modes_begins_with_rank_two():
+    table = make_table([1.0, 1.0], core=[0.0, 0.0], shape=(8, 8, 8, 8))
+    np.testing.assert_allclose(calibrated.trilinearity(table), [0.0, -np.log10(11)])
+
+
+def test_an_unknown_core_consistency_says_nothing():
+    assert calibrated.trilinearity(make_table([1.0] * 4, core=nan)).tolist() == [0.0] * 4
+
+
+def test_replicability_counts_components_that_differ():
+    table = make_table([1.0] * 3, alike=[1 - 1e-3, 1 - 5e-4, 1 - 1e-1])
+    np.testing.assert_allclose(calibrated.replicability(table), [1.0, 0.0, -np.log10(300)], atol=1e-9)
+    assert calibrated.replicability(make_table([1.0], alike=1.0))[0] == 2.0
+
+
+def test_a_fold_without_a_model_is_no_agreement():
+    assert calibrated.replicability(make_table([1.0, 1.0], alike=[0.999, nan]))[1] == pytest.approx(-np.log10(2000))
+
+
+@pytest.mark.parametrize("name", list(calibrated.EVIDENCE))
+@given(gains=st.lists(st.floats(-5, 5) | st.sampled_from([nan, inf]), min_size=1, max_size=8))
+def test_every_piece_is_finite_and_has_an_entry_for_every_component(name, gains):
+    evidence = calibrated.EVIDENCE[name](make_table(gains))
+    assert evidence.shape == (len(gains),)
+    assert np.isfinite(evidence).all()
+
+
+# ------------------------------------------------------------------------------------------------------------- weighing
+
+
+def test_probabilities_are_those_of_an_adjacent_categories_logit():
+    shares = calibrated.probabilities(np.log([3.0, 0.5]))
+    np.testing.assert_allclose(shares, np.array([2, 6, 3]) / 11)
+
+
+def test_log_odds_are_the_weighted_sum():
+    table = make_table([0.8, 0.4], alike=[1 - 1e-3, 1 - 5e-3])
+    odds = calibrated.log_odds(table, {"intercept": 1.0, "contrast": 2.0, "replicability": 3.0})
+    np.testing.assert_allclose(odds, [1 + 2 * np.log(2) + 3, 1 - 3])
+
+
+def test_the_published_coefficients_are_those_in_the_file_and_none_is_negative():
+    made = json.loads(files("autoten.selection").joinpath("calibrated.json").read_text("utf-8"))
+    assert dict(Calibrated().coefficients) == made["coefficients"]
+    assert set(made["coefficients"]) == set(calibrated.EVIDENCE)
+    assert all(weight > 0 for name, weight in made["coefficients"].items() if name != "intercept")
+
+
+def test_the_last_component_that_stands_out_is_taken():
+    shares = stated([1.0, 0.8, 0.5, 0.001, 0.001, 0.001], core=[100, 100, 98, -900, -9e4, -9e6])
+    assert max(shares, key=shares.get) == 3
+    assert shares[3] > 0.9
+    assert sum(shares.values()) == pytest.approx(1.0)
+
+
+def test_each_axis_moves_the_choice_alone():
+    gains = [1.0, 0.8, 0.1, 0.05, 0.05, 0.05]
+    sound, spoiled = stated(gains), stated(gains, core=[100, 100, -1e4, -1e5, -1e6, -1e6])
+    assert sound[2] < spoiled[2]
+    assert stated([1.0, 0.8, 0.7, 0.01, 0.01, 0.01])[3] > stated([1.0, 0.8, 0.02, 0.01, 0.01, 0.01])[3]
+    lost = stated(gains, alike=[1 - 1e-3, 1 - 1e-3, 0.8, 0.7, 0.7, 0.7])
+    assert lost[2] > sound[2]
+
+
+def test_a_weak_component_between_strong_ones_does_not_end_the_count():
+    assert DEFAULT_POLICY(make_table([1.0, 0.0, 1.5, 0.001, 0.001], core=[100, 100, 100, -900, -9e4])).rank == 3
+
+
+def test_noise_is_rank_zero():
+    choice = DEFAULT_POLICY(
+        make_table([-0.05, -0.05, -0.1], alike=[0.8, 0.7, 0.4], null_excess=[[0.02, 0.05], *[[nan, nan]] * 3])
+    )
+    assert choice.rank == 0
+    assert choice.reason == (
+        "Component 1 does not lower the held-out error: nothing beyond noise. "
+        "It explains 1.02 times as much of the data as of copies with random signs."
+    )
+
+
+# ---------------------------------------------------------------------------------------------------------------- words
+
+
+def test_the_reason_gives_both_axes():
+    reason = DEFAULT_POLICY(make_table([1.0, 0.8, 0.5, 0.01, 0.01], core=[100, 100, 98, -900, -9e4])).reason
+    assert reason == (
+        "Component 3 lowers the held-out error by 39.3 %, later ones by 0.995 % at most. "
+        "Core consistency is 98.0 at rank 3 and -900.0 at rank 4."
+    )
+
+
+def test_core_consistency_that_cannot_tell_is_not_quoted():
+    reason = DEFAULT_POLICY(make_table([1.0, -0.1], alike=[0.999, 0.8])).reason
+    assert reason == "Component 1 lowers the held-out error by 63.2 %, later ones not at all."
+
+
+def test_the_end_of_the_range_is_named():
+    choice = DEFAULT_POLICY(make_table([1.0, 0.8, 0.7]))
+    assert choice.rank == 3
+    assert "no larger rank was tried" in choice.reason
+
+
+def test_no_clear_rank_is_said_and_the_others_are_alternatives():
+    policy = Calibrated({"intercept": 0.0})
+    choice = policy(make_table([1.0, 0.5, 0.1], core=[100, 100, -2000]))
+    assert choice.reason.startswith("No clear rank: 0 has a probability of 25 %, 1 one of 25 %.")
+    assert [other.rank for other in choice.alternatives] == [1, 2, 3]
+    assert choice.alternatives[-1].reason.endswith("core consistency is below -1000")
+
+
+def test_a_smaller_alternative_says_what_may_not_be_enough():
+    choice = Calibrated({"contrast": 0.2})(make_table([1.0, 0.2, 0.1]))
+    assert choice.rank == 2
+    (reason,) = [other.reason for other in choice.alternatives if other.rank == 1]
+    assert reason == "component 2 lowers the held-out error by 18.1 %, which may not be enough"
+
+
+def test_components_no_better_than_random_signs_are_doubted():
+    table = make_table([1.0, -0.1], alike=[0.999, 0.8], null_excess=[[0.3, -0.01], *[[nan, nan]] * 2])
+    assert DEFAULT_POLICY(table).reason.endswith("no more of the data than of copies with random signs.")
+
+
+@pytest.mark.parametrize("name", ["heldout", "core_consistency", "stability_folds"])
+def test_a_missing_score_is_named(name):
+    table = make_table([1.0, 0.5, 0.1])
+    left = {key: column for key, column in table.replicates.items() if key != name}
+    with pytest.raises(ValueError, match=rf"the table for Calibrated\(\) must be one with the score '{name}'"):
+        DEFAULT_POLICY(RankTable(table.ranks, left, SHAPE))
+
+
+def test_it_is_a_value():
+    assert Calibrated() == Calibrated()
+    assert repr(Calibrated()) == "Calibrated()"
+    assert repr(Calibrated({"contrast": 1.0})) == "Calibrated({'contrast': 1.0})"
+
+
+@given(
+    gains=st.lists(st.floats(-3, 8), min_size=1, max_size=8),
+    core=st.floats(-1e12, 100),
+    alike=st.floats(0, 1),
+    step=st.integers(1, 3),
+)
+def test_any_table_gets_a_rank_of_its_own_and_a_sentence(gains, core, alike, step):
+    ranks = step * np.arange(1, len(gains) + 1)
+    choice = apply_policy(DEFAULT_POLICY, make_table(gains, core=core, alike=alike, ranks=ranks))
+    assert choice.rank in [0, *ranks]
+    assert choice.reason.endswith(".")
+    assert choice.rank not in [other.rank for other in choice.alternatives]
