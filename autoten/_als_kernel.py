@@ -1,10 +1,11 @@
-"""The whole alternating-least-squares loop for a dense tensor, compiled: the textbook loop, one call per step.
+"""The whole alternating-least-squares loop over an array, compiled: the textbook loop, one call per step.
 
 Layout: everything with a component index keeps it first, (R, length), so that the inner loops run along a mode and
 vectorise for any R. All factors lie side by side in one array ``factors`` (R, sum of lengths); ``rows`` is the tensor
 as a matrix (product of the leading modes, last mode). Sums are float64 whatever X is.
 
-Hidden cells, if any, are listed row by row: those of row l of ``rows`` are in the columns
+Hidden cells, if any, are either listed, to be imputed, or marked as False in ``observed``, to be left out: see
+`_row_kernels`. Those of row l of ``rows`` are listed as the columns
 ``cell_columns[cell_starts[l] : cell_starts[l + 1]]``. ``sink`` is then a writable view of the same memory as ``rows``
 and receives the model's values at these cells once a sweep, extrapolated like the factors: whatever stands there, the
 observed cells' error is at most the filled tensor's, and a sweep that raises it is taken back.
@@ -16,6 +17,7 @@ import numpy as np
 
 from autoten._dense_kernels import contract_last, fill_leading, mttkrp_last, mttkrp_partial
 from autoten._kernels import PROXIMAL, cholesky, compiled, squared_error
+from autoten._row_kernels import exact_error, exact_sweep
 
 # Sweeps in one window of the stopping rule, and the slowest rate per window that it extrapolates with: closer to 1
 # the sum of the series has no meaning.
@@ -172,6 +174,7 @@ def one_sweep(  # type: ignore[no-untyped-def]
     sink,
     cell_starts,
     cell_columns,
+    observed,
     lengths,
     offsets,
     factors,
@@ -186,11 +189,13 @@ def one_sweep(  # type: ignore[no-untyped-def]
     gram,
     lower,
 ):
-    """Update every mode once; return the loss. `model` receives the model's values at the hidden cells.
+    """Update every mode once; return the loss. `model` receives the model's values at listed cells.
 
-    Infinite, the sweep broken off, if the loss is above `limit` after the first mode already. With hidden cells it is
+    Infinite, the sweep broken off, if the loss is above `limit` after the first mode already. With listed cells it is
     known at the end only.
     """
+    if observed.size > 0:
+        return exact_sweep(rows, observed, lengths, offsets, factors, weights, norm_squared, limit)
     last = lengths.size - 1
     contract_last(rows, factors[:, offsets[last] :].copy(), contracted)
     for mode in range(last):
@@ -210,6 +215,7 @@ def als_sweeps(  # type: ignore[no-untyped-def]
     sink,
     cell_starts,
     cell_columns,
+    observed,
     lengths,
     offsets,
     factors,
@@ -227,7 +233,7 @@ def als_sweeps(  # type: ignore[no-untyped-def]
 ):
     """Run sweeps begin .. end - 1 in place; return how many sweeps are done and whether the loss has settled.
 
-    `factors`, `earlier` (the sweep before), `weights`, `model` and `model_before` (its values at the hidden cells, now
+    `factors`, `earlier` (the sweep before), `weights`, `model` and `model_before` (its values at listed cells, now
     and a sweep before), `step` (one number) and `losses` carry the state between calls.
     """
     rank = factors.shape[0]
@@ -262,6 +268,7 @@ def als_sweeps(  # type: ignore[no-untyped-def]
                 sink,
                 cell_starts,
                 cell_columns,
+                observed,
                 lengths,
                 offsets,
                 factors,
@@ -298,11 +305,13 @@ def als_sweeps(  # type: ignore[no-untyped-def]
 
 
 @compiled
-def residual_error(rows, sink, cell_starts, cell_columns, lengths, offsets, factors, weights):  # type: ignore[no-untyped-def]
-    """Return the squared error over observed cells from the residuals; hidden cells receive the model's values.
+def residual_error(rows, sink, cell_starts, cell_columns, observed, lengths, offsets, factors, weights):  # type: ignore[no-untyped-def]
+    """Return the squared error over observed cells from the residuals; listed cells receive the model's values.
 
     A wild prediction there cancels before it is squared.
     """
+    if observed.size > 0:
+        return exact_error(rows, observed, lengths, offsets, factors, weights)
     leading = np.empty((rows.shape[0], factors.shape[0]))
     fill_leading(factors, lengths, offsets, leading)
     model = np.empty(cell_columns.size)

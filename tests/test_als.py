@@ -74,10 +74,12 @@ def test_the_textbook_algorithm_reaches_no_better_loss_from_the_same_start(missi
     assert fit.loss * np.nansum(X**2) <= losses[-1] * (1 + 1e-6)
 
 
+@pytest.mark.parametrize("missing", [0.0, 0.4, 0.55])
 @pytest.mark.parametrize("extrapolate", [False, True])
-def test_the_operations_of_the_protocol_give_the_same_sweeps_as_the_compiled_loop(extrapolate):
-    for shape, rank in [((6, 7, 8), 3), ((3, 4, 5, 6), 5), ((2, 3, 2, 3, 2), 1), ((9, 4, 3), 2)]:
-        tensor, start = as_tensor(noisy_tensor(shape, 2)), draw_model(shape, rank, seed=3)
+def test_the_operations_of_the_protocol_give_the_same_sweeps_as_the_compiled_loop(missing, extrapolate):
+    # The last shape has more rows than one product takes.
+    for shape, rank in [((6, 7, 8), 3), ((3, 4, 5, 6), 5), ((2, 3, 2, 3, 2), 1), ((9, 4, 3), 2), ((20, 15, 4), 3)]:
+        tensor, start = as_tensor(noisy_tensor(shape, 2, missing=missing)), draw_model(shape, rank, seed=3)
         solver = ALS(extrapolate=extrapolate)
         short, plain = (solver.fit(each, start, max_iter=30) for each in (tensor, ByOperations(tensor)))
         np.testing.assert_allclose(short.history, plain.history, rtol=1e-6)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import reduce
+from math import prod
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -18,7 +19,7 @@ from scipy.sparse.linalg import LinearOperator, cg
 from autoten import _kernels
 from autoten.cp import CPModel
 from autoten.io import as_tensor, model_of
-from autoten.tensors.equations import other_cells, stack_rows
+from autoten.tensors.equations import stack_rows
 
 if TYPE_CHECKING:
     from autoten.fitting import RankFits
@@ -31,6 +32,9 @@ RANK_CUTOFF = 1e-10
 
 # A core with more cells than this is not worth its memory; the score is then undefined (NaN).
 LARGEST_CORE = 20_000_000
+
+# Up to this share of hidden cells the core over observed ones is found from their list, with more from whole arrays.
+LISTED_SHARE = 0.3
 
 # Relative residual and number of steps at which the core over observed cells is taken as found.
 CORE_TOLERANCE = 1e-8
@@ -260,29 +264,35 @@ def _multiply(core: Array, matrices: list[Array]) -> Array:
 def _core_over_observed(tensor: Tensor, weights: Array, spectra: list[_Spectrum]) -> Array:
     """Return the least-squares core in the orthonormal bases over observed cells only.
 
-    With orthonormal bases K the normal equations are (I - K_h' K_h) g = K' x_observed, h the hidden cells; where
-    those are the majority K_o' K_o over the observed ones is the shorter sum. Conjugate gradients from the model.
+    With orthonormal bases K the normal equations are (I - K_h' K_h) g = K' x_observed, h the hidden cells; where those
+    are many, K' times K g without them costs less. Conjugate gradients from the model.
     """
     rank, order = weights.size, len(spectra)
     size = rank**order
-    n_hidden = len(tensor.hidden)
-    few_hidden = n_hidden <= tensor.n_observed
-    listed = tensor.hidden if few_hidden else other_cells(tensor.hidden, tensor.shape)
-    rows, _ = stack_rows(listed, tensor.shape)
-    stacked = np.vstack([s.basis for s in spectra])
-    values = np.empty(len(listed))
+    bases = [s.basis for s in spectra]
+    hidden = tensor.hidden
+    few_hidden = len(hidden) <= LISTED_SHARE * prod(tensor.shape)
+    rows, _ = stack_rows(hidden, tensor.shape) if few_hidden else (np.empty((order, 0)), None)
+    stacked = np.vstack(bases)
+    values = np.empty(len(hidden))
 
-    def normal(core: Array) -> Array:
+    def without_listed(core: Array) -> Array:
         core = np.ascontiguousarray(core).ravel()
         _kernels.tucker_values(rows, stacked, core, values)
         share = np.zeros(size)
         _kernels.tucker_adjoint(rows, stacked, values, share)
-        return core - share if few_hidden else share
+        return core - share
+
+    def over_observed(core: Array) -> Array:
+        model = _multiply(core.reshape((rank,) * order), bases)
+        model.reshape(-1)[hidden] = 0.0
+        return _multiply(model, [basis.T for basis in bases]).ravel()
 
     diagonal = np.zeros((rank,) * order)
     diagonal[(np.arange(rank),) * order] = weights
     start = _multiply(diagonal, [s.triangle for s in spectra]).ravel()
-    observed = tensor.project([s.basis for s in spectra]).ravel()
+    observed = tensor.project(bases).ravel()
+    normal = without_listed if few_hidden else over_observed
     operator = LinearOperator((size, size), matvec=normal, dtype=float)
     core, _ = cg(operator, observed, x0=start, rtol=CORE_TOLERANCE, maxiter=CORE_STEPS)
     return np.asarray(core).reshape((rank,) * order)

@@ -131,7 +131,7 @@ class ALS:
         weights = start.weights.astype(float)
         earlier, step, losses = factors.copy(), np.zeros(1), np.empty(max_iter)
         at_cells, at_cells_before = np.empty((2, len(dense.cell_columns)))
-        at_once = max(1, int(CALL_SECONDS * MULTIPLICATIONS_PER_SECOND / (2 * dense.rows.size * start.rank)))
+        at_once = max(1, int(CALL_SECONDS * MULTIPLICATIONS_PER_SECOND / dense.multiplications(start.rank)))
         done, settled = 0, False
         while done < max_iter and not settled and time.monotonic() < deadline:
             done, settled = loop.als_sweeps(

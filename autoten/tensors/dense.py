@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from autoten import _dense_kernels, _kernels
 from autoten.cp import khatri_rao
 from autoten.tensors.equations import gram_of_others
-from autoten.tensors.protocol import DenseRows
+from autoten.tensors.protocol import DenseRows, no_sink
 
 if TYPE_CHECKING:
     from autoten.tensors.masked import MaskedTensor
@@ -129,8 +129,7 @@ class DenseTensor:
         return DenseTensor(data, self.scale)
 
     def dense_rows(self) -> DenseRows:
-        no_cells = np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int32)
-        return DenseRows(self.rows, np.empty((0, 0), dtype=self.data.dtype), *no_cells)
+        return DenseRows(self.rows, *no_sink(self.data.dtype), np.empty((0, 0), dtype=bool))
 
     def sub(self, indices: Sequence[Array]) -> DenseTensor:
         return DenseTensor(np.ascontiguousarray(self.data[np.ix_(*indices)]), self.scale)

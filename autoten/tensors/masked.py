@@ -16,7 +16,7 @@ import numpy as np
 
 from autoten import _kernels
 from autoten.tensors.equations import model_values, other_cells, stack_rows
-from autoten.tensors.protocol import DenseRows
+from autoten.tensors.protocol import DenseRows, no_sink
 
 if TYPE_CHECKING:
     from autoten.tensors.dense import DenseTensor
@@ -83,15 +83,18 @@ class MaskedTensor:
     def normal_equations(self, *, exact: bool = False) -> NormalEquations:
         return _ExactEquations(self) if exact or self.hidden_share > IMPUTE_SHARE else _ImputedEquations(self)
 
-    def dense_rows(self) -> DenseRows | None:
+    def dense_rows(self) -> DenseRows:
+        rows, length = self.base.rows, self.shape[-1]
         if self.hidden_share > IMPUTE_SHARE:
-            return None
+            observed = np.ones(rows.shape, dtype=bool)
+            observed.reshape(-1)[self.hidden] = False
+            return DenseRows(rows, *no_sink(rows.dtype), observed)
         rows = self.base.replaced(self.hidden, 0.0).rows
         sink = rows.view()
         sink.flags.writeable = True
-        length = self.shape[-1]
         starts = np.searchsorted(self.hidden, length * np.arange(len(rows) + 1))
-        return DenseRows(rows, sink, starts, (self.hidden % length).astype(np.int32))
+        columns = (self.hidden % length).astype(np.int32)
+        return DenseRows(rows, sink, starts, columns, np.empty((0, 0), dtype=bool))
 
     def squared_error(self, factors: Sequence[Array]) -> float:
         if self.hidden_share > OBSERVED_LIST_SHARE:

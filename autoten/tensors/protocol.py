@@ -30,17 +30,29 @@ class NormalEquations(Protocol):
 
 
 class DenseRows(NamedTuple):
-    """A dense tensor as the matrix that the compiled loop works on.
+    """A tensor in one array as the matrix that the compiled loop works on.
 
-    `sink` is a writable view of the memory of `rows`, for the values at the hidden cells: in row l those of the columns
-    ``cell_columns[cell_starts[l] : cell_starts[l + 1]]``. Where nothing is hidden the three are empty, and `rows` is
-    the data themselves.
+    Hidden cells are listed or marked. `sink` is a writable view of the memory of `rows`, for the values at the listed
+    ones: in row l those of the columns ``cell_columns[cell_starts[l] : cell_starts[l + 1]]``. `observed`, of the shape
+    of `rows`, is False at the marked ones, which take no part. What is not used is empty; if all are, `rows` is the
+    data themselves.
     """
 
     rows: Array
     sink: Array
     cell_starts: Cells
     cell_columns: NDArray[np.int32]
+    observed: NDArray[np.bool_]
+
+    def multiplications(self, rank: int) -> int:
+        """Return about how many a sweep takes."""
+        columns = rank * (rank + 3) // 2 if self.observed.size else rank
+        return 2 * self.rows.size * columns
+
+
+def no_sink(dtype: Any) -> tuple[Array, Cells, NDArray[np.int32]]:
+    """Return the fields of `DenseRows` that list cells, without any."""
+    return np.empty((0, 0), dtype=dtype), np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int32)
 
 
 class Tensor(Protocol):
@@ -73,7 +85,7 @@ class Tensor(Protocol):
         """Return the normal equations of a new fit; `exact` forbids imputing from the current factors."""
 
     def dense_rows(self) -> DenseRows | None:
-        """Return what the compiled loop needs, or None if it does not suit (its hidden cells are imputed)."""
+        """Return what the compiled loop needs, or None where it does not suit."""
 
     def squared_error(self, factors: Sequence[Array]) -> float:
         """Return the squared error of a model over observed cells, from its residuals."""
