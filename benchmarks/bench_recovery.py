@@ -228,7 +228,7 @@ def calibration(shares: Sequence[Array], truths: Sequence[int]) -> dict[str, Any
         "bins": [[float(stated[b].mean()), float(right[b].mean()), len(b)] for b in _bins(stated)],
         "brier": float(np.mean((stated - right) ** 2)),
         "log_score": float(np.mean(np.log(np.maximum(truth, 1e-12)))),
-        "sure": [float(sure.mean()), float(right[sure].mean())],
+        "sure": [float(sure.mean()), float(right[sure].mean()) if sure.any() else float("nan")],
     }
 
 
@@ -308,9 +308,8 @@ def real_rate(rows: Sequence[dict[str, Any]], rule: str) -> float:
     return float(np.mean([np.mean(shares) for shares in families.values()])) if families else float("nan")
 
 
-def results_of(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """Return everything that the tables are made of."""
-    judged = [Judged(row) for row in rows]
+def results_of(judged: Sequence[Judged]) -> dict[str, Any]:
+    """Return what the draws alone say."""
     identifiable = [j for j in judged if j.row["identifiable"]]
     choices = [j.choice.probabilities or {} for j in identifiable]
     shares = [np.array(list(choice.values())) for choice in choices]
@@ -321,8 +320,6 @@ def results_of(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
         "paired": paired(judged),
         "calibration": calibration(shares, [j.rank for j in identifiable]),
         "range": range_dependence(identifiable),
-        "forms": forms(judged),
-        "real": real_tensors(),
     }
 
 
@@ -359,7 +356,7 @@ def smoke() -> None:
         draws.FOLDER = Path(folder)
         draws.run("smoke", [cases.BY_NAME[name] for name in SMOKE], 1, with_rivals=True, n_jobs=1)
         rows = draws.load("smoke")
-    results = results_of(rows)
+    results = results_of([Judged(row) for row in rows])
     with tempfile.TemporaryDirectory() as folder:
         heat_map(results, Path(folder) / "recovery.png")
     for row in results["overall"]:
@@ -373,7 +370,8 @@ def main() -> None:
     if parser.parse_args().smoke:
         smoke()
         return
-    results = results_of(draws.load("reported"))
+    judged = [Judged(row) for row in draws.load("reported")]
+    results = {**results_of(judged), "forms": forms(judged), "real": real_tensors()}
     measure.write("recovery", machine.record(), results)
     heat_map(results, measure.RESULTS / "recovery.png")
     for row in results["overall"]:

@@ -31,6 +31,10 @@ HERE = Path(__file__).parent
 COEFFICIENTS = HERE.parent / "autoten" / "selection" / "calibrated.json"
 RESULTS = HERE / "results" / "calibration.json"
 DIGITS = 4
+N_PARTS = 5
+
+# The draws of random recipes count as much as so many cases.
+MIXTURE_WEIGHT = 20.0
 
 # Ridge penalty per unit of weight: keeps a coefficient finite that separates its training draws.
 RIDGE = 1e-3
@@ -42,11 +46,11 @@ Evidence = Callable[[RankTable], Array]
 # --- evidence that was tried and is not in the default ---
 
 
-def corrected_trilinearity(table: RankTable) -> Array:
-    """Return `trilinearity` of corrected core consistency: decades lost beyond what white noise explains."""
-    lost = 100.0 - np.nan_to_num(table.mean("corrected_core_consistency")[1:], nan=100.0)
+def raw_trilinearity(table: RankTable) -> Array:
+    """Return `trilinearity` of core consistency as it is, below its ceiling: noise counts against a component."""
+    lost = np.nan_to_num((table.mean("ceiling") - table.mean("core_consistency"))[1:], nan=0.0)
     lost[table.ranks[1:] <= largest_uninformative_rank(len(table.shape))] = 0.0
-    return -np.minimum(np.log10(1.0 + np.maximum(lost, 0.0) / calibrated.POINTS), calibrated.LARGEST_LOSS)
+    return -np.clip(np.log10(1.0 + np.maximum(lost, 0.0) / calibrated.POINTS), 0.0, calibrated.LARGEST_LOSS)
 
 
 def noise_jump(table: RankTable) -> Array:
@@ -59,16 +63,6 @@ def significance(table: RankTable) -> Array:
     r"""Return :math:`\operatorname{asinh} z` of the paired drop of log held-out error, in standard errors."""
     scores = np.nan_to_num([table.gain(int(rank)).z for rank in table.ranks[1:]], nan=0.0)
     return np.arcsinh(np.clip(scores, -60.0, 60.0))
-
-
-def share(table: RankTable) -> Array:
-    """Return the log of what a component explains of the held-out cells, relative to the mean of the earlier ones."""
-    errors = np.minimum.accumulate(np.nan_to_num(table.mean("heldout"), nan=np.inf))
-    explained = errors[:-1] - errors[1:]
-    earlier = (errors[0] - errors[:-1])[1:] / np.arange(1, len(explained))
-    ratios = np.ones(len(explained))
-    np.divide(explained[1:], earlier, out=ratios[1:], where=earlier > 0)
-    return np.log(np.clip(ratios, np.exp(-10.0), 1.0))
 
 
 def signs(table: RankTable) -> Array:
@@ -84,35 +78,37 @@ def fit_contrast(table: RankTable) -> Array:
     return np.clip(np.log(drops / later), 0.0, calibrated.LARGEST_CONTRAST)
 
 
-def opposition(table: RankTable) -> Array:
+def degeneracy(table: RankTable) -> Array:
     """Return 0 to -1 as the congruence of the most opposed components goes from -0.7 to -1."""
     return -np.clip((-np.nan_to_num(table.mean("opposition")[1:]) - 0.7) / 0.3, 0.0, 1.0)
 
 
-_MORE = (corrected_trilinearity, noise_jump, significance, share, signs, fit_contrast, opposition)
+_MORE = (raw_trilinearity, noise_jump, significance, signs, fit_contrast, degeneracy)
 TRIED: Mapping[str, Evidence] = {**calibrated.EVIDENCE, **{look.__name__: look for look in _MORE}}
 
 # May have either sign; evidence speaks for a component, or not at all.
 FREE = "intercept"
 
 DEFAULT = tuple(calibrated.EVIDENCE)
-PREDICTION = ("intercept", "contrast", "significance", "share")
+PREDICTION = ("intercept", "contrast", "share")
 
 FORMS: Mapping[str, tuple[str, ...]] = {
-    "prediction, interpretability, replicability (the default)": DEFAULT,
+    "prediction, core consistency, replicability (the default)": DEFAULT,
     "prediction only": PREDICTION,
     "core consistency only": ("intercept", "trilinearity"),
-    "corrected core consistency only": ("intercept", "corrected_trilinearity"),
+    "core consistency only, raw": ("intercept", "raw_trilinearity"),
     "replicability only": ("intercept", "replicability"),
     "prediction and core consistency": (*PREDICTION, "trilinearity"),
-    "prediction and corrected core consistency": (*PREDICTION, "corrected_trilinearity"),
+    "prediction and core consistency, raw": (*PREDICTION, "raw_trilinearity"),
     "prediction and replicability": (*PREDICTION, "replicability"),
     "core consistency and replicability": ("intercept", "trilinearity", "replicability"),
-    "the default, corrected core consistency": ("intercept", "contrast", "corrected_trilinearity", "replicability"),
-    "the default and significance, share": (*PREDICTION, "trilinearity", "replicability"),
+    "the default with raw core consistency": (*PREDICTION, "raw_trilinearity", "replicability"),
+    "the default without contrast": ("intercept", "share", "trilinearity", "replicability"),
+    "the default without share": ("intercept", "contrast", "trilinearity", "replicability"),
+    "the default and significance": (*DEFAULT, "significance"),
     "the default and random signs": (*DEFAULT, "signs"),
     "the default and jumps of the noise loss": (*DEFAULT, "noise_jump"),
-    "the default and degeneracy": (*DEFAULT, "opposition"),
+    "the default and degeneracy": (*DEFAULT, "degeneracy"),
     "the default and DIFFIT's evidence": (*DEFAULT, "fit_contrast"),
     "everything tried": tuple(TRIED),
 }
@@ -155,9 +151,10 @@ class Seen:
 
 
 def fitted(draws_seen: Sequence[Seen], names: Sequence[str]) -> dict[str, float]:
-    """Return the coefficients of largest likelihood, every case with the same weight: a convex problem."""
+    """Return the coefficients of largest likelihood on identifiable draws, a convex problem."""
+    draws_seen = [seen for seen in draws_seen if seen.row["identifiable"]]
     n_draws = Counter(seen.case for seen in draws_seen)
-    weights = np.array([1.0 / n_draws[seen.case] for seen in draws_seen])
+    weights = np.array([(MIXTURE_WEIGHT if s.case == cases.MIXED else 1.0) / n_draws[s.case] for s in draws_seen])
     columns = [np.column_stack([seen.evidence[name] for name in names]) for seen in draws_seen]
     stacked = np.concatenate([np.vstack([np.zeros(len(names)), np.cumsum(c, axis=0)]) for c in columns])
     lengths = np.array([len(c) + 1 for c in columns])
@@ -185,21 +182,34 @@ def without(draws_seen: Sequence[Seen], names: Sequence[str]) -> dict[str, dict[
 
 
 class Rates(NamedTuple):
-    """How a form does on families it has not seen: exact share, mean log score of the truth, number of draws."""
+    """How a form does on families it has not seen: exact share and mean log score of the truth; on unseen recipes."""
 
     exact: float
     log_score: float
+    recipes: float
     n_draws: int
 
 
+def on_mixtures(draws_seen: Sequence[Seen], names: Sequence[str]) -> float:
+    """Return the exact share of a form on random recipes, each fifth of them answered by a fit to all else."""
+    mixed = [seen for seen in draws_seen if seen.case == cases.MIXED]
+    named = [seen for seen in draws_seen if seen.case != cases.MIXED]
+    right = 0
+    for part in range(N_PARTS):
+        apart = mixed[part::N_PARTS]
+        coefficients = fitted([*named, *(seen for seen in mixed if seen not in apart)], names)
+        right += sum(int(seen.shares(coefficients).argmax()) == seen.rank for seen in apart)
+    return right / len(mixed) if mixed else float("nan")
+
+
 def left_out(draws_seen: Sequence[Seen], names: Sequence[str]) -> Rates:
-    """Return the rates of a form over the identifiable draws."""
+    """Return the rates of a form over the identifiable draws of cases that have names."""
     by_family = without(draws_seen, names)
-    judged = [seen for seen in draws_seen if seen.row["identifiable"]]
+    judged = [seen for seen in draws_seen if seen.row["identifiable"] and seen.case != cases.MIXED]
     shares = [seen.shares(by_family[seen.family]) for seen in judged]
     exact = np.mean([share.argmax() == seen.rank for share, seen in zip(shares, judged, strict=True)])
     scores = [np.log(max(share[seen.rank], 1e-12)) for share, seen in zip(shares, judged, strict=True)]
-    return Rates(float(exact), float(np.mean(scores)), len(judged))
+    return Rates(float(exact), float(np.mean(scores)), on_mixtures(draws_seen, names), len(judged))
 
 
 def development() -> list[Seen]:
@@ -220,7 +230,8 @@ def main() -> None:
     seen = development()
     rates = compared(seen)
     for form, rate in rates.items():
-        print(f"{form:58s} {100 * rate.exact:5.1f} %  {rate.log_score:+.3f}  {len(FORMS[form])} parameters")
+        shown = f"{100 * rate.exact:5.1f} %  {rate.log_score:+.3f}  recipes {100 * rate.recipes:5.1f} %"
+        print(f"{form:58s} {shown}  {len(FORMS[form])} parameters", flush=True)
     coefficients = fitted(seen, DEFAULT)
     print(json.dumps(coefficients, indent=1))
     if options.compare:

@@ -400,9 +400,9 @@ class Case:
             X = effect(X, model, rng)
         counts = any(isinstance(effect, Poisson) for effect in self.effects)
         observed = ~np.isnan(X)
-        added = float(((X - signal)[observed] ** 2).sum())
-        with np.errstate(divide="ignore"):  # pure noise: no signal
-            snr = np.nan if counts else 10 * np.log10(float((signal[observed] ** 2).sum()) / added)
+        added = ((X - signal)[observed] ** 2).sum()
+        with np.errstate(divide="ignore", invalid="ignore"):  # pure noise: no signal
+            snr = np.nan if counts else 10 * np.log10((signal[observed] ** 2).sum() / added)
         return Draw(X, model, float(snr))
 
     @property
@@ -520,8 +520,81 @@ CASES: tuple[Case, ...] = (
     Case("four-way noise", NOISE, (8, 9, 7, 6), 0, effects=(White(0),)),
 )
 
+
+# --- a little of everything, for development ---
+
+
+def random_case(rng: Rng) -> Case:
+    """Return a case with shape, rank, factors, strengths and whatever hides them drawn at random."""
+    shape = _random_shape(rng)
+    landscape = len(shape) == 3 and rng.random() < 0.4
+    rank = int(rng.integers(0 if rng.random() < 0.2 else 1, 8))
+    kinds: list[FactorGenerator] = [gaussian_factors, uniform_factors, exponential, groups]
+    correlation = float(rng.uniform(0.3, 0.9))
+    if rank <= min(shape):
+        kinds.append(collinear_factors(correlation))
+    factors = FLUORESCENCE if landscape else (kinds[rng.integers(len(kinds))],) * len(shape)
+    strengths = tuple(np.geomspace(1.0, rng.uniform(0.1, 0.8), rank).tolist()) if rng.random() < 0.5 else None
+    misfit = _random_misfit(rng, landscape, len(shape), rank) if rank else []
+    effects = (*misfit, *_random_noise(rng, landscape))
+    return Case("mixed", MIXED, shape, rank, factors, effects, strengths)
+
+
+def _random_shape(rng: Rng) -> tuple[int, ...]:
+    if rng.random() < 0.2:
+        return tuple(rng.integers(4, 11, 4).tolist())
+    shortest = rng.integers(2, 7) if rng.random() < 0.4 else rng.integers(7, 25)
+    return (int(shortest), *rng.integers(8, 41, 2).tolist())
+
+
+def _random_misfit(rng: Rng, landscape: bool, n_modes: int, rank: int) -> list[Effect]:
+    """Return up to two kinds of misfit, half of the time none."""
+    some: list[Effect] = [
+        Structured(float(rng.uniform(0.02, 0.5))),
+        Multiplicative(float(rng.uniform(0.005, 0.05))),
+    ]
+    if rank > 1:  # one component has nothing to interact with
+        some.append(Interactions(float(rng.uniform(0.005, 0.05))))
+    if n_modes == 3:
+        some += [PeakShifts(float(rng.uniform(0.03, 0.2))), Drift(float(rng.uniform(0.005, 0.05)))]
+    if landscape:
+        some += [Scatter(float(rng.uniform(0.005, 0.1))), InnerFilter(float(rng.uniform(0.01, 0.08)))]
+    chosen = rng.permutation(len(some))[: rng.choice([0, 1, 2], p=[0.4, 0.4, 0.2])]
+    return [some[number] for number in chosen]
+
+
+def _random_noise(rng: Rng, landscape: bool) -> list[Effect]:
+    """Return noise of one kind, and now and then coarse readings or gaps."""
+    snr = float(rng.uniform(15, 50) if landscape else rng.uniform(-3, 35))
+    kinds: list[Effect] = [White(snr), HeavyTailed(snr), Uneven(snr), Autocorrelated(snr)]
+    effects = [kinds[rng.choice(len(kinds), p=[0.7, 0.1, 0.1, 0.1])]]
+    if rng.random() < 0.1:
+        effects.append(Rounded(int(rng.integers(12, 100))))
+    if rng.random() < 0.15:
+        share = float(rng.uniform(0.05, 0.3))
+        effects.append(Missing(share) if rng.random() < 0.7 else MissingFibres(share))
+    return effects
+
+
+class Mixed(Case):
+    """A case whose draws have nothing in common but to be identifiable: each has a recipe of its own.
+
+    For development alone: what is learned from it is judged on the cases that have names.
+    """
+
+    def draw(self, split: Split, number: int) -> Draw:
+        """Return tensor `number` of a split; same arguments, same tensor."""
+        rng = np.random.default_rng([SEEDS[split], *b"recipes", number])
+        while not (draw := random_case(rng).draw(split, number)).identifiable:
+            pass
+        return draw
+
+
+MIXED = "mixed"
+MIXTURE = Mixed(MIXED, MIXED, (0,), 0)
+
 ORDINARY = tuple(case for case in CASES if not case.optional)
-BY_NAME = {case.name: case for case in CASES}
+BY_NAME = {case.name: case for case in (*CASES, MIXTURE)}
 
 
 def main() -> None:

@@ -1,6 +1,7 @@
 """Fit every draw of the recovery suite once, and keep what selectors and rivals decide from.
 
     python benchmarks/draws.py development             # tables only: what the selector is made from
+    python benchmarks/draws.py development --mixed --draws 400
     python benchmarks/draws.py reported --rivals       # tables, and the answers of rules with fits of their own
     python benchmarks/draws.py real --rivals           # the same of the real tensors
     python benchmarks/draws.py development --pack      # what has been measured so far, into results/draws
@@ -99,7 +100,7 @@ def restored(plain: dict[str, Any]) -> RankTable:
 
 def load(split: str) -> list[dict[str, Any]]:
     """Return all draws of a split that have been measured, in the order of the cases; tables restored."""
-    places = {case.name: place for place, case in enumerate((*cases.CASES, *real.REAL))}
+    places = {name: place for place, name in enumerate((*cases.BY_NAME, *(case.name for case in real.REAL)))}
     rows = sorted((r for r in _lines(split) if r["case"] in places), key=lambda r: (places[r["case"]], r["number"]))
     return [row | {"table": restored(row["table"])} for row in rows]
 
@@ -145,6 +146,7 @@ def main() -> None:
     parser.add_argument("--draws", type=int, default=N_DRAWS, help="draws of each case")
     parser.add_argument("--rivals", action="store_true", help="also the rules with fits of their own")
     parser.add_argument("--optional", action="store_true", help="the large cases instead of the ordinary ones")
+    parser.add_argument("--mixed", action="store_true", help="draws of random recipes instead of the cases")
     parser.add_argument("--only", nargs="+", metavar="CASE", help="these cases")
     parser.add_argument("--pack", action="store_true", help="measure nothing, pack what is there")
     parser.add_argument("--jobs", type=int, default=2)
@@ -155,6 +157,8 @@ def main() -> None:
     which: list[Case | real.RealCase] = [case for case in cases.CASES if case.optional == options.optional]
     if options.split == "real":
         which = [case for case in real.REAL if case.is_there]
+    if options.mixed:
+        which = [cases.MIXTURE]
     which = [case for case in which if not options.only or case.name in options.only]
     run(options.split, which, options.draws, options.rivals, options.jobs)
 

@@ -11,31 +11,25 @@ from __future__ import annotations
 import argparse
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import bench_compression
-import bench_recovery
+import recovery_tables
+from markdown import NOT_YET, table
 from targets import TARGETS, Results, Row, minimum_in_words, shown
 from timed import label
 
 HERE = Path(__file__).parent
 README = HERE / "README.md"
 NAMES = ("kernels", "solvers", "memory", "growth", "recovery", "compression")
-NOT_YET = "*Not measured yet.*"
 
 
 def load(folder: Path) -> Results:
     """Return the results that are there."""
     paths = {name: folder / f"{name}.json" for name in NAMES}
     return {name: json.loads(path.read_text("utf-8")) for name, path in paths.items() if path.is_file()}
-
-
-def table(head: Sequence[str], rows: Iterable[Sequence[Any]]) -> list[str]:
-    """Return the lines of a Markdown table."""
-    return [_line(head), _line("---" for _ in head), *(_line(row) for row in rows)]
 
 
 def made(results: Row, command: str, threads: str) -> list[str]:
@@ -53,10 +47,13 @@ def block(
     results: Results,
     lines: Callable[[Row], list[str]],
     threads: str = "BLAS on one thread, our kernels serial; CPU time, medians.",
+    header: bool = True,
 ) -> list[str]:
     """Return a table and how it was made, or that it was not."""
     if name not in results:
         return [NOT_YET]
+    if not header:
+        return lines(results[name])
     return [*made(results[name], f"python benchmarks/bench_{name}.py", threads), *lines(results[name])]
 
 
@@ -291,11 +288,6 @@ def compression(results: Row) -> list[str]:
     return [f"- {line}" for line in bench_compression.summary(results["tensors"])]
 
 
-def recovery(results: Row) -> list[str]:
-    """Return how often each rule is right."""
-    return bench_recovery.summary(results["draws"])
-
-
 BLOCKS: dict[str, Callable[[Results], list[str]]] = {
     "targets": targets,
     "losses": losses,
@@ -312,7 +304,11 @@ BLOCKS: dict[str, Callable[[Results], list[str]]] = {
     "memory": partial(block, "memory", lines=memory, threads="BLAS on one thread."),
     "growth": partial(block, "growth", lines=growth),
     "compression": partial(block, "compression", lines=compression, threads="One worker."),
-    "recovery": partial(block, "recovery", lines=recovery, threads="One worker."),
+    "recovery": partial(block, "recovery", lines=recovery_tables.overall, threads="One thread a draw; CPU time."),
+    **{
+        f"recovery-{part}": partial(block, "recovery", lines=lines, header=False)
+        for part, lines in recovery_tables.PARTS.items()
+    },
 }
 
 
@@ -327,10 +323,6 @@ def render(text: str, results: Results) -> str:
         _, after = rest.split(end)
         text = "\n".join([f"{before}{begin}", "", *lines(results), "", f"{end}{after}"])
     return text
-
-
-def _line(cells: Iterable[Any]) -> str:
-    return f"| {' | '.join(str(cell) for cell in cells)} |"
 
 
 def _label(row: Row) -> str:

@@ -25,6 +25,7 @@ def make_table(gains, core=100.0, alike=None, *, ranks=None, shape=SHAPE, **scor
     columns = {
         "heldout": np.column_stack([heldout * 0.99, heldout * 1.01]),
         "core_consistency": [[nan], *core[:, None]],
+        "corrected_core_consistency": [[nan], *core[:, None]],
         "stability_folds": [[nan], *alike[:, None]],
         **scores,
     }
@@ -51,9 +52,20 @@ def test_what_one_component_spoils_and_the_next_repairs_counts_for_neither():
     np.testing.assert_allclose(gains, [1.0, -0.5, 0.0, 0.2], atol=1e-9)
 
 
-def test_trilinearity_counts_decades_below_the_ceiling():
-    table = make_table([1.0] * 5, core=[-900, -900, 90, 10, -1e9], ceiling=[[nan], [100], [100], [100], [50], [100]])
-    np.testing.assert_allclose(calibrated.trilinearity(table), -np.log10([1, 1, 2, 5, 1e6]), atol=1e-9)
+def test_trilinearity_counts_decades_of_what_is_lost():
+    table = make_table([1.0] * 5, core=[-900, -900, 90, 10, -1e9])
+    np.testing.assert_allclose(calibrated.trilinearity(table), -np.log10([1, 1, 2, 10, 1e6]), atol=1e-9)
+
+
+def test_share_is_relative_to_the_mean_of_the_earlier_components():
+    table = make_table([np.log(2), np.log(2), -0.1, np.log(2)])
+    last = (0.25 - 0.125 * np.exp(0.1)) / (0.75 / 3)  # what the third one spoiled is not the fourth one's merit
+    wanted = [0.0, np.log(0.25 / 0.5), calibrated.SMALLEST_SHARE, np.log(last)]
+    np.testing.assert_allclose(calibrated.share(table), wanted, atol=1e-9)
+
+
+def test_a_first_component_that_explains_nothing_has_the_smallest_share():
+    assert calibrated.share(make_table([-0.1, -0.2])).tolist() == [calibrated.SMALLEST_SHARE] * 2
 
 
 def test_trilinearity_of_four_modes_begins_with_rank_two():
@@ -177,7 +189,7 @@ def test_components_no_better_than_random_signs_are_doubted():
     assert DEFAULT_POLICY(table).reason.endswith("no more of the data than of copies with random signs.")
 
 
-@pytest.mark.parametrize("name", ["heldout", "core_consistency", "stability_folds"])
+@pytest.mark.parametrize("name", ["heldout", "core_consistency", "corrected_core_consistency", "stability_folds"])
 def test_a_missing_score_is_named(name):
     table = make_table([1.0, 0.5, 0.1])
     left = {key: column for key, column in table.replicates.items() if key != name}

@@ -26,6 +26,7 @@ WINDOW = 3
 
 # Limits of the pieces of evidence: beyond them more of the same says no more.
 LARGEST_CONTRAST = 3.0
+SMALLEST_SHARE = -10.0
 LARGEST_LOSS = 6.0
 
 # Core consistency is lost by decades of so many points.
@@ -66,13 +67,28 @@ def gains_over_best(table: RankTable) -> Array:
     return np.array([table.gain(rank, ranks[row]).mean for rank, row in zip(ranks[1:], best, strict=True)])
 
 
+def share(table: RankTable) -> Array:
+    """Return the log of what a component explains of the held-out cells, relative to the mean of those before it.
+
+    From -10 to 0. Where noise is low, a small remnant (scatter, curvature, a shifted peak) may gain as much in
+    logarithms as a component does; it explains next to nothing all the same. The first component gets 0, one that
+    explains nothing beyond the best rank so far gets -10.
+    """
+    errors = np.nan_to_num(table.mean("heldout"), nan=np.inf)
+    best = np.minimum.accumulate(errors)[:-1]
+    explained = np.maximum(best - errors[1:], 0.0)
+    earlier = (errors[0] - best) / np.arange(len(best)).clip(1)
+    earlier[0] = explained[0]
+    ratios = np.divide(explained, earlier, out=np.sign(explained), where=earlier > 0.0)
+    return np.asarray(np.log(np.clip(ratios, np.exp(SMALLEST_SHARE), 1.0)))
+
+
 def trilinearity(table: RankTable) -> Array:
-    r"""Return :math:`-\log_{10}(1 + (c_{max} - c) / 10)`: decades of core consistency lost below its ceiling, 0 to -6.
+    r"""Return :math:`-\log_{10}(1 + (100 - c) / 10)`: decades of corrected core consistency lost, from 0 to -6.
 
     0 where nothing is lost, and where core consistency says nothing (ranks 1 and 2 of three modes, 1 of more).
     """
-    ceiling = table.mean("ceiling")[1:] if "ceiling" in table else 100.0
-    lost = np.nan_to_num(ceiling - table.mean("core_consistency")[1:], nan=0.0)
+    lost = 100.0 - np.nan_to_num(table.mean("corrected_core_consistency")[1:], nan=100.0)
     lost[table.ranks[1:] <= largest_uninformative_rank(len(table.shape))] = 0.0
     return -np.clip(np.log10(1.0 + np.maximum(lost, 0.0) / POINTS), 0.0, LARGEST_LOSS)
 
@@ -89,7 +105,7 @@ def replicability(table: RankTable) -> Array:
 
 
 EVIDENCE: Mapping[str, Callable[[RankTable], Array]] = MappingProxyType(
-    {f.__name__: f for f in (intercept, contrast, trilinearity, replicability)}
+    {f.__name__: f for f in (intercept, contrast, share, trilinearity, replicability)}
 )
 
 
@@ -115,10 +131,10 @@ def probabilities(odds: Array) -> Array:
 class Calibrated:
     r"""The most probable rank: prediction, interpretability and replicability of every component, weighed.
 
-    Three pieces of evidence speak for a component or against it: how much more it lowers the held-out error than
-    those that follow (`contrast`), how much core consistency is lost with it (`trilinearity`), and whether folds
-    still find the same components (`replicability`). Their weighted sum is the log odds of a rank against the one
-    before,
+    Four pieces of evidence speak for a component or against it: how much more it lowers the held-out error than those
+    that follow (`contrast`), how much it explains beside those before (`share`), how much corrected core consistency
+    is lost with it (`trilinearity`), and whether folds still find the same components (`replicability`). Their
+    weighted sum is the log odds of a rank against the one before,
 
     .. math:: \log \frac{P(r)}{P(r - 1)} = \beta_0 + \sum_j \beta_j \varphi_j(r),
 
@@ -127,8 +143,9 @@ class Calibrated:
 
     The coefficients stand in ``autoten/selection/calibrated.json``: the maximum likelihood on simulated tensors with
     white, uneven, heavy-tailed and structured noise, instrument-like misfit, scatter, gaps, counts, collinear and
-    unequal components (``benchmarks/calibrate.py``). ``benchmarks/README.md`` says how often the answer is right, and
-    how honest the probabilities are, on other draws, on kinds of tensors left out, and on real ones.
+    unequal components, and random mixtures of all these (``benchmarks/calibrate.py``). ``benchmarks/README.md`` says
+    how often the answer is right, and how honest the probabilities are, on other draws, on kinds of tensors left out,
+    and on real ones.
 
     Parameters
     ----------
@@ -144,6 +161,7 @@ class Calibrated:
     --------
     >>> scores = {"heldout": [[1.0, 1.0], [0.3, 0.31], [0.01, 0.011], [0.009, 0.0101], [0.0088, 0.0099]],
     ...           "core_consistency": [[np.nan], [100], [100], [20], [-900]],
+    ...           "corrected_core_consistency": [[np.nan], [100], [100], [20], [-900]],
     ...           "stability_folds": [[np.nan], [0.999], [0.998], [0.9], [0.7]]}
     >>> choice = Calibrated()(RankTable([0, 1, 2, 3, 4], scores, (9, 9, 9)))
     >>> choice.rank, choice.probabilities[2] > 0.9
@@ -158,7 +176,7 @@ class Calibrated:
 
     def __call__(self, table: RankTable) -> Choice:
         """Return the choice from the table."""
-        for name in ("core_consistency", "heldout", "stability_folds"):
+        for name in ("core_consistency", "corrected_core_consistency", "heldout", "stability_folds"):
             score_of(table, name, repr(self), needed=_needed(table, name))
         shares = probabilities(log_odds(table, self.coefficients))
         seen = _Seen.of(table)
@@ -175,7 +193,7 @@ class Calibrated:
 
 def _needed(table: RankTable, name: str) -> NDArray[np.bool_]:
     """Return the rows of which one at least must have the score."""
-    informative = largest_uninformative_rank(len(table.shape)) if name == "core_consistency" else 0
+    informative = largest_uninformative_rank(len(table.shape)) if "core_consistency" in name else 0
     return table.ranks > informative
 
 
