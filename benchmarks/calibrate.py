@@ -33,8 +33,8 @@ RESULTS = HERE / "results" / "calibration.json"
 DIGITS = 4
 N_PARTS = 5
 
-# The draws of random recipes count as much as so many cases.
-MIXTURE_WEIGHT = 20.0
+# The draws of either kind of random recipes count as much as so many cases.
+MIXTURE_WEIGHT = 15.0
 
 # Ridge penalty per unit of weight: keeps a coefficient finite that separates its training draws.
 RIDGE = 1e-3
@@ -154,7 +154,7 @@ def fitted(draws_seen: Sequence[Seen], names: Sequence[str]) -> dict[str, float]
     """Return the coefficients of largest likelihood on identifiable draws, a convex problem."""
     draws_seen = [seen for seen in draws_seen if seen.row["identifiable"]]
     n_draws = Counter(seen.case for seen in draws_seen)
-    weights = np.array([(MIXTURE_WEIGHT if s.case == cases.MIXED else 1.0) / n_draws[s.case] for s in draws_seen])
+    weights = np.array([(MIXTURE_WEIGHT if s.family == cases.MIXED else 1.0) / n_draws[s.case] for s in draws_seen])
     columns = [np.column_stack([seen.evidence[name] for name in names]) for seen in draws_seen]
     stacked = np.concatenate([np.vstack([np.zeros(len(names)), np.cumsum(c, axis=0)]) for c in columns])
     lengths = np.array([len(c) + 1 for c in columns])
@@ -192,8 +192,8 @@ class Rates(NamedTuple):
 
 def on_mixtures(draws_seen: Sequence[Seen], names: Sequence[str]) -> float:
     """Return the exact share of a form on random recipes, each fifth of them answered by a fit to all else."""
-    mixed = [seen for seen in draws_seen if seen.case == cases.MIXED]
-    named = [seen for seen in draws_seen if seen.case != cases.MIXED]
+    mixed = [seen for seen in draws_seen if seen.family == cases.MIXED]
+    named = [seen for seen in draws_seen if seen.family != cases.MIXED]
     right = 0
     for part in range(N_PARTS):
         apart = mixed[part::N_PARTS]
@@ -205,7 +205,7 @@ def on_mixtures(draws_seen: Sequence[Seen], names: Sequence[str]) -> float:
 def left_out(draws_seen: Sequence[Seen], names: Sequence[str]) -> Rates:
     """Return the rates of a form over the identifiable draws of cases that have names."""
     by_family = without(draws_seen, names)
-    judged = [seen for seen in draws_seen if seen.row["identifiable"] and seen.case != cases.MIXED]
+    judged = [seen for seen in draws_seen if seen.row["identifiable"] and seen.family != cases.MIXED]
     shares = [seen.shares(by_family[seen.family]) for seen in judged]
     exact = np.mean([share.argmax() == seen.rank for share, seen in zip(shares, judged, strict=True)])
     scores = [np.log(max(share[seen.rank], 1e-12)) for share, seen in zip(shares, judged, strict=True)]

@@ -232,6 +232,21 @@ class Interactions:
         return X + _sized(core, -20 * np.log10(self.share), X)
 
 
+@dataclass(frozen=True)
+class Remnant:
+    """Structure that no few components share: a dense random Tucker core, its norm a share of the signal's."""
+
+    share: float
+    rank: int
+
+    def __call__(self, X: Array, model: CPModel, rng: Rng) -> Array:
+        core = rng.standard_normal((self.rank,) * X.ndim)
+        for mode, length in enumerate(X.shape):
+            factor = rng.standard_normal((length, self.rank))
+            core = np.moveaxis(np.tensordot(factor, core, axes=(1, mode)), 0, mode)
+        return X + _sized(core, -20 * np.log10(self.share), X)
+
+
 # --- what is missing ---
 
 
@@ -524,11 +539,14 @@ CASES: tuple[Case, ...] = (
 # --- a little of everything, for development ---
 
 
-def random_case(rng: Rng) -> Case:
-    """Return a case with shape, rank, factors, strengths and whatever hides them drawn at random."""
+def random_case(rng: Rng, remnant: bool) -> Case:
+    """Return a case with shape, rank, factors, strengths and whatever hides them drawn at random.
+
+    A `remnant` is what surveys, cells and microbes leave over: much structure, and none of it CP.
+    """
     shape = _random_shape(rng)
     landscape = len(shape) == 3 and rng.random() < 0.4
-    rank = int(rng.integers(0 if rng.random() < 0.2 else 1, 8))
+    rank = int(rng.integers(0 if rng.random() < 0.2 and not remnant else 1, 8))
     kinds: list[FactorGenerator] = [gaussian_factors, uniform_factors, exponential, groups]
     correlation = float(rng.uniform(0.3, 0.9))
     if rank <= min(shape):
@@ -536,8 +554,10 @@ def random_case(rng: Rng) -> Case:
     factors = FLUORESCENCE if landscape else (kinds[rng.integers(len(kinds))],) * len(shape)
     strengths = tuple(np.geomspace(1.0, rng.uniform(0.1, 0.8), rank).tolist()) if rng.random() < 0.5 else None
     misfit = _random_misfit(rng, landscape, len(shape), rank) if rank else []
+    if remnant:
+        misfit = [Remnant(float(rng.uniform(0.1, 0.7)), int(rng.integers(3, 7)))]
     effects = (*misfit, *_random_noise(rng, landscape))
-    return Case("mixed", MIXED, shape, rank, factors, effects, strengths)
+    return Case(MIXED, MIXED, shape, rank, factors, effects, strengths)
 
 
 def _random_shape(rng: Rng) -> tuple[int, ...]:
@@ -585,16 +605,16 @@ class Mixed(Case):
     def draw(self, split: Split, number: int) -> Draw:
         """Return tensor `number` of a split; same arguments, same tensor."""
         rng = np.random.default_rng([SEEDS[split], *b"recipes", number])
-        while not (draw := random_case(rng).draw(split, number)).identifiable:
+        while not (draw := random_case(rng, self.name == REMNANTS).draw(split, number)).identifiable:
             pass
         return draw
 
 
-MIXED = "mixed"
-MIXTURE = Mixed(MIXED, MIXED, (0,), 0)
+MIXED, REMNANTS = "mixed", "mixed, with a remnant"
+MIXTURES = (Mixed(MIXED, MIXED, (0,), 0), Mixed(REMNANTS, MIXED, (0,), 0))
 
 ORDINARY = tuple(case for case in CASES if not case.optional)
-BY_NAME = {case.name: case for case in (*CASES, MIXTURE)}
+BY_NAME = {case.name: case for case in (*CASES, *MIXTURES)}
 
 
 def main() -> None:

@@ -158,7 +158,7 @@ def main() -> None:
     if options.split == "real":
         which = [case for case in real.REAL if case.is_there]
     if options.mixed:
-        which = [cases.MIXTURE]
+        which = list(cases.MIXTURES)
     which = [case for case in which if not options.only or case.name in options.only]
     run(options.split, which, options.draws, options.rivals, options.jobs)
 

@@ -90,8 +90,9 @@ def test_a_lost_component_is_not_identifiable():
     assert not cases.Draw(model.to_tensor() + 100 * noise, model, -40.0).identifiable
 
 
-def test_a_mixture_is_identifiable_and_always_the_same():
-    first, again = (cases.MIXTURE.draw("development", 0) for _ in range(2))
+@pytest.mark.parametrize("mixture", cases.MIXTURES, ids=lambda mixture: mixture.name)
+def test_a_mixture_is_identifiable_and_always_the_same(mixture):
+    first, again = (mixture.draw("development", 0) for _ in range(2))
     assert first.identifiable
     assert np.array_equal(first.X, again.X, equal_nan=True)
 

@@ -83,6 +83,10 @@ def test_replicability_counts_components_that_differ():
     assert calibrated.replicability(make_table([1.0], alike=1.0))[0] == 2.0
 
 
+def test_agreement_on_nothing_does_not_speak_for_a_component():
+    assert calibrated.replicability(make_table([0.0, 1.0], alike=1.0)).tolist() == [0.0, 0.0]
+
+
 def test_a_fold_without_a_model_is_no_agreement():
     assert calibrated.replicability(make_table([1.0, 1.0], alike=[0.999, nan]))[1] == pytest.approx(-np.log10(2000))
 

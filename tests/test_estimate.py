@@ -445,7 +445,7 @@ def test_report_says_everything():
     assert float(rows[2][6]) == pytest.approx(answer.table.value("heldout", 2), rel=1e-3)
     assert len({len(row) for row in [header, *rest[:3]]}) == 1  # aligned
     text = "\n".join(rest)
-    assert "Probability: rank 2 100 %." in text
+    assert "Support of the folds: rank 2 100 %." in text
     assert "\nWarnings:\n- Rank 2 is the largest that was tried" in text
     assert "preprocessing: centred across mode 0, scaled within mode 1; " in text
     assert text.splitlines()[-1].startswith("8 x 7 x 6 tensor, 336 observed cells; ")

@@ -36,6 +36,9 @@ POINTS = 10.0
 LEAST_DIFFERENCE = 1e-4
 USUAL_DIFFERENCE = 1e-2
 
+# Scores that a table must hold; but for the held-out error they may be unknown.
+NEEDED = ("heldout", "core_consistency", "corrected_core_consistency", "stability_folds")
+
 # What a rank must reach to be called clear, and to be worth a mention.
 CLEAR = 0.5
 WORTH_A_MENTION = 0.05
@@ -97,11 +100,13 @@ def replicability(table: RankTable) -> Array:
     r"""Return by how many decades more the folds find the same components than at the rank before.
 
     What they find differently is :math:`R (1 - s)` components, with s the factor match score between the full fit and
-    a fold's. It grows slowly up to the true rank and jumps beyond it.
+    a fold's. It grows slowly up to the true rank and jumps beyond it. Agreement on a component that explains nothing
+    does not speak for it.
     """
     alike = np.nan_to_num(table.mean("stability_folds")[1:], nan=0.0)
     decades = np.log10(np.maximum(table.ranks[1:] * (1.0 - alike), LEAST_DIFFERENCE))
-    return -np.diff(decades, prepend=np.log10(USUAL_DIFFERENCE))
+    gained = -np.diff(decades, prepend=np.log10(USUAL_DIFFERENCE))
+    return np.where(share(table) > SMALLEST_SHARE, gained, np.minimum(gained, 0.0))
 
 
 EVIDENCE: Mapping[str, Callable[[RankTable], Array]] = MappingProxyType(
@@ -112,7 +117,7 @@ EVIDENCE: Mapping[str, Callable[[RankTable], Array]] = MappingProxyType(
 def _published() -> Mapping[str, float]:
     text = files("autoten.selection").joinpath("calibrated.json").read_text("utf-8")
     coefficients: dict[str, float] = json.loads(text)["coefficients"]
-    return MappingProxyType(coefficients)
+    return coefficients
 
 
 def log_odds(table: RankTable, coefficients: Mapping[str, float]) -> Array:
@@ -176,8 +181,9 @@ class Calibrated:
 
     def __call__(self, table: RankTable) -> Choice:
         """Return the choice from the table."""
-        for name in ("core_consistency", "corrected_core_consistency", "heldout", "stability_folds"):
-            score_of(table, name, repr(self), needed=_needed(table, name))
+        for name in NEEDED:
+            if name == "heldout" or name not in table:
+                score_of(table, name, repr(self))  # refuses, or warrants that it is known somewhere
         shares = probabilities(log_odds(table, self.coefficients))
         seen = _Seen.of(table)
         row = int(shares.argmax())
@@ -189,12 +195,6 @@ class Calibrated:
             tuple(Alternative(ranks[other], seen.case_for(other, row)) for other in others[:N_ALTERNATIVES]),
             dict(zip(ranks, shares.tolist(), strict=True)),
         )
-
-
-def _needed(table: RankTable, name: str) -> NDArray[np.bool_]:
-    """Return the rows of which one at least must have the score."""
-    informative = largest_uninformative_rank(len(table.shape)) if "core_consistency" in name else 0
-    return table.ranks > informative
 
 
 class _Seen(NamedTuple):
