@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import reduce
 from typing import Any
 
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
 from autoten._validation import refuse
+from autoten.labels import Labels
 
 Array = NDArray[Any]
 
@@ -28,11 +29,13 @@ class CPModel:
         The weight of each component.
     factors : sequence of arrays of shapes (I_1, R), ..., (I_N, R)
         One factor matrix per mode.
+    labels : Labels, optional
+        Names of the modes and of their indices; models of labelled data have them.
 
     Raises
     ------
     ValueError
-        If the factors are not matrices with as many columns as there are weights.
+        If the factors are not matrices with as many columns as there are weights, or the labels do not fit them.
 
     Examples
     --------
@@ -44,6 +47,7 @@ class CPModel:
 
     weights: Array
     factors: tuple[Array, ...]
+    labels: Labels | None = None
 
     def __post_init__(self) -> None:
         factors = tuple(np.asarray(factor) for factor in self.factors)
@@ -61,6 +65,8 @@ class CPModel:
                 )
         object.__setattr__(self, "factors", factors)
         object.__setattr__(self, "weights", weights)
+        if self.labels is not None:
+            _check_labels(self.labels, self.shape)
 
     @property
     def rank(self) -> int:
@@ -117,13 +123,59 @@ class CPModel:
         with np.errstate(over="ignore"):
             weights = self.weights * by
         if np.isfinite(weights).all() or not np.isfinite(self.weights).all():
-            return CPModel(weights, self.factors)
+            return replace(self, weights=weights)
         share = by ** (1.0 / (self.ndim + 1))
-        return CPModel(self.weights * share, tuple(factor * share for factor in self.factors))
+        return replace(self, weights=self.weights * share, factors=tuple(factor * share for factor in self.factors))
 
     def rows(self, indices: Sequence[Any]) -> CPModel:
         """Return the model of a sub-tensor: `indices` holds one index array (or slice) per mode."""
-        return CPModel(self.weights, tuple(f[index] for f, index in zip(self.factors, indices, strict=True)))
+        factors = tuple(f[index] for f, index in zip(self.factors, indices, strict=True))
+        return CPModel(self.weights, factors, self.labels and self.labels.rows(indices))
+
+    def labelled(self, labels: Labels | None) -> CPModel:
+        """Return the model with these labels, or without any for None."""
+        return replace(self, labels=labels)
+
+    def to_frame(self, mode: int | str) -> Any:
+        """Return a factor as a pandas data frame: a row for each index of the mode, a column for each component.
+
+        Parameters
+        ----------
+        mode : int or str
+            The mode's number, or its name if the model is labelled.
+
+        Returns
+        -------
+        DataFrame of shape (I_mode, R)
+            Rows are called by the labels of the mode, numbers from 0 where it has none; columns, the components, by
+            numbers from 1, as in pictures.
+
+        Raises
+        ------
+        ImportError
+            If pandas is not installed (``pip install autoten[labels]``).
+        ValueError
+            If the model has no such mode.
+
+        Examples
+        --------
+        >>> labels = Labels(("person", "day"), (np.array(["Ann", "Bo"]), None))
+        >>> CPModel(np.ones(1), [np.array([[0.5], [1.0]]), np.ones((3, 1))], labels).to_frame("person")
+        component    1
+        person
+        Ann        0.5
+        Bo         1.0
+        """
+        try:
+            import pandas as pd
+        except ImportError as error:
+            raise ImportError("to_frame needs pandas. Install it with `pip install autoten[labels]`.") from error
+        labels = self.labels or Labels(tuple(f"mode {n}" for n in range(self.ndim)), (None,) * self.ndim)
+        number = labels.mode(mode)
+        names = labels.indices[number]
+        index = pd.Index(range(self.shape[number]) if names is None else names, name=labels.names[number])
+        columns = pd.RangeIndex(1, self.rank + 1, name="component")
+        return pd.DataFrame(self.factors[number], index=index, columns=columns)
 
     def folded(self) -> list[Array]:
         """Return the factors with the weights multiplied into the first."""
@@ -137,7 +189,7 @@ class CPModel:
         """
         unit = self._with_unit_columns()
         order = np.argsort(-unit.weights, kind="stable")
-        return CPModel(unit.weights[order], tuple(factor[:, order] for factor in unit.factors))
+        return CPModel(unit.weights[order], tuple(factor[:, order] for factor in unit.factors), self.labels)
 
     def _with_unit_columns(self) -> CPModel:
         """Return the same tensor with unit columns and nonnegative weights, components in their own order."""
@@ -156,7 +208,7 @@ class CPModel:
                 weights *= signs
             factors.append(factor)
         factors[0] = factors[0] * np.where(weights < 0, -1, 1)
-        return CPModel(np.abs(weights), tuple(factors))
+        return CPModel(np.abs(weights), tuple(factors), self.labels)
 
 
 def as_cp(model: Any, shape: tuple[int, ...] | None = None) -> CPModel:
@@ -178,6 +230,14 @@ def as_cp(model: Any, shape: tuple[int, ...] | None = None) -> CPModel:
     if shape is not None and cp.shape != tuple(shape):
         refuse("the CP model", f"of the tensor's shape {tuple(shape)}", f"shape {cp.shape}")
     return cp
+
+
+def _check_labels(labels: Labels, shape: tuple[int, ...]) -> None:
+    counts = [None if indices is None else len(indices) for indices in labels.indices]
+    fit = [count in (None, length) for count, length in zip(counts, shape, strict=False)]
+    if not len(labels.names) == len(counts) == len(shape) or not all(fit):
+        got = f"{len(labels.names)} names and {counts} labels"
+        refuse("the labels of a CP model", f"one name per mode and one label per index of shape {shape}", got)
 
 
 def _converted(model: Any) -> CPModel:

@@ -19,6 +19,7 @@ from autoten.diagnosis import data_warnings, fit_warnings
 from autoten.fitting import RESAMPLE, Plan, RankFits, check_largest_rank, entropy_of, fit_ranks
 from autoten.holdout import Holdout, RandomElements
 from autoten.io import as_tensor
+from autoten.labels import Labels, split_labels
 from autoten.scores import DEFAULT_SCORERS
 from autoten.selection import DEFAULT_POLICY, Alternative, Choice, Policy, apply_policy, selection_frequency
 from autoten.selection.choice import check_policy, policy_name
@@ -88,6 +89,11 @@ class RankEstimate:
         """The fitted model of the chosen rank, in the units of X."""
         return self.models[self.rank]
 
+    @property
+    def labels(self) -> Labels | None:
+        """Names of the modes and their indices; None if the data had none. Every model has them too."""
+        return self.model.labels
+
     def select(self, policy: Policy) -> Choice:
         """Return the choice of another policy from the same table; nothing is fitted again."""
         return apply_policy(policy, self.table)
@@ -152,7 +158,9 @@ def estimate_rank(
     Parameters
     ----------
     X : array_like of shape (I_1, ..., I_N), N >= 3
-        The data: an array of any real type (NaN = missing), ``numpy.ma``, a memory map, a `Preprocessed` tensor.
+        The data: an array of any real type (NaN = missing), ``numpy.ma``, a memory map, a `Preprocessed` tensor. Labels
+        of an xarray ``DataArray`` or of a pandas Series with a level of its index for each mode (a combination that is
+        not listed is missing) come back on models, pictures and in the report.
     ranks : iterable of int
         Candidate ranks, >= 1. Rank 0, the model without components, always stands in the table.
     solver : Solver
@@ -205,6 +213,7 @@ def estimate_rank(
     """
     began = time.monotonic()
     steps = tuple(getattr(X, "steps", ()))
+    X, labels = split_labels(X)
     tensor = as_tensor(X)
     candidates = check_ranks(ranks)
     check_largest_rank(tensor.shape, candidates[-1], "the largest of the ranks of estimate_rank")
@@ -224,7 +233,7 @@ def estimate_rank(
     selecting = time.monotonic()
     choice = apply_policy(policy, table)
     probabilities = choice.probabilities or selection_frequency(policy, table, plan.rng(RESAMPLE))
-    warnings = (*data_warnings(tensor, table), *sweep.warnings, *fit_warnings(tensor, table, choice.rank))
+    warnings = (*data_warnings(tensor, table, labels), *sweep.warnings, *fit_warnings(tensor, table, choice.rank))
     finished = time.monotonic()
     timings = {**sweep.timings, "selection": finished - selecting, "total": finished - began}
     settings = {
@@ -238,7 +247,7 @@ def estimate_rank(
         "n_folds": plan.n_folds,
         "seed": plan.entropy,
     }
-    models = {rank: model.scaled(tensor.scale) for rank, model in sweep.models.items()}
+    models = {rank: model.scaled(tensor.scale).labelled(labels) for rank, model in sweep.models.items()}
     return RankEstimate(choice, table, models, probabilities, warnings, timings, settings)
 
 

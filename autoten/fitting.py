@@ -19,6 +19,7 @@ from autoten.compression import Compression, Subspaces
 from autoten.cp import CPModel, factor_match_score
 from autoten.holdout import Fold, Holdout
 from autoten.io import as_tensor
+from autoten.labels import split_labels
 from autoten.solvers.als import ALS
 from autoten.solvers.base import Fit, Solver
 from autoten.solvers.starts import make_start
@@ -116,8 +117,8 @@ def fit_parafac(
     Returns
     -------
     Fit
-        ``model`` in the units of X, ``loss`` (unexplained share of the sum of squares), ``n_iter``, ``converged``,
-        ``history``.
+        ``model`` in the units of X and with its labels, ``loss`` (unexplained share of the sum of squares), ``n_iter``,
+        ``converged``, ``history``.
 
     Raises
     ------
@@ -131,6 +132,7 @@ def fit_parafac(
     >>> fit.model.shape, round(100 * (1 - fit.loss), 2)
     ((5, 201, 61), 99.94)
     """
+    X, labels = split_labels(X)
     tensor = as_tensor(X)
     rank = check_integer(rank, "rank of fit_parafac", minimum=1)
     check_largest_rank(tensor.shape, rank, "rank of fit_parafac")
@@ -139,7 +141,7 @@ def fit_parafac(
     with threadpool_limits(limits=1, user_api="blas"):
         fits, _, _ = _fit_starts(Parallel(n_jobs=1), tensor, Subspaces(tensor), plan, rank, _empty(tensor))
     best = best_of(fits)
-    return Fit(best.model.scaled(tensor.scale), best.loss, best.n_iter, best.converged, best.history)
+    return Fit(best.model.scaled(tensor.scale).labelled(labels), best.loss, best.n_iter, best.converged, best.history)
 
 
 def split_half(

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from autoten._validation import refuse
 from autoten.cp import CPModel, as_cp
+from autoten.labels import split_labels
 from autoten.tensors.dense import DenseTensor
 
 if TYPE_CHECKING:
@@ -29,7 +30,8 @@ def as_tensor(X: Any) -> Tensor:
     ----------
     X : array_like of shape (I_1, ..., I_N), N >= 3
         Numbers in any layout, byte order or memory map; NaN and the masked cells of a ``numpy.ma`` array are missing.
-        float32 stays float32, every other real type becomes float64. A tensor is returned as it is.
+        float32 stays float32, every other real type becomes float64. A tensor is returned as it is. Of an xarray
+        ``DataArray`` or a pandas Series with a level of its index for each mode, the labels are left behind.
 
     Raises
     ------
@@ -39,6 +41,7 @@ def as_tensor(X: Any) -> Tensor:
     if isinstance(X, DenseTensor) or hasattr(X, "normal_equations"):
         return X  # type: ignore[no-any-return]
     X = getattr(X, "X", X) if hasattr(X, "steps") else X
+    X, _ = split_labels(X)
     array, missing = _numbers(X)
     _check_shape(array.shape)
     largest = _largest_magnitude(array)

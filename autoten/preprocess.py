@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from autoten._validation import AutotenWarning, check_mode, refuse
+from autoten.labels import Labels, split_labels
 
 Array = NDArray[Any]
 
@@ -45,10 +46,13 @@ class Preprocessed:
         The preprocessed tensor.
     steps : tuple of str
         What was done, first step first, such as ``("centred across mode 0",)``.
+    labels : Labels, optional
+        The labels of a ``DataArray`` or Series that was preprocessed.
     """
 
     X: Array
     steps: tuple[str, ...]
+    labels: Labels | None = None
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -73,7 +77,7 @@ def center(X: Any, modes: int | Iterable[int]) -> Preprocessed:
 
     Parameters
     ----------
-    X : array, masked array or Preprocessed
+    X : array, masked array, DataArray, Series or Preprocessed
         A tensor of three modes or more. Missing cells are NaN or masked. It is not modified.
     modes : int or iterable of int
         The mode to centre across, or several, one after another.
@@ -145,7 +149,7 @@ def scale(X: Any, modes: int | Iterable[int]) -> Preprocessed:
 
     Parameters
     ----------
-    X : array, masked array or Preprocessed
+    X : array, masked array, DataArray, Series or Preprocessed
         A tensor of three modes or more. Missing cells are NaN or masked. It is not modified.
     modes : int or iterable of int
         The mode to scale within, or several.
@@ -237,7 +241,7 @@ def _in_zero_slabs(values: Array, modes: tuple[int, ...]) -> NDArray[np.bool_]:
 
 def _observed_values(X: Any, what: str) -> tuple[Array, NDArray[np.bool_]]:
     """Return a new float64 array with 0 in missing cells, and which cells are observed."""
-    tensor = X.X if isinstance(X, Preprocessed) else X
+    tensor = X.X if isinstance(X, Preprocessed) else split_labels(X)[0]
     data = np.asarray(np.ma.getdata(tensor))
     if data.dtype.kind not in "buif" or data.ndim < 3:
         got = f"an array with {data.ndim} modes of dtype {data.dtype}"
@@ -251,13 +255,14 @@ def _observed_values(X: Any, what: str) -> tuple[Array, NDArray[np.bool_]]:
 
 def _prepared(X: Any, values: Array, observed: NDArray[np.bool_], step: str) -> Preprocessed:
     """Return the new values in the likeness of `X`: its precision, its mask, its steps and one more."""
-    tensor, steps = (X.X, X.steps) if isinstance(X, Preprocessed) else (X, ())
+    plain, labels = split_labels(X)
+    tensor, steps = (plain.X, plain.steps) if isinstance(plain, Preprocessed) else (plain, ())
     values[~observed] = np.nan
     if getattr(tensor, "dtype", None) == np.float32:
         values = values.astype(np.float32)
     if isinstance(tensor, np.ma.MaskedArray):
         values = np.ma.masked_array(values, mask=~observed)
-    return Preprocessed(values, (*steps, step))
+    return Preprocessed(values, (*steps, step), labels)
 
 
 def _check_modes(modes: int | Iterable[int], ndim: int, what: str) -> tuple[int, ...]:

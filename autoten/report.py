@@ -125,9 +125,10 @@ def _how(estimate: RankEstimate) -> str:
     """Return one line from which the estimate can be made again."""
     settings = estimate.settings
     shape = " x ".join(str(length) for length in settings.get("shape", estimate.table.shape))
+    modes = "" if estimate.labels is None else f" ({' x '.join(estimate.labels.names)})"
     done = settings.get("preprocessing") or ["none stated"]
     return (
-        f"{shape} tensor, {settings.get('observed', '?')} observed cells; preprocessing: {', '.join(done)}; "
+        f"{shape} tensor{modes}, {settings.get('observed', '?')} observed cells; preprocessing: {', '.join(done)}; "
         f"{settings.get('solver')}, {settings.get('holdout')}, policy {settings.get('policy')}, "
         f"{settings.get('n_starts')} starts, {settings.get('n_folds')} folds, seed {settings.get('seed')}; "
         f"{estimate.timings.get('total', math.nan):.1f} s."

@@ -19,7 +19,7 @@ PACKAGE = Path(autoten.__file__).resolve().parent
 # own layer or a later one. Inside a subpackage, and among the kernels, modules may import one another.
 LAYERS = [
     ["_validation", "losses"],
-    ["_kernels"],
+    ["_kernels", "labels"],
     ["cp"],
     ["tensors"],
     ["io", "preprocess", "compression", "solvers", "holdout", "datasets"],
