@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from autoten.estimate import RankEstimate as RankEstimate
     from autoten.estimate import estimate_rank as estimate_rank
     from autoten.estimate import select_rank as select_rank
+    from autoten.estimator import CP as CP
     from autoten.estimator import AutoTen as AutoTen
     from autoten.fitting import fit_parafac as fit_parafac
     from autoten.fitting import split_half as split_half
@@ -48,6 +49,7 @@ _HOMES = {
     "AutoTen": "estimator",
     "AutotenWarning": "_validation",
     "Blocks": "holdout",
+    "CP": "estimator",
     "CPModel": "cp",
     "Choice": "selection",
     "Fit": "solvers.base",
