@@ -15,6 +15,7 @@ from matplotlib.markers import CARETDOWN, CARETUP
 from matplotlib.text import Text
 
 from autoten.cp import CPModel
+from autoten.labels import Labels
 from autoten.plots import (
     OverviewData,
     component_styles,
@@ -465,6 +466,17 @@ def test_short_modes_are_bars_long_texts_points_and_the_rest_lines():
     assert {line.get_linestyle() for line in axes[1].lines[1:]} == {"None"}
     assert [line.get_linestyle() for line in axes[2].lines[1:]] == ["-", "--"]
     assert axes[1].get_xticklabels()[0].get_text() == "a"
+
+
+def test_a_labelled_model_brings_its_names():
+    labels = Labels(("breads", "wavelength", "judge"), (np.array(list("abcde")), np.arange(300, 320), None))
+    model = make_model((5, 20, 4), 2).labelled(labels)
+    axes = plot_components(model)
+    assert [ax.get_title() for ax in axes] == ["breads", "wavelength", "judge"]
+    assert [label.get_text() for label in axes[0].get_xticklabels()] == list("abcde")
+    assert axes[1].lines[1].get_xdata().tolist() == list(range(300, 320))
+    other = plot_components(model, labels=[list("vwxyz"), None, None])
+    assert [label.get_text() for label in other[0].get_xticklabels()] == list("vwxyz")
 
 
 def test_components_draw_on_given_axes():
