@@ -500,7 +500,7 @@ def test_components_refuses_what_does_not_fit():
         plot_components(model, labels=[None])
     with pytest.raises(ValueError, match=r"labels of mode 1 in plot_components must be 6 labels.*Got shape \(2,\)"):
         plot_components(model, labels=[None, ["a", "b"], None])
-    with pytest.raises(ValueError, match=r"axes of plot_components must be one for each of 3 modes\. Got 1 axes"):
+    with pytest.raises(ValueError, match=r"axes of plot_components must be one for each of 3 modes\. Got 1\."):
         plot_components(model, axes=[plt.figure().add_subplot()])
 
 

@@ -6,7 +6,16 @@ fonts and sizes are those of the user's style sheet; what must be told apart dif
 too, so a grey print loses nothing.
 """
 
-from autoten.plots.components import ComponentStyle, component_styles, plot_components
+from autoten.plots.components import (
+    ComponentStyle,
+    bars,
+    component_styles,
+    heat_map,
+    lines,
+    plot_components,
+    plot_mode,
+    points,
+)
 from autoten.plots.overview import (
     plot_core_consistency,
     plot_fit,
@@ -21,8 +30,11 @@ __all__ = [
     "ComponentStyle",
     "ErrorAxis",
     "OverviewData",
+    "bars",
     "component_styles",
     "error_axis",
+    "heat_map",
+    "lines",
     "overview_data",
     "places_beside",
     "plot_components",
@@ -30,5 +42,7 @@ __all__ = [
     "plot_fit",
     "plot_front",
     "plot_heldout",
+    "plot_mode",
     "plot_overview",
+    "points",
 ]
