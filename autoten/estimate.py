@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import logging
 import math
+import platform
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+import numba
 import numpy as np
+import scipy
 
 from autoten import report
 from autoten._validation import check_integer, check_ranks, check_real, refuse
@@ -105,6 +109,12 @@ class RankEstimate:
     def to_frame(self) -> Any:
         """Return the table as a pandas data frame, one row per rank."""
         return self.table.to_frame()
+
+    def to_html(self, path: str | Path) -> None:
+        """Write the report to `path` as one self-contained web page: table, pictures, settings, versions."""
+        from autoten import webpage
+
+        webpage.write(self, path)
 
     def to_json(self) -> str:
         """Return rank, reason, probabilities, table and settings as a JSON document (NaN becomes null)."""
@@ -246,6 +256,7 @@ def estimate_rank(
         "n_starts": plan.n_starts,
         "n_folds": plan.n_folds,
         "seed": plan.entropy,
+        "versions": _versions(),
     }
     models = {rank: model.scaled(tensor.scale).labelled(labels) for rank, model in sweep.models.items()}
     return RankEstimate(choice, table, models, probabilities, warnings, timings, settings)
@@ -364,6 +375,14 @@ def _checked_scores(scores: Any, scorer: Any) -> dict[str, np.ndarray[Any, Any]]
     if any(column.ndim != 1 for column in columns.values()):
         refuse(what, expected, scores, kind=TypeError)
     return columns
+
+
+def _versions() -> dict[str, str]:
+    """Return the versions of what the numbers depend on."""
+    versions = {
+        module.__name__: str(module.__version__) for module in (importlib.import_module("autoten"), np, scipy, numba)
+    }
+    return {**versions, "python": platform.python_version(), "system": platform.platform(terse=True)}
 
 
 def _check_jobs(n_jobs: Any) -> int:

@@ -30,14 +30,14 @@ LAYERS = [
     ["plots"],
     ["diagnosis", "report"],
     ["estimate"],
-    ["persistence"],
+    ["persistence", "webpage"],
     ["estimator"],
     ["__main__"],
 ]
 HEIGHT = {unit: height for height, layer in enumerate(LAYERS) for unit in layer}
 
-# `.save()` imports its module late, and the report is written for the class that calls it.
-LATE = {("estimate", "persistence")}
+# `.save()` and `.to_html()` import their modules late, and the report is written for the class that calls it.
+LATE = {("estimate", "persistence"), ("estimate", "webpage")}
 FOR_TYPES = {("report", "estimate")}
 
 HEAVY = ["sklearn", "matplotlib", "tensorly", "pandas", "numba", "scipy", "numpy", "joblib", "tqdm", "xarray", "dask"]

@@ -6,6 +6,7 @@ fonts and sizes are those of the user's style sheet; what must be told apart dif
 too, so a grey print loses nothing.
 """
 
+from autoten.plots.common import as_png
 from autoten.plots.components import (
     ComponentStyle,
     bars,
@@ -30,6 +31,7 @@ __all__ = [
     "ComponentStyle",
     "ErrorAxis",
     "OverviewData",
+    "as_png",
     "bars",
     "component_styles",
     "error_axis",

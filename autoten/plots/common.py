@@ -28,10 +28,10 @@ def new_axes() -> Axes:
     return ax
 
 
-def as_png(draw: Callable[[Axes], Any], size: tuple[float, float], dpi: int = 200) -> bytes:
-    """Return what `draw` draws on Axes as a PNG of this size (inches); pyplot knows nothing of it."""
+def as_png(draw: Callable[..., Any], size: tuple[float, float], dpi: int = 200) -> bytes:
+    """Return what ``draw(ax=Axes)`` draws as a PNG of this size (inches); pyplot knows nothing of it."""
     figure = Figure(figsize=size, layout="constrained")
-    draw(figure.add_subplot())
+    draw(ax=figure.add_subplot())
     with BytesIO() as file:
         figure.savefig(file, format="png", dpi=dpi)
         return file.getvalue()

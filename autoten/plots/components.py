@@ -28,7 +28,7 @@ MODE_HEIGHT = 2.2
 
 # A mode up to this length is drawn as bars, if they are not too many to be told apart in a third of a page's width.
 LONGEST_BARS = 12
-MOST_BARS = 60
+MOST_BARS = 30
 
 # More lines than this in one panel cannot be followed: a heat map then has a row for each component.
 MOST_LINES = 6
@@ -232,24 +232,24 @@ def points(ax: Axes, factor: Array, names: Names, styles: Sequence[ComponentStyl
     """Draw a factor as points that no line joins: a mode without an order."""
     x = _positions(len(factor), names)
     for column, style in zip(factor.T, styles, strict=True):
-        ax.plot(x, column, **style.line(linestyle="none"))
+        ax.plot(x, column, **style.line(linestyle="none", markersize=5.0))
     _mark_positions(ax, x, names)
 
 
 def heat_map(ax: Axes, factor: Array, names: Names, styles: Sequence[ComponentStyle]) -> None:
     """Draw a factor as a heat map, a row for each component, the first on top, and a colour bar.
 
-    Colours are those of the style sheet (``image.cmap``); they begin at zero, or are symmetric about it where an
-    entry is negative.
+    Colours are those of the style sheet (``image.cmap``), over a range that holds all entries and zero.
     """
     if not len(styles):
         return
     x = _positions(len(factor), names)
     order = np.argsort(x, kind="stable")
-    peak = float(np.abs(factor).max()) or 1.0
+    low, high = min(0.0, float(factor.min())), max(0.0, float(factor.max()))
     rows = np.arange(1, len(styles) + 1)
-    low = -peak if factor.min() < 0 else 0.0
-    mesh = ax.pcolormesh(x[order], rows, factor[order].T, shading="nearest", vmin=low, vmax=peak, rasterized=True)
+    mesh = ax.pcolormesh(x[order], rows, factor[order].T, shading="nearest", vmin=low, vmax=high, rasterized=True)
+    for row in rows[:-1]:
+        ax.axhline(row + 0.5, color=rcParams["axes.facecolor"], linewidth=1.0)
     ax.set(ylim=(len(styles) + 0.5, 0.5), ylabel="component")
     ax.yaxis.set_major_locator(MaxNLocator(min(len(styles), 10), integer=True, min_n_ticks=1))
     bar = canvas_figure(ax).colorbar(mesh, ax=ax, pad=0.02)
