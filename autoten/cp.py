@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import reduce
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -315,6 +315,69 @@ def factor_match_score(a: Any, b: Any) -> float:
     table = np.abs(congruences(a, b))
     rows, columns = linear_sum_assignment(-table)
     return float(np.clip(table[rows, columns].mean(), 0.0, 1.0))
+
+
+class Matches(NamedTuple):
+    """Components of two models, matched one to one: what `match_components` returns.
+
+    Attributes
+    ----------
+    first, second : arrays of int, shape (n_pairs,)
+        The components of either model that belong together, in the order of the first model.
+    cosines : array of shape (n_pairs, N)
+        The cosine between their columns in each mode, in [-1, 1] (Tucker's congruence coefficient).
+    """
+
+    first: NDArray[np.intp]
+    second: NDArray[np.intp]
+    cosines: Array
+
+    @property
+    def congruence(self) -> Array:
+        """The product of the absolute cosines over all modes, shape (n_pairs,), in [0, 1]."""
+        return np.asarray(np.abs(self.cosines).prod(axis=1))
+
+
+def match_components(a: Any, b: Any) -> Matches:
+    """Return which components of two CP models belong together, and how alike they are in each mode.
+
+    The matching is the best one in the sense of `factor_match_score`, which is the mean of ``congruence``.
+
+    Parameters
+    ----------
+    a, b : CP models of the same shape
+        With unequal ranks the surplus components have no match.
+
+    Returns
+    -------
+    Matches
+        ``first``, ``second``, ``cosines`` and ``congruence``.
+
+    Raises
+    ------
+    ValueError
+        If the shapes differ.
+
+    References
+    ----------
+    Tucker (1951), A method for synthesis of factor analysis studies; Lorenzo-Seva & ten Berge (2006), Methodology 2,
+    57-64 (0.95 and above: the same component).
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> a = CPModel(np.ones(2), [rng.random((n, 2)) for n in (4, 5, 6)])
+    >>> b = CPModel(np.ones(2), [f[:, ::-1] for f in a.factors])
+    >>> matches = match_components(a, b)
+    >>> matches.second.tolist(), matches.congruence.round(12).tolist()
+    ([1, 0], [1.0, 1.0])
+    """
+    a = as_cp(a)
+    b = as_cp(b, a.shape)
+    first, second = linear_sum_assignment(-np.abs(congruences(a, b)))
+    units = zip(a._with_unit_columns().factors, b._with_unit_columns().factors, strict=True)
+    cosines = [np.einsum("ir,ir->r", left[:, first], right[:, second]) for left, right in units]
+    return Matches(first, second, np.clip(np.stack(cosines, axis=1), -1.0, 1.0))
 
 
 def most_opposed_pair(model: CPModel) -> tuple[float, tuple[int, int]]:

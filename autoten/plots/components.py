@@ -89,7 +89,7 @@ def plot_components(
     >>> [ax.get_title() for ax in axes]
     ['mode 0', 'mode 1', 'mode 2']
     """
-    model = _with_labels(as_cp(model), labels)
+    model = with_labels(as_cp(model), labels)
     panels = _mode_axes(model.ndim) if axes is None else list(axes)
     drawings = [None] * model.ndim if draw is None else list(draw)
     for what, parts in (("axes", panels), ("draw", drawings)):
@@ -97,7 +97,7 @@ def plot_components(
             refuse(f"{what} of plot_components", f"one for each of {model.ndim} modes", f"{len(parts)}")
     styles = component_styles(model.rank)
     used = {
-        _draw_mode(ax, model, mode, draw, styles) for mode, (ax, draw) in enumerate(zip(panels, drawings, strict=True))
+        draw_factor(ax, model, mode, draw, styles) for mode, (ax, draw) in enumerate(zip(panels, drawings, strict=True))
     }
     if model.rank:
         legend = _legend_of_components(used, model.weights, styles)
@@ -107,7 +107,7 @@ def plot_components(
             panels[-1].legend(**legend)
     figure = canvas_figure(panels[0])
     figure.draw_without_rendering()  # settles how wide the Axes are
-    heights = [_fit_tick_labels(ax) for ax in panels]
+    heights = [fit_tick_labels(ax) for ax in panels]
     if axes is None:
         figure.set_figheight(figure.get_figheight() + _grid(model.ndim)[0] * max(heights))
     return np.array(panels, dtype=object)
@@ -154,17 +154,17 @@ def plot_mode(
     model = as_cp(model)
     number = _known_labels(model).mode(mode)
     if labels is not None:
-        model = _with_labels(model, [labels if n == number else None for n in range(model.ndim)])
-    model = _with_labels(model, None)
+        model = with_labels(model, [labels if n == number else None for n in range(model.ndim)])
+    model = with_labels(model, None)
     ax = new_axes() if ax is None else ax
     styles = component_styles(model.rank)
-    used = _draw_mode(ax, model, number, draw, styles)
+    used = draw_factor(ax, model, number, draw, styles)
     # The legend takes the place above the Axes.
     ax.set(title="", xlabel=_known_labels(model).names[number])
     if model.rank and used is not heat_map:
         legend_above(ax, **_legend_of_components({used}, model.weights, styles))
     canvas_figure(ax).draw_without_rendering()
-    _fit_tick_labels(ax)
+    fit_tick_labels(ax)
     return ax
 
 
@@ -268,7 +268,7 @@ def _chosen_drawing(length: int, rank: int, names: Names) -> ModeDrawing:
     return lines if _has_positions(names) else points
 
 
-def _draw_mode(
+def draw_factor(
     ax: Axes, model: CPModel, mode: int, draw: ModeDrawing | None, styles: Sequence[ComponentStyle]
 ) -> ModeDrawing:
     """Draw one mode of a labelled model; return how."""
@@ -314,10 +314,11 @@ def _texts(names: NDArray[Any]) -> list[str]:
     if names.dtype.kind == "M":
         units = [unit for unit in "YMDhms" if (names.astype(f"M8[{unit}]") == names).all()]
         return [str(name) for name in names.astype(f"M8[{units[0]}]" if units else names.dtype)]
-    return [_short(name) for name in names]
+    return [short_text(name) for name in names]
 
 
-def _short(name: Any) -> str:
+def short_text(name: Any) -> str:
+    """Return a label as a text of bounded length."""
     text = f"{name:g}" if isinstance(name, (int, float, np.integer, np.floating)) else str(name).strip()
     return text if len(text) <= LONGEST_LABEL else f"{text[: LONGEST_LABEL - 1]}…"
 
@@ -329,7 +330,7 @@ def _known_labels(model: CPModel) -> Labels:
     return model.labels or Labels(tuple(f"mode {mode}" for mode in range(model.ndim)), (None,) * model.ndim)
 
 
-def _with_labels(model: CPModel, labels: Sequence[Any] | None) -> CPModel:
+def with_labels(model: CPModel, labels: Sequence[Any] | None) -> CPModel:
     """Return the model to draw: components in order, with the labels given, else its own, else numbered modes."""
     known = _known_labels(model)
     given = known.indices if labels is None else labels
@@ -357,31 +358,36 @@ def _mode_axes(n_modes: int) -> list[Axes]:
     return [figure.add_subplot(rows, columns, place + 1) for place in range(n_modes)]
 
 
-def _legend_of_components(used: set[ModeDrawing], weights: Array, styles: Sequence[ComponentStyle]) -> dict[str, Any]:
-    """Return the arguments of one legend for all modes: each component, as bar, line or point, and its weight."""
-    shares = weights / (weights.sum() or 1.0)
+def legend_entries(used: set[ModeDrawing], styles: Sequence[ComponentStyle]) -> dict[str, Any]:
+    """Return the handles of one legend for all modes, as bar, line or point, and how to draw them."""
     only_points = lines not in used and points in used
     parts: list[list[Artist]] = [[Patch(**style.bar())] if bars in used else [] for style in styles]
     if lines in used or only_points:
         look = {"linestyle": "none"} if only_points else {}
         parts = [[*part, Line2D([], [], **style.line(**look))] for part, style in zip(parts, styles, strict=True)]
-    # Heat maps number their rows: the legend then gives the weights alone.
-    handles = [tuple(part) if part else Line2D([], [], linestyle="none") for part in parts]
-    shown = len(parts[0])
+    # Heat maps number their rows: their entries have no handle.
     return {
-        "handles": handles,
-        "labels": [f"{r + 1}: {share:.0%}" for r, share in enumerate(shares)],
-        "title": "component: share of the weights",
+        "handles": [tuple(part) if part else Line2D([], [], linestyle="none") for part in parts],
         "title_fontsize": small_text(),
         "fontsize": small_text(),
-        "ncols": min(len(styles), 5),
         "numpoints": 1,
         "handler_map": {tuple: HandlerTuple(ndivide=None)},
-        "handlelength": 2.5 * shown,
+        "handlelength": 2.5 * len(parts[0]),
     }
 
 
-def _fit_tick_labels(ax: Axes) -> float:
+def _legend_of_components(used: set[ModeDrawing], weights: Array, styles: Sequence[ComponentStyle]) -> dict[str, Any]:
+    """Return the arguments of a legend of components and their weights."""
+    shares = weights / (weights.sum() or 1.0)
+    return {
+        **legend_entries(used, styles),
+        "labels": [f"{r + 1}: {share:.0%}" for r, share in enumerate(shares)],
+        "title": "component: share of the weights",
+        "ncols": min(len(styles), 5),
+    }
+
+
+def fit_tick_labels(ax: Axes) -> float:
     """Turn written indices upright when they would touch, leave some out when they still would; return their height.
 
     In inches; zero for an axis of numbers or dates, and for level labels.

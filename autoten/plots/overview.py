@@ -235,6 +235,41 @@ def plot_front(table: RankTable, choice: Choice | None = None, ax: Axes | None =
     return ax
 
 
+def plot_stability(table: RankTable, choice: Choice | None = None, ax: Axes | None = None) -> Axes:
+    """Draw how alike the components are when they are found again, against rank: 1 is the same, 0 nothing in common.
+
+    Factor match scores of the best start with the fits of the folds (each of which has not seen a part of the cells;
+    faint, and their mean) and with the other starts that ended about as well. A rank whose components do not come back
+    is no basis for an interpretation.
+
+    Parameters
+    ----------
+    table : RankTable
+    choice : Choice, optional
+        The rank to mark.
+    ax : Axes, optional
+        A new figure's by default.
+
+    Returns
+    -------
+    Axes
+    """
+    data = overview_data(table, choice)
+    ax = _rank_axes(data, ax, "factor match score")
+    ax.set(ylim=(-0.05, 1.07), yticks=np.arange(0.0, 1.1, 0.25))
+    _draw_replicates(ax, data.ranks, data.stability_folds, color="C0", label="folds")
+    _draw_curve(ax, data.ranks, data.stability, color="C0", marker="o", label="mean of folds")
+    style: dict[str, Any] = {
+        "color": "C1",
+        "marker": "D",
+        "markersize": 4,
+        "markerfacecolor": "none",
+        "linestyle": "--",
+    }
+    _draw_curve(ax, data.ranks, data.stability_starts, **style, label="other starts")
+    return _finish(ax, data, data.ranks, data.stability, missing="stability")
+
+
 def _rank_axes(data: OverviewData, ax: Axes | None, ylabel: str) -> Axes:
     """Return Axes (new ones for None) with ranks along x."""
     ax = new_axes() if ax is None else ax

@@ -15,14 +15,15 @@ from autoten.plots.common import Array, canvas_figure, small_text
 NEAR_LABEL = 16.0
 
 
-def write_beside(ax: Axes, x: Array, y: Array, texts: Sequence[str]) -> None:
+def write_beside(ax: Axes, x: Array, y: Array, texts: Sequence[str], others: Array | None = None) -> None:
     """Write each text as near to its point as it can stand without covering a point, another text or the frame."""
     figure = canvas_figure(ax)
     figure.draw_without_rendering()  # settles the layout: from here on a point has its place on the page
     points = 72 / figure.dpi
     anchors = ax.transData.transform(np.column_stack([x, y])) * points
     sizes = np.array([text_size(ax, text) for text in texts]).reshape(-1, 2) * points
-    offsets = places_beside(anchors, sizes, np.array(ax.get_window_extent().extents) * points)
+    clear = None if others is None else ax.transData.transform(others) * points
+    offsets = places_beside(anchors, sizes, np.array(ax.get_window_extent().extents) * points, clear)
     for place, anchor, offset, text in zip(zip(x, y, strict=True), anchors, offsets, texts, strict=True):
         distances = np.hypot(*(anchors - anchor - offset).T)
         far = np.hypot(*offset) > min(NEAR_LABEL, distances.min())
@@ -49,7 +50,7 @@ def text_size(ax: Axes, text: str) -> Array:
     return np.asarray(size)
 
 
-def places_beside(anchors: Array, sizes: Array, frame: Array) -> Array:
+def places_beside(anchors: Array, sizes: Array, frame: Array, others: Array | None = None) -> Array:
     """Return where to centre texts, one beside each anchor, so that they cover nothing; all in points.
 
     Each text in turn takes the nearest place, out of rings around its anchor, where it covers neither an anchor nor
@@ -60,6 +61,8 @@ def places_beside(anchors: Array, sizes: Array, frame: Array) -> Array:
     anchors, sizes : array of shape (n, 2)
     frame : array of shape (4,)
         Left, bottom, right, top.
+    others : array of shape (m, 2), optional
+        Further points that no text may cover.
 
     Returns
     -------
@@ -81,10 +84,11 @@ def places_beside(anchors: Array, sizes: Array, frame: Array) -> Array:
     leaders = offsets[:, None, :] * np.linspace(0.1, 0.9, 9)[:, None]
     texts, lines = np.empty((0, 4)), np.empty((0, 4))
     chosen = np.empty((0, 2))
+    taken = _boxes(anchors if others is None else np.vstack([anchors, others]), 12)
     for anchor, size in zip(anchors, sizes, strict=True):
         boxes = _boxes(anchor + offsets, size + 2)
         outside = (size + 2).prod() - _overlaps(boxes, frame[None])
-        covered = _overlaps(boxes, np.vstack([_boxes(anchors, 12), texts]))
+        covered = _overlaps(boxes, np.vstack([taken, texts]))
         crossed = _overlaps(_boxes(anchor + leaders, 2).reshape(-1, 4), texts).reshape(len(offsets), -1).sum(axis=1)
         # In this order of importance: to cover something, to be crossed by or to cross with a leader, to be far away.
         cost = 100 * (outside + covered).round(3) + _overlaps(boxes, lines) + crossed + 0.2 * radii

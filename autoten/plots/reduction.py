@@ -45,6 +45,10 @@ class OverviewData(NamedTuple):
     # The front trades held-out error for interpretability: corrected core consistency as policies read it, 0 .. 100.
     interpretability: Array
     on_front: NDArray[np.bool_]
+    # Factor match score of the best start with the folds, and with the other good starts: means and replicates.
+    stability: Array
+    stability_folds: Array
+    stability_starts: Array
 
 
 class ErrorAxis(NamedTuple):
@@ -102,6 +106,9 @@ def overview_data(table: RankTable, choice: Choice | None = None) -> OverviewDat
         best=best,
         interpretability=interpretability,
         on_front=on_front,
+        stability=_means(table, "stability_folds"),
+        stability_folds=_replicates(table, "stability_folds"),
+        stability_starts=_means(table, "stability_starts"),
     )
 
 
