@@ -168,8 +168,8 @@ def test_influence_names_the_samples_that_stand_out():
     leverage[17], residual[99] = 0.5, 5.0
     ax = plot_influence((leverage, residual), labels=[f"s{i}" for i in range(200)])
     named = {text.get_text() for text in ax.texts}
-    assert {"s17", "s99"} <= named
-    assert len(named) == 12
+    assert {"s17", "s99"} < named
+    assert len(named) == 3
     assert len(drawn(ax, "samples").get_xdata()) == 200
     assert drawn(ax, "3 times the mean leverage").get_xdata()[0] == pytest.approx(3 * leverage.mean())
     assert_readable(ax.figure)
@@ -296,6 +296,26 @@ def test_dates_are_written_no_longer_than_they_need_to_be():
     days = np.arange("2021-03-01", "2021-03-06", dtype="M8[D]").astype("M8[ns]")
     ax = plot_mode(make_model((5, 4, 6), 2), 0, labels=days)
     assert ax.get_xticklabels()[0].get_text() == "2021-03-01"
+
+
+@pytest.mark.parametrize(
+    "draw",
+    [
+        lambda ax: plot_core_elements(make_core(4, 2.0), ax),
+        lambda ax: plot_core_elements(make_core(6, 100.0, order=4), ax),
+        lambda ax: plot_influence((np.geomspace(0.01, 1, 40), np.geomspace(9, 1, 40)), ax=ax),
+        lambda ax: plot_stability(
+            make_table([[NAN] * 3, [1, 0.9, 0.95], [0.5, 0.2, 0.9]], [[NAN], [1.0], [0.7]]), ax=ax
+        ),
+        lambda ax: plot_mode(make_model((5, 30, 6), 9, labels=LABELS), "month", ax=ax),
+        lambda ax: plot_mode(make_model((5, 30, 6), 6), 1, ax=ax),
+    ],
+    ids=["core", "huge core", "influence", "stability", "heat map", "six lines"],
+)
+def test_half_a_page_wide_pictures_are_readable_too(draw):
+    ax = plt.figure(figsize=(3.5, 2.8), layout="constrained").add_subplot()
+    assert draw(ax) is ax
+    assert_readable(ax.figure)
 
 
 @pytest.mark.parametrize("style", ["dark_background", "classic"])

@@ -109,7 +109,7 @@ def plot_core_elements(core: Any, ax: Axes | None = None) -> Axes:
     _scale(ax, float(values.min()), float(values.max()))
     # Numbers along an axis of sorted elements would say nothing.
     ax.set(xlim=(0.3, ideal.size + 0.7), xticks=[], ylabel="core element")
-    ax.set_xlabel(f"elements by magnitude (core consistency {_percent(data.consistency)})")
+    ax.set_xlabel(f"core consistency {_percent(data.consistency)}")
     legend_above(ax)
     return ax
 

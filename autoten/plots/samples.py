@@ -15,11 +15,13 @@ from autoten.plots.common import legend_above, new_axes
 from autoten.plots.components import short_text
 from autoten.plots.placing import write_beside
 
-# So many samples are named: those furthest out.
+# Up to so many samples are all named; of more, those that stand out, at least the few furthest out.
 MOST_NAMED = 12
+FEWEST_NAMED = 3
 
-# Beyond this multiple of the mean a leverage deserves a look (a rule of thumb from regression).
-HIGH_LEVERAGE = 3.0
+# Beyond this multiple of the mean a leverage deserves a look (a rule of thumb from regression), and so does a residual
+# beyond this multiple of the median.
+HIGH = 3.0
 
 
 def plot_influence(influence: Any, *, labels: Sequence[Any] | None = None, ax: Axes | None = None) -> Axes:
@@ -59,7 +61,7 @@ def plot_influence(influence: Any, *, labels: Sequence[Any] | None = None, ax: A
         refuse("leverage, residual and labels of plot_influence", "of one length", shapes)
     ax = new_axes() if ax is None else ax
     ax.set(xlabel="leverage", ylabel="root mean square residual")
-    limit = HIGH_LEVERAGE * leverage.mean()
+    limit = HIGH * leverage.mean()
     furthest = max(leverage.max(), min(limit, 1.0)) if leverage.size else 1.0
     ax.set_xlim(-0.06 * furthest, 1.12 * furthest)
     top = residual.max(initial=0.0) or 1.0
@@ -68,14 +70,16 @@ def plot_influence(influence: Any, *, labels: Sequence[Any] | None = None, ax: A
         axis.set_major_locator(MaxNLocator(5))
     if limit <= furthest:
         style: dict[str, Any] = {"color": rcParams["text.color"], "linestyle": ":", "linewidth": 1.0, "zorder": 0.8}
-        ax.axvline(limit, label=f"{HIGH_LEVERAGE:g} times the mean leverage", **style)
+        ax.axvline(limit, label=f"{HIGH:g} times the mean leverage", **style)
     # A rim in the colour of the paper keeps the points of a crowd apart.
     rim = {"markeredgecolor": rcParams["axes.facecolor"], "markeredgewidth": 0.5}
     ax.plot(leverage, residual, "o", color="C0", markersize=5.5, label="samples", **rim)
     legend_above(ax)
     # In shares of the axes, so that both count alike.
     outness = np.hypot(leverage / furthest, residual / top)
-    named = np.sort(np.argsort(-outness, kind="stable")[:MOST_NAMED])
+    stand_out = int(((leverage > limit) | (residual > HIGH * np.median(residual))).sum())
+    n_named = MOST_NAMED if leverage.size <= MOST_NAMED else np.clip(stand_out, FEWEST_NAMED, MOST_NAMED)
+    named = np.sort(np.argsort(-outness, kind="stable")[:n_named])
     others = np.delete(np.column_stack([leverage, residual]), named, axis=0)
     write_beside(ax, leverage[named], residual[named], [short_text(name) for name in names[named]], others)
     return ax
