@@ -77,7 +77,8 @@ def masked(X: Any, observed: Any) -> np.ma.MaskedArray[Any, Any]:
     Parameters
     ----------
     X : array_like of shape (I_1, ..., I_N)
-        The data; what it holds at unobserved cells is never used.
+        The data; what it holds at unobserved cells is never used. Labels are lost: of an xarray ``DataArray`` take
+        ``X.where(observed)`` instead.
     observed : array_like of bool, shape (I_1, ..., I_N)
         True = observed, as in tensorly and tensortools (``numpy.ma`` uses the opposite sense).
 

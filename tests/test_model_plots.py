@@ -249,8 +249,8 @@ def chosen(length, rank, labels=None):
 
 
 def test_how_a_mode_is_drawn_follows_length_rank_and_labels():
-    assert chosen(12, 2) is bars
-    assert chosen(12, 3) is heat_map
+    assert chosen(12, 3) is bars
+    assert chosen(12, 4) is heat_map
     assert chosen(13, 6) is lines
     assert chosen(13, 7) is heat_map
     assert chosen(13, 2, labels=list("abcdefghijklm")) is points

@@ -28,7 +28,7 @@ MODE_HEIGHT = 2.2
 
 # A mode up to this length is drawn as bars, if they are not too many to be told apart in a third of a page's width.
 LONGEST_BARS = 12
-MOST_BARS = 30
+MOST_BARS = 36
 
 # More lines than this in one panel cannot be followed: a heat map then has a row for each component.
 MOST_LINES = 6
