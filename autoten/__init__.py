@@ -19,12 +19,15 @@ if TYPE_CHECKING:
     from autoten._validation import AutotenWarning as AutotenWarning
     from autoten.cp import CPModel as CPModel
     from autoten.cp import factor_match_score as factor_match_score
+    from autoten.cp import match_components as match_components
     from autoten.estimate import RankEstimate as RankEstimate
     from autoten.estimate import estimate_rank as estimate_rank
     from autoten.estimate import select_rank as select_rank
+    from autoten.estimator import CP as CP
     from autoten.estimator import AutoTen as AutoTen
     from autoten.fitting import fit_parafac as fit_parafac
     from autoten.fitting import split_half as split_half
+    from autoten.fitting import split_half_components as split_half_components
     from autoten.holdout import Blocks as Blocks
     from autoten.holdout import RandomElements as RandomElements
     from autoten.holdout import RandomFibres as RandomFibres
@@ -32,8 +35,10 @@ if TYPE_CHECKING:
     from autoten.io import read_tensor as read_tensor
     from autoten.persistence import load as load
     from autoten.scores.core_consistency import core_consistency as core_consistency
+    from autoten.scores.core_consistency import core_elements as core_elements
     from autoten.scores.core_consistency import corrected_core_consistency as corrected_core_consistency
     from autoten.scores.heldout import heldout_error as heldout_error
+    from autoten.scores.samples import sample_influence as sample_influence
     from autoten.selection import Choice as Choice
     from autoten.selection import pareto_front as pareto_front
     from autoten.solvers.als import ALS as ALS
@@ -48,6 +53,7 @@ _HOMES = {
     "AutoTen": "estimator",
     "AutotenWarning": "_validation",
     "Blocks": "holdout",
+    "CP": "estimator",
     "CPModel": "cp",
     "Choice": "selection",
     "Fit": "solvers.base",
@@ -56,6 +62,7 @@ _HOMES = {
     "RankEstimate": "estimate",
     "RankTable": "table",
     "core_consistency": "scores.core_consistency",
+    "core_elements": "scores.core_consistency",
     "corrected_core_consistency": "scores.core_consistency",
     "estimate_rank": "estimate",
     "factor_match_score": "cp",
@@ -63,10 +70,13 @@ _HOMES = {
     "heldout_error": "scores.heldout",
     "load": "persistence",
     "masked": "io",
+    "match_components": "cp",
     "pareto_front": "selection",
     "read_tensor": "io",
+    "sample_influence": "scores.samples",
     "select_rank": "estimate",
     "split_half": "fitting",
+    "split_half_components": "fitting",
 }
 _MODULES = ("datasets", "plots", "preprocess", "selection")
 

@@ -20,6 +20,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=0, help="seed of the random numbers (default 0)")
     parser.add_argument("--jobs", type=int, default=1, help="workers; -1 for all cores (default 1)")
     parser.add_argument("--plot", type=Path, metavar="PNG", help="write the overview picture here")
+    parser.add_argument("--html", type=Path, metavar="HTML", help="write the report with its pictures as a web page")
     parser.add_argument("--json", type=Path, metavar="JSON", help="write the whole result here")
     options = parser.parse_args(arguments)
     try:
@@ -35,7 +36,7 @@ def _run(options: argparse.Namespace) -> None:
     from autoten.estimate import estimate_rank
     from autoten.io import read_tensor
 
-    for target in (options.plot, options.json):
+    for target in (options.plot, options.html, options.json):
         if target is not None and not target.parent.is_dir():
             refuse("the folder to write to", "an existing folder", str(target.parent))
     estimate = estimate_rank(
@@ -47,6 +48,8 @@ def _run(options: argparse.Namespace) -> None:
     )
     if options.json is not None:
         options.json.write_text(estimate.to_json() + "\n", encoding="utf-8")
+    if options.html is not None:
+        estimate.to_html(options.html)
     if options.plot is not None:
         estimate.plot(options.plot)
     # Last: whoever reads the report may close the pipe early, and the files should be there all the same.

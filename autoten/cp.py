@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import reduce
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
 from autoten._validation import refuse
+from autoten.labels import Labels
 
 Array = NDArray[Any]
 
@@ -28,11 +29,13 @@ class CPModel:
         The weight of each component.
     factors : sequence of arrays of shapes (I_1, R), ..., (I_N, R)
         One factor matrix per mode.
+    labels : Labels, optional
+        Names of the modes and of their indices; models of labelled data have them.
 
     Raises
     ------
     ValueError
-        If the factors are not matrices with as many columns as there are weights.
+        If the factors are not matrices with as many columns as there are weights, or the labels do not fit them.
 
     Examples
     --------
@@ -44,6 +47,7 @@ class CPModel:
 
     weights: Array
     factors: tuple[Array, ...]
+    labels: Labels | None = None
 
     def __post_init__(self) -> None:
         factors = tuple(np.asarray(factor) for factor in self.factors)
@@ -61,6 +65,8 @@ class CPModel:
                 )
         object.__setattr__(self, "factors", factors)
         object.__setattr__(self, "weights", weights)
+        if self.labels is not None:
+            _check_labels(self.labels, self.shape)
 
     @property
     def rank(self) -> int:
@@ -117,13 +123,59 @@ class CPModel:
         with np.errstate(over="ignore"):
             weights = self.weights * by
         if np.isfinite(weights).all() or not np.isfinite(self.weights).all():
-            return CPModel(weights, self.factors)
+            return replace(self, weights=weights)
         share = by ** (1.0 / (self.ndim + 1))
-        return CPModel(self.weights * share, tuple(factor * share for factor in self.factors))
+        return replace(self, weights=self.weights * share, factors=tuple(factor * share for factor in self.factors))
 
     def rows(self, indices: Sequence[Any]) -> CPModel:
         """Return the model of a sub-tensor: `indices` holds one index array (or slice) per mode."""
-        return CPModel(self.weights, tuple(f[index] for f, index in zip(self.factors, indices, strict=True)))
+        factors = tuple(f[index] for f, index in zip(self.factors, indices, strict=True))
+        return CPModel(self.weights, factors, self.labels and self.labels.rows(indices))
+
+    def labelled(self, labels: Labels | None) -> CPModel:
+        """Return the model with these labels, or without any for None."""
+        return replace(self, labels=labels)
+
+    def to_frame(self, mode: int | str) -> Any:
+        """Return a factor as a pandas data frame: a row for each index of the mode, a column for each component.
+
+        Parameters
+        ----------
+        mode : int or str
+            The mode's number, or its name if the model is labelled.
+
+        Returns
+        -------
+        DataFrame of shape (I_mode, R)
+            Rows are called by the labels of the mode, numbers from 0 where it has none; columns, the components, by
+            numbers from 1, as in pictures.
+
+        Raises
+        ------
+        ImportError
+            If pandas is not installed (``pip install autoten[labels]``).
+        ValueError
+            If the model has no such mode.
+
+        Examples
+        --------
+        >>> labels = Labels(("person", "day"), (np.array(["Ann", "Bo"]), None))
+        >>> CPModel(np.ones(1), [np.array([[0.5], [1.0]]), np.ones((3, 1))], labels).to_frame("person")
+        component    1
+        person
+        Ann        0.5
+        Bo         1.0
+        """
+        try:
+            import pandas as pd
+        except ImportError as error:
+            raise ImportError("to_frame needs pandas. Install it with `pip install autoten[labels]`.") from error
+        labels = self.labels or Labels(tuple(f"mode {n}" for n in range(self.ndim)), (None,) * self.ndim)
+        number = labels.mode(mode)
+        names = labels.indices[number]
+        index = pd.Index(range(self.shape[number]) if names is None else names, name=labels.names[number])
+        columns = pd.RangeIndex(1, self.rank + 1, name="component")
+        return pd.DataFrame(self.factors[number], index=index, columns=columns)
 
     def folded(self) -> list[Array]:
         """Return the factors with the weights multiplied into the first."""
@@ -137,7 +189,7 @@ class CPModel:
         """
         unit = self._with_unit_columns()
         order = np.argsort(-unit.weights, kind="stable")
-        return CPModel(unit.weights[order], tuple(factor[:, order] for factor in unit.factors))
+        return CPModel(unit.weights[order], tuple(factor[:, order] for factor in unit.factors), self.labels)
 
     def _with_unit_columns(self) -> CPModel:
         """Return the same tensor with unit columns and nonnegative weights, components in their own order."""
@@ -156,7 +208,7 @@ class CPModel:
                 weights *= signs
             factors.append(factor)
         factors[0] = factors[0] * np.where(weights < 0, -1, 1)
-        return CPModel(np.abs(weights), tuple(factors))
+        return CPModel(np.abs(weights), tuple(factors), self.labels)
 
 
 def as_cp(model: Any, shape: tuple[int, ...] | None = None) -> CPModel:
@@ -178,6 +230,14 @@ def as_cp(model: Any, shape: tuple[int, ...] | None = None) -> CPModel:
     if shape is not None and cp.shape != tuple(shape):
         refuse("the CP model", f"of the tensor's shape {tuple(shape)}", f"shape {cp.shape}")
     return cp
+
+
+def _check_labels(labels: Labels, shape: tuple[int, ...]) -> None:
+    counts = [None if indices is None else len(indices) for indices in labels.indices]
+    fit = [count in (None, length) for count, length in zip(counts, shape, strict=False)]
+    if not len(labels.names) == len(counts) == len(shape) or not all(fit):
+        got = f"{len(labels.names)} names and {counts} labels"
+        refuse("the labels of a CP model", f"one name per mode and one label per index of shape {shape}", got)
 
 
 def _converted(model: Any) -> CPModel:
@@ -255,6 +315,69 @@ def factor_match_score(a: Any, b: Any) -> float:
     table = np.abs(congruences(a, b))
     rows, columns = linear_sum_assignment(-table)
     return float(np.clip(table[rows, columns].mean(), 0.0, 1.0))
+
+
+class Matches(NamedTuple):
+    """Components of two models, matched one to one: what `match_components` returns.
+
+    Attributes
+    ----------
+    first, second : arrays of int, shape (n_pairs,)
+        The components of either model that belong together, in the order of the first model.
+    cosines : array of shape (n_pairs, N)
+        The cosine between their columns in each mode, in [-1, 1] (Tucker's congruence coefficient).
+    """
+
+    first: NDArray[np.intp]
+    second: NDArray[np.intp]
+    cosines: Array
+
+    @property
+    def congruence(self) -> Array:
+        """The product of the absolute cosines over all modes, shape (n_pairs,), in [0, 1]."""
+        return np.asarray(np.abs(self.cosines).prod(axis=1))
+
+
+def match_components(a: Any, b: Any) -> Matches:
+    """Return which components of two CP models belong together, and how alike they are in each mode.
+
+    The matching is the best one in the sense of `factor_match_score`, which is the mean of ``congruence``.
+
+    Parameters
+    ----------
+    a, b : CP models of the same shape
+        With unequal ranks the surplus components have no match.
+
+    Returns
+    -------
+    Matches
+        ``first``, ``second``, ``cosines`` and ``congruence``.
+
+    Raises
+    ------
+    ValueError
+        If the shapes differ.
+
+    References
+    ----------
+    Tucker (1951), A method for synthesis of factor analysis studies; Lorenzo-Seva & ten Berge (2006), Methodology 2,
+    57-64 (0.95 and above: the same component).
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> a = CPModel(np.ones(2), [rng.random((n, 2)) for n in (4, 5, 6)])
+    >>> b = CPModel(np.ones(2), [f[:, ::-1] for f in a.factors])
+    >>> matches = match_components(a, b)
+    >>> matches.second.tolist(), matches.congruence.round(12).tolist()
+    ([1, 0], [1.0, 1.0])
+    """
+    a = as_cp(a)
+    b = as_cp(b, a.shape)
+    first, second = linear_sum_assignment(-np.abs(congruences(a, b)))
+    units = zip(a._with_unit_columns().factors, b._with_unit_columns().factors, strict=True)
+    cosines = [np.einsum("ir,ir->r", left[:, first], right[:, second]) for left, right in units]
+    return Matches(first, second, np.clip(np.stack(cosines, axis=1), -1.0, 1.0))
 
 
 def most_opposed_pair(model: CPModel) -> tuple[float, tuple[int, int]]:

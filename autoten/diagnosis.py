@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from autoten.cp import is_surely_unique
+from autoten.labels import Labels
 
 if TYPE_CHECKING:
     from autoten.table import RankTable
@@ -22,8 +23,9 @@ DEGENERATE = -0.9
 SIGNATURE_TOLERANCE = 1e-9
 
 
-def data_warnings(tensor: Tensor, table: RankTable) -> Iterator[str]:
+def data_warnings(tensor: Tensor, table: RankTable, labels: Labels | None = None) -> Iterator[str]:
     """Yield what the data alone make doubtful."""
+    labels = labels or Labels(("",) * len(tensor.shape), (None,) * len(tensor.shape))
     if tensor.norm_squared == 0.0:
         yield "All observed cells are zero: there is nothing to decompose."
         return
@@ -35,13 +37,13 @@ def data_warnings(tensor: Tensor, table: RankTable) -> Iterator[str]:
         few = np.flatnonzero(observed < largest)
         if len(few):
             yield (
-                f"Mode {mode}: {_listed(few)} with as few as {observed.min()} observed cells; more components "
-                f"than that cannot be told apart there (largest rank tried: {largest})."
+                f"{_mode(labels, mode)}: {_listed(labels, mode, few)} with as few as {observed.min()} observed cells; "
+                f"more components than that cannot be told apart there (largest rank tried: {largest})."
             )
-    yield from _twin_warnings(tensor)
+    yield from _twin_warnings(tensor, labels)
 
 
-def _twin_warnings(tensor: Tensor) -> Iterator[str]:
+def _twin_warnings(tensor: Tensor, labels: Labels) -> Iterator[str]:
     """Find identical slabs: by their inner products with random directions first, then cell by cell."""
     rng = np.random.default_rng(0)
     directions = [rng.standard_normal((length, 2)) for length in tensor.shape]
@@ -56,7 +58,8 @@ def _twin_warnings(tensor: Tensor) -> Iterator[str]:
             (first, second), *more = sorted(twins)
             others = f" (and {len(more)} more)" if more else ""
             yield (
-                f"Mode {mode}: slabs {first} and {second} are identical{others}: a held-out cell is then known from "
+                f"{_mode(labels, mode)}: slabs {_slab(labels, mode, first)} and {_slab(labels, mode, second)} are "
+                f"identical{others}: a held-out cell is then known from "
                 "its twin, and held-out error flatters large ranks. Remove duplicates."
             )
 
@@ -94,7 +97,15 @@ def _best_converged(table: RankTable, row: int) -> bool:
     return bool(table["converged_starts"][row, best])
 
 
-def _listed(indices: NDArray[Any]) -> str:
-    shown = ", ".join(str(index) for index in indices[:5])
+def _mode(labels: Labels, mode: int) -> str:
+    return f"Mode {mode} ({labels.names[mode]})" if labels.names[mode] else f"Mode {mode}"
+
+
+def _slab(labels: Labels, mode: int, index: int) -> str:
+    return str(index) if labels.indices[mode] is None else f"{index} ({labels.index(mode, index)})"
+
+
+def _listed(labels: Labels, mode: int, indices: NDArray[Any]) -> str:
+    shown = ", ".join(_slab(labels, mode, index) for index in indices[:5])
     more = f" and {len(indices) - 5} more" if len(indices) > 5 else ""
     return f"{'slab' if len(indices) == 1 else 'slabs'} {shown}{more}"

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import logging
 import math
+import platform
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+import numba
 import numpy as np
+import scipy
 
 from autoten import report
 from autoten._validation import check_integer, check_ranks, check_real, refuse
@@ -19,6 +23,7 @@ from autoten.diagnosis import data_warnings, fit_warnings
 from autoten.fitting import RESAMPLE, Plan, RankFits, check_largest_rank, entropy_of, fit_ranks
 from autoten.holdout import Holdout, RandomElements
 from autoten.io import as_tensor
+from autoten.labels import Labels, split_labels
 from autoten.scores import DEFAULT_SCORERS
 from autoten.selection import DEFAULT_POLICY, Alternative, Choice, Policy, apply_policy, selection_frequency
 from autoten.selection.choice import check_policy, policy_name
@@ -88,6 +93,11 @@ class RankEstimate:
         """The fitted model of the chosen rank, in the units of X."""
         return self.models[self.rank]
 
+    @property
+    def labels(self) -> Labels | None:
+        """Names of the modes and their indices; None if the data had none. Every model has them too."""
+        return self.model.labels
+
     def select(self, policy: Policy) -> Choice:
         """Return the choice of another policy from the same table; nothing is fitted again."""
         return apply_policy(policy, self.table)
@@ -99,6 +109,12 @@ class RankEstimate:
     def to_frame(self) -> Any:
         """Return the table as a pandas data frame, one row per rank."""
         return self.table.to_frame()
+
+    def to_html(self, path: str | Path) -> None:
+        """Write the report to `path` as one self-contained web page: table, pictures, settings, versions."""
+        from autoten import webpage
+
+        webpage.write(self, path)
 
     def to_json(self) -> str:
         """Return rank, reason, probabilities, table and settings as a JSON document (NaN becomes null)."""
@@ -152,7 +168,9 @@ def estimate_rank(
     Parameters
     ----------
     X : array_like of shape (I_1, ..., I_N), N >= 3
-        The data: an array of any real type (NaN = missing), ``numpy.ma``, a memory map, a `Preprocessed` tensor.
+        The data: an array of any real type (NaN = missing), ``numpy.ma``, a memory map, a `Preprocessed` tensor. Labels
+        of an xarray ``DataArray`` or of a pandas Series with a level of its index for each mode (a combination that is
+        not listed is missing) come back on models, pictures and in the report.
     ranks : iterable of int
         Candidate ranks, >= 1. Rank 0, the model without components, always stands in the table.
     solver : Solver
@@ -205,6 +223,7 @@ def estimate_rank(
     """
     began = time.monotonic()
     steps = tuple(getattr(X, "steps", ()))
+    X, labels = split_labels(X)
     tensor = as_tensor(X)
     candidates = check_ranks(ranks)
     check_largest_rank(tensor.shape, candidates[-1], "the largest of the ranks of estimate_rank")
@@ -224,7 +243,7 @@ def estimate_rank(
     selecting = time.monotonic()
     choice = apply_policy(policy, table)
     probabilities = choice.probabilities or selection_frequency(policy, table, plan.rng(RESAMPLE))
-    warnings = (*data_warnings(tensor, table), *sweep.warnings, *fit_warnings(tensor, table, choice.rank))
+    warnings = (*data_warnings(tensor, table, labels), *sweep.warnings, *fit_warnings(tensor, table, choice.rank))
     finished = time.monotonic()
     timings = {**sweep.timings, "selection": finished - selecting, "total": finished - began}
     settings = {
@@ -237,8 +256,9 @@ def estimate_rank(
         "n_starts": plan.n_starts,
         "n_folds": plan.n_folds,
         "seed": plan.entropy,
+        "versions": _versions(),
     }
-    models = {rank: model.scaled(tensor.scale) for rank, model in sweep.models.items()}
+    models = {rank: model.scaled(tensor.scale).labelled(labels) for rank, model in sweep.models.items()}
     return RankEstimate(choice, table, models, probabilities, warnings, timings, settings)
 
 
@@ -355,6 +375,14 @@ def _checked_scores(scores: Any, scorer: Any) -> dict[str, np.ndarray[Any, Any]]
     if any(column.ndim != 1 for column in columns.values()):
         refuse(what, expected, scores, kind=TypeError)
     return columns
+
+
+def _versions() -> dict[str, str]:
+    """Return the versions of what the numbers depend on."""
+    versions = {
+        module.__name__: str(module.__version__) for module in (importlib.import_module("autoten"), np, scipy, numba)
+    }
+    return {**versions, "python": platform.python_version(), "system": platform.platform(terse=True)}
 
 
 def _check_jobs(n_jobs: Any) -> int:

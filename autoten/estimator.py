@@ -1,14 +1,21 @@
-"""The scikit-learn estimator: a few lines over `estimate_rank`."""
+"""The scikit-learn estimators: a few lines each over `estimate_rank` and `fit_parafac`."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from sklearn.base import BaseEstimator
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.utils.validation import check_is_fitted
 
+from autoten._validation import as_generator, check_mode, check_real, refuse
+from autoten.cp import CPModel
 from autoten.estimate import estimate_rank
-from autoten.holdout import Holdout, RandomElements
+from autoten.fitting import fit_parafac
+from autoten.holdout import Holdout, RandomElements, regressed_rows
+from autoten.io import as_tensor
 from autoten.scores import DEFAULT_SCORERS
 from autoten.selection import DEFAULT_POLICY, Policy
 from autoten.solvers.als import ALS
@@ -16,6 +23,9 @@ from autoten.solvers.base import Solver
 
 if TYPE_CHECKING:
     from autoten.scores import Scorer
+    from autoten.tensors.protocol import Tensor
+
+Array = NDArray[Any]
 
 
 class AutoTen(BaseEstimator):
@@ -73,3 +83,158 @@ class AutoTen(BaseEstimator):
         self.table_ = self.estimate_.table
         self.model_ = self.estimate_.model
         return self
+
+
+class CP(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
+    r"""A PARAFAC/CP model of one rank as a transformer: samples in, their amounts of each component out.
+
+    One mode holds the samples. `fit` finds the components; `transform` gives for new samples, complete or with missing
+    cells, the amounts :math:`s_{ir}` that fit them best in least squares,
+    :math:`x_{ijk} \approx \sum_r s_{ir} b_{jr} c_{kr}`, with the columns of the other modes, B and C, kept as they are.
+
+    Parameters
+    ----------
+    rank : int
+        Number of components, >= 1.
+    mode : int
+        The mode of the samples. Cross-validation of scikit-learn splits mode 0.
+    solver : Solver
+        How the model is fitted.
+    n_starts : int
+        Number of starts.
+    heldout_share : float
+        Share of the cells of new samples, in (0, 0.5], that `score` predicts from the others.
+    random_state : int, Generator or None
+        Same seed, same fit and same score.
+
+    Attributes
+    ----------
+    model_ : CPModel
+        The fitted model: unit columns, weights in descending order.
+    n_iter_ : int
+        Sweeps of the best start.
+
+    Examples
+    --------
+    >>> from autoten import CP
+    >>> from autoten.datasets import load_amino_acids
+    >>> X = load_amino_acids().X
+    >>> cp = CP(3, random_state=0).fit(X)
+    >>> mixtures = cp.transform(X[3:])
+    >>> mixtures.shape, cp.inverse_transform(mixtures).shape, cp.score(X[3:]) > 0.99
+    ((2, 3), (2, 201, 61), True)
+    """
+
+    def __init__(
+        self,
+        rank: int = 1,
+        *,
+        mode: int = 0,
+        solver: Solver = ALS(),  # noqa: B008 (a frozen value)
+        n_starts: int = 10,
+        heldout_share: float = 0.2,
+        random_state: Any = None,
+    ) -> None:
+        self.rank = rank
+        self.mode = mode
+        self.solver = solver
+        self.n_starts = n_starts
+        self.heldout_share = heldout_share
+        self.random_state = random_state
+
+    def fit(self, X: Any, y: object = None) -> CP:
+        """Fit the model to X, shape (I_1, ..., I_N), N >= 3; `y` is ignored."""
+        fit = fit_parafac(X, self.rank, solver=self.solver, n_starts=self.n_starts, random_state=self.random_state)
+        check_mode(self.mode, fit.model.ndim, "mode of CP")
+        self.model_ = fit.model
+        self.n_iter_ = fit.n_iter
+        return self
+
+    def transform(self, X: Any) -> Array:
+        """Return the amounts of the components in new samples, shape (n_samples, rank).
+
+        Parameters
+        ----------
+        X : array_like
+            Of the shape that was fitted but for the number of samples, which may be one. Missing cells are passed over;
+            a sample with fewer observed cells than components has many best amounts, and gets small ones.
+
+        Raises
+        ------
+        ValueError
+            If X has another shape, or a sample without any observed cell.
+        """
+        tensor = self._samples(X, "X of CP.transform")
+        return self._amounts(tensor) * tensor.scale
+
+    def inverse_transform(self, X: Any) -> Array:
+        """Return the tensor of samples with these amounts, shape (n_samples, rank), of the components."""
+        check_is_fitted(self)
+        amounts = np.asarray(X)
+        if amounts.ndim != 2 or amounts.shape[1] != self.model_.rank:
+            expected = f"amounts of {self.model_.rank} components, shape (n_samples, {self.model_.rank})"
+            refuse("X of CP.inverse_transform", expected, f"shape {amounts.shape}")
+        return self._model_of(amounts).to_tensor()
+
+    def score(self, X: Any, y: object = None) -> float:
+        r"""Return how well cells of new samples are predicted from their other cells, at most 1; `y` is ignored.
+
+        The amounts of the components are estimated from all cells but a share drawn at random, which they then predict;
+        disjoint shares take turns until (nearly) every observed cell was predicted once.
+
+        .. math:: 1 - \sum_h (x_h - \hat x_h)^2 \Big/ \sum_h x_h^2
+
+        1 is perfect, 0 no better than predicting zero. Predicting the cells that the amounts were estimated from would
+        favour ever more components.
+
+        Raises
+        ------
+        ValueError
+            As `transform`.
+        """
+        share = check_real(self.heldout_share, "heldout_share of CP", above=0.0, below=0.5000001)
+        tensor = self._samples(X, "X of CP.score")
+        folds = RandomElements(share).folds(tensor, int(1 / share), as_generator(self.random_state))
+        error = total = 0.0
+        for fold in folds:
+            values = tensor.values_at(fold.cells)
+            predicted = self._model_of(self._amounts(fold.training(tensor))).values_at(fold.cells)
+            error += float(np.square(values - predicted).sum())
+            total += float(np.square(values).sum())
+        return 1.0 - error / total if total else float(error == 0.0)
+
+    def _samples(self, X: Any, what: str) -> Tensor:
+        """Return new samples as a tensor, of the fitted shape but for their number."""
+        check_is_fitted(self)
+        mode, fitted = self._mode, self.model_.shape
+        tensor = as_tensor(X, samples=mode)
+        if len(tensor.shape) != len(fitted) or _without(tensor.shape, mode) != _without(fitted, mode):
+            any_number = ", ".join("any" if n == mode else str(length) for n, length in enumerate(fitted))
+            refuse(what, f"of shape ({any_number}), as fitted", f"shape {tensor.shape}")
+        return tensor
+
+    def _amounts(self, tensor: Tensor) -> Array:
+        return regressed_rows(tensor, self.model_.factors, self._mode)
+
+    def _model_of(self, amounts: Array) -> CPModel:
+        factors = list(self.model_.factors)
+        factors[self._mode] = amounts
+        return CPModel(np.ones(self.model_.rank), tuple(factors))
+
+    @property
+    def _mode(self) -> int:
+        return check_mode(self.mode, self.model_.ndim, "mode of CP")
+
+    @property
+    def _n_features_out(self) -> int:
+        return self.model_.rank
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.three_d_array = True
+        tags.input_tags.allow_nan = True
+        return tags
+
+
+def _without(shape: tuple[int, ...], mode: int) -> tuple[int, ...]:
+    return shape[:mode] + shape[mode + 1 :]

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from joblib import Parallel, delayed
@@ -16,9 +16,10 @@ from threadpoolctl import threadpool_limits
 
 from autoten._validation import as_generator, check_integer, check_mode, refuse
 from autoten.compression import Compression, Subspaces
-from autoten.cp import CPModel, factor_match_score
+from autoten.cp import CPModel, factor_match_score, match_components
 from autoten.holdout import Fold, Holdout
 from autoten.io import as_tensor
+from autoten.labels import split_labels
 from autoten.solvers.als import ALS
 from autoten.solvers.base import Fit, Solver
 from autoten.solvers.starts import make_start
@@ -116,8 +117,8 @@ def fit_parafac(
     Returns
     -------
     Fit
-        ``model`` in the units of X, ``loss`` (unexplained share of the sum of squares), ``n_iter``, ``converged``,
-        ``history``.
+        ``model`` in the units of X and with its labels, ``loss`` (unexplained share of the sum of squares), ``n_iter``,
+        ``converged``, ``history``.
 
     Raises
     ------
@@ -131,6 +132,7 @@ def fit_parafac(
     >>> fit.model.shape, round(100 * (1 - fit.loss), 2)
     ((5, 201, 61), 99.94)
     """
+    X, labels = split_labels(X)
     tensor = as_tensor(X)
     rank = check_integer(rank, "rank of fit_parafac", minimum=1)
     check_largest_rank(tensor.shape, rank, "rank of fit_parafac")
@@ -139,7 +141,7 @@ def fit_parafac(
     with threadpool_limits(limits=1, user_api="blas"):
         fits, _, _ = _fit_starts(Parallel(n_jobs=1), tensor, Subspaces(tensor), plan, rank, _empty(tensor))
     best = best_of(fits)
-    return Fit(best.model.scaled(tensor.scale), best.loss, best.n_iter, best.converged, best.history)
+    return Fit(best.model.scaled(tensor.scale).labelled(labels), best.loss, best.n_iter, best.converged, best.history)
 
 
 def split_half(
@@ -190,14 +192,102 @@ def split_half(
     >>> bool(split_half(X, 2, n_splits=2, random_state=0).min() > 0.95)
     True
     """
+    halves = _halves(as_tensor(X), rank, mode, solver, n_splits, n_starts, random_state)
+    return np.array([factor_match_score(*models) for models in halves])
+
+
+class SplitHalf(NamedTuple):
+    """How well each component comes back from halves of the samples: what `split_half_components` returns.
+
+    Attributes
+    ----------
+    model : CPModel
+        The model of all samples, whose components are the ones reported on.
+    modes : tuple of int
+        The modes that are compared: all but the one that is split.
+    congruences : array of shape (n_splits, R, n_modes)
+        For each split and component, the absolute cosine between the columns of its two halves in each of `modes`, in
+        [0, 1] (Tucker's congruence coefficient; 0.95 and above is taken as the same spectrum).
+    """
+
+    model: CPModel
+    modes: tuple[int, ...]
+    congruences: np.ndarray[Any, Any]
+
+    @property
+    def worst(self) -> np.ndarray[Any, Any]:
+        """The smallest congruence of each component over modes, in the median split, shape (R,)."""
+        return np.asarray(np.median(self.congruences.min(axis=2), axis=0))
+
+
+def split_half_components(
+    X: Any,
+    rank: int,
+    mode: int = 0,
+    *,
+    solver: Solver | None = None,
+    n_splits: int = 5,
+    n_starts: int = 5,
+    random_state: Any = None,
+) -> SplitHalf:
+    """Return how well each component comes back from random halves of a sample mode, mode by mode.
+
+    The same splits and fits as `split_half`, whose score is the mean over components of the product over modes. The two
+    halves' components are matched with one another, and named by the component of the whole that they resemble most.
+
+    Parameters
+    ----------
+    X, rank, mode, solver, n_splits, n_starts, random_state
+        As for `split_half`.
+
+    Returns
+    -------
+    SplitHalf
+        ``model``, ``modes``, ``congruences`` and ``worst``.
+
+    Raises
+    ------
+    ValueError
+        As `split_half`.
+
+    References
+    ----------
+    Murphy, Stedmon, Graeber & Bro (2013), Fluorescence spectroscopy and multi-way techniques. PARAFAC, Analytical
+    Methods 5, 6557-6566 (split-half validation of excitation-emission matrices).
+
+    Examples
+    --------
+    >>> from autoten.datasets import make_cp_tensor
+    >>> X = make_cp_tensor((20, 8, 9), 2, random_state=0).X
+    >>> halves = split_half_components(X, 2, n_splits=3, random_state=0)
+    >>> halves.congruences.shape, bool(halves.worst.min() > 0.95)
+    ((3, 2, 2), True)
+    """
     tensor = as_tensor(X)
+    halves = _halves(tensor, rank, mode, solver, n_splits, n_starts, random_state)
+    whole = fit_parafac(X, rank, solver=solver, n_starts=n_starts, random_state=entropy_of(random_state))
+    mode = check_mode(mode, len(tensor.shape), "mode of split_half")
+    others = tuple(n for n in range(len(tensor.shape)) if n != mode)
+    wanted = CPModel(whole.model.weights, tuple(whole.model.factors[n] for n in others))
+    congruences = []
+    for first, second in halves:
+        matches = match_components(first, second)
+        named = match_components(wanted, first)
+        congruences.append(np.abs(matches.cosines)[named.second])
+    return SplitHalf(whole.model, others, np.stack(congruences))
+
+
+def _halves(
+    tensor: Tensor, rank: int, mode: int, solver: Solver | None, n_splits: int, n_starts: int, random_state: Any
+) -> list[tuple[CPModel, CPModel]]:
+    """Return models, without the sample mode, of both halves of every split."""
     mode = check_mode(mode, len(tensor.shape), "mode of split_half")
     length = tensor.shape[mode]
     if length < 4:
         refuse("the mode to split", "of length >= 4", f"length {length}")
     rank = check_integer(rank, "rank of split_half", minimum=1)
     rng = np.random.default_rng(entropy_of(random_state))
-    scores = []
+    pairs = []
     for _ in range(check_integer(n_splits, "n_splits", minimum=1)):
         shuffled = rng.permutation(length)
         models = []
@@ -207,8 +297,8 @@ def split_half(
             fit = fit_parafac(tensor.sub(indices), rank, solver=solver, n_starts=n_starts, random_state=seed)
             factors = tuple(factor for n, factor in enumerate(fit.model.factors) if n != mode)
             models.append(CPModel(fit.model.weights, factors))
-        scores.append(factor_match_score(*models))
-    return np.array(scores)
+        pairs.append((models[0], models[1]))
+    return pairs
 
 
 def fit_ranks(

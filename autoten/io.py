@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 
 from autoten._validation import refuse
 from autoten.cp import CPModel, as_cp
+from autoten.labels import split_labels
 from autoten.tensors.dense import DenseTensor
 
 if TYPE_CHECKING:
@@ -22,14 +24,18 @@ SAFE_EXPONENTS = {"f": (-30, 30), "d": (-300, 300)}
 READABLE = (".npy", ".npz", ".mat")
 
 
-def as_tensor(X: Any) -> Tensor:
+def as_tensor(X: Any, *, samples: int | None = None) -> Tensor:
     """Return `X` as a tensor that solvers, scores and hold-outs can use.
 
     Parameters
     ----------
     X : array_like of shape (I_1, ..., I_N), N >= 3
         Numbers in any layout, byte order or memory map; NaN and the masked cells of a ``numpy.ma`` array are missing.
-        float32 stays float32, every other real type becomes float64. A tensor is returned as it is.
+        float32 stays float32, every other real type becomes float64. A tensor is returned as it is. Of an xarray
+        ``DataArray`` or a pandas Series with a level of its index for each mode, the labels are left behind.
+    samples : int, optional
+        A mode of new samples for a model that is known already: it may have length 1, and only each of its slabs needs
+        an observed cell.
 
     Raises
     ------
@@ -39,14 +45,15 @@ def as_tensor(X: Any) -> Tensor:
     if isinstance(X, DenseTensor) or hasattr(X, "normal_equations"):
         return X  # type: ignore[no-any-return]
     X = getattr(X, "X", X) if hasattr(X, "steps") else X
+    X, _ = split_labels(X)
     array, missing = _numbers(X)
-    _check_shape(array.shape)
+    _check_shape(array.shape, samples)
     largest = _largest_magnitude(array)
     if missing is None and np.isfinite(largest):
         return DenseTensor(*_into_range(np.ascontiguousarray(array), largest))
     missing = np.isnan(array) if missing is None else missing | np.isnan(array)
     if missing.any():
-        _check_missing(missing)
+        _check_missing(missing, range(missing.ndim) if samples is None else [samples])
         array = np.where(missing, array.dtype.type(0), array)
         largest = _largest_magnitude(array)
     if not np.isfinite(largest):
@@ -70,7 +77,8 @@ def masked(X: Any, observed: Any) -> np.ma.MaskedArray[Any, Any]:
     Parameters
     ----------
     X : array_like of shape (I_1, ..., I_N)
-        The data; what it holds at unobserved cells is never used.
+        The data; what it holds at unobserved cells is never used. Labels are lost: of an xarray ``DataArray`` take
+        ``X.where(observed)`` instead.
     observed : array_like of bool, shape (I_1, ..., I_N)
         True = observed, as in tensorly and tensortools (``numpy.ma`` uses the opposite sense).
 
@@ -159,21 +167,22 @@ def _largest_magnitude(array: NDArray[Any]) -> float:
     return float(np.maximum(array.max(), -array.min())) if array.size else 0.0
 
 
-def _check_shape(shape: tuple[int, ...]) -> None:
+def _check_shape(shape: tuple[int, ...], samples: int | None) -> None:
     if len(shape) < 3:
         remedy = "A matrix has no unique CP decomposition: use a matrix method."
         refuse("X", "a tensor with at least 3 modes", f"shape {shape}", remedy)
     if prod(shape) == 0:
         refuse("X", "a tensor with at least one cell", f"shape {shape}")
-    if 1 in shape:
-        remedy = f"Drop mode {shape.index(1)} with numpy.squeeze."
+    single = [mode for mode, length in enumerate(shape) if length == 1 and mode != samples]
+    if single:
+        remedy = f"Drop mode {single[0]} with numpy.squeeze."
         refuse("X", "a tensor whose modes all have length >= 2", f"shape {shape}", remedy)
 
 
-def _check_missing(missing: NDArray[np.bool_]) -> None:
+def _check_missing(missing: NDArray[np.bool_], modes: Iterable[int]) -> None:
     if missing.all():
         refuse("X", "a tensor with observed cells", "only missing cells")
-    for mode in range(missing.ndim):
+    for mode in modes:
         empty = np.flatnonzero(missing.all(axis=tuple(n for n in range(missing.ndim) if n != mode)))
         if len(empty):
             refuse(

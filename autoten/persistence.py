@@ -11,6 +11,7 @@ import numpy as np
 from autoten._validation import refuse
 from autoten.cp import CPModel
 from autoten.estimate import RankEstimate
+from autoten.labels import Labels
 from autoten.selection import Alternative, Choice
 from autoten.table import RankTable
 
@@ -20,7 +21,7 @@ VERSION = 1
 
 def save(estimate: RankEstimate, path: str | Path) -> None:
     """Write the estimate to `path`; a missing ``.npz`` is added, as by numpy."""
-    choice, table = estimate.choice, estimate.table
+    choice, table, labels = estimate.choice, estimate.table, estimate.labels
     record = {
         "format": FORMAT,
         "version": VERSION,
@@ -33,9 +34,12 @@ def save(estimate: RankEstimate, path: str | Path) -> None:
         "shape": table.shape,
         "complete": table.complete,
         "scores": list(table.replicates),
+        "modes": None if labels is None else list(labels.names),
     }
     arrays: dict[str, Any] = {"record": np.array(json.dumps(record)), "ranks": table.ranks}
     arrays |= {f"score_{number}": table[name] for number, name in enumerate(table.replicates)}
+    if labels is not None:
+        arrays |= {f"labels_{mode}": names for mode, names in enumerate(labels.indices) if names is not None}
     for rank, model in estimate.models.items():
         arrays[f"weights_{rank}"] = model.weights
         arrays |= {f"factor_{rank}_{mode}": factor for mode, factor in enumerate(model.factors)}
@@ -98,10 +102,11 @@ def _rebuilt(record: dict[str, Any], arrays: dict[str, Any]) -> RankEstimate:
         tuple(Alternative(*alternative) for alternative in record["choice"]["alternatives"]),
         None if stated is None else _by_rank(stated),
     )
+    modes = range(len(record["shape"]))
+    names = record.get("modes")  # absent in files from before there were labels
+    labels = None if names is None else Labels(tuple(names), tuple(arrays.get(f"labels_{mode}") for mode in modes))
     models = {
-        int(rank): CPModel(
-            arrays[f"weights_{rank}"], tuple(arrays[f"factor_{rank}_{mode}"] for mode in range(len(record["shape"])))
-        )
+        int(rank): CPModel(arrays[f"weights_{rank}"], tuple(arrays[f"factor_{rank}_{mode}"] for mode in modes), labels)
         for rank in arrays["ranks"]
     }
     return RankEstimate(

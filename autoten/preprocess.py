@@ -1,4 +1,4 @@
-"""Centring across modes and scaling within modes: the two steps that leave trilinear structure alone.
+"""Before a fit: centring across and scaling within modes, the two steps that leave trilinear structure alone.
 
 Take a fibre of mode n to be what one gets by fixing every index but the n-th, and a slab of mode n what one gets by
 fixing the n-th alone. An offset is removed by *centring across* a mode: from each fibre of the mode its mean is
@@ -7,6 +7,8 @@ Both act on a CP model through one factor matrix only, so the number of componen
 slab means, or dividing fibre by fibre ("autoscaling" an unfolded tensor), acts on no factor: it adds structure.
 
 Source: Bro & Smilde (2003), Centering and scaling in component analysis, Journal of Chemometrics 17, 16-33.
+
+`mask_scatter` leaves out what is not trilinear in fluorescence: scattered light.
 """
 
 from __future__ import annotations
@@ -19,7 +21,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from autoten._validation import AutotenWarning, check_mode, refuse
+from autoten._validation import AutotenWarning, check_mode, check_real, refuse
+from autoten.labels import Labels, split_labels
 
 Array = NDArray[Any]
 
@@ -27,6 +30,9 @@ Array = NDArray[Any]
 # root mean square is further than this from one (scaling).
 TOLERANCE = 1e-10
 MAX_SWEEPS = 1000
+
+# The O-H stretching band of liquid water, 1/cm.
+RAMAN_SHIFT_OF_WATER = 3400.0
 
 # So many indices of zero slabs are listed in a warning before it only counts.
 LISTED_SLABS = 10
@@ -45,10 +51,13 @@ class Preprocessed:
         The preprocessed tensor.
     steps : tuple of str
         What was done, first step first, such as ``("centred across mode 0",)``.
+    labels : Labels, optional
+        The labels of a ``DataArray`` or Series that was preprocessed.
     """
 
     X: Array
     steps: tuple[str, ...]
+    labels: Labels | None = None
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -73,7 +82,7 @@ def center(X: Any, modes: int | Iterable[int]) -> Preprocessed:
 
     Parameters
     ----------
-    X : array, masked array or Preprocessed
+    X : array, masked array, DataArray, Series or Preprocessed
         A tensor of three modes or more. Missing cells are NaN or masked. It is not modified.
     modes : int or iterable of int
         The mode to centre across, or several, one after another.
@@ -145,7 +154,7 @@ def scale(X: Any, modes: int | Iterable[int]) -> Preprocessed:
 
     Parameters
     ----------
-    X : array, masked array or Preprocessed
+    X : array, masked array, DataArray, Series or Preprocessed
         A tensor of three modes or more. Missing cells are NaN or masked. It is not modified.
     modes : int or iterable of int
         The mode to scale within, or several.
@@ -202,6 +211,109 @@ def scale(X: Any, modes: int | Iterable[int]) -> Preprocessed:
     return _prepared(X, values, observed, f"scaled within {_named(modes)}")
 
 
+def mask_scatter(
+    X: Any,
+    emission: Any,
+    excitation: Any,
+    width: float,
+    *,
+    modes: tuple[int, int] = (1, 2),
+    orders: Iterable[int] = (1, 2),
+    raman_shift: float | None = RAMAN_SHIFT_OF_WATER,
+) -> Preprocessed:
+    r"""Mark the scattered light in excitation-emission fluorescence as missing: Rayleigh and Raman bands.
+
+    Light that the solvent scatters lies along lines where emission depends on excitation; no product of an emission and
+    an excitation spectrum describes that, so it is left out. With wavelengths in nm and order n, a cell is masked
+    where its emission is within `width` of
+
+    .. math:: n \lambda_{ex} \;\text{(Rayleigh)} \qquad \text{or} \qquad
+              \frac{n}{1 / \lambda_{ex} - 10^{-7} \Delta \tilde\nu} \;\text{(Raman)}
+
+    Parameters
+    ----------
+    X : array, masked array, DataArray, Series or Preprocessed
+        Fluorescence, of three modes or more. It is not modified; what is missing already stays missing.
+    emission : array_like of shape (I_emission,)
+        Emission wavelengths in nm.
+    excitation : array_like of shape (I_excitation,)
+        Excitation wavelengths in nm.
+    width : float
+        Half the width of a band: nm from its middle to either edge, > 0.
+    modes : pair of int
+        The modes of emission and excitation.
+    orders : iterable of int
+        Which orders to mask, out of 1 and 2.
+    raman_shift : float or None
+        The Raman shift of the solvent in 1/cm: 3400 for the O-H stretching band of water. None: Rayleigh bands alone.
+
+    Returns
+    -------
+    Preprocessed
+        ``.X`` with NaN (a masked array: masked) in the bands, and ``.steps``, for `estimate_rank` and its report.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If `X` is no tensor of finite real numbers, wavelengths are not positive, finite and one for each index of their
+        mode, or another argument is unsuitable.
+
+    Notes
+    -----
+    Where the bands leave an index of a mode without any observed cell, `estimate_rank` names it and refuses.
+
+    References
+    ----------
+    Bahram, Bro, Stedmon & Afkhami (2006), Handling of Rayleigh and Raman scatter for PARAFAC modeling of fluorescence
+    data, Journal of Chemometrics 20, 99-105; Lawaetz & Stedmon (2009), Applied Spectroscopy 63, 936-940 (the Raman band
+    of water).
+
+    Examples
+    --------
+    >>> from autoten import datasets
+    >>> data = datasets.load_amino_acids()
+    >>> prepared = mask_scatter(data.X, data.emission_nm, data.excitation_nm, width=10)
+    >>> prepared.steps
+    ('Rayleigh and Raman scatter of orders 1 and 2 within 10 nm left out',)
+    >>> bool(np.isnan(prepared.X[0, 0, 10])), int(data.emission_nm[0]), int(data.excitation_nm[10])
+    (True, 250, 250)
+    """
+    values, observed = _observed_values(X, "X of mask_scatter")
+    places = _check_modes(modes, values.ndim, "modes of mask_scatter")
+    if len(places) != 2:
+        refuse("modes of mask_scatter", "two, of emission and of excitation", modes)
+    asked = tuple(dict.fromkeys(orders))
+    if not asked or not set(asked) <= {1, 2}:
+        refuse("orders of mask_scatter", "1, 2 or both", asked)
+    width = check_real(width, "width of mask_scatter", above=0.0, below=np.inf)
+    em, ex = (
+        _wavelengths(wavelengths, values.shape[place], f"{name} of mask_scatter")
+        for name, wavelengths, place in zip(("emission", "excitation"), (emission, excitation), places, strict=True)
+    )
+    middles = [order * ex for order in asked]
+    if raman_shift is not None:
+        shift = check_real(raman_shift, "raman_shift of mask_scatter", above=0.0, below=1e7 / float(ex.max()))
+        middles += [order / (1.0 / ex - 1e-7 * shift) for order in asked]
+    band = (np.abs(em[:, None, None] - np.stack(middles, axis=1)) <= width).any(axis=2)
+    # From (emission, excitation) to the tensor's order of modes, length 1 in all others.
+    band = band if places[0] < places[1] else band.T
+    lengths = [length if n in places else 1 for n, length in enumerate(values.shape)]
+    observed = observed & ~band.reshape(lengths)
+    kinds = "Rayleigh" if raman_shift is None else "Rayleigh and Raman"
+    named = f"order {asked[0]}" if len(asked) == 1 else "orders 1 and 2"
+    return _prepared(X, values, observed, f"{kinds} scatter of {named} within {width:g} nm left out")
+
+
+def _wavelengths(given: Any, length: int, what: str) -> Array:
+    """Return wavelengths, one for each index of a mode, as floats."""
+    wavelengths = np.asarray(given)
+    if wavelengths.dtype.kind not in "iuf" or wavelengths.shape != (length,):
+        refuse(what, f"{length} wavelengths in nm, one for each index of its mode", f"shape {wavelengths.shape}")
+    if not (np.isfinite(wavelengths).all() and (wavelengths > 0).all()):
+        refuse(what, "positive and finite, in nm", f"{wavelengths.min()} to {wavelengths.max()}")
+    return wavelengths.astype(float)
+
+
 def _sweep(step: Callable[[int], float], modes: tuple[int, ...], verb: str) -> None:
     """Apply `step` to mode after mode until the largest change that a step reports is within `TOLERANCE`."""
     for _ in range(MAX_SWEEPS):
@@ -237,7 +349,7 @@ def _in_zero_slabs(values: Array, modes: tuple[int, ...]) -> NDArray[np.bool_]:
 
 def _observed_values(X: Any, what: str) -> tuple[Array, NDArray[np.bool_]]:
     """Return a new float64 array with 0 in missing cells, and which cells are observed."""
-    tensor = X.X if isinstance(X, Preprocessed) else X
+    tensor = X.X if isinstance(X, Preprocessed) else split_labels(X)[0]
     data = np.asarray(np.ma.getdata(tensor))
     if data.dtype.kind not in "buif" or data.ndim < 3:
         got = f"an array with {data.ndim} modes of dtype {data.dtype}"
@@ -251,13 +363,14 @@ def _observed_values(X: Any, what: str) -> tuple[Array, NDArray[np.bool_]]:
 
 def _prepared(X: Any, values: Array, observed: NDArray[np.bool_], step: str) -> Preprocessed:
     """Return the new values in the likeness of `X`: its precision, its mask, its steps and one more."""
-    tensor, steps = (X.X, X.steps) if isinstance(X, Preprocessed) else (X, ())
+    plain, labels = split_labels(X)
+    tensor, steps = (plain.X, plain.steps) if isinstance(plain, Preprocessed) else (plain, ())
     values[~observed] = np.nan
     if getattr(tensor, "dtype", None) == np.float32:
         values = values.astype(np.float32)
     if isinstance(tensor, np.ma.MaskedArray):
         values = np.ma.masked_array(values, mask=~observed)
-    return Preprocessed(values, (*steps, step))
+    return Preprocessed(values, (*steps, step), labels)
 
 
 def _check_modes(modes: int | Iterable[int], ndim: int, what: str) -> tuple[int, ...]:

@@ -27,17 +27,28 @@ LOWEST_POINTS = -1000.0
 
 def as_text(estimate: RankEstimate) -> str:
     """Return the report as plain text."""
-    lines = [_headline(estimate), estimate.reason, ""]
+    lines = [headline(estimate), estimate.reason, ""]
     lines += _aligned(_cells(estimate))
-    lines += ["", f"{_support(estimate)}."]
-    lines += [f"Alternative: rank {rank}, {reason}." for rank, reason in _alternatives(estimate)]
+    lines += ["", *notes(estimate)]
     if estimate.warnings:
         lines += ["", "Warnings:", *(f"- {warning}" for warning in estimate.warnings)]
-    return "\n".join([*lines, "", _how(estimate)])
+    return "\n".join([*lines, "", how(estimate)])
 
 
 def as_html(estimate: RankEstimate) -> str:
     """Return the report as a fragment of HTML."""
+    warnings = "".join(f"<li>{html.escape(warning)}</li>" for warning in estimate.warnings)
+    return (
+        f"<div><p><b>{html.escape(headline(estimate))}</b><br>{html.escape(estimate.reason)}</p>"
+        f"{table_as_html(estimate)}"
+        f"<p>{'<br>'.join(html.escape(note) for note in notes(estimate))}</p>"
+        + (f"<p>Warnings:</p><ul>{warnings}</ul>" if warnings else "")
+        + f"<p><small>{html.escape(how(estimate))}</small></p></div>"
+    )
+
+
+def table_as_html(estimate: RankEstimate) -> str:
+    """Return the table of the report as HTML, the chosen rank in bold."""
     header, *rows = _cells(estimate)
     chosen = estimate.table.row(estimate.rank)
     head = "".join(f"<th>{html.escape(cell)}</th>" for cell in header)
@@ -47,16 +58,7 @@ def as_html(estimate: RankEstimate) -> str:
         + "</tr>"
         for n, row in enumerate(rows)
     )
-    notes = [f"{_support(estimate)}."]
-    notes += [f"Alternative: rank {rank}, {reason}." for rank, reason in _alternatives(estimate)]
-    warnings = "".join(f"<li>{html.escape(warning)}</li>" for warning in estimate.warnings)
-    return (
-        f"<div><p><b>{html.escape(_headline(estimate))}</b><br>{html.escape(estimate.reason)}</p>"
-        f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
-        f"<p>{'<br>'.join(html.escape(note) for note in notes)}</p>"
-        + (f"<p>Warnings:</p><ul>{warnings}</ul>" if warnings else "")
-        + f"<p><small>{html.escape(_how(estimate))}</small></p></div>"
-    )
+    return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
 
 
 def as_plain(estimate: RankEstimate) -> Any:
@@ -76,7 +78,8 @@ def as_plain(estimate: RankEstimate) -> Any:
     )
 
 
-def _headline(estimate: RankEstimate) -> str:
+def headline(estimate: RankEstimate) -> str:
+    """Return the answer in a line."""
     rank = estimate.rank
     if rank == 0:
         return "Estimated rank: 0 (nothing beyond noise)"
@@ -110,6 +113,12 @@ def _aligned(rows: list[list[str]]) -> list[str]:
     return ["  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)) for row in rows]
 
 
+def notes(estimate: RankEstimate) -> list[str]:
+    """Return what supports the answer and what else is worth a look, a sentence each."""
+    others = [f"Alternative: rank {rank}, {reason.rstrip('.')}." for rank, reason in estimate.alternatives]
+    return [f"{_support(estimate)}.", *others]
+
+
 def _support(estimate: RankEstimate) -> str:
     """Return the policy's probabilities, or how often it picks each rank when the folds are drawn again."""
     what = "Support of the folds" if estimate.choice.probabilities is None else "Probability"
@@ -117,17 +126,14 @@ def _support(estimate: RankEstimate) -> str:
     return f"{what}: {', '.join(f'rank {rank} {100 * share:.0f} %' for rank, share in shares if share >= 0.01)}"
 
 
-def _alternatives(estimate: RankEstimate) -> list[tuple[int, str]]:
-    return [(rank, reason.rstrip(".")) for rank, reason in estimate.alternatives]
-
-
-def _how(estimate: RankEstimate) -> str:
+def how(estimate: RankEstimate) -> str:
     """Return one line from which the estimate can be made again."""
     settings = estimate.settings
     shape = " x ".join(str(length) for length in settings.get("shape", estimate.table.shape))
+    modes = "" if estimate.labels is None else f" ({' x '.join(estimate.labels.names)})"
     done = settings.get("preprocessing") or ["none stated"]
     return (
-        f"{shape} tensor, {settings.get('observed', '?')} observed cells; preprocessing: {', '.join(done)}; "
+        f"{shape} tensor{modes}, {settings.get('observed', '?')} observed cells; preprocessing: {', '.join(done)}; "
         f"{settings.get('solver')}, {settings.get('holdout')}, policy {settings.get('policy')}, "
         f"{settings.get('n_starts')} starts, {settings.get('n_folds')} folds, seed {settings.get('seed')}; "
         f"{estimate.timings.get('total', math.nan):.1f} s."

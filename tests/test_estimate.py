@@ -389,7 +389,11 @@ def test_the_parts_are_most_of_the_total(clock, ranks):
 
 
 def test_settings_say_how_to_do_it_again(estimate):
-    assert estimate.settings == {
+    settings = dict(estimate.settings)
+    versions = settings.pop("versions")
+    assert list(versions) == ["autoten", "numpy", "scipy", "numba", "python", "system"]
+    assert versions["numpy"] == np.__version__
+    assert settings == {
         "shape": [8, 7, 6],
         "observed": 336,
         "preprocessing": [],

@@ -12,9 +12,10 @@ import matplotlib.pyplot as plt
 from matplotlib.colors import to_rgba
 from matplotlib.lines import Line2D
 from matplotlib.markers import CARETDOWN, CARETUP
-from matplotlib.text import Text
+from pictures import assert_readable
 
 from autoten.cp import CPModel
+from autoten.labels import Labels
 from autoten.plots import (
     OverviewData,
     component_styles,
@@ -124,39 +125,6 @@ def carets(ax, marker):
     """Return the x values of the full-coloured triangles at an edge."""
     found = [line.get_xdata() for line in ax.lines if line.get_marker() == marker and line.get_alpha() is None]
     return sorted(float(x) for xs in found for x in np.atleast_1d(xs))
-
-
-def texts_of(figure):
-    """Return all texts that are drawn: those of ticks only where the tick is in view."""
-    tick_labels, others = set(), set()
-    for ax in figure.axes:
-        for axis in (ax.xaxis, ax.yaxis):
-            low, high = sorted(axis.get_view_interval())
-            for tick in (*axis.get_major_ticks(), *axis.get_minor_ticks()):
-                tick_labels |= {tick.label1, tick.label2}
-                if tick.label1.get_visible() and low <= tick.get_loc() <= high:
-                    others.add(tick.label1)
-    texts = (set(figure.findobj(Text)) - tick_labels) | others
-    return [text for text in texts if text.get_visible() and text.get_text().strip()]
-
-
-def assert_readable(figure):
-    """Every text is at least 8 points, within the figure, and covers no other text."""
-    figure.draw_without_rendering()
-    renderer = figure.canvas.get_renderer()
-    texts = texts_of(figure)
-    assert texts
-    boxes = [Text.get_window_extent(text, renderer) for text in texts]
-    for text, box in zip(texts, boxes, strict=True):
-        assert text.get_fontsize() >= 8, text
-        assert not (text.get_parse_math() and "$" in text.get_text()), (
-            "exponents are written smaller than the text around them"
-        )
-        assert figure.bbox.padded(1).contains(*box.min), text
-        assert figure.bbox.padded(1).contains(*box.max), text
-    for (a, box_a), (b, box_b) in itertools.combinations(zip(texts, boxes, strict=True), 2):
-        # Half a pixel: boxes are rounded outwards.
-        assert not box_a.padded(-0.5).overlaps(box_b.padded(-0.5)), f"{a.get_text()!r} and {b.get_text()!r} overlap"
 
 
 # Reduction
@@ -467,6 +435,17 @@ def test_short_modes_are_bars_long_texts_points_and_the_rest_lines():
     assert axes[1].get_xticklabels()[0].get_text() == "a"
 
 
+def test_a_labelled_model_brings_its_names():
+    labels = Labels(("breads", "wavelength", "judge"), (np.array(list("abcde")), np.arange(300, 320), None))
+    model = make_model((5, 20, 4), 2).labelled(labels)
+    axes = plot_components(model)
+    assert [ax.get_title() for ax in axes] == ["breads", "wavelength", "judge"]
+    assert [label.get_text() for label in axes[0].get_xticklabels()] == list("abcde")
+    assert axes[1].lines[1].get_xdata().tolist() == list(range(300, 320))
+    other = plot_components(model, labels=[list("vwxyz"), None, None])
+    assert [label.get_text() for label in other[0].get_xticklabels()] == list("vwxyz")
+
+
 def test_components_draw_on_given_axes():
     _, axes = plt.subplots(1, 3)
     assert plot_components(make_model((5, 6, 70), 2), axes=axes).tolist() == axes.tolist()
@@ -488,7 +467,7 @@ def test_components_refuses_what_does_not_fit():
         plot_components(model, labels=[None])
     with pytest.raises(ValueError, match=r"labels of mode 1 in plot_components must be 6 labels.*Got shape \(2,\)"):
         plot_components(model, labels=[None, ["a", "b"], None])
-    with pytest.raises(ValueError, match=r"axes of plot_components must be one for each of 3 modes\. Got 1 axes"):
+    with pytest.raises(ValueError, match=r"axes of plot_components must be one for each of 3 modes\. Got 1\."):
         plot_components(model, axes=[plt.figure().add_subplot()])
 
 

@@ -7,7 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from autoten._validation import AutotenWarning
-from autoten.preprocess import MAX_SWEEPS, Preprocessed, center, scale
+from autoten.datasets import load_amino_acids
+from autoten.estimate import estimate_rank
+from autoten.preprocess import MAX_SWEEPS, Preprocessed, center, mask_scatter, scale
 
 SHAPE = (5, 6, 7)
 
@@ -327,3 +329,103 @@ def test_what_is_no_tensor_is_refused_in_one_sentence(verb, X, sentence):
 def test_wrong_modes_are_refused_in_one_sentence(verb, modes, sentence):
     with pytest.raises((TypeError, ValueError), match=rf"modes of {verb.__name__} {sentence}"):
         verb(draw(), modes)
+
+
+# -------------------------------------------------------------------------------------------------------- scatter
+
+EMISSION, EXCITATION = np.arange(250.0, 650.0, 2.0), np.arange(240.0, 320.0, 5.0)
+LANDSCAPES = np.random.default_rng(0).random((3, len(EMISSION), len(EXCITATION)))
+
+
+def masked_emissions(prepared, excitation):
+    """Return the emissions that are masked at one excitation, which must be the same for every sample."""
+    gone = np.isnan(prepared.X[:, :, excitation == EXCITATION]).squeeze()
+    assert (gone == gone[0]).all()
+    return EMISSION[gone[0]].tolist()
+
+
+def test_rayleigh_bands_of_both_orders():
+    prepared = mask_scatter(LANDSCAPES, EMISSION, EXCITATION, 3, raman_shift=None)
+    assert masked_emissions(prepared, 300) == [298, 300, 302, 598, 600, 602]
+    assert masked_emissions(prepared, 245) == [488, 490, 492]  # 245 itself was not measured
+    assert prepared.steps == ("Rayleigh scatter of orders 1 and 2 within 3 nm left out",)
+
+
+def test_raman_bands_of_water():
+    prepared = mask_scatter(LANDSCAPES, EMISSION, EXCITATION, 3, orders=[1])
+    # 1 / (1 / 300 - 3400e-7) = 334.1 nm
+    assert masked_emissions(prepared, 300) == [298, 300, 302, 332, 334, 336]
+    second = masked_emissions(mask_scatter(LANDSCAPES, EMISSION, EXCITATION, 3, orders=[2]), 280)
+    assert second == [558, 560, 562, 616, 618, 620]  # 2 x 309.5 = 618.9 nm
+    other = mask_scatter(LANDSCAPES, EMISSION, EXCITATION, 3, orders=[1], raman_shift=2900)
+    assert masked_emissions(other, 300) == [298, 300, 302, 326, 328, 330]  # 328.6 nm
+    assert prepared.steps == ("Rayleigh and Raman scatter of order 1 within 3 nm left out",)
+
+
+def test_the_other_cells_stay_and_x_is_not_changed():
+    before = LANDSCAPES.copy()
+    prepared = mask_scatter(LANDSCAPES, EMISSION, EXCITATION, 10)
+    kept = ~np.isnan(prepared.X)
+    np.testing.assert_array_equal(prepared.X[kept], LANDSCAPES[kept])
+    np.testing.assert_array_equal(LANDSCAPES, before)
+    assert 0 < kept.sum() < kept.size
+
+
+@pytest.mark.parametrize("modes", [(0, 2), (2, 0), (-1, 1), (3, 1)])
+def test_emission_and_excitation_may_be_any_modes(modes):
+    shape = [2, 2, 2, 2]
+    plain = np.moveaxis(mask_scatter(LANDSCAPES, EMISSION, EXCITATION, 8).X, 0, -1)
+    shape[modes[0]], shape[modes[1]] = len(EMISSION), len(EXCITATION)
+    gone = np.isnan(mask_scatter(np.ones(shape), EMISSION, EXCITATION, 8, modes=modes).X)
+    others = tuple(n for n in range(4) if n not in {mode % 4 for mode in modes})
+    assert (gone.any(axis=others) == gone.all(axis=others)).all()
+    there = gone.all(axis=others)
+    wanted = np.isnan(plain[..., 0])
+    np.testing.assert_array_equal(there if modes[0] % 4 < modes[1] % 4 else there.T, wanted)
+
+
+def test_what_is_missing_already_stays_missing():
+    X = LANDSCAPES.copy()
+    X[0, 100, 3] = X[2, 20, 8] = np.nan
+    prepared = mask_scatter(X, EMISSION, EXCITATION, 8)
+    in_bands = np.isnan(mask_scatter(LANDSCAPES, EMISSION, EXCITATION, 8).X)
+    np.testing.assert_array_equal(np.isnan(prepared.X), np.isnan(X) | in_bands)
+    hidden = mask_scatter(np.ma.masked_invalid(X), EMISSION, EXCITATION, 8)
+    np.testing.assert_array_equal(hidden.X.mask, np.isnan(prepared.X))
+    twice = mask_scatter(prepared, EMISSION, EXCITATION, 12)
+    assert len(twice.steps) == 2
+    assert (np.isnan(twice.X) >= np.isnan(prepared.X)).all()
+    assert mask_scatter(X.astype(np.float32), EMISSION, EXCITATION, 8).X.dtype == np.float32
+
+
+def test_the_rank_of_the_amino_acids_without_their_scatter():
+    data = load_amino_acids()
+    prepared = mask_scatter(data.X, data.emission_nm, data.excitation_nm, 10)
+    estimate = estimate_rank(prepared, [1, 2, 3, 4], n_starts=3, n_folds=3, random_state=0)
+    assert estimate.rank == 3
+    assert "scatter of orders 1 and 2 within 10 nm left out" in estimate.report()
+    assert estimate.settings["observed"] == np.isfinite(prepared.X).sum() < data.X.size
+
+
+@pytest.mark.parametrize(
+    ("changed", "sentence"),
+    [
+        ({"emission": EMISSION[1:]}, r"^emission of mask_scatter must be 200 wavelengths in nm.*Got shape \(199,\)"),
+        ({"excitation": EXCITATION - 240}, r"^excitation of mask_scatter must be positive and finite, in nm\. Got 0"),
+        (
+            {"emission": np.where(EMISSION > 600, np.nan, EMISSION)},
+            "^emission of mask_scatter must be positive and fin",
+        ),
+        ({"width": 0}, "^width of mask_scatter must be a number above 0"),
+        ({"orders": [3]}, r"^orders of mask_scatter must be 1, 2 or both\. Got \(3,\)"),
+        ({"orders": []}, "^orders of mask_scatter must be 1, 2 or both"),
+        ({"modes": (1, 1)}, "^modes of mask_scatter must be one mode or several different ones"),
+        ({"modes": 1}, "^modes of mask_scatter must be two, of emission and of excitation"),
+        ({"raman_shift": 1e5}, "^raman_shift of mask_scatter must be a number above 0 and below"),
+        ({"X": np.where(LANDSCAPES > 0.9, np.inf, 1)}, "^X of mask_scatter must be finite"),
+    ],
+)
+def test_what_is_no_fluorescence_is_refused(changed, sentence):
+    arguments = {"X": LANDSCAPES, "emission": EMISSION, "excitation": EXCITATION, "width": 5.0, **changed}
+    with pytest.raises((ValueError, TypeError), match=sentence):
+        mask_scatter(**arguments)

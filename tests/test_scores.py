@@ -9,7 +9,18 @@ from contracts import ScorerContract, draw_factors, draw_model, empty_model, mak
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from autoten import ALS, CPModel, Fit, estimate_rank, factor_match_score, fit_parafac, heldout_error, masked, split_half
+from autoten import (
+    ALS,
+    CPModel,
+    Fit,
+    estimate_rank,
+    factor_match_score,
+    fit_parafac,
+    heldout_error,
+    masked,
+    split_half,
+    split_half_components,
+)
 from autoten.fitting import FoldFit, RankFits
 from autoten.io import as_tensor
 from autoten.scores import DEFAULT_SCORERS, core_consistency_scores, fit_scores, heldout_scores, stability_scores
@@ -288,6 +299,31 @@ def test_the_same_seed_splits_alike():
     assert not np.array_equal(one, other)
 
 
+@pytest.mark.parametrize("mode", [0, 1])
+def test_halves_component_by_component_are_those_of_the_score(mode):
+    X = noisy_tensor((14, 12, 8), 3, noise=1.0)
+    arguments = {"rank": 3, "mode": mode, "n_splits": 3, "n_starts": 3, "random_state": 0}
+    halves = split_half_components(X, **arguments)
+    assert halves.modes == ((1, 2) if mode == 0 else (0, 2))
+    assert halves.congruences.shape == (3, 3, 2)
+    np.testing.assert_allclose(halves.congruences.prod(axis=2).mean(axis=1), split_half(X, **arguments), rtol=1e-9)
+    whole = fit_parafac(X, 3, n_starts=3, random_state=0).model
+    np.testing.assert_array_equal(halves.model.weights, whole.weights)
+
+
+def test_a_component_of_few_samples_is_the_one_that_does_not_come_back():
+    rng = np.random.default_rng(0)
+    factors = draw_factors((20, 9, 10), 3, seed=1)
+    factors[0] = 1.0 + rng.random((20, 3))
+    factors[0][1:, 1] = 0.0  # one sample alone has the second component: one of the halves never sees it
+    X = reference.cp_tensor(factors) + 0.05 * rng.normal(size=(20, 9, 10))
+    halves = split_half_components(X, 3, n_splits=4, n_starts=3, random_state=0)
+    rare = int(np.argmax(np.abs(halves.model.factors[0][0])))
+    assert halves.worst.argmin() == rare
+    assert halves.worst[rare] < 0.8
+    assert np.delete(halves.worst, rare).min() > 0.95
+
+
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
@@ -298,8 +334,9 @@ def test_the_same_seed_splits_alike():
     ],
 )
 def test_split_half_refuses_in_one_sentence(arguments, sentence):
-    with pytest.raises(ValueError, match=f"^{re.escape(sentence)}$"):
-        split_half(np.ones((3, 8, 9)) + noisy_tensor((3, 8, 9), 1), **arguments)
+    for validate in (split_half, split_half_components):
+        with pytest.raises(ValueError, match=f"^{re.escape(sentence)}$"):
+            validate(np.ones((3, 8, 9)) + noisy_tensor((3, 8, 9), 1), **arguments)
 
 
 # ------------------------------------------------------------------------------------------------------- any scale

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from scipy.sparse.linalg import LinearOperator, cg
 
 from autoten import _kernels
+from autoten._validation import refuse
 from autoten.cp import CPModel
 from autoten.io import as_tensor, model_of
 from autoten.tensors.equations import stack_rows
@@ -108,6 +109,45 @@ def core_consistency(X: Any, cp: Any, *, core_divisor: bool = False) -> float:
     """
     tensor = as_tensor(X)
     return _consistency(fitted_core(tensor, model_of(tensor, cp)), core_divisor)
+
+
+def core_elements(X: Any, cp: Any) -> Array:
+    r"""Return the least-squares core of a CP model of `X`: what core consistency is computed from.
+
+    Perfect is the superdiagonal tensor of ones. See `core_consistency` for the definition, and
+    ``plots.plot_core_elements`` for the picture.
+
+    Parameters
+    ----------
+    X : array_like of shape (I_1, ..., I_N)
+        The data, as for `core_consistency`.
+    cp : CP model of the same shape with F components, in descending order of weight in the answer
+
+    Returns
+    -------
+    array of shape (F, ..., F)
+
+    Raises
+    ------
+    ValueError
+        As `core_consistency`; if the model has no component, or so many that the core cannot be held.
+
+    Examples
+    --------
+    >>> from autoten import fit_parafac
+    >>> from autoten.datasets import load_amino_acids
+    >>> X = load_amino_acids().X
+    >>> core = core_elements(X, fit_parafac(X, 3, random_state=0).model)
+    >>> core.shape, np.einsum("rrr->r", core).round(1)
+    ((3, 3, 3), array([1., 1., 1.]))
+    """
+    tensor = as_tensor(X)
+    model = model_of(tensor, cp)
+    core = fitted_core(tensor, model)
+    if core is None:
+        expected = f"a model of at least one component, with a core of at most {LARGEST_CORE} cells"
+        refuse("the model of core_elements", expected, f"rank {model.rank}")
+    return core
 
 
 def corrected_core_consistency(X: Any, cp: Any) -> CorrectedCoreConsistency:

@@ -1,0 +1,118 @@
+"""Names of modes and of their indices: taken off labelled data, carried along by models."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import prod
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from autoten._validation import check_mode, refuse
+
+# Kinds of label arrays that NumPy can save and plots can draw as they are; all others become texts.
+PLAIN_KINDS = "biufmMU"
+
+# A Series is unfolded to at most so many cells (16 GiB of float64).
+LARGEST_UNFOLDED = 2**31
+
+
+@dataclass(frozen=True, eq=False)
+class Labels:
+    """Names of the modes, and of the indices of each mode where the data have them.
+
+    Parameters
+    ----------
+    names : tuple of str
+        One name for each mode.
+    indices : tuple of (array of shape (I_n,) or None)
+        The labels of each mode's indices: numbers, dates or texts; None where there are none.
+
+    Examples
+    --------
+    >>> labels = Labels(("sample", "emission"), (np.array(["a", "b"]), None))
+    >>> labels.index(0, 1), labels.index(1, 7), labels.mode("emission")
+    ('b', '7', 1)
+    """
+
+    names: tuple[str, ...]
+    indices: tuple[NDArray[Any] | None, ...]
+
+    def mode(self, mode: int | str) -> int:
+        """Return the number of a mode that is given by number or name."""
+        if isinstance(mode, str):
+            if mode not in self.names:
+                refuse("a mode's name", f"one of {list(self.names)}", repr(mode))
+            return self.names.index(mode)
+        return check_mode(mode, len(self.names), "mode")
+
+    def index(self, mode: int, index: int) -> str:
+        """Return the label of one index of a mode; its number where there are no labels."""
+        labels = self.indices[mode]
+        return str(index if labels is None else labels[index])
+
+    def rows(self, indices: Sequence[Any]) -> Labels:
+        """Return the labels of a sub-tensor: `indices` holds one index array (or slice) per mode."""
+        kept = [None if labels is None else labels[index] for labels, index in zip(self.indices, indices, strict=True)]
+        return Labels(self.names, tuple(kept))
+
+
+def split_labels(X: Any) -> tuple[Any, Labels | None]:
+    """Return what `X` holds without its labels, and the labels; of anything unlabelled the same X and None.
+
+    Labelled are an xarray ``DataArray`` and a pandas Series with a MultiIndex, one level for each mode. A combination
+    of labels that the Series does not list is missing (NaN), and so is NaN itself.
+
+    Raises
+    ------
+    ValueError
+        If a Series lists a cell twice, lacks a label, or would unfold to more than `LARGEST_UNFOLDED` cells.
+    """
+    if hasattr(X, "dims") and hasattr(X, "coords") and hasattr(X, "data"):
+        names = tuple(str(name) for name in X.dims)
+        return X.data, Labels(names, tuple(_plain(X.coords[name]) if name in X.coords else None for name in X.dims))
+    if hasattr(getattr(X, "index", None), "codes") and hasattr(X.index, "levels"):
+        return _unfolded(X)
+    return X, getattr(X, "labels", None) if hasattr(X, "steps") else None
+
+
+def _unfolded(series: Any) -> tuple[NDArray[Any], Labels]:
+    """Return a Series as a dense array, NaN where it lists nothing."""
+    if series.ndim != 1:
+        refuse("X", "a Series with one level of its index for each mode", "a DataFrame", "Give one of its columns.")
+    index = series.index.remove_unused_levels()
+    shape = tuple(len(level) for level in index.levels)
+    codes = np.array([np.asarray(code) for code in index.codes], dtype=np.int64)
+    unnamed = int((codes < 0).any(axis=0).sum())
+    if unnamed:
+        refuse("the index of X", "complete", f"{unnamed} rows without a label")
+    if prod(shape) > LARGEST_UNFOLDED:
+        remedy = "Where an unlisted combination means zero, give a sparse array."
+        refuse("X", f"a Series whose labels span at most {LARGEST_UNFOLDED} cells", f"shape {shape}", remedy)
+    cells = np.ravel_multi_index(tuple(codes), shape)
+    twice = np.size(cells) - np.unique(cells).size
+    if twice:
+        remedy = "Sum or average them first: X.groupby(level=list(range(X.index.nlevels))).mean()."
+        refuse("X", "a Series that lists each cell once", f"{twice} repeated rows", remedy)
+    values = series.to_numpy(dtype=float, na_value=np.nan) if _is_nullable(series.dtype) else series.to_numpy()
+    dtype = np.result_type(values.dtype, np.float32 if values.dtype.kind == "f" else np.float64)
+    array = np.full(shape, np.nan if dtype.kind in "fc" else None, dtype=dtype)
+    array.reshape(-1)[cells] = values
+    names = tuple(f"mode {mode}" if name is None else str(name) for mode, name in enumerate(index.names))
+    return array, Labels(names, tuple(_plain(level) for level in index.levels))
+
+
+def _is_nullable(dtype: Any) -> bool:
+    """Tell whether a Series holds pandas' own numbers, which know NA and are no dtype of NumPy."""
+    return not isinstance(dtype, np.dtype) and getattr(dtype, "kind", "O") in "biuf"
+
+
+def _plain(labels: Any) -> NDArray[Any]:
+    """Return labels as an array of numbers, dates or texts."""
+    array = np.asarray(labels)
+    if array.dtype.kind in PLAIN_KINDS:
+        return array
+    texts = [" / ".join(map(str, label)) if isinstance(label, tuple) else str(label) for label in array]
+    return np.array(texts, dtype=str)

@@ -1,0 +1,334 @@
+"""Pictures of models and samples: core elements, comparison, influence, stability, single modes, heat maps."""
+
+import matplotlib as mpl
+import numpy as np
+import pytest
+
+mpl.use("Agg")
+
+import matplotlib.pyplot as plt
+from pictures import assert_readable
+
+from autoten import fit_parafac, match_components, plots, sample_influence
+from autoten.cp import CPModel
+from autoten.datasets import load_amino_acids, make_cp_tensor, white_noise
+from autoten.labels import Labels
+from autoten.plots import (
+    bars,
+    core_data,
+    heat_map,
+    lines,
+    plot_comparison,
+    plot_components,
+    plot_core_elements,
+    plot_influence,
+    plot_mode,
+    plot_stability,
+    points,
+)
+from autoten.selection import Choice
+from autoten.table import RankTable
+
+
+@pytest.fixture(autouse=True)
+def closed_figures(monkeypatch):
+    monkeypatch.setattr(plt, "show", lambda *args, **kwargs: pytest.fail("a plot called pyplot.show"))
+    yield
+    plt.close("all")
+
+
+def make_model(shape, rank, seed=0, labels=None):
+    rng = np.random.default_rng(seed)
+    factors = [rng.normal(size=(length, rank)) for length in shape]
+    return CPModel(np.arange(rank, 0.0, -1.0), factors, labels)
+
+
+def entries(ax):
+    return [text.get_text() for text in ax.get_legend().get_texts()]
+
+
+def drawn(ax, label):
+    (line,) = [line for line in ax.lines if line.get_label() == label]
+    return line
+
+
+# ------------------------------------------------------------------------------------------------------ core elements
+
+
+def make_core(rank, spread, order=3, seed=0):
+    core = spread * np.random.default_rng(seed).normal(size=(rank,) * order)
+    core[(np.arange(rank),) * order] += 1
+    return core
+
+
+def test_core_data_in_numbers():
+    core = np.zeros((3, 3, 3))
+    core[0, 0, 0], core[1, 1, 1], core[2, 2, 2] = 1.0, 0.5, 1.0
+    core[0, 1, 2], core[2, 1, 0] = -2.0, 0.5
+    data = core_data(core)
+    assert data.superdiagonal.tolist() == [1.0, 0.5, 1.0]
+    assert data.others[:3].tolist() == [-2.0, 0.5, 0.0]
+    assert (data.n_others, data.others.size) == (24, 24)
+    assert data.consistency == pytest.approx(100 * (1 - (0.25 + 4 + 0.25) / 3))
+
+
+def test_core_elements_are_drawn_against_a_perfect_core():
+    ax = plot_core_elements(make_core(3, 0.01))
+    assert entries(ax) == ["perfect", "superdiagonal", "others"]
+    assert drawn(ax, "perfect").get_ydata().tolist() == [1.0] * 3 + [0.0] * 24
+    assert np.abs(drawn(ax, "superdiagonal").get_ydata() - 1).max() < 0.1
+    assert "core consistency 99.9 %" in ax.get_xlabel()
+    assert ax.get_yscale() == "linear"
+
+
+def test_of_many_elements_the_largest_are_drawn_and_it_says_so():
+    core = make_core(6, 0.1, order=4)
+    ax = plot_core_elements(core)
+    assert "largest 100 of 1290 others" in entries(ax)
+    assert np.abs(drawn(ax, "largest 100 of 1290 others").get_ydata()).min() >= np.sort(np.abs(core.ravel()))[-107]
+
+
+@pytest.mark.parametrize("spread", [0.0, 0.2, 2.0, 1e3, 1e8])
+@pytest.mark.parametrize("rank", [1, 2, 7])
+def test_core_elements_are_readable_at_every_scale(rank, spread):
+    ax = plot_core_elements(make_core(rank, spread))
+    values = np.concatenate([line.get_ydata() for line in ax.lines])
+    assert ax.get_ylim()[0] < values.min()
+    assert values.max() < ax.get_ylim()[1]
+    assert_readable(ax.figure)
+
+
+def test_a_core_that_is_no_cube_is_refused():
+    with pytest.raises(
+        ValueError, match=r"^the core of plot_core_elements must be an array of shape \(F, ..., F\)\. Got"
+    ):
+        plot_core_elements(np.ones((2, 3, 3)))
+
+
+# --------------------------------------------------------------------------------------------------------- comparison
+
+
+def test_comparison_draws_matched_pairs_in_the_first_models_order():
+    a = make_model((5, 40, 30), 3)
+    turned = [factor[:, [2, 0, 1]] * sign for factor, sign in zip(a.factors, (-1, 1, -1), strict=True)]
+    b = CPModel(a.weights[[2, 0, 1]], turned)
+    axes = plot_comparison(a, b, names=("mine", "yours"))
+    assert axes.shape == (3, 3)
+    assert {ax.get_title(loc="right") for ax in axes.flat} <= {"1.000", "−1.000"}
+    for row in axes:
+        mine, yours = row[1].lines[1:]
+        np.testing.assert_allclose(mine.get_ydata(), yours.get_ydata(), atol=1e-12)  # signs are turned to agree
+        assert (mine.get_linestyle(), yours.get_linestyle()) == ("-", "--")
+    assert [text.get_text() for text in axes[0, 0].figure.legends[0].get_texts()] == ["mine", "yours"]
+    assert [ax.get_xlabel() for ax in axes[-1]] == ["mode 0", "mode 1", "mode 2"]
+
+
+def test_comparison_says_which_components_and_how_alike():
+    a, b = make_model((6, 20, 30), 2), make_model((6, 20, 30), 3, seed=1)
+    axes = plot_comparison(a, b)
+    matches = match_components(a.normalized(), b.normalized())
+    assert axes.shape == (2, 3)
+    wanted = [f"{r + 1} and {s + 1}" for r, s in zip(matches.first, matches.second, strict=True)]
+    assert [ax.get_ylabel() for ax in axes[:, 0]] == wanted
+    assert axes[1, 2].get_title(loc="right") == f"{matches.cosines[1, 2]:.3f}".replace("-", "−")
+
+
+LABELS = Labels(("sample", "month", "station"), (None, np.arange("2021-01", "2023-07", dtype="M8[M]"), None))
+STATIONS = [None, None, [f"a station with a long name {i}" for i in range(20)]]
+
+
+@pytest.mark.parametrize(("rank", "labels"), [(1, STATIONS), (5, None)])
+def test_comparison_is_readable(rank, labels):
+    a, b = (make_model((5, 30, 20), rank, seed, LABELS) for seed in (0, 1))
+    axes = plot_comparison(a, b, labels=labels)
+    assert axes[-1, 1].get_xlabel() == "month"
+    assert_readable(axes[0, 0].figure)
+
+
+def test_comparison_draws_on_given_axes_and_refuses_what_does_not_fit():
+    a = make_model((5, 6, 7), 2)
+    _, axes = plt.subplots(2, 3)
+    assert (plot_comparison(a, a, axes=axes) == axes).all()
+    with pytest.raises(
+        ValueError, match=r"^axes of plot_comparison must be an array of shape \(2, 3\)\. Got shape \(3,\)"
+    ):
+        plot_comparison(a, a, axes=axes[0])
+    with pytest.raises(ValueError, match=r"^the models of plot_comparison must be of at least one component each"):
+        plot_comparison(a, make_model((5, 6, 7), 0))
+    with pytest.raises(ValueError, match="must be of the tensor's shape"):
+        plot_comparison(a, make_model((5, 6, 8), 2))
+
+
+# ---------------------------------------------------------------------------------------------------------- influence
+
+
+def test_influence_names_the_samples_that_stand_out():
+    rng = np.random.default_rng(0)
+    leverage, residual = 0.02 * rng.random(200), 1 + 0.1 * rng.random(200)
+    leverage[17], residual[99] = 0.5, 5.0
+    ax = plot_influence((leverage, residual), labels=[f"s{i}" for i in range(200)])
+    named = {text.get_text() for text in ax.texts}
+    assert {"s17", "s99"} < named
+    assert len(named) == 3
+    assert len(drawn(ax, "samples").get_xdata()) == 200
+    assert drawn(ax, "3 times the mean leverage").get_xdata()[0] == pytest.approx(3 * leverage.mean())
+    assert_readable(ax.figure)
+
+
+def test_influence_of_real_samples_is_readable():
+    data = load_amino_acids()
+    influence = sample_influence(data.X, fit_parafac(data.X, 3, n_starts=3, random_state=0).model)
+    ax = plot_influence(influence, labels=data.samples)
+    assert {text.get_text() for text in ax.texts} == set(data.samples)
+    assert_readable(ax.figure)
+    _, given = plt.subplots()
+    assert plot_influence(influence, ax=given) is given
+    assert {text.get_text() for text in given.texts} == set("01234")
+
+
+@pytest.mark.parametrize("residual", [[0.0, 0.0, 0.0], [1e-9, 1e6, 3.0]])
+def test_influence_of_any_size_is_readable(residual):
+    assert_readable(plot_influence(([0.1, 0.9, 1.0], residual)).figure)
+
+
+def test_influence_refuses_what_does_not_fit():
+    with pytest.raises(ValueError, match=r"of plot_influence must be of one length\. Got \(2,\), \(3,\) and \(2,\)"):
+        plot_influence(([0.1, 0.2], [1.0, 2.0, 3.0]))
+
+
+# ---------------------------------------------------------------------------------------------------------- stability
+
+
+def make_table(folds, starts):
+    scores = {"stability_folds": folds, "stability_starts": starts, "heldout": [[1.0], [0.5], [0.4]]}
+    return RankTable([0, 1, 2], scores, (5, 6, 7))
+
+
+NAN = float("nan")
+
+
+def test_stability_shows_folds_starts_and_the_choice():
+    ax = plot_stability(make_table([[NAN] * 3, [1, 0.9, 0.95], [0.5, 0.2, 0.9]], [[NAN], [1.0], [0.7]]), Choice(1))
+    assert entries(ax) == ["folds", "mean of folds", "other starts", "chosen: 1"]
+    np.testing.assert_allclose(drawn(ax, "mean of folds").get_ydata()[1:], [0.95, 1.6 / 3])
+    assert ax.get_ylim()[0] < 0 < 1 < ax.get_ylim()[1]
+    assert_readable(ax.figure)
+
+
+def test_stability_that_was_not_measured_is_said():
+    ax = plot_stability(RankTable([0, 1], {"heldout": [[1.0], [0.5]]}, (4, 5, 6)))
+    assert [text.get_text() for text in ax.texts] == ["no stability"]
+
+
+# ---------------------------------------------------------------------------------------------------- modes, heat maps
+
+
+def test_a_heat_map_has_a_row_for_each_component_and_numbers_along_x():
+    model = make_model((5, 20, 30), 4).normalized()
+    ax = plot_mode(model, 1, labels=range(320, 300, -1), draw=heat_map)
+    (mesh,) = ax.collections
+    np.testing.assert_allclose(np.asarray(mesh.get_array()), model.factors[1][::-1].T)
+    assert ax.get_ylim() == (4.5, 0.5)  # the first on top
+    assert ax.get_xlim() == (300.5, 320.5)
+    low, high = mesh.get_clim()
+    assert (low, high) == pytest.approx((model.factors[1].min(), model.factors[1].max()))
+    assert mesh.get_cmap().name == mpl.rcParams["image.cmap"]
+
+
+def test_a_heat_map_of_nonnegative_factors_begins_at_zero():
+    model = CPModel(np.ones(2), [1 + np.random.default_rng(0).random((length, 2)) for length in (5, 20, 30)])
+    (mesh,) = plot_mode(model, 1, draw=heat_map).collections
+    assert mesh.get_clim()[0] == 0
+
+
+def chosen(length, rank, labels=None):
+    ax = plot_mode(make_model((length, 4, 5), rank), 0, labels=labels)
+    if ax.collections:
+        return heat_map
+    return bars if ax.containers else points if ax.lines[1].get_linestyle() == "None" else lines
+
+
+def test_how_a_mode_is_drawn_follows_length_rank_and_labels():
+    assert chosen(12, 3) is bars
+    assert chosen(12, 4) is heat_map
+    assert chosen(13, 6) is lines
+    assert chosen(13, 7) is heat_map
+    assert chosen(13, 2, labels=list("abcdefghijklm")) is points
+    assert chosen(13, 2, labels=np.arange("2020-01", "2021-02", dtype="M8[M]")) is lines
+
+
+@pytest.mark.parametrize("labels", [None, np.arange("2021-03-01", "2021-03-09", dtype="M8[D]"), list("abcdefgh")])
+def test_every_mode_drawing_is_readable_with_every_kind_of_label(labels):
+    axes = plot_components(make_model((8,) * 4, 3), labels=[labels] * 4, draw=[bars, lines, points, heat_map])
+    assert [len(ax.containers) for ax in axes] == [3, 0, 0, 0]
+    assert [len(ax.collections) for ax in axes] == [0, 0, 0, 1]
+    assert_readable(axes[0].figure)
+
+
+def test_a_drawing_of_ones_own():
+    seen = []
+
+    def own(ax, factor, names, styles):
+        seen.append((factor.shape, names.tolist(), len(styles)))
+
+    plot_mode(make_model((5, 4, 6), 2), 1, labels=list("abcd"), draw=own)
+    assert seen == [((4, 2), list("abcd"), 2)]
+
+
+def test_one_mode_by_number_or_name():
+    model = make_model((5, 30, 6), 2, labels=LABELS)
+    for mode in (1, -2, "month"):
+        ax = plot_mode(model, mode)
+        assert (ax.get_xlabel(), len(ax.lines)) == ("month", 3)
+        assert entries(ax) == ["1: 63%", "2: 37%"]
+    with pytest.raises(ValueError, match=r"^a mode's name must be one of"):
+        plot_mode(model, "year")
+    with pytest.raises(ValueError, match=r"^draw of plot_components must be one for each of 3 modes\. Got 1\.$"):
+        plot_components(model, draw=[None])
+
+
+def test_a_mode_without_components_is_empty():
+    for draw in (None, heat_map):
+        assert plot_mode(make_model((5, 30, 6), 0), 1, draw=draw).get_xlabel() == "mode 1"
+
+
+def test_dates_are_written_no_longer_than_they_need_to_be():
+    days = np.arange("2021-03-01", "2021-03-06", dtype="M8[D]").astype("M8[ns]")
+    ax = plot_mode(make_model((5, 4, 6), 2), 0, labels=days)
+    assert ax.get_xticklabels()[0].get_text() == "2021-03-01"
+
+
+@pytest.mark.parametrize(
+    "draw",
+    [
+        lambda ax: plot_core_elements(make_core(4, 2.0), ax),
+        lambda ax: plot_core_elements(make_core(6, 100.0, order=4), ax),
+        lambda ax: plot_influence((np.geomspace(0.01, 1, 40), np.geomspace(9, 1, 40)), ax=ax),
+        lambda ax: plot_stability(
+            make_table([[NAN] * 3, [1, 0.9, 0.95], [0.5, 0.2, 0.9]], [[NAN], [1.0], [0.7]]), ax=ax
+        ),
+        lambda ax: plot_mode(make_model((5, 30, 6), 9, labels=LABELS), "month", ax=ax),
+        lambda ax: plot_mode(make_model((5, 30, 6), 6), 1, ax=ax),
+    ],
+    ids=["core", "huge core", "influence", "stability", "heat map", "six lines"],
+)
+def test_half_a_page_wide_pictures_are_readable_too(draw):
+    ax = plt.figure(figsize=(3.5, 2.8), layout="constrained").add_subplot()
+    assert draw(ax) is ax
+    assert_readable(ax.figure)
+
+
+@pytest.mark.parametrize("style", ["dark_background", "classic"])
+def test_pictures_follow_the_style_sheet(style):
+    draw = make_cp_tensor((6, 7, 20), 2, noise=white_noise(10), random_state=0)
+    with plt.style.context(style):
+        assert_readable(plot_core_elements(make_core(3, 0.1)).figure)
+        assert_readable(plot_influence(sample_influence(draw.X, draw.model)).figure)
+        assert_readable(plot_comparison(draw.model, make_model((6, 7, 20), 2))[0, 0].figure)
+        assert_readable(plot_components(draw.model, draw=[None, None, heat_map])[0].figure)
+
+
+def test_a_png_is_drawn_without_pyplot():
+    png = plots.as_png(lambda ax: ax.plot([1, 2]), (2, 1))
+    assert png.startswith(b"\x89PNG")
+    assert not plt.get_fignums()

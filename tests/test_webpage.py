@@ -1,0 +1,161 @@
+"""The report as a web page: what is on it, that it needs nothing else, and that it fits wide and narrow screens."""
+
+import base64
+import re
+import shutil
+import subprocess
+from html.parser import HTMLParser
+from io import BytesIO
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+from PIL import Image
+
+import autoten
+from autoten import estimate_rank, load, selection
+from autoten.cp import CPModel
+from autoten.datasets import make_cp_tensor, white_noise
+from autoten.labels import Labels
+from autoten.webpage import LARGEST_DRAWN, call, page
+
+X = make_cp_tensor((6, 20, 8), 2, noise=white_noise(20), random_state=0).X
+QUICK = {"ranks": [1, 2, 3], "n_starts": 3, "n_folds": 3, "random_state": 0}
+BROWSER = shutil.which("chromium") or shutil.which("chromium-browser")
+
+
+class Reader(HTMLParser):
+    """Collects texts, attributes and tags; fails on a tag that is closed out of turn."""
+
+    VOID = ("meta", "img", "br")
+
+    def __init__(self, page):
+        super().__init__()
+        self.open, self.tags, self.texts, self.images = [], [], [], []
+        self.feed(page)
+        assert not self.open
+
+    def handle_starttag(self, tag, attributes):
+        self.tags.append(tag)
+        if tag == "img":
+            self.images.append(dict(attributes))
+        if tag not in self.VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, text):
+        if self.open and self.open[-1] != "style" and text.strip():
+            self.texts.append(text)
+
+
+@pytest.fixture(scope="module")
+def estimate():
+    return estimate_rank(X, **QUICK)
+
+
+@pytest.fixture(scope="module")
+def text(estimate):
+    return page(estimate)
+
+
+def relabelled(estimate, labels):
+    models = {rank: model.labelled(labels) for rank, model in estimate.models.items()}
+    return autoten.RankEstimate(
+        estimate.choice,
+        estimate.table,
+        models,
+        estimate.probabilities,
+        ("a <b>bold</b> & wild warning",),
+        estimate.timings,
+        estimate.settings,
+    )
+
+
+def test_the_page_holds_answer_table_pictures_settings_and_versions(estimate, text):
+    read = Reader(text)
+    said = "\n".join(read.texts)
+    assert "Estimated rank: 2" in said
+    assert estimate.reason in said
+    for heading in ("Pictures", "Scores", "Components of rank 2", "How it was made"):
+        assert heading in read.texts
+    for cell in ("rank", "held-out", "* 2", f"{estimate.table.value('heldout', 3):.4g}"):
+        assert cell in read.texts
+    for setting in ("6 × 20 × 8", "960", "none stated", "RandomElements(share=0.1)", f"numpy {np.__version__}"):
+        assert setting in said
+    assert [picture["alt"][:9] for picture in read.images[:4]] == ["Fit: the ", "Core cons", "Held-out ", "Pareto fr"]
+    assert len(read.images) == 4 + 3
+
+
+def test_the_page_is_one_file_that_fetches_and_runs_nothing(estimate, text, tmp_path):
+    estimate.to_html(tmp_path / "report.html")
+    assert [path.name for path in tmp_path.iterdir()] == ["report.html"]
+    assert (tmp_path / "report.html").read_text(encoding="utf-8") == text
+    assert not {"script", "link", "iframe"} & set(Reader(text).tags)
+    assert not re.search(r"https?:|url\(|@import", text)
+    assert all(image["src"].startswith("data:image/png;base64,") for image in Reader(text).images)
+    assert not plt.get_fignums()
+
+
+def test_pictures_are_pictures(text):
+    for image in Reader(text).images:
+        picture = Image.open(BytesIO(base64.b64decode(image["src"].split(",")[1])))
+        assert picture.width > 700
+        assert len(np.unique(np.asarray(picture.convert("L")))) > 10
+
+
+def test_the_call_on_the_page_makes_the_estimate_again(estimate, text):
+    names = {**vars(selection), **{name: getattr(autoten, name) for name in autoten.__all__}, "X": X}
+    again = eval(call(estimate), names)
+    assert call(estimate) in Reader(text).texts
+    for name in estimate.table.replicates:
+        np.testing.assert_array_equal(again.table[name], estimate.table[name])
+
+
+def test_labels_name_modes_and_nothing_is_taken_for_html(estimate):
+    labels = Labels(("<i>sample</i>", "time", "sensor"), (np.array(list("abcdef")), None, None))
+    read = Reader(page(relabelled(estimate, labels)))
+    said = "\n".join(read.texts)
+    assert "6 × 20 × 8 (<i>sample</i> × time × sensor)" in said
+    assert "Components in time, columns of unit length" in said
+    assert "a <b>bold</b> & wild warning" in said
+    assert not {"i", "b"} & set(read.tags)
+
+
+def test_a_loaded_estimate_has_the_same_page(estimate, text, tmp_path):
+    estimate.save(tmp_path / "estimate.npz")
+    assert page(load(tmp_path / "estimate.npz")) == text
+
+
+def test_without_components_or_with_too_many_there_is_no_picture_of_them(estimate):
+    nothing = estimate_rank(X, **QUICK, policy=lambda table: 0)
+    assert len(Reader(page(nothing)).images) == 4
+    rank = LARGEST_DRAWN + 1
+    models = {**estimate.models, 2: CPModel(np.ones(rank), [np.ones((n, rank)) for n in X.shape])}
+    many = autoten.RankEstimate(estimate.choice, estimate.table, models, {2: 1.0}, (), {}, {})
+    assert len(Reader(page(many)).images) == 4
+    assert "not recorded" in Reader(page(many)).texts[-3]
+
+
+def in_browser(file, folder, *arguments):
+    flags = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"]
+    flags += ["--disable-background-networking", "--disable-component-update", "--disable-sync"]
+    command = [BROWSER, *flags, f"--user-data-dir={folder / 'profile'}", *arguments, file.as_uri()]
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=True).stdout
+
+
+@pytest.mark.skipif(BROWSER is None, reason="no Chromium")
+@pytest.mark.parametrize("width", [390, 1280])
+def test_a_browser_shows_every_picture_and_nothing_wider_than_the_screen(text, tmp_path, width):
+    # The browser's own window has a least width, so the page is told how wide it is.
+    text = text.replace('<html lang="en">', f'<html lang="en" style="width:{width}px">')
+    measured = (
+        "<script>onload = () => { document.title = [document.body.scrollWidth, document.body.offsetWidth,"
+        "[...document.images].filter(image => image.naturalWidth && image.width > 250).length].join(' ') }</script>"
+    )
+    (tmp_path / "page.html").write_text(text.replace("</body>", f"{measured}</body>"), encoding="utf-8")
+    seen = in_browser(tmp_path / "page.html", tmp_path, "--window-size=1400,900", "--dump-dom")
+    scroll, offset, shown = map(int, re.search(r"<title>([\d ]+)</title>", seen)[1].split())
+    assert scroll <= offset <= width
+    assert shown == 7
