@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 import os
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -212,7 +213,12 @@ def split_half(
 
 
 def fit_ranks(
-    tensor: Tensor, ranks: Sequence[int], plan: Plan, on_fit: Callable[[int], None] = lambda n: None
+    tensor: Tensor,
+    ranks: Sequence[int],
+    plan: Plan,
+    on_fit: Callable[[int], None] = lambda n: None,
+    known: Mapping[int, CPModel] = MappingProxyType({}),
+    on_pass: Callable[[int, CPModel], None] = lambda rank, model: None,
 ) -> Iterator[RankFits]:
     """Yield the fits of rank 0 and of each requested rank, smallest first.
 
@@ -227,33 +233,51 @@ def fit_ranks(
     plan : Plan
     on_fit : callable
         Called with the number of fits just finished.
+    known : mapping from rank to CPModel
+        Best models of ranks, 0 included, that an earlier run has finished: passed over, and grown from.
+    on_pass : callable
+        Called with every rank that is not yielded, because it is known or not asked for, and its best model.
     """
+    if all(rank in known for rank in range(max(ranks) + 1)):
+        for rank in range(max(ranks) + 1):
+            on_pass(rank, known[rank])
+        return
     folds = plan.holdout.folds(tensor, plan.n_folds, plan.rng(DRAW_FOLDS))
     null = plan.solver.fit(tensor, _empty(tensor))
     subspaces = Subspaces(tensor)
-    best, unasked = null, 0.0
+    best, unasked = null.model, 0.0
     waiting: _Waiting | None = None
     with threadpool_limits(limits=1, user_api="blas"), Parallel(n_jobs=plan.n_jobs, prefer="threads") as parallel:
         numbers = range(N_COPIES + 1)
-        ((rank_one,), (spent,)) = _run(parallel, [_task(_fit_rank_one, tensor, plan, number) for number in numbers])
-        empty = tuple(FoldFit(null.model, fold.cells, True) for fold in folds)
-        yield RankFits(0, (null,), empty, {"starts": spent}, tuple(rank_one))
+        if 0 in known:
+            on_pass(0, known[0])
+        else:
+            ((rank_one,), (spent,)) = _run(parallel, [_task(_fit_rank_one, tensor, plan, number) for number in numbers])
+            empty = tuple(FoldFit(null.model, fold.cells, True) for fold in folds)
+            yield RankFits(0, (null,), empty, {"starts": spent}, tuple(rank_one))
         for rank in range(1, max(ranks) + 1):
-            starts, held_out, seconds = _fit_starts(parallel, tensor, subspaces, plan, rank, best.model, waiting)
+            if rank in known:
+                best = known[rank]
+                on_pass(rank, best)
+                on_fit(plan.n_starts + len(folds) * (rank in ranks))
+                continue
+            starts, held_out, seconds = _fit_starts(parallel, tensor, subspaces, plan, rank, best, waiting)
             on_fit(len(starts) + len(held_out))
             if waiting is not None:
                 if time.monotonic() > plan.deadline:
                     return
                 yield waiting.with_folds(held_out, seconds[1])
                 waiting = None
-            best = best_of(starts)
+            best = best_of(starts).model
             unasked += seconds[0]
             if rank not in ranks:
+                if time.monotonic() <= plan.deadline:  # else the fits may have been cut short
+                    on_pass(rank, best)
                 continue
-            waiting = _Waiting(rank, starts, unasked, _fold_tasks(tensor, plan, folds, best.model))
+            waiting = _Waiting(rank, starts, unasked, _fold_tasks(tensor, plan, folds, best))
             unasked = 0.0
             # With several workers the folds are fitted beside the next rank's refining, so that none of them idles.
-            if plan.n_jobs == 1 or rank == max(ranks):
+            if plan.n_jobs == 1 or rank == max(ranks) or rank + 1 in known:
                 (held_out,), (spent,) = _run(parallel, waiting.folds)
                 on_fit(len(held_out))
                 if time.monotonic() > plan.deadline:

@@ -28,7 +28,7 @@ LAYERS = [
     ["table"],
     ["selection"],
     ["plots"],
-    ["diagnosis", "report"],
+    ["diagnosis", "report", "checkpoint"],
     ["estimate"],
     ["persistence"],
     ["estimator"],

@@ -131,6 +131,9 @@ class DenseTensor:
     def dense_rows(self) -> DenseRows:
         return DenseRows(self.rows, *no_sink(self.data.dtype), np.empty((0, 0), dtype=bool))
 
+    def pieces(self) -> Iterator[Array]:
+        return (self.rows[block] for block in _blocks(len(self.rows)))
+
     def sub(self, indices: Sequence[Array]) -> DenseTensor:
         return DenseTensor(np.ascontiguousarray(self.data[np.ix_(*indices)]), self.scale)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -107,3 +107,6 @@ class Tensor(Protocol):
 
     def sub(self, indices: Sequence[Array]) -> Tensor:
         """Return the sub-tensor at an index array per mode."""
+
+    def pieces(self) -> Iterator[Array]:
+        """Yield arrays that together are the tensor, by which a checkpoint knows it again."""
