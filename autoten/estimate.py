@@ -170,7 +170,8 @@ def estimate_rank(
     random_state : int, Generator or None
         Same seed, same answer, for any `n_jobs`.
     n_jobs : int
-        Workers, through joblib; -1 for all cores. Each fit runs on one thread.
+        Workers, through joblib; -1 for all cores. Each fit runs on one thread. Threads of this process, unless
+        ``joblib.parallel_config(backend=...)`` names others; a dask cluster works with all it has, whatever `n_jobs`.
     progress : bool
         Show a progress bar.
     max_time : float, optional

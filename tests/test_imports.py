@@ -22,7 +22,7 @@ LAYERS = [
     ["_kernels"],
     ["cp"],
     ["tensors"],
-    ["io", "preprocess", "compression", "solvers", "holdout", "datasets"],
+    ["io", "preprocess", "compression", "solvers", "holdout", "datasets", "workers"],
     ["fitting"],
     ["scores"],
     ["table"],

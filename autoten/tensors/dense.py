@@ -44,6 +44,11 @@ class DenseTensor:
         self.data = view
         self.scale = scale
 
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+        # What comes from another process may be mapped, writable, or begin at any byte: then sums round otherwise.
+        DenseTensor.__init__(self, np.require(self.data, requirements="A"), self.scale)
+
     @property
     def shape(self) -> tuple[int, ...]:
         return tuple(self.data.shape)
