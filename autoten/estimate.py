@@ -18,7 +18,7 @@ from autoten.checkpoint import Checkpoint, fingerprint
 from autoten.cp import CPModel
 from autoten.diagnosis import data_warnings, fit_warnings
 from autoten.fitting import RESAMPLE, Plan, RankFits, check_largest_rank, entropy_of, fit_ranks
-from autoten.holdout import Holdout, RandomElements
+from autoten.holdout import Blocks, Holdout, RandomElements
 from autoten.io import as_tensor
 from autoten.scores import DEFAULT_SCORERS
 from autoten.selection import DEFAULT_POLICY, Alternative, Choice, Policy, apply_policy, selection_frequency
@@ -26,6 +26,7 @@ from autoten.selection.choice import check_policy, policy_name
 from autoten.solvers.als import ALS
 from autoten.solvers.base import Solver
 from autoten.table import RankTable
+from autoten.tensors.chunked import ChunkedTensor
 from autoten.tensors.protocol import Tensor
 
 if TYPE_CHECKING:
@@ -154,7 +155,8 @@ def estimate_rank(
     Parameters
     ----------
     X : array_like of shape (I_1, ..., I_N), N >= 3
-        The data: an array of any real type (NaN = missing), ``numpy.ma``, a memory map, a `Preprocessed` tensor.
+        The data: an array of any real type (NaN = missing), ``numpy.ma``, a memory map, a `Preprocessed` tensor, a
+        dask array (one larger than 256 MiB is read in chunks, must be complete, and needs ``holdout=Blocks()``).
     ranks : iterable of int
         Candidate ranks, >= 1. Rank 0, the model without components, always stands in the table.
     solver : Solver
@@ -219,6 +221,9 @@ def estimate_rank(
     candidates = check_ranks(ranks)
     check_largest_rank(tensor.shape, candidates[-1], "the largest of the ranks of estimate_rank")
     _check_choices(solver, policy, holdout, scorers)
+    if isinstance(tensor, ChunkedTensor) and not isinstance(holdout, Blocks):
+        # Lists of single cells would take as much memory as X.
+        refuse("holdout of estimate_rank", "Blocks() for a dask array that is read in chunks", holdout)
     store = None if checkpoint is None else Checkpoint(checkpoint)
     seed = None if store is None or random_state is not None else store.seed
     plan = Plan(

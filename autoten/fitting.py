@@ -19,7 +19,8 @@ from autoten.io import as_tensor
 from autoten.solvers.als import ALS
 from autoten.solvers.base import Fit, Solver
 from autoten.solvers.starts import make_start
-from autoten.tensors.protocol import Cells, Tensor
+from autoten.tensors.chunked import ChunkedTensor
+from autoten.tensors.protocol import Block, Cells, Tensor
 from autoten.workers import Task, Workers, task
 
 # Starts of a fold that may not start from the full fit; its training tensor is small.
@@ -53,7 +54,7 @@ class FoldFit:
     """A fold's model of the whole tensor (None where it is not defined), and the cells it has not seen."""
 
     model: CPModel | None
-    cells: Cells
+    cells: Cells | Block
     converged: bool
 
 
@@ -143,7 +144,7 @@ def fit_parafac(
     check_largest_rank(tensor.shape, rank, "rank of fit_parafac")
     n_starts = check_integer(n_starts, "n_starts", minimum=1)
     plan = Plan(solver or ALS(), _NO_HOLDOUT, n_starts, 0, entropy_of(random_state))
-    with Workers(1) as workers:
+    with Workers(1, here=isinstance(tensor, ChunkedTensor)) as workers:
         workers.share(tensor)
         fits, _, _ = _fit_starts(workers, tensor, Subspaces(tensor), plan, rank, _empty(tensor))
     best = best_of(fits)
@@ -254,7 +255,7 @@ def fit_ranks(
     subspaces = Subspaces(tensor)
     best, unasked = null.model, 0.0
     waiting: _Waiting | None = None
-    with Workers(plan.n_jobs) as workers:
+    with Workers(plan.n_jobs, here=isinstance(tensor, ChunkedTensor)) as workers:
         workers.share(tensor, *folds)
         numbers = range(N_COPIES + 1)
         if 0 in known:

@@ -11,7 +11,7 @@ from contextlib import ExitStack, contextmanager
 from typing import Any
 
 from joblib import Parallel, delayed
-from joblib.parallel import get_active_backend
+from joblib.parallel import ThreadingBackend, get_active_backend
 from threadpoolctl import threadpool_limits
 
 logger = logging.getLogger("autoten")
@@ -36,13 +36,16 @@ class Workers:
     ----------
     n_jobs : int
         Number of workers, as in joblib; a dask cluster works with all it has.
+    here : bool
+        Threads in any case: for tensors whose operations go to a cluster by themselves.
     """
 
-    def __init__(self, n_jobs: int) -> None:
-        backend, _ = get_active_backend(prefer="threads")
+    def __init__(self, n_jobs: int, *, here: bool = False) -> None:
+        active, _ = get_active_backend(prefer="threads")
+        backend = ThreadingBackend() if here else active
         self.several = backend.effective_n_jobs(n_jobs) > 1
         self._client = getattr(backend, "client", None)
-        self._parallel = Parallel(n_jobs=n_jobs, prefer="threads")
+        self._parallel = Parallel(n_jobs=n_jobs, backend="threading" if here else None, prefer="threads")
         self._shared: dict[int, tuple[Any, Any]] = {}
         self._opened = ExitStack()
 

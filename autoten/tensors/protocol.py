@@ -12,6 +12,12 @@ Array = NDArray[Any]
 Cells = NDArray[np.int64]  # sorted C-order linear indices
 
 
+class Block(NamedTuple):
+    """The cells of a block, told by an index array for each mode: a list of them could be as large as X."""
+
+    indices: tuple[NDArray[np.int64], ...]
+
+
 class NormalEquations(Protocol):
     """The least-squares problems of one fit, one per mode; owns scratch memory and what a sweep can reuse.
 
