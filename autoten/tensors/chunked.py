@@ -29,8 +29,9 @@ COMPUTED_SHARE = 1 / 7
 # that in the other modes are cut, and then made several times in a pass.
 BLOCK_SHARE = 1 / 8
 
-# What is kept of the second pass has no more than this share of the cells.
+# What is kept of the second pass has no more than this share of the cells, and no more than so many of them.
 KEPT_SHARE = 1 / 64
+LARGEST_KEPT = 2**25
 
 Where = tuple[slice, ...]
 
@@ -101,7 +102,7 @@ class ChunkedTensor:
     def _compressed(self) -> _Compressed:
         """What the second pass finds: the last Gram matrix, and X in leading directions of all modes but that one."""
         shape, split = self.shape, self._split
-        room = KEPT_SHARE * prod(shape) / shape[split]
+        room = min(KEPT_SHARE * prod(shape), LARGEST_KEPT) / shape[split]
         width = max(1, int(room ** (1 / (len(shape) - 1))))
         bases = {mode: directions(gram)[:, :width] for mode, gram in self._survey.grams.items()}
         gram = np.zeros((shape[split],) * 2)
