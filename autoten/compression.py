@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from autoten.cp import CPModel
 from autoten.tensors.dense import DenseTensor
+from autoten.tensors.equations import directions
 
 if TYPE_CHECKING:
     from autoten.tensors.protocol import Tensor
@@ -66,8 +67,7 @@ class Subspaces:
     @cached_property
     def bases(self) -> tuple[Array, ...]:
         """Eigenvectors of every unfolding's Gram matrix, largest eigenvalue first, shapes (I_n, I_n)."""
-        grams = (self._tensor.gram(mode) for mode in range(len(self._tensor.shape)))
-        return tuple(np.ascontiguousarray(np.linalg.eigh(gram)[1][:, ::-1]) for gram in grams)
+        return tuple(directions(self._tensor.gram(mode)) for mode in range(len(self._tensor.shape)))
 
     def core(self, rank: int) -> Compression | None:
         """Return the core to explore `rank` in, or None where exploring in full space is as well."""

@@ -18,10 +18,11 @@ import scipy
 
 from autoten import report
 from autoten._validation import check_integer, check_ranks, check_real, refuse
+from autoten.checkpoint import Checkpoint, fingerprint
 from autoten.cp import CPModel
 from autoten.diagnosis import data_warnings, fit_warnings
 from autoten.fitting import RESAMPLE, Plan, RankFits, check_largest_rank, entropy_of, fit_ranks
-from autoten.holdout import Holdout, RandomElements
+from autoten.holdout import Blocks, Holdout, RandomElements
 from autoten.io import as_tensor
 from autoten.labels import Labels, split_labels
 from autoten.scores import DEFAULT_SCORERS
@@ -30,6 +31,7 @@ from autoten.selection.choice import check_policy, policy_name
 from autoten.solvers.als import ALS
 from autoten.solvers.base import Solver
 from autoten.table import RankTable
+from autoten.tensors.chunked import ChunkedTensor
 from autoten.tensors.protocol import Tensor
 
 if TYPE_CHECKING:
@@ -158,6 +160,7 @@ def estimate_rank(
     n_jobs: int = 1,
     progress: bool = False,
     max_time: float | None = None,
+    checkpoint: str | Path | None = None,
 ) -> RankEstimate:
     """Estimate how many PARAFAC/CP components a tensor supports.
 
@@ -168,7 +171,8 @@ def estimate_rank(
     Parameters
     ----------
     X : array_like of shape (I_1, ..., I_N), N >= 3
-        The data: an array of any real type (NaN = missing), ``numpy.ma``, a memory map, a `Preprocessed` tensor. Labels
+        The data: an array of any real type (NaN = missing), ``numpy.ma``, a memory map, a `Preprocessed` tensor, a
+        dask array (one larger than 256 MiB is read in chunks, must be complete, and needs ``holdout=Blocks()``). Labels
         of an xarray ``DataArray`` or of a pandas Series with a level of its index for each mode (a combination that is
         not listed is missing) come back on models, pictures and in the report.
     ranks : iterable of int
@@ -186,11 +190,14 @@ def estimate_rank(
     random_state : int, Generator or None
         Same seed, same answer, for any `n_jobs`.
     n_jobs : int
-        Workers, through joblib; -1 for all cores. Each fit runs on one thread.
+        Workers, through joblib; -1 for all cores. Each fit runs on one thread. Threads of this process, unless
+        ``joblib.parallel_config(backend=...)`` names others; a dask cluster works with all it has, whatever `n_jobs`.
     progress : bool
         Show a progress bar.
     max_time : float, optional
         Seconds after which no further rank is begun; the answer then covers the ranks that are done and says so.
+    checkpoint : str or Path, optional
+        A file of what is finished, replaced after every rank. If it is there already, the run goes on from it.
 
     Returns
     -------
@@ -208,6 +215,11 @@ def estimate_rank(
     Notes
     -----
     ``KeyboardInterrupt`` once rank 1 is done returns what is finished, with ``table.complete`` False.
+
+    With a checkpoint a run that was killed, interrupted or out of time gives, called again, what an undisturbed run
+    would have given, to the last bit, and a larger range of ranks begins where a smaller one ended. X, solver, holdout,
+    scorers (known by their names), `n_starts`, `n_folds` and the seed must be the same; policy, ranks, `n_jobs` and
+    `max_time` need not. ``random_state=None`` takes the seed from the file. ``timings`` are those of the last run.
 
     References
     ----------
@@ -228,16 +240,23 @@ def estimate_rank(
     candidates = check_ranks(ranks)
     check_largest_rank(tensor.shape, candidates[-1], "the largest of the ranks of estimate_rank")
     _check_choices(solver, policy, holdout, scorers)
+    if isinstance(tensor, ChunkedTensor) and not isinstance(holdout, Blocks):
+        # Lists of single cells would take as much memory as X.
+        refuse("holdout of estimate_rank", "Blocks() for a dask array that is read in chunks", holdout)
+    store = None if checkpoint is None else Checkpoint(checkpoint)
+    seed = None if store is None or random_state is not None else store.seed
     plan = Plan(
         solver,
         holdout,
         check_integer(n_starts, "n_starts of estimate_rank", minimum=1),
         check_integer(n_folds, "n_folds of estimate_rank", minimum=2),
-        entropy_of(random_state),
+        entropy_of(random_state) if seed is None else seed,
         _check_jobs(n_jobs),
         math.inf if max_time is None else began + check_real(max_time, "max_time", above=0.0, below=math.inf),
     )
-    sweep = _Sweep(tensor, scorers)
+    if store is not None:
+        store.claim(_run_of(tensor, scorers, plan))
+    sweep = _Sweep(tensor, scorers, store)
     sweep.run(candidates, plan, progress)
     table = sweep.table()
     selecting = time.monotonic()
@@ -291,24 +310,40 @@ def select_rank(table: RankTable, policy: Policy = DEFAULT_POLICY) -> Choice:
 
 
 class _Sweep:
-    """Scores ranks as their fits arrive, and keeps of each only its scores and its best model."""
+    """Scores ranks as their fits arrive, and keeps of each only its scores and its best model, also on disk."""
 
-    def __init__(self, tensor: Tensor, scorers: Sequence[Scorer]) -> None:
+    def __init__(self, tensor: Tensor, scorers: Sequence[Scorer], store: Checkpoint | None = None) -> None:
         self.models: dict[int, CPModel] = {}
         self.timings: dict[str, float] = {"starts": 0.0, "folds": 0.0, "scores": 0.0}
         self.warnings: list[str] = []
         self._tensor = tensor
         self._scorers = scorers
-        self._scores: list[Mapping[str, Any]] = []
+        self._store = store
+        self._scores: dict[int, Mapping[str, Any]] = {}
         self._complete = False
 
     def run(self, ranks: Sequence[int], plan: Plan, progress: bool) -> None:
         """Fit and score rank after rank until all are done, time is up or the user interrupts."""
         total = max(ranks) * plan.n_starts + len(ranks) * plan.n_folds
+        asked = {0, *ranks}
+        stored = {} if self._store is None else self._store.ranks
+        known = {rank: done for rank, done in stored.items() if done.scores is not None or rank not in asked}
+
+        def on_pass(rank: int, model: CPModel) -> None:
+            if rank not in known:
+                self._keep(rank, model)
+            elif rank in asked:
+                self.models[rank] = model
+                self._scores[rank] = known[rank].scores or {}
+
+        models = {rank: done.model for rank, done in known.items()}
         with _ProgressBar(total, progress) as advance:
             try:
-                for fits in fit_ranks(self._tensor, ranks, plan, advance):
+                for fits in fit_ranks(self._tensor, ranks, plan, advance, models, on_pass):
+                    whole = time.monotonic() <= plan.deadline  # rank 0 comes even if it was cut short
                     self._score(fits)
+                    if whole:
+                        self._keep(fits.rank, fits.best.model, self._scores[fits.rank])
             except KeyboardInterrupt:
                 if len(self._scores) < 2:
                     raise
@@ -328,21 +363,39 @@ class _Sweep:
         scores: dict[str, Any] = {}
         for scorer in self._scorers:
             scores.update(_checked_scores(scorer(self._tensor, fits), scorer))
-        self._scores.append(scores)
+        self._scores[fits.rank] = scores
         self.models[fits.rank] = fits.best.model
         for part, seconds in fits.seconds.items():
             self.timings[part] += seconds
         self.timings["scores"] += time.monotonic() - began
         logger.info("rank %d: loss %.6g", fits.rank, fits.best.loss)
 
+    def _keep(self, rank: int, model: CPModel, scores: Mapping[str, Any] | None = None) -> None:
+        if self._store is not None:
+            self._store.add(rank, model, scores)
+
     def table(self) -> RankTable:
         """Return the table of all scores; rows with fewer replicates are filled up with NaN."""
         columns = {}
-        for name in dict.fromkeys(name for scores in self._scores for name in scores):
-            rows = [scores.get(name, np.array([np.nan])) for scores in self._scores]
+        of_ranks = [scores for _, scores in sorted(self._scores.items())]
+        for name in dict.fromkeys(name for scores in of_ranks for name in scores):
+            rows = [scores.get(name, np.array([np.nan])) for scores in of_ranks]
             width = max(len(row) for row in rows)
             columns[name] = np.array([np.pad(row, (0, width - len(row)), constant_values=np.nan) for row in rows])
         return RankTable(np.array(sorted(self.models)), columns, self._tensor.shape, self._complete)
+
+
+def _run_of(tensor: Tensor, scorers: Sequence[Scorer], plan: Plan) -> dict[str, Any]:
+    """Return all that the numbers of a sweep depend on: what two runs must share to share a checkpoint."""
+    return {
+        "X": fingerprint(tensor),
+        "solver": repr(plan.solver),
+        "holdout": repr(plan.holdout),
+        "scorers": [getattr(scorer, "__qualname__", repr(scorer)) for scorer in scorers],
+        "n_starts": plan.n_starts,
+        "n_folds": plan.n_folds,
+        "seed": plan.entropy,
+    }
 
 
 class _ProgressBar:

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import math
-import os
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
-from joblib import Parallel, delayed
-from threadpoolctl import threadpool_limits
 
 from autoten._validation import as_generator, check_integer, check_mode, refuse
 from autoten.compression import Compression, Subspaces
@@ -23,7 +20,9 @@ from autoten.labels import split_labels
 from autoten.solvers.als import ALS
 from autoten.solvers.base import Fit, Solver
 from autoten.solvers.starts import make_start
-from autoten.tensors.protocol import Cells, Tensor
+from autoten.tensors.chunked import ChunkedTensor
+from autoten.tensors.protocol import Block, Cells, Tensor
+from autoten.workers import Task, Workers, task
 
 # Starts of a fold that may not start from the full fit; its training tensor is small.
 COLD_FOLD_STARTS = 3
@@ -56,7 +55,7 @@ class FoldFit:
     """A fold's model of the whole tensor (None where it is not defined), and the cells it has not seen."""
 
     model: CPModel | None
-    cells: Cells
+    cells: Cells | Block
     converged: bool
 
 
@@ -94,6 +93,15 @@ class Plan:
     def rng(self, *key: int) -> np.random.Generator:
         """Return the stream of random numbers with this key."""
         return np.random.default_rng(np.random.SeedSequence(self.entropy, spawn_key=key))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Another machine's monotonic clock began at another time: the deadline travels by the time of day.
+        values = {name: getattr(self, name) for name in self.__dataclass_fields__}
+        return _arrived, (values, time.time() - time.monotonic())
+
+
+def _arrived(values: dict[str, Any], offset: float) -> Plan:
+    return Plan(**{**values, "deadline": values["deadline"] + offset - (time.time() - time.monotonic())})
 
 
 def fit_parafac(
@@ -138,8 +146,9 @@ def fit_parafac(
     check_largest_rank(tensor.shape, rank, "rank of fit_parafac")
     n_starts = check_integer(n_starts, "n_starts", minimum=1)
     plan = Plan(solver or ALS(), _NO_HOLDOUT, n_starts, 0, entropy_of(random_state))
-    with threadpool_limits(limits=1, user_api="blas"):
-        fits, _, _ = _fit_starts(Parallel(n_jobs=1), tensor, Subspaces(tensor), plan, rank, _empty(tensor))
+    with Workers(1, here=isinstance(tensor, ChunkedTensor)) as workers:
+        workers.share(tensor)
+        fits, _, _ = _fit_starts(workers, tensor, Subspaces(tensor), plan, rank, _empty(tensor))
     best = best_of(fits)
     return Fit(best.model.scaled(tensor.scale).labelled(labels), best.loss, best.n_iter, best.converged, best.history)
 
@@ -302,7 +311,12 @@ def _halves(
 
 
 def fit_ranks(
-    tensor: Tensor, ranks: Sequence[int], plan: Plan, on_fit: Callable[[int], None] = lambda n: None
+    tensor: Tensor,
+    ranks: Sequence[int],
+    plan: Plan,
+    on_fit: Callable[[int], None] = lambda n: None,
+    known: Mapping[int, CPModel] = MappingProxyType({}),
+    on_pass: Callable[[int, CPModel], None] = lambda rank, model: None,
 ) -> Iterator[RankFits]:
     """Yield the fits of rank 0 and of each requested rank, smallest first.
 
@@ -317,39 +331,62 @@ def fit_ranks(
     plan : Plan
     on_fit : callable
         Called with the number of fits just finished.
+    known : mapping from rank to CPModel
+        Best models of ranks, 0 included, that an earlier run has finished: passed over, and grown from.
+    on_pass : callable
+        Called with every rank that is not yielded, because it is known or not asked for, and its best model.
     """
+    if all(rank in known for rank in range(max(ranks) + 1)):
+        for rank in range(max(ranks) + 1):
+            on_pass(rank, known[rank])
+        return
     folds = plan.holdout.folds(tensor, plan.n_folds, plan.rng(DRAW_FOLDS))
     null = plan.solver.fit(tensor, _empty(tensor))
     subspaces = Subspaces(tensor)
-    best, unasked = null, 0.0
+    best, unasked = null.model, 0.0
     waiting: _Waiting | None = None
-    with threadpool_limits(limits=1, user_api="blas"), Parallel(n_jobs=plan.n_jobs, prefer="threads") as parallel:
+    with Workers(plan.n_jobs, here=isinstance(tensor, ChunkedTensor)) as workers:
+        workers.share(tensor, *folds)
         numbers = range(N_COPIES + 1)
-        ((rank_one,), (spent,)) = _run(parallel, [_task(_fit_rank_one, tensor, plan, number) for number in numbers])
-        empty = tuple(FoldFit(null.model, fold.cells, True) for fold in folds)
-        yield RankFits(0, (null,), empty, {"starts": spent}, tuple(rank_one))
+        if 0 in known:
+            on_pass(0, known[0])
+        else:
+            ((rank_one,), (spent,)) = workers.run([task(_fit_rank_one, tensor, plan, number) for number in numbers])
+            empty = tuple(FoldFit(null.model, fold.cells, True) for fold in folds)
+            yield RankFits(0, (null,), empty, {"starts": spent}, tuple(rank_one))
         for rank in range(1, max(ranks) + 1):
-            starts, held_out, seconds = _fit_starts(parallel, tensor, subspaces, plan, rank, best.model, waiting)
+            if rank in known:
+                best = known[rank]
+                on_pass(rank, best)
+                on_fit(plan.n_starts + len(folds) * (rank in ranks))
+                continue
+            starts, held_out, seconds = _fit_starts(workers, tensor, subspaces, plan, rank, best, waiting)
             on_fit(len(starts) + len(held_out))
             if waiting is not None:
                 if time.monotonic() > plan.deadline:
                     return
                 yield waiting.with_folds(held_out, seconds[1])
                 waiting = None
-            best = best_of(starts)
+            best = best_of(starts).model
             unasked += seconds[0]
             if rank not in ranks:
+                if time.monotonic() <= plan.deadline:  # else the fits may have been cut short
+                    on_pass(rank, best)
                 continue
-            waiting = _Waiting(rank, starts, unasked, _fold_tasks(tensor, plan, folds, best.model))
+            waiting = _Waiting(rank, starts, unasked, folds, _fold_tasks(tensor, plan, folds, best))
             unasked = 0.0
             # With several workers the folds are fitted beside the next rank's refining, so that none of them idles.
-            if plan.n_jobs == 1 or rank == max(ranks):
-                (held_out,), (spent,) = _run(parallel, waiting.folds)
+            if not workers.several or rank == max(ranks) or rank + 1 in known:
+                (held_out,), (spent,) = workers.run(waiting.tasks)
                 on_fit(len(held_out))
                 if time.monotonic() > plan.deadline:
                     return
                 yield waiting.with_folds(held_out, spent)
                 waiting = None
+
+
+# A fold's model of the whole tensor, and whether it had converged; its cells, a long list, stay where they are.
+_FoldModel = tuple[CPModel | None, bool]
 
 
 @dataclass(frozen=True, eq=False)
@@ -359,9 +396,13 @@ class _Waiting:
     rank: int
     starts: tuple[Fit, ...]
     seconds: float
-    folds: Sequence[Any]
+    folds: Sequence[Fold]
+    tasks: Sequence[Task]
 
-    def with_folds(self, held_out: Sequence[FoldFit], seconds: float) -> RankFits:
+    def with_folds(self, fitted: Sequence[_FoldModel], seconds: float) -> RankFits:
+        held_out = (
+            FoldFit(model, fold.cells, settled) for fold, (model, settled) in zip(self.folds, fitted, strict=True)
+        )
         return RankFits(self.rank, self.starts, tuple(held_out), {"starts": self.seconds, "folds": seconds})
 
 
@@ -391,35 +432,35 @@ def check_largest_rank(shape: Sequence[int], rank: int, what: str) -> None:
 
 
 def _fit_starts(
-    parallel: Parallel,
+    workers: Workers,
     tensor: Tensor,
     subspaces: Subspaces,
     plan: Plan,
     rank: int,
     smaller: CPModel,
     waiting: _Waiting | None = None,
-) -> tuple[tuple[Fit, ...], list[FoldFit], tuple[float, float]]:
+) -> tuple[tuple[Fit, ...], list[_FoldModel], tuple[float, float]]:
     """Return a fit from every start (all explored, the best of them refined until they converge) and waiting folds.
 
     The last entry holds the seconds that the starts and the folds took.
     """
     began = time.monotonic()
     core = subspaces.core(rank) if plan.solver.compress else None
+    if core is not None:
+        workers.share(core)
     numbers = range(plan.n_starts)
     starts = [make_start(n, subspaces.bases, rank, smaller, plan.rng(START, rank, n)) for n in numbers]
-    explored: list[Fit] = _run(
-        parallel,
+    explored: list[Fit] = workers.run(
         [
-            _task(_explore, tensor, plan, start, None if number in FULL_SPACE_STARTS else core)
+            task(_explore, tensor, plan, start, None if number in FULL_SPACE_STARTS else core)
             for number, start in enumerate(starts)
         ],
     )[0][0]
     promising = _distinct_best(explored)
     exploring = time.monotonic() - began
-    (refined, held_out), (refining, folding) = _run(
-        parallel,
-        [_task(_refine, tensor, plan, explored[number]) for number in promising],
-        waiting.folds if waiting is not None else [],
+    (refined, held_out), (refining, folding) = workers.run(
+        [task(_refine, tensor, plan, explored[number]) for number in promising],
+        waiting.tasks if waiting is not None else [],
     )
     fits = dict(enumerate(explored)) | dict(zip(promising, refined, strict=True))
     return tuple(fits[number] for number in numbers), held_out, (exploring + refining, folding)
@@ -436,8 +477,8 @@ def _fit_rank_one(tensor: Tensor, plan: Plan, number: int) -> Fit:
     return plan.solver.fit(copy, start, max_iter=RANK_ONE_SWEEPS, deadline=plan.deadline)
 
 
-def _fold_tasks(tensor: Tensor, plan: Plan, folds: Sequence[Fold], full: CPModel) -> list[Any]:
-    return [_task(_fit_fold, tensor, plan, fold, full, number) for number, fold in enumerate(folds)]
+def _fold_tasks(tensor: Tensor, plan: Plan, folds: Sequence[Fold], full: CPModel) -> list[Task]:
+    return [task(_fit_fold, tensor, plan, fold, full, number) for number, fold in enumerate(folds)]
 
 
 def _distinct_best(fits: Sequence[Fit]) -> list[int]:
@@ -463,7 +504,7 @@ def _refine(tensor: Tensor, plan: Plan, fit: Fit) -> Fit:
     return fit if fit.converged else plan.solver.fit(tensor, fit.model, deadline=plan.deadline)
 
 
-def _fit_fold(tensor: Tensor, plan: Plan, fold: Fold, full: CPModel, number: int) -> FoldFit:
+def _fit_fold(tensor: Tensor, plan: Plan, fold: Fold, full: CPModel, number: int) -> _FoldModel:
     training = fold.training(tensor)
     if fold.warm:
         starts = [fold.restrict(full)]
@@ -474,7 +515,7 @@ def _fit_fold(tensor: Tensor, plan: Plan, fold: Fold, full: CPModel, number: int
         starts = [make_start(1 + k, bases, full.rank, nothing, rng) for k in range(COLD_FOLD_STARTS)]
     fits = [plan.solver.fit(training, start, deadline=plan.deadline) for start in starts]
     best = best_of(fits)
-    return FoldFit(fold.complete(tensor, best.model), fold.cells, best.converged)
+    return fold.complete(tensor, best.model), best.converged
 
 
 def _empty(tensor: Tensor) -> CPModel:
@@ -487,26 +528,3 @@ class _NoHoldout:
 
 
 _NO_HOLDOUT = _NoHoldout()
-
-
-def _task(function: Callable[..., Any], *arguments: Any) -> Any:
-    """Return joblib's record of a call."""
-    return delayed(_single_threaded)(os.getpid(), function, *arguments)
-
-
-def _single_threaded(parent: int, function: Callable[..., Any], *arguments: Any) -> tuple[Any, float]:
-    """Call `function` with one BLAS thread, as the process that set up the work has already; return its seconds too."""
-    began = time.monotonic()
-    with nullcontext() if os.getpid() == parent else threadpool_limits(limits=1, user_api="blas"):
-        return function(*arguments), time.monotonic() - began
-
-
-def _run(parallel: Parallel, *groups: Sequence[Any]) -> tuple[list[list[Any]], list[float]]:
-    """Run groups of tasks as one; return the results of each and its share of the seconds."""
-    began = time.monotonic()
-    outcomes = iter(parallel(task for group in groups for task in group))
-    done = [[next(outcomes) for _ in group] for group in groups]
-    took = time.monotonic() - began
-    busy = [sum(seconds for _, seconds in group) for group in done]
-    shares = [took * part / sum(busy) if part else 0.0 for part in busy]
-    return [[result for result, _ in group] for group in done], shares

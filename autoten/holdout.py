@@ -16,7 +16,9 @@ from numpy.typing import NDArray
 
 from autoten._validation import check_integer, check_mode, check_real
 from autoten.cp import CPModel, is_surely_unique
+from autoten.tensors.chunked import ChunkedTensor
 from autoten.tensors.equations import other_cells, solve_rows
+from autoten.tensors.protocol import Block
 
 if TYPE_CHECKING:
     from autoten.tensors.protocol import Cells, Tensor
@@ -29,7 +31,7 @@ class Fold(Protocol):
     """One held-out part of a tensor."""
 
     @property
-    def cells(self) -> Cells:
+    def cells(self) -> Cells | Block:
         """The cells to predict, sorted."""
 
     @property
@@ -191,7 +193,7 @@ class _Cells:
 class _Block:
     """A fold of bi-cross-validation."""
 
-    cells: Cells
+    cells: Cells | Block
     left_out: tuple[NDArray[np.int64], ...]
     kept: tuple[NDArray[np.int64], ...]
     warm: bool = False
@@ -199,11 +201,14 @@ class _Block:
     @classmethod
     def of(cls, tensor: Tensor, left_out: tuple[NDArray[np.int64], ...]) -> _Block:
         kept = tuple(np.setdiff1d(np.arange(length), out) for length, out in zip(tensor.shape, left_out, strict=True))
+        if isinstance(tensor, ChunkedTensor):
+            return cls(Block(left_out), left_out, kept)
         block = np.ravel_multi_index(np.ix_(*left_out), tensor.shape).ravel()
         return cls(np.setdiff1d(block, tensor.hidden, assume_unique=True), left_out, kept)
 
     def training(self, tensor: Tensor) -> Tensor:
-        return tensor.sub(self.kept)
+        part = tensor.sub(self.kept)
+        return part.computed_if_small(tensor) if isinstance(part, ChunkedTensor) else part
 
     def restrict(self, model: CPModel) -> CPModel:
         return model.rows(self.kept)

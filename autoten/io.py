@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 from autoten._validation import refuse
 from autoten.cp import CPModel, as_cp
 from autoten.labels import split_labels
+from autoten.tensors import chunked
+from autoten.tensors.chunked import ChunkedTensor
 from autoten.tensors.dense import DenseTensor
 
 if TYPE_CHECKING:
@@ -31,8 +33,9 @@ def as_tensor(X: Any, *, samples: int | None = None) -> Tensor:
     ----------
     X : array_like of shape (I_1, ..., I_N), N >= 3
         Numbers in any layout, byte order or memory map; NaN and the masked cells of a ``numpy.ma`` array are missing.
-        float32 stays float32, every other real type becomes float64. A tensor is returned as it is. Of an xarray
-        ``DataArray`` or a pandas Series with a level of its index for each mode, the labels are left behind.
+        float32 stays float32, every other real type becomes float64. A dask array that is too large to be computed
+        is read chunk by chunk. A tensor is returned as it is. Of an xarray ``DataArray`` or a pandas Series with a
+        level of its index for each mode, the labels are left behind.
     samples : int, optional
         A mode of new samples for a model that is known already: it may have length 1, and only each of its slabs needs
         an observed cell.
@@ -46,6 +49,8 @@ def as_tensor(X: Any, *, samples: int | None = None) -> Tensor:
         return X  # type: ignore[no-any-return]
     X = getattr(X, "X", X) if hasattr(X, "steps") else X
     X, _ = split_labels(X)
+    if type(X).__module__.split(".")[0] == "dask":
+        return _from_dask(X)
     array, missing = _numbers(X)
     _check_shape(array.shape, samples)
     largest = _largest_magnitude(array)
@@ -160,6 +165,22 @@ def _numbers(X: Any) -> tuple[NDArray[Any], NDArray[np.bool_] | None]:
         refuse("X", "an array of real numbers", got, remedy, kind=TypeError)
     dtype = np.float32 if array.dtype.kind == "f" and array.dtype.itemsize <= 4 else np.float64
     return array.astype(dtype, copy=False), mask
+
+
+def _from_dask(X: Any) -> Tensor:
+    """Return a dask array as a tensor: in memory where it is small, else as it is."""
+    if any(length != length for length in getattr(X, "shape", ())):
+        refuse("X", "a dask array of known shape", f"shape {X.shape}", "Call its compute_chunk_sizes() first.")
+    if not hasattr(X, "chunks") or X.nbytes <= chunked.LARGEST_COMPUTED:
+        return as_tensor(X.compute())
+    _check_shape(X.shape)
+    array = X.astype(_numbers(np.empty(0, X.dtype))[0].dtype)
+    tensor = ChunkedTensor(array)
+    if not np.isfinite(tensor.largest_magnitude):
+        remedy = "Fill or drop them, or compute the array if it fits into memory: there NaN is missing."
+        refuse("X", "finite where it is a dask array that is read in chunks", "NaN or infinite cells", remedy)
+    scaled, scale = _into_range(array, tensor.largest_magnitude)
+    return tensor if scale == 1.0 else ChunkedTensor(scaled, scale)
 
 
 def _largest_magnitude(array: NDArray[Any]) -> float:

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import reference
 
+from autoten.checkpoint import fingerprint
 from autoten.cp import CPModel
 from autoten.fitting import FoldFit, RankFits
 from autoten.io import as_tensor
@@ -226,6 +227,11 @@ class TensorContract:
             X = case.X[np.ix_(*indices)]
             if np.isfinite(X).any():
                 check_tensor(case.tensor.sub(indices), X, self.RTOL)
+
+    def test_pieces_tell_it_from_a_tensor_with_one_cell_less(self, case):
+        observed = np.flatnonzero(~np.isnan(case.X))
+        assert fingerprint(case.tensor) == fingerprint(case.tensor)
+        assert fingerprint(case.tensor) != fingerprint(case.tensor.hide(observed[-1:]))
 
     def test_nothing_changes_the_array_it_was_made_of(self, case):
         before, flags = case.source.tobytes(), str(case.source.flags)

@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 
+import bench_distributed
 import bench_growth
 import bench_kernels
 import bench_memory
@@ -48,6 +49,15 @@ def test_kernels(smoke):
     for row in kernels["core_consistency"]:
         assert row["difference"] < targets.SAME_CONSISTENCY
     assert {row["product"] for row in kernels["products"]} == {"times last", "transposed times others"}
+
+
+def test_distributed():
+    pytest.importorskip("distributed")
+    results = json.loads(json.dumps(bench_distributed.run(bench_distributed.SMOKE)))
+    (row,) = results["rows"]
+    assert set(row["seconds"]) == {"first pass", "making X", "second pass", "sweep", "one fit", "estimate"}
+    assert [cluster["workers"] for cluster in results["clusters"]] == [1]
+    assert len(bench_distributed.lines(results)) == 4
 
 
 def test_solvers(smoke):

@@ -12,6 +12,7 @@ from autoten._validation import refuse
 from autoten.cp import CPModel
 from autoten.io import as_tensor, model_of
 from autoten.tensors.equations import model_values
+from autoten.tensors.protocol import Block
 
 if TYPE_CHECKING:
     from autoten.fitting import RankFits
@@ -71,13 +72,17 @@ def heldout_scores(tensor: Tensor, fits: RankFits) -> Mapping[str, Any]:
     }
 
 
-def relative_error(tensor: Tensor, model: CPModel, cells: Cells) -> float:
+def relative_error(tensor: Tensor, model: CPModel, cells: Cells | Block) -> float:
     """Return the model's squared error at `cells` over that of the zero model.
 
     Where that is zero, NaN; 1 for a tensor of zeros, which the zero model predicts as well as any.
     """
     if tensor.norm_squared == 0.0:
         return 1.0
+    if isinstance(cells, Block):
+        part = tensor.sub(cells.indices)
+        squared_error = part.squared_error(model.rows(cells.indices).folded())
+        return squared_error / part.norm_squared if part.norm_squared > 0.0 else float("nan")
     values: NDArray[Any] = tensor.values_at(cells)
     errors = values - model_values(model.folded(), cells, tensor.shape)
     null = float(values @ values)

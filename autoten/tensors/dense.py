@@ -44,6 +44,11 @@ class DenseTensor:
         self.data = view
         self.scale = scale
 
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+        # What comes from another process may be mapped, writable, or begin at any byte: then sums round otherwise.
+        DenseTensor.__init__(self, np.require(self.data, requirements="A"), self.scale)
+
     @property
     def shape(self) -> tuple[int, ...]:
         return tuple(self.data.shape)
@@ -130,6 +135,9 @@ class DenseTensor:
 
     def dense_rows(self) -> DenseRows:
         return DenseRows(self.rows, *no_sink(self.data.dtype), np.empty((0, 0), dtype=bool))
+
+    def pieces(self) -> Iterator[Array]:
+        return (self.rows[block] for block in _blocks(len(self.rows)))
 
     def sub(self, indices: Sequence[Array]) -> DenseTensor:
         return DenseTensor(np.ascontiguousarray(self.data[np.ix_(*indices)]), self.scale)

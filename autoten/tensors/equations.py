@@ -29,6 +29,11 @@ def gram_of_others(factors: Sequence[Array], mode: int) -> Array:
     return reduce(np.multiply, (factor.T @ factor for n, factor in enumerate(factors) if n != mode))
 
 
+def directions(gram: Array) -> Array:
+    """Return the eigenvectors of a Gram matrix, largest eigenvalue first, as columns."""
+    return np.ascontiguousarray(np.linalg.eigh(gram)[1][:, ::-1])
+
+
 def other_cells(cells: NDArray[np.int64], shape: tuple[int, ...]) -> NDArray[np.int64]:
     """Return the cells of a tensor that are not in the list, sorted."""
     mask = np.ones(prod(shape), dtype=bool)

@@ -7,7 +7,7 @@ exact. No data type needs a masked twin.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 from math import prod
 from typing import TYPE_CHECKING
@@ -120,6 +120,10 @@ class MaskedTensor:
 
     def with_random_signs(self, rng: np.random.Generator) -> MaskedTensor:
         return MaskedTensor(self.base.with_random_signs(rng), self.hidden)
+
+    def pieces(self) -> Iterator[Array]:
+        yield from self.base.pieces()
+        yield self.hidden
 
     def sub(self, indices: Sequence[Array]) -> DenseTensor | MaskedTensor:
         part = self.base.sub(indices)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -10,6 +10,12 @@ from numpy.typing import NDArray
 
 Array = NDArray[Any]
 Cells = NDArray[np.int64]  # sorted C-order linear indices
+
+
+class Block(NamedTuple):
+    """The cells of a block, told by an index array for each mode: a list of them could be as large as X."""
+
+    indices: tuple[NDArray[np.int64], ...]
 
 
 class NormalEquations(Protocol):
@@ -107,3 +113,6 @@ class Tensor(Protocol):
 
     def sub(self, indices: Sequence[Array]) -> Tensor:
         """Return the sub-tensor at an index array per mode."""
+
+    def pieces(self) -> Iterator[Array]:
+        """Yield arrays that together are the tensor, by which a checkpoint knows it again."""

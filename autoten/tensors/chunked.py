@@ -1,0 +1,394 @@
+"""Tensors larger than memory: a dask array, of which one chunk at a time is looked at."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from functools import cached_property
+from itertools import product
+from math import prod
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
+
+import numpy as np
+from numpy.typing import NDArray
+
+from autoten import _kernels
+from autoten._validation import refuse
+from autoten.tensors.dense import DenseTensor
+from autoten.tensors.equations import directions, gram_of_others
+
+if TYPE_CHECKING:
+    from autoten.tensors.protocol import Array, Cells, NormalEquations, Tensor
+
+# A dask array of at most so many bytes is computed and then treated like any other array, which is far faster. So is
+# the part of a larger one that a fold is fitted to, if it is no more than this share of the whole.
+LARGEST_COMPUTED = 2**28
+COMPUTED_SHARE = 1 / 7
+
+# A block that has to be whole in some modes holds no more than this share of the cells. Chunks that are too coarse for
+# that in the other modes are cut, and then made several times in a pass.
+BLOCK_SHARE = 1 / 8
+
+# What is kept of the second pass has no more than this share of the cells, and no more than so many of them.
+KEPT_SHARE = 1 / 64
+LARGEST_KEPT = 2**25
+
+Where = tuple[slice, ...]
+
+
+class ChunkedTensor:
+    """A complete N-way dask array, float32 or float64, read chunk by chunk; every operation is one pass over it.
+
+    The passes run in this process, one chunk in memory at a time, or where there is a dask client on its cluster.
+
+    Parameters
+    ----------
+    array : dask.array.Array of shape (I_1, ..., I_N)
+        Finite, which ``largest_magnitude`` tells.
+    scale : float
+        The power of two by which the caller divided the data.
+    """
+
+    def __init__(self, array: Any, scale: float = 1.0) -> None:
+        self.array = array
+        self.scale = scale
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return tuple(int(length) for length in self.array.shape)
+
+    @property
+    def n_observed(self) -> int:
+        return prod(self.shape)
+
+    @property
+    def hidden(self) -> Cells:
+        return np.empty(0, dtype=np.int64)
+
+    @property
+    def norm_squared(self) -> float:
+        return self._survey.norm_squared
+
+    @property
+    def largest_magnitude(self) -> float:
+        """The largest magnitude of a cell; NaN or infinite if any cell is."""
+        return self._survey.largest
+
+    @cached_property
+    def _blocks(self) -> _Blocks:
+        return _Blocks(self.array)
+
+    @cached_property
+    def _split(self) -> int:
+        """The mode in the most chunks: along it the first pass goes, in slabs that are whole in all others."""
+        return max(range(len(self.shape)), key=lambda mode: (self.array.numblocks[mode], self.shape[mode]))
+
+    @cached_property
+    def _survey(self) -> _Survey:
+        """What the first pass finds: largest magnitude, norm, and the Gram matrices of all modes but one."""
+        modes = [mode for mode in range(len(self.shape)) if mode != self._split]
+        largest, norm_squared = 0.0, 0.0
+        grams = {mode: np.zeros((self.shape[mode],) * 2) for mode in modes}
+        blocks = _Blocks(self.array, self._whole_in(modes))
+        for _, (peak, squares, parts) in blocks.each(_surveyed, lambda where: (modes,)):
+            largest = float(np.maximum(largest, peak))
+            with np.errstate(over="ignore", invalid="ignore"):  # out of range: the caller scales, and asks again
+                norm_squared += squares
+                for mode, part in zip(modes, parts, strict=True):
+                    grams[mode] += part
+        return _Survey(largest, norm_squared, grams)
+
+    @cached_property
+    def _compressed(self) -> _Compressed:
+        """What the second pass finds: the last Gram matrix, and X in leading directions of all modes but that one."""
+        shape, split = self.shape, self._split
+        room = min(KEPT_SHARE * prod(shape), LARGEST_KEPT) / shape[split]
+        width = max(1, int(room ** (1 / (len(shape) - 1))))
+        bases = {mode: directions(gram)[:, :width] for mode, gram in self._survey.grams.items()}
+        gram = np.zeros((shape[split],) * 2)
+        kept = np.zeros([shape[split] if mode == split else bases[mode].shape[1] for mode in range(len(shape))])
+
+        def rows(where: Where) -> tuple[dict[int, Array], int]:
+            return {mode: basis[where[mode]] for mode, basis in bases.items()}, split
+
+        blocks = _Blocks(self.array, self._whole_in([split]))
+        for _, (part, projected) in blocks.each(_gram_and_projected, rows):
+            gram += part
+            kept += projected
+        return _Compressed(gram, bases, kept)
+
+    def _whole_in(self, modes: Sequence[int]) -> Any:
+        """Return chunks that are whole in some modes and those of the array in others, cut there if too large."""
+        chunks = [(self.shape[n],) if n in modes else tuple(own) for n, own in enumerate(self.array.chunks)]
+        others = [mode for mode in range(len(chunks)) if mode not in modes]
+        while prod(map(max, chunks)) > BLOCK_SHARE * self.n_observed:
+            mode = max(others, key=lambda other: max(chunks[other]))
+            length = max(chunks[mode])
+            if length == 1:
+                break
+            halves = [(-(-own // 2), own // 2) if own == length else (own,) for own in chunks[mode]]
+            chunks[mode] = tuple(part for parts in halves for part in parts)
+        return tuple(chunks)
+
+    def mttkrp(self, factors: Sequence[Array], mode: int) -> Array:
+        total = np.zeros((self.shape[mode], factors[0].shape[1]))
+        for where, part in self._blocks.each(_mttkrp, lambda where: (_rows(factors, where), mode)):
+            total[where[mode]] += part
+        return total
+
+    def normal_equations(self, *, exact: bool = False) -> NormalEquations:
+        return _ChunkedEquations(self)
+
+    def dense_rows(self) -> None:
+        return None
+
+    def squared_error(self, factors: Sequence[Array]) -> float:
+        parts = self._blocks.each(_squared_error, lambda where: (_rows(factors, where),))
+        return float(sum(part for _, part in parts))
+
+    def project(self, matrices: Sequence[Array]) -> Array:
+        if (kept := self._projected_before(matrices)) is not None:
+            return kept
+        total = np.zeros([matrix.shape[1] for matrix in matrices])
+        for _, part in self._blocks.each(_project, lambda where: (_rows(matrices, where),)):
+            total += part
+        return total
+
+    def _projected_before(self, matrices: Sequence[Array]) -> Array | None:
+        """Return the projection from what the second pass kept, None where that does not reach."""
+        if "_compressed" not in vars(self):
+            return None
+        leading = [slice(matrix.shape[1]) for matrix in matrices]
+        leading[self._split] = slice(None)
+        for mode, basis in self._compressed.bases.items():
+            wanted, had = matrices[mode], basis[:, leading[mode]]
+            if wanted.shape != had.shape or not np.allclose(wanted, had, rtol=0.0, atol=1e-12):
+                return None
+        core = np.tensordot(self._compressed.kept[tuple(leading)], matrices[self._split], axes=(self._split, 0))
+        return np.ascontiguousarray(np.moveaxis(core, -1, self._split))
+
+    def gram(self, mode: int) -> Array:
+        return self._compressed.gram if mode == self._split else self._survey.grams[mode]
+
+    def values_at(self, cells: Cells) -> Array:
+        values = np.empty(len(cells))
+        index = np.unravel_index(cells, self.shape)
+        for where, block in self._blocks.each(_itself, lambda where: ()):
+            pairs = list(zip(index, where, strict=True))
+            inside = np.logical_and.reduce([(axis >= part.start) & (axis < part.stop) for axis, part in pairs])
+            values[inside] = block[tuple(axis[inside] - part.start for axis, part in pairs)]
+        return values
+
+    def hide(self, cells: Cells) -> NoReturn:
+        remedy = "Use Blocks(), or compute the array if it fits into memory."
+        refuse("a dask array that is read in chunks", "complete, without hidden cells", f"{len(cells)} cells", remedy)
+
+    def with_random_signs(self, rng: np.random.Generator) -> ChunkedTensor:
+        # The bits that a dense tensor of this shape would take: of the same stream, from any place on.
+        state = rng.bit_generator.state
+        rng.bit_generator.advance(-(-self.n_observed // 64))  # type: ignore[attr-defined]
+        array = self.array.map_blocks(_with_signs, state=state, shape=self.shape, dtype=self.array.dtype)
+        return ChunkedTensor(array, self.scale)
+
+    def pieces(self) -> Iterator[Array]:
+        return (block for _, block in self._blocks.each(_itself, lambda where: ()))
+
+    def sub(self, indices: Sequence[Array]) -> ChunkedTensor:
+        array, indices = self.array, [np.asarray(index) for index in indices]
+        if all((np.diff(index) > 0).all() for index in indices):
+            # Each chunk gives a chunk; dask's own indexing would make larger ones out of several.
+            bounds = [np.cumsum((0, *lengths)) for lengths in array.chunks]
+            cuts = [np.diff(np.searchsorted(i, b)) for i, b in zip(indices, bounds, strict=True)]
+            chunks = tuple(tuple(map(int, lengths)) for lengths in cuts)
+            return ChunkedTensor(array.map_blocks(_picked, indices, chunks=chunks, dtype=array.dtype), self.scale)
+        for mode, index in enumerate(indices):
+            array = array[(slice(None),) * mode + (index,)]
+        return ChunkedTensor(array, self.scale)
+
+    def computed_if_small(self, whole: Tensor) -> Tensor:
+        """Return a part that is to be fitted, in memory where it is small itself and as a share of the whole."""
+        small = self.array.nbytes <= LARGEST_COMPUTED and self.n_observed <= COMPUTED_SHARE * whole.n_observed
+        return self.computed() if small else self
+
+    def computed(self) -> DenseTensor:
+        """Return the same tensor in memory, filled chunk by chunk."""
+        data = np.empty(self.shape, dtype=self.array.dtype)
+        for where, block in self._blocks.each(_itself, lambda where: ()):
+            data[where] = block
+        return DenseTensor(data, self.scale)
+
+
+class _Survey(NamedTuple):
+    largest: float
+    norm_squared: float
+    grams: dict[int, NDArray[Any]]
+
+
+class _Compressed(NamedTuple):
+    gram: NDArray[Any]
+    bases: dict[int, NDArray[Any]]
+    kept: NDArray[Any]
+
+
+class _ChunkedEquations:
+    """Normal equations with one pass over X for every mode."""
+
+    def __init__(self, tensor: ChunkedTensor) -> None:
+        self._tensor = tensor
+
+    def at(self, factors: Sequence[Array], mode: int) -> tuple[Array, Array]:
+        return gram_of_others(factors, mode), self._tensor.mttkrp(factors, mode)
+
+    def squared_error(self, factors: Sequence[Array], mode: int, gram: Array, rhs: Array) -> float:
+        return self._tensor.norm_squared - float(_kernels.explained(gram, rhs, factors[mode]))
+
+
+class _Blocks:
+    """A dask array in blocks, its own chunks or others, and how to make them: planned once and not in every pass."""
+
+    def __init__(self, array: Any, chunks: Any = None) -> None:
+        from dask.base import optimize
+
+        (self._array,) = optimize(array)
+        self._chunks = array.chunks if chunks is None else chunks
+
+    @cached_property
+    def _sources(self) -> list[tuple[Where, Any, Any]]:
+        """Where each chunk is, the small graph that makes it, and its key there."""
+        from dask.core import flatten
+        from dask.optimization import cull
+
+        graph = dict(self._array.__dask_graph__())
+        keys = list(flatten(self._array.__dask_keys__()))
+        places = _places(self._array.chunks)
+        found = zip(places, keys, strict=True)
+        return [(where, cull(graph, [key])[0], key) for where, key in found if _is_filled(where)]
+
+    def each(
+        self, function: Callable[..., Any], arguments: Callable[[Where], tuple[Any, ...]]
+    ) -> Iterator[tuple[Where, Any]]:
+        """Yield where each block is, and `function` of the block and the arguments for that place."""
+        places = [where for where in _places(self._chunks) if _is_filled(where)]
+        client = _client()
+        if client is None:
+            for where in places:
+                yield where, function(self._block(where), *arguments(where))
+            return
+        from dask.delayed import delayed
+
+        blocks = self._array.rechunk(self._chunks).to_delayed().ravel()
+        blocks = [block for block, where in zip(blocks, _places(self._chunks), strict=True) if _is_filled(where)]
+        calls = [delayed(_call)(block, function, arguments(where)) for block, where in zip(blocks, places, strict=True)]
+        for where, future in zip(places, client.compute(calls), strict=True):
+            yield where, future.result()
+
+    def _block(self, where: Where) -> Array:
+        """Return a block, filled from the chunks that it meets, one after the other."""
+        from dask.local import get_sync
+
+        data: Array = np.empty(0)
+        for place, graph, key in self._sources:
+            if place == where:
+                return _contiguous(get_sync(graph, key))
+            shared = [slice(max(a.start, b.start), min(a.stop, b.stop)) for a, b in zip(where, place, strict=True)]
+            if all(part.start < part.stop for part in shared):
+                data = data if data.size else np.empty([part.stop - part.start for part in where], self._array.dtype)
+                data[_within(shared, where)] = get_sync(graph, key)[_within(shared, place)]
+        return data
+
+
+def _places(chunks: Any) -> list[Where]:
+    """Return where the chunks are, the last mode fastest."""
+    ends = [np.cumsum(lengths).tolist() for lengths in chunks]
+    slices = [
+        [slice(end - length, end) for end, length in zip(mode_ends, lengths, strict=True)]
+        for mode_ends, lengths in zip(ends, chunks, strict=True)
+    ]
+    return list(product(*slices))
+
+
+def _is_filled(where: Where) -> bool:
+    return all(part.start < part.stop for part in where)
+
+
+def _within(part: Sequence[slice], whole: Sequence[slice]) -> Where:
+    return tuple(slice(a.start - b.start, a.stop - b.start) for a, b in zip(part, whole, strict=True))
+
+
+def _client() -> Any:
+    """Return the dask client of the moment, None where nobody has made one."""
+    if "distributed" not in sys.modules:
+        return None
+    try:
+        return sys.modules["distributed"].get_client()
+    except ValueError:
+        return None
+
+
+def _call(chunk: Any, function: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:
+    return function(_contiguous(chunk), *arguments)
+
+
+def _contiguous(chunk: Any) -> Array:
+    return np.require(chunk, requirements=["C", "A"])
+
+
+def _rows(matrices: Sequence[Array], where: Where) -> list[Array]:
+    return [np.asarray(matrix[part], dtype=float) for matrix, part in zip(matrices, where, strict=True)]
+
+
+def _itself(block: Array) -> Array:
+    return block
+
+
+def _mttkrp(block: Array, factors: Sequence[Array], mode: int) -> Array:
+    return DenseTensor(block).mttkrp(factors, mode)
+
+
+def _squared_error(block: Array, factors: Sequence[Array]) -> float:
+    return DenseTensor(block).squared_error(factors)
+
+
+def _project(block: Array, matrices: Sequence[Array]) -> Array:
+    return DenseTensor(block).project(matrices)
+
+
+def _surveyed(block: Array, modes: Sequence[int]) -> tuple[float, float, list[Array]]:
+    largest = float(np.maximum(block.max(), -block.min()))
+    if not np.isfinite(largest):
+        return largest, largest, [np.zeros((block.shape[mode],) * 2) for mode in modes]
+    tensor = DenseTensor(block)
+    with np.errstate(over="ignore", invalid="ignore"):  # as above
+        return largest, tensor.norm_squared, [tensor.gram(mode) for mode in modes]
+
+
+def _gram_and_projected(block: Array, bases: dict[int, Array], split: int) -> tuple[Array, Array]:
+    projected = block
+    for mode in sorted(bases, reverse=True):
+        projected = np.moveaxis(np.tensordot(projected, bases[mode], axes=(mode, 0)), -1, mode)
+    return DenseTensor(block).gram(split), projected
+
+
+def _picked(block: Array, indices: Sequence[Array], *, block_info: Any = None) -> Array:
+    """Return what a block has at the wanted indices of the whole array."""
+    places = block_info[0]["array-location"]
+    local = [index[(index >= a) & (index < b)] - a for index, (a, b) in zip(indices, places, strict=True)]
+    return block[np.ix_(*local)]
+
+
+def _with_signs(block: Array, *, state: Any, shape: tuple[int, ...], block_info: Any = None) -> Array:
+    """Return the block with the signs that `DenseTensor.with_random_signs` gives its cells."""
+    where = [slice(*place) for place in block_info[0]["array-location"]]
+    source = np.random.PCG64()
+    signed = np.array(block)
+    rows, rest = where[1], shape[2:]
+    length = (rows.stop - rows.start) * prod(rest)
+    for number, slab in enumerate(range(where[0].start, where[0].stop)):
+        first = (slab * shape[1] + rows.start) * prod(rest)
+        source.state = state
+        source.advance(first // 64)
+        words = source.random_raw((first % 64 + length + 63) // 64).astype("<u8")
+        bits = np.unpackbits(words.view(np.uint8))[first % 64 : first % 64 + length]
+        flipped = bits.reshape(-1, *rest)[(slice(None), *where[2:])].view(bool)
+        np.negative(signed[number], out=signed[number], where=flipped)
+    return signed

@@ -1,0 +1,140 @@
+"""Where fits run: threads of this process, or whatever workers ``joblib.parallel_config`` names, on any machine."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import BrokenExecutor, CancelledError
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+from joblib import Parallel, delayed
+from joblib.parallel import ThreadingBackend, get_active_backend
+from threadpoolctl import threadpool_limits
+
+logger = logging.getLogger("autoten")
+
+# A call of a function, to be run somewhere.
+Task = tuple[Callable[..., Any], tuple[Any, ...]]
+
+# Tasks whose workers died are run again, so many times in all: a task that exhausts the memory kills them each time.
+ATTEMPTS = 3
+
+# What joblib raises when a worker is gone, or the data that were sent to it.
+LOST = (BrokenExecutor, CancelledError)
+
+
+class Workers:
+    """joblib's workers, to be entered; each works with one BLAS thread.
+
+    Threads, unless the user's ``joblib.parallel_config`` says otherwise. Backends with memory of their own get what
+    many tasks share once: loky's processes by a memory map, which joblib sees to, a dask cluster by scattering.
+
+    Parameters
+    ----------
+    n_jobs : int
+        Number of workers, as in joblib; a dask cluster works with all it has.
+    here : bool
+        Threads in any case: for tensors whose operations go to a cluster by themselves.
+    """
+
+    def __init__(self, n_jobs: int, *, here: bool = False) -> None:
+        active, _ = get_active_backend(prefer="threads")
+        backend = ThreadingBackend() if here else active
+        self.several = backend.effective_n_jobs(n_jobs) > 1
+        self._client = getattr(backend, "client", None)
+        self._parallel = Parallel(n_jobs=n_jobs, backend="threading" if here else None, prefer="threads")
+        self._shared: dict[int, tuple[Any, Any]] = {}
+        self._opened = ExitStack()
+
+    def __enter__(self) -> Workers:
+        self._opened.enter_context(one_blas_thread())
+        self._opened.enter_context(self._parallel)
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        self._forget(*(thing for thing, _ in self._shared.values()))
+        self._opened.__exit__(*error)
+
+    def share(self, *things: Any) -> None:
+        """Send things to every worker of a cluster, ahead of the tasks that have them among their arguments."""
+        if self._client is None or not things:
+            return
+        self._forget(*things)
+        for thing, future in zip(things, self._client.scatter(list(things), broadcast=True, hash=False), strict=True):
+            self._shared[id(thing)] = thing, future
+            _sent_from_here[id(future)] = future, thing
+
+    def _forget(self, *things: Any) -> None:
+        for thing in things:
+            _, future = self._shared.pop(id(thing), (thing, None))
+            _sent_from_here.pop(id(future), None)
+
+    def run(self, *groups: Sequence[Task]) -> tuple[list[list[Any]], list[float]]:
+        """Run groups of tasks as one; return the results of each and its share of the seconds."""
+        began = time.monotonic()
+        outcomes = iter(self._outcomes([task for group in groups for task in group]))
+        done = [[next(outcomes) for _ in group] for group in groups]
+        took = time.monotonic() - began
+        busy = [sum(seconds for _, seconds in group) for group in done]
+        shares = [took * part / sum(busy) if part else 0.0 for part in busy]
+        return [[result for result, _ in group] for group in done], shares
+
+    def _outcomes(self, tasks: Sequence[Task]) -> list[tuple[Any, float]]:
+        for attempt in range(1, ATTEMPTS + 1):
+            # A task with a lost future among its arguments would never come back.
+            self._share_again_what_was_lost()
+            try:
+                return list(self._parallel(delayed(_timed)(f, *map(self._sent, args)) for f, args in tasks))
+            except LOST as error:
+                if attempt == ATTEMPTS:
+                    raise
+                logger.warning("workers were lost (%s); their tasks are run again", type(error).__name__)
+        return []
+
+    def _share_again_what_was_lost(self) -> None:
+        self.share(*(thing for thing, future in self._shared.values() if future.status != "finished"))
+
+    def _sent(self, argument: Any) -> Any:
+        """Return what stands for an argument that was sent ahead."""
+        return self._shared.get(id(argument), (None, argument))[1]
+
+
+def task(function: Callable[..., Any], *arguments: Any) -> Task:
+    """Return the record of a call."""
+    return function, arguments
+
+
+# What futures made in this process stand for, by their identity: joblib runs tasks right here when a cluster is down to
+# one thread.
+_sent_from_here: dict[int, tuple[Any, Any]] = {}
+
+_lock = threading.Lock()
+_holders: list[Any] = []
+_limits: list[threadpool_limits] = []
+
+
+@contextmanager
+def one_blas_thread() -> Iterator[None]:
+    """Keep BLAS to one thread in this process; of several threads in here the last one out gives it back."""
+    with _lock:
+        if not _holders:
+            _limits.append(threadpool_limits(limits=1, user_api="blas"))
+        _holders.append(None)
+    try:
+        yield
+    finally:
+        with _lock:
+            _holders.pop()
+            if not _holders:
+                _limits.pop().restore_original_limits()
+
+
+def _timed(function: Callable[..., Any], *arguments: Any) -> tuple[Any, float]:
+    """Call `function` with one BLAS thread, wherever this is; return its seconds too."""
+    began = time.monotonic()
+    with one_blas_thread():
+        result = function(*(_sent_from_here.get(id(given), (None, given))[1] for given in arguments))
+    return result, time.monotonic() - began

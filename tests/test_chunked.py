@@ -1,0 +1,263 @@
+"""A dask array read chunk by chunk: the operations, the same answer as in memory, and how little memory it takes."""
+
+import os
+import subprocess
+import sys
+from itertools import product
+from pathlib import Path
+
+import numpy as np
+import pytest
+from contracts import TensorCase, TensorContract, assert_close, draw_factors
+
+from autoten import ALS, Blocks, RandomFibres, estimate_rank, fit_parafac
+from autoten.compression import Subspaces
+from autoten.datasets import make_cp_tensor, white_noise
+from autoten.io import as_tensor
+from autoten.tensors import chunked
+from autoten.tensors.chunked import ChunkedTensor
+from autoten.tensors.dense import DenseTensor
+
+da = pytest.importorskip("dask.array")
+
+CHECKOUT = Path(__file__).resolve().parents[1]
+SHAPES = {(7, 6, 5): (3, 4, 2), (4, 5, 3, 4): (2, 2, 3, 4), (6, 5, 4): (6, 5, 4)}
+
+
+@pytest.fixture(autouse=True)
+def _nothing_is_small_enough(monkeypatch):
+    monkeypatch.setattr(chunked, "LARGEST_COMPUTED", 0)
+
+
+class TestChunked(TensorContract):
+    @pytest.fixture(params=list(product(SHAPES, ["f4", "f8"])), ids=str)
+    def case(self, request):
+        shape, dtype = request.param
+        source = np.random.default_rng(0).standard_normal(shape).astype(dtype)
+        return TensorCase(as_tensor(da.from_array(source, chunks=SHAPES[shape])), source.astype(float), source)
+
+    # Single cells cannot be hidden, which the refusal below says.
+    test_hiding_cells_leaves_the_tensor_itself_alone = None
+    test_hiding_twice_hides_both_and_what_is_hidden_already_counts_once = None
+    test_pieces_tell_it_from_a_tensor_with_one_cell_less = None
+    test_nothing_changes_the_array_it_was_made_of = None
+
+    def test_it_is_read_in_chunks(self, case):
+        assert isinstance(case.tensor, ChunkedTensor)
+        assert as_tensor(case.tensor) is case.tensor
+
+    def test_random_signs_are_those_of_the_array_in_memory(self, case):
+        ours, theirs = np.random.default_rng(5), np.random.default_rng(5)
+        signed = case.tensor.with_random_signs(ours)
+        dense = as_tensor(case.source).with_random_signs(theirs)
+        np.testing.assert_array_equal(signed.computed().data, dense.data)
+        assert ours.bit_generator.state["state"] == theirs.bit_generator.state["state"]
+
+    def test_pieces_are_all_cells(self, case):
+        pieces = list(case.tensor.pieces())
+        assert sum(piece.size for piece in pieces) == case.X.size
+        assert sorted(np.concatenate([piece.ravel() for piece in pieces])) == sorted(case.source.ravel())
+
+
+# ------------------------------------------------------------------------------------------------------ what is read
+
+
+class Counted:
+    """An array that counts how often each of its cells is read."""
+
+    def __init__(self, X):
+        self.X, self.reads = X, np.zeros(X.shape, dtype=int)
+        self.shape, self.dtype, self.ndim = X.shape, X.dtype, X.ndim
+
+    def __getitem__(self, index):
+        self.reads[index] += 1
+        return self.X[index]
+
+
+def counted(shape, chunks):
+    X = make_cp_tensor(shape, 2, noise=white_noise(20), random_state=0).X
+    source = Counted(X)
+    return X, source, da.from_array(source, chunks=chunks, asarray=True, name=False, meta=np.empty((0,) * 3))
+
+
+def test_checking_and_compressing_takes_two_passes(monkeypatch):
+    monkeypatch.setattr(chunked, "KEPT_SHARE", 1 / 7)  # what large arrays have room for
+    X, source, array = counted((90, 70, 75), (10, 35, 15))
+    tensor = as_tensor(array)
+    assert (source.reads == 1).all()
+    subspaces, in_memory = Subspaces(tensor), Subspaces(as_tensor(X))
+    core = subspaces.core(2)
+    assert source.reads.max() == 2
+    expected = in_memory.core(2)
+    assert_close(core.core.norm_squared, expected.core.norm_squared, 1e-9)
+    for basis, other in zip(subspaces.bases, in_memory.bases, strict=True):
+        np.testing.assert_allclose(np.abs((basis * other).sum(axis=0))[:2], 1, rtol=1e-9)
+
+
+def test_a_projection_that_was_not_kept_takes_one_pass_more():
+    X, source, array = counted((32, 28, 26), (4, 7, 13))
+    tensor = as_tensor(array)
+    grams = [tensor.gram(mode) for mode in range(3)]
+    assert source.reads.max() == 2
+    matrices = draw_factors(X.shape, 2)
+    assert_close(tensor.project(matrices), as_tensor(X).project(matrices), 1e-9)
+    assert source.reads.max() == 3
+    for mode, gram in enumerate(grams):
+        assert_close(gram, as_tensor(X).gram(mode), 1e-9)
+
+
+@pytest.mark.parametrize("chunks", [(30, 28, 1), (1, 28, 26), (30, 28, 26)], ids=str)
+def test_chunks_of_any_form_give_the_same(chunks):
+    X, _, array = counted((30, 28, 26), chunks)
+    tensor, dense = as_tensor(array), as_tensor(X)
+    for mode in range(3):
+        assert_close(tensor.gram(mode), dense.gram(mode), 1e-9)
+    assert all(np.prod([max(c) for c in tensor._whole_in(modes)]) <= X.size / 8 for modes in ([0], [1, 2], [0, 2]))
+
+
+# --------------------------------------------------------------------------------------------------- the same answer
+
+X = make_cp_tensor((24, 20, 22), 2, noise=white_noise(20), random_state=0).X
+QUICK = {"ranks": range(1, 4), "n_starts": 3, "n_folds": 2, "random_state": 0, "holdout": Blocks()}
+QUICK["solver"] = ALS(max_iter=60)
+
+# Which of several starts with the same loss is refined, rounding decides.
+OF_SINGLE_STARTS = {"converged_starts", "core_consistency_starts", "stability_starts", "loss_starts"}
+
+
+@pytest.fixture(scope="module")
+def in_memory():
+    return estimate_rank(X, **QUICK)
+
+
+def assert_same_scores(there, here):
+    assert there.rank == here.rank
+    sound = slice(None, 3)  # past the true rank fits may be degenerate
+    for table in (there.table, here.table):
+        assert set(table.replicates) > OF_SINGLE_STARTS
+    for name in set(here.table.replicates) - OF_SINGLE_STARTS:
+        column = here.table[name]
+        np.testing.assert_allclose(there.table[name][sound], column[sound], rtol=1e-6, atol=1e-6, err_msg=name)
+
+
+@pytest.mark.parametrize("largest", [0, X.nbytes // 7], ids=["all in chunks", "folds in memory"])
+def test_the_answer_is_that_of_the_array_in_memory(monkeypatch, in_memory, largest):
+    monkeypatch.setattr(chunked, "LARGEST_COMPUTED", largest)
+    there = estimate_rank(da.from_array(X, chunks=(12, 10, 22)), **QUICK)
+    assert_same_scores(there, in_memory)
+    assert there.settings["shape"] == list(X.shape)
+
+
+def test_other_holdouts_are_refused_before_anything_is_drawn():
+    array = da.from_array(X, chunks=12)
+    with pytest.raises(ValueError) as refusal:
+        estimate_rank(array, [1, 2], holdout=RandomFibres(0))
+    expected = "holdout of estimate_rank must be Blocks() for a dask array that is read in chunks. Got RandomFibres"
+    assert str(refusal.value).startswith(expected)
+    with pytest.raises(ValueError, match="must be complete, without hidden cells"):
+        as_tensor(array).hide(np.arange(3))
+
+
+def test_numbers_out_of_range_are_scaled():
+    tensor = as_tensor(da.from_array(1e200 * X, chunks=12))
+    assert tensor.scale > 1e199
+    model = fit_parafac(da.from_array(1e200 * X, chunks=12), 1, n_starts=2, random_state=0).model
+    expected = fit_parafac(1e200 * X, 1, n_starts=2, random_state=0).model
+    np.testing.assert_allclose(model.weights, expected.weights, rtol=1e-6)
+
+
+def test_a_small_dask_array_is_computed(monkeypatch):
+    monkeypatch.setattr(chunked, "LARGEST_COMPUTED", X.nbytes)
+    holed = np.where(2 * X.std() < X, np.nan, X)
+    tensor = as_tensor(da.from_array(holed, chunks=12))
+    np.testing.assert_array_equal(tensor.hidden, np.flatnonzero(np.isnan(holed)))
+    assert isinstance(as_tensor(da.from_array(X, chunks=12)), DenseTensor)
+
+
+@pytest.mark.parametrize(("bad", "kind"), [(np.nan, "f8"), (np.inf, "f4")])
+def test_nan_and_infinity_are_refused(bad, kind):
+    array = da.from_array(np.where(X.max() == X, bad, X).astype(kind), chunks=12)
+    with pytest.raises(ValueError) as refusal:
+        as_tensor(array)
+    assert str(refusal.value) == (
+        "X must be finite where it is a dask array that is read in chunks. Got NaN or infinite cells. "
+        "Fill or drop them, or compute the array if it fits into memory: there NaN is missing."
+    )
+
+
+def test_other_unsuitable_dask_arrays_get_one_sentence():
+    with pytest.raises(TypeError, match=r"^X must be an array of real numbers\. Got complex"):
+        as_tensor(da.ones((4, 4, 4), dtype=complex, chunks=2))
+    with pytest.raises(ValueError, match=r"^X must be a tensor with at least 3 modes\."):
+        as_tensor(da.ones((4, 4), chunks=2))
+    unknown = da.ones((6, 4, 4), chunks=2)
+    with pytest.raises(ValueError, match=r"^X must be a dask array of known shape\."):
+        as_tensor(unknown[unknown[:, 0, 0] > 0])
+
+
+def test_whole_numbers_become_float64_and_halves_float32():
+    assert as_tensor(da.ones((4, 4, 4), dtype=int, chunks=2)).array.dtype == np.float64
+    assert as_tensor(da.ones((4, 4, 4), dtype="f2", chunks=2)).array.dtype == np.float32
+
+
+def test_on_a_cluster_the_operations_run_there():
+    distributed = pytest.importorskip("distributed")
+    options = {"n_workers": 2, "threads_per_worker": 1, "processes": False, "dashboard_address": ":0"}
+    array, dense = da.from_array(X, chunks=(12, 10, 22)), as_tensor(X)
+    alone = as_tensor(array)
+    with distributed.LocalCluster(**options) as cluster, distributed.Client(cluster):
+        tensor = as_tensor(array)
+        factors = draw_factors(X.shape, 2)
+        for mode in range(3):
+            np.testing.assert_array_equal(tensor.mttkrp(factors, mode), alone.mttkrp(factors, mode))
+            assert_close(tensor.gram(mode), dense.gram(mode), 1e-9)
+        assert_close(tensor.squared_error(factors), dense.squared_error(factors), 1e-9)
+
+
+# ------------------------------------------------------------------------------------------------------------- memory
+
+PROGRAM = """
+import sys
+sys.path.insert(0, sys.argv[1])
+import numpy as np
+import dask.array as da
+from bench_memory import _forget_peak, _peak, _resident
+import autoten
+from autoten import fitting
+from autoten.tensors import chunked
+
+fitting.N_COPIES, fitting.RANK_ONE_SWEEPS = 1, 2  # memory does not depend on how many passes there are
+
+def lazy(side, chunk):
+    factors = [np.random.default_rng(n).standard_normal((side, 2)) for n in range(3)]
+    noise = 0.1 * np.random.default_rng(3).standard_normal((chunk // 2, chunk, chunk))
+    def block(block_info=None):
+        a, b, c = (f[slice(*place)] for f, place in zip(factors, block_info[None]["array-location"]))
+        return (a[:, None] * b @ c.T) + noise
+    chunks = [(length,) * (side // length) for length in noise.shape]
+    return da.map_blocks(block, chunks=chunks, dtype=float, meta=np.empty((0, 0, 0)))
+
+def run(X, ranks):
+    return autoten.estimate_rank(X, ranks, solver=autoten.ALS(max_iter=2), holdout=autoten.Blocks(), n_starts=2,
+                                 n_folds=2, random_state=0)
+
+chunked.LARGEST_COMPUTED = 0
+run(lazy(24, 12), [1, 2])
+X = lazy(256, 64)
+chunked.LARGEST_COMPUTED = X.nbytes // 4
+_forget_peak()
+before = _resident()
+answer = run(X, [1, 2])
+print((_peak() - before) / X.nbytes, answer.rank)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="peak memory is read from /proc")
+def test_peak_memory_is_a_quarter_of_the_array_at_most():
+    command = [sys.executable, "-c", PROGRAM, str(CHECKOUT / "benchmarks")]
+    # glibc keeps up to 64 MB of what is freed, half of this small X; told so, it gives blocks back at once.
+    environment = {**os.environ, "PYTHONPATH": str(CHECKOUT), "MALLOC_MMAP_THRESHOLD_": str(2**18)}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    share, rank = done.stdout.split()
+    assert float(share) <= 0.25
+    assert int(rank) == 2
