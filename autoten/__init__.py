@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from autoten import preprocess as preprocess
     from autoten import selection as selection
     from autoten._validation import AutotenWarning as AutotenWarning
+    from autoten.coordinates import read_tns as read_tns
     from autoten.cp import CPModel as CPModel
     from autoten.cp import factor_match_score as factor_match_score
     from autoten.estimate import RankEstimate as RankEstimate
@@ -65,6 +66,7 @@ _HOMES = {
     "masked": "io",
     "pareto_front": "selection",
     "read_tensor": "io",
+    "read_tns": "coordinates",
     "select_rank": "estimate",
     "split_half": "fitting",
 }

@@ -22,6 +22,20 @@ DEGENERATE = -0.9
 SIGNATURE_TOLERANCE = 1e-9
 
 
+# So many pairs of slabs of a sparse tensor are compared cell by cell: there many a slab has a single nonzero.
+MOST_TWINS = 20
+
+
+def empty_warnings(whole: Tensor, occupied: Tensor) -> Iterator[str]:
+    """Yield which modes have slabs of zeros that took no part in the fits."""
+    for mode, (length, n_occupied) in enumerate(zip(whole.shape, occupied.shape, strict=True)):
+        if n_occupied < length:
+            yield (
+                f"Mode {mode}: {length - n_occupied:,} of {length:,} slabs hold no nonzero; "
+                "their rows are zero in every model."
+            )
+
+
 def data_warnings(tensor: Tensor, table: RankTable) -> Iterator[str]:
     """Yield what the data alone make doubtful."""
     if tensor.norm_squared == 0.0:
@@ -51,6 +65,7 @@ def _twin_warnings(tensor: Tensor) -> Iterator[str]:
         order = np.lexsort(signature.T)
         close = np.isclose(signature[order[:-1]], signature[order[1:]], rtol=SIGNATURE_TOLERANCE, atol=0.0).all(axis=1)
         pairs = [(order[k], order[k + 1]) for k in np.flatnonzero(close) if signature[order[k]].any()]
+        pairs = pairs if tensor.nonzeros is None else pairs[:MOST_TWINS]
         twins = [sorted(map(int, pair)) for pair in pairs if _are_identical(tensor, mode, pair)]
         if twins:
             (first, second), *more = sorted(twins)
@@ -66,7 +81,8 @@ def _are_identical(tensor: Tensor, mode: int, pair: tuple[int, int]) -> bool:
         tensor.sub([np.array([index]) if n == mode else np.arange(size) for n, size in enumerate(tensor.shape)])
         for index in pair
     ]
-    cells = np.arange(prod(slabs[0].shape))
+    one, other = (slab.nonzeros for slab in slabs)
+    cells = np.arange(prod(slabs[0].shape)) if one is None or other is None else np.union1d(one, other)
     same_gaps = np.array_equal(slabs[0].hidden, slabs[1].hidden)
     seen = np.setdiff1d(cells, slabs[0].hidden, assume_unique=True)
     return same_gaps and np.array_equal(slabs[0].values_at(seen), slabs[1].values_at(seen))

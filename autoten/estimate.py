@@ -14,8 +14,9 @@ import numpy as np
 
 from autoten import report
 from autoten._validation import check_integer, check_ranks, check_real, refuse
+from autoten.compression import Occupied
 from autoten.cp import CPModel
-from autoten.diagnosis import data_warnings, fit_warnings
+from autoten.diagnosis import data_warnings, empty_warnings, fit_warnings
 from autoten.fitting import RESAMPLE, Plan, RankFits, check_largest_rank, entropy_of, fit_ranks
 from autoten.holdout import Holdout, RandomElements
 from autoten.io import as_tensor
@@ -152,7 +153,9 @@ def estimate_rank(
     Parameters
     ----------
     X : array_like of shape (I_1, ..., I_N), N >= 3
-        The data: an array of any real type (NaN = missing), ``numpy.ma``, a memory map, a `Preprocessed` tensor.
+        The data: an array of any real type (NaN = missing), ``numpy.ma``, a memory map, a `Preprocessed` tensor, or a
+        sparse tensor (n-D ``scipy.sparse.coo_array``, pydata ``sparse``, pyttb ``sptensor``), which is never made
+        dense: unlisted cells are observed zeros.
     ranks : iterable of int
         Candidate ranks, >= 1. Rank 0, the model without components, always stands in the table.
     solver : Solver
@@ -205,9 +208,9 @@ def estimate_rank(
     """
     began = time.monotonic()
     steps = tuple(getattr(X, "steps", ()))
-    tensor = as_tensor(X)
+    whole = as_tensor(X)
     candidates = check_ranks(ranks)
-    check_largest_rank(tensor.shape, candidates[-1], "the largest of the ranks of estimate_rank")
+    check_largest_rank(whole.shape, candidates[-1], "the largest of the ranks of estimate_rank")
     _check_choices(solver, policy, holdout, scorers)
     plan = Plan(
         solver,
@@ -218,18 +221,25 @@ def estimate_rank(
         _check_jobs(n_jobs),
         math.inf if max_time is None else began + check_real(max_time, "max_time", above=0.0, below=math.inf),
     )
+    occupied = Occupied.of(whole)
+    tensor = occupied.tensor
     sweep = _Sweep(tensor, scorers)
     sweep.run(candidates, plan, progress)
-    table = sweep.table()
+    table = sweep.table(whole.shape)
     selecting = time.monotonic()
     choice = apply_policy(policy, table)
     probabilities = choice.probabilities or selection_frequency(policy, table, plan.rng(RESAMPLE))
-    warnings = (*data_warnings(tensor, table), *sweep.warnings, *fit_warnings(tensor, table, choice.rank))
+    warnings = (
+        *empty_warnings(whole, tensor),
+        *data_warnings(tensor, table),
+        *sweep.warnings,
+        *fit_warnings(tensor, table, choice.rank),
+    )
     finished = time.monotonic()
     timings = {**sweep.timings, "selection": finished - selecting, "total": finished - began}
     settings = {
-        "shape": list(tensor.shape),
-        "observed": tensor.n_observed,
+        "shape": list(whole.shape),
+        "observed": whole.n_observed,
         "preprocessing": list(steps),
         "solver": repr(solver),
         "holdout": repr(holdout),
@@ -238,7 +248,7 @@ def estimate_rank(
         "n_folds": plan.n_folds,
         "seed": plan.entropy,
     }
-    models = {rank: model.scaled(tensor.scale) for rank, model in sweep.models.items()}
+    models = {rank: occupied.expand(model.scaled(tensor.scale)) for rank, model in sweep.models.items()}
     return RankEstimate(choice, table, models, probabilities, warnings, timings, settings)
 
 
@@ -315,14 +325,14 @@ class _Sweep:
         self.timings["scores"] += time.monotonic() - began
         logger.info("rank %d: loss %.6g", fits.rank, fits.best.loss)
 
-    def table(self) -> RankTable:
-        """Return the table of all scores; rows with fewer replicates are filled up with NaN."""
+    def table(self, shape: tuple[int, ...]) -> RankTable:
+        """Return the table of all scores of a tensor; rows with fewer replicates are filled up with NaN."""
         columns = {}
         for name in dict.fromkeys(name for scores in self._scores for name in scores):
             rows = [scores.get(name, np.array([np.nan])) for scores in self._scores]
             width = max(len(row) for row in rows)
             columns[name] = np.array([np.pad(row, (0, width - len(row)), constant_values=np.nan) for row in rows])
-        return RankTable(np.array(sorted(self.models)), columns, self._tensor.shape, self._complete)
+        return RankTable(np.array(sorted(self.models)), columns, shape, self._complete)
 
 
 class _ProgressBar:

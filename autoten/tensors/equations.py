@@ -11,8 +11,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from autoten import _kernels
+from autoten.cp import khatri_rao
 
 Array = NDArray[Any]
+
+# Up to so many cells may be listed one by one; the folds and random signs of a sparse tensor of at most this size are
+# those of the same tensor given dense.
+LISTABLE = 2**22
+
+# Largest core in which a model's norm is summed cell by cell.
+LARGEST_NORM_CORE = 10**6
 
 
 def solve_rows(gram: Array, rhs: Array, previous: Array) -> Array:
@@ -27,6 +35,21 @@ def solve_rows(gram: Array, rhs: Array, previous: Array) -> Array:
 def gram_of_others(factors: Sequence[Array], mode: int) -> Array:
     """Return the elementwise product of the Gram matrices of every factor but `mode`'s, shape (R, R)."""
     return reduce(np.multiply, (factor.T @ factor for n, factor in enumerate(factors) if n != mode))
+
+
+def model_norm_squared(factors: Sequence[Array]) -> float:
+    """Return the squared norm of the model whose weights are folded into its factors.
+
+    Summed in the core that QR leaves of the factors: components that nearly cancel do so before they are squared,
+    which keeps twice the digits of a sum over Gram matrices.
+    """
+    rank, half = factors[0].shape[1], len(factors) // 2
+    if rank == 0:
+        return 0.0
+    if rank ** len(factors) > LARGEST_NORM_CORE:
+        return float(reduce(np.multiply, (factor.T @ factor for factor in factors)).sum())
+    triangles = [np.asarray(np.linalg.qr(factor, mode="r")) for factor in factors]
+    return float(np.square(khatri_rao(triangles[:half]) @ khatri_rao(triangles[half:]).T).sum())
 
 
 def other_cells(cells: NDArray[np.int64], shape: tuple[int, ...]) -> NDArray[np.int64]:
