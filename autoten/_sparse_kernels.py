@@ -44,21 +44,38 @@ def mttkrp_three(starts, others, values, first, second, out):  # type: ignore[no
 
 @compiled
 def mttkrp_slices(starts, others, offsets, values, stacked, out):  # type: ignore[no-untyped-def]
-    """`mttkrp_three` for any order; the other factors are stacked, beginning at `offsets`."""
+    """`mttkrp_three` for any order; the other factors are stacked, beginning at `offsets`.
+
+    Level m of `sums` adds up what has the present indices of the others before m in common, so that a row of a factor
+    is multiplied in once for a whole run of nonzeros that share it.
+    """
     n_others, rank = others.shape[0], out.shape[1]
-    row = np.empty(rank)
-    product = np.empty(rank)
+    last = n_others - 1
+    sums = np.zeros((n_others, rank))
     for i in range(out.shape[0]):
-        row[:] = 0.0
-        for p in range(starts[i], starts[i + 1]):
-            product[:] = np.float64(values[p])
-            for m in range(n_others):
-                j = offsets[m] + others[m, p]
-                for r in range(rank):
-                    product[r] *= stacked[j, r]
+        begin, end = starts[i], starts[i + 1]
+        for p in range(begin, end):
+            if p > begin:
+                changed = 0
+                while changed < last and others[changed, p] == others[changed, p - 1]:
+                    changed += 1
+                for level in range(last, changed, -1):
+                    row = offsets[level - 1] + others[level - 1, p - 1]
+                    for r in range(rank):
+                        sums[level - 1, r] += stacked[row, r] * sums[level, r]
+                        sums[level, r] = 0.0
+            value = np.float64(values[p])
+            row = offsets[last] + others[last, p]
             for r in range(rank):
-                row[r] += product[r]
-        out[i] = row
+                sums[last, r] += value * stacked[row, r]
+        if end > begin:
+            for level in range(last, 0, -1):
+                row = offsets[level - 1] + others[level - 1, end - 1]
+                for r in range(rank):
+                    sums[level - 1, r] += stacked[row, r] * sums[level, r]
+                    sums[level, r] = 0.0
+        out[i] = sums[0]
+        sums[0] = 0.0
 
 
 @compiled

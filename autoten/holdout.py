@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from autoten._validation import check_integer, check_mode, check_real, refuse
 from autoten.cp import CPModel, is_surely_unique
-from autoten.tensors.equations import LISTABLE, other_cells, solve_rows
+from autoten.tensors.equations import LISTABLE, other_cells, places_of, solve_rows
 
 if TYPE_CHECKING:
     from autoten.tensors.protocol import Array, Cells, Tensor
@@ -26,7 +26,7 @@ LARGEST_LOSS = 0.5
 
 # Of a sparse tensor too large to list its cells, a fold hides a share of the nonzeros and a sample of the zeros: so
 # many for each nonzero, at least so many in all. Half of the sample is drawn from anywhere, half from busy slabs.
-ZEROS_PER_NONZERO = 4
+ZEROS_PER_NONZERO = 2
 FEWEST_ZEROS = 20_000
 
 
@@ -311,7 +311,7 @@ def _with_sampled_zeros(
             drawn, chance = anywhere, chance / length
         index.append(drawn)
     cells, first, times = np.unique(np.ravel_multi_index(index, tensor.shape), return_index=True, return_counts=True)
-    zero = ~(np.isin(cells, nonzeros) | np.isin(cells, tensor.hidden))
+    zero = ~(places_of(cells, nonzeros)[1] | places_of(cells, tensor.hidden)[1])
     cells, weights = cells[zero], (share * times / (size * chance[first]))[zero]
     order = np.argsort(np.concatenate([hidden, cells]), kind="stable")
     return np.concatenate([hidden, cells])[order], np.concatenate([np.ones(len(hidden)), weights])[order]

@@ -89,13 +89,8 @@ def test_nothing_is_stored_but_nonzeros():
     tensor = SparseTensor.of(cells, values, (3, 4, 5))
     assert tensor.nonzeros.tolist() == [3, 7]
     assert tensor.values.tolist() == [2.0, 1.5]
-    replaced = tensor.replaced(np.array([3, 4, 7]), np.array([0.0, 2.0, 1.0]))
-    assert (replaced.nonzeros.tolist(), replaced.values.tolist()) == ([4, 7], [2.0, 1.0])
-
-
-def test_replaced_values_are_not_rounded_to_float32():
-    tensor = SparseTensor.of(np.array([3]), np.array([2.0], dtype="f4"), (3, 4, 5))
-    assert tensor.replaced(np.array([4]), np.array([0.1])).values_at(np.array([4])) == 0.1
+    zeroed = tensor.zeroed(np.array([3, 4]))
+    assert (zeroed.nonzeros.tolist(), zeroed.values.tolist()) == ([7], [1.5])
 
 
 @pytest.mark.parametrize("filled", [0.1, 0.6])

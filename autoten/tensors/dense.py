@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from autoten import _dense_kernels, _kernels
 from autoten.cp import khatri_rao
-from autoten.tensors.equations import gram_of_others
+from autoten.tensors.equations import gram_of_others, model_values
 from autoten.tensors.protocol import DenseRows, no_sink
 
 if TYPE_CHECKING:
@@ -136,6 +136,13 @@ class DenseTensor:
         data = self.data.copy()
         data.reshape(-1)[cells] = values
         return DenseTensor(data, self.scale)
+
+    def squared_error_without(self, factors: Sequence[Array], cells: Cells) -> float:
+        # Filled with what the model says: a wild prediction at one of the cells then cancels before it is squared.
+        return self.replaced(cells, model_values(factors, cells, self.shape)).squared_error(factors)
+
+    def zeroed(self, cells: Cells) -> DenseTensor:
+        return self.replaced(cells, 0.0)
 
     def hide(self, cells: Cells) -> MaskedTensor:
         from autoten.tensors.masked import MaskedTensor

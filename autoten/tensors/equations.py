@@ -59,6 +59,15 @@ def other_cells(cells: NDArray[np.int64], shape: tuple[int, ...]) -> NDArray[np.
     return np.flatnonzero(mask)
 
 
+def places_of(cells: NDArray[np.int64], listed: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """Return where each cell stands, or would stand, in a sorted list, and whether it is there."""
+    place = np.searchsorted(listed, cells)
+    found = np.zeros(len(cells), dtype=bool)
+    inside = place < len(listed)
+    found[inside] = listed[place[inside]] == cells[inside]
+    return place, found
+
+
 def stack_rows(cells: NDArray[np.int64], shape: tuple[int, ...]) -> tuple[Array, Array]:
     """Return each cell's rows in the stacked factors, shape (N, n_cells), and where each factor begins."""
     offsets = np.concatenate([[0], np.cumsum(shape[:-1])]).astype(np.int64)

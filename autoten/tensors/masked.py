@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from autoten import _kernels
-from autoten.tensors.equations import model_values, other_cells, stack_rows
+from autoten.tensors.equations import model_values, other_cells, places_of, stack_rows
 from autoten.tensors.protocol import DenseRows, no_sink
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ class MaskedTensor:
     def nonzeros(self) -> Cells | None:
         """The observed cells that are not zero, where the base lists them."""
         listed = self.base.nonzeros
-        return None if listed is None else np.setdiff1d(listed, self.hidden, assume_unique=True)
+        return None if listed is None else listed[~places_of(listed, self.hidden)[1]]
 
     @property
     def pass_cost(self) -> int:
@@ -100,7 +100,7 @@ class MaskedTensor:
             observed = np.ones(rows.shape, dtype=bool)
             observed.reshape(-1)[self.hidden] = False
             return DenseRows(rows, *no_sink(rows.dtype), observed)
-        zeroed = self.base.replaced(self.hidden, 0.0).dense_rows()
+        zeroed = self.base.zeroed(self.hidden).dense_rows()
         assert zeroed is not None
         rows = zeroed.rows
         sink = rows.view()
@@ -113,11 +113,10 @@ class MaskedTensor:
         if self.hidden_share > OBSERVED_LIST_SHARE:
             errors = self.base.values_at(self.observed) - model_values(factors, self.observed, self.shape)
             return float(errors @ errors)
-        # Filled with what the model says: a wild prediction at a hidden cell then cancels before it is squared.
-        return self.base.replaced(self.hidden, model_values(factors, self.hidden, self.shape)).squared_error(factors)
+        return self.base.squared_error_without(factors, self.hidden)
 
     def _zeroed(self) -> Base:
-        return self.base.replaced(self.hidden, 0.0) if self.base_values.any() else self.base
+        return self.base.zeroed(self.hidden) if self.base_values.any() else self.base
 
     def project(self, matrices: Sequence[Array]) -> Array:
         return self._zeroed().project(matrices)

@@ -126,8 +126,11 @@ class Base(Tensor, Protocol):
     def norm_squared_without(self, cells: Cells) -> float:
         """Return the sum of squares over all cells but these (sorted)."""
 
-    def replaced(self, cells: Cells, values: Array | float) -> Base:
-        """Return a copy with other values at `cells` (sorted)."""
+    def squared_error_without(self, factors: Sequence[Array], cells: Cells) -> float:
+        """Return the squared error of a model over all cells but these (sorted)."""
+
+    def zeroed(self, cells: Cells) -> Base:
+        """Return a copy with zeros at `cells` (sorted)."""
 
     def with_random_signs(self, rng: np.random.Generator) -> Base:
         """Return a tensor without gaps."""

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from autoten import _kernels, _sparse_kernels
-from autoten.tensors.equations import LISTABLE, gram_of_others, model_norm_squared
+from autoten.tensors.equations import LISTABLE, gram_of_others, model_norm_squared, model_values, places_of
 
 if TYPE_CHECKING:
     from autoten.tensors.masked import MaskedTensor
@@ -69,8 +69,8 @@ class Pattern:
         """Return the nonzeros in the order of one mode's slices."""
         if mode not in self._slices:
             order, starts = self._sorted_by(self._in_order, mode)
-            others = [n for n in range(len(self.shape)) if n != mode]
-            moved = self.coords[others] if mode == 0 else np.stack([self.coords[n][order] for n in others])
+            others = [index for n, index in enumerate(self.coords) if n != mode]
+            moved = self.coords[1:] if mode == 0 else np.stack([index[order] for index in others])
             self._slices[mode] = Slices(starts, order, moved)
         return self._slices[mode]
 
@@ -154,10 +154,7 @@ class SparseTensor:
         return float(np.square(self.values, dtype=np.float64).sum())
 
     def norm_squared_without(self, cells: Cells) -> float:
-        kept = np.ones(len(self.values), dtype=bool)
-        place, found = _places(self.nonzeros, cells)
-        kept[place[found]] = False
-        return float(np.square(self.values[kept], dtype=np.float64).sum())
+        return float(np.square(self.values[self._elsewhere(cells)], dtype=np.float64).sum())
 
     def mttkrp(self, factors: Sequence[Array], mode: int) -> Array:
         starts, order, others = self.pattern.slices(mode)
@@ -180,11 +177,20 @@ class SparseTensor:
         return None
 
     def squared_error(self, factors: Sequence[Array]) -> float:
+        return self._squared_error(factors, self.pattern.coords, self.values, np.zeros(0))
+
+    def squared_error_without(self, factors: Sequence[Array], cells: Cells) -> float:
+        kept = self._elsewhere(cells)
+        model = model_values(factors, cells, self.shape)
+        return self._squared_error(factors, self.pattern.coords[:, kept], self.values[kept], model)
+
+    def _squared_error(self, factors: Sequence[Array], coords: Array, values: Array, elsewhere: Array) -> float:
+        """Return the error at these nonzeros and at zeros, but for the cells where the model has values `elsewhere`."""
         stacked, offsets = _stacked(factors)
-        errors, squares = _sparse_kernels.sparse_squares(self.pattern.coords, self.values, stacked, offsets)
-        # At the zeros the model itself is the error: all of its squares but those at the nonzeros. Tiny negatives are
+        errors, squares = _sparse_kernels.sparse_squares(coords, values, stacked, offsets)
+        # At the zeros the model itself is the error: all of its squares but those at other cells. Tiny negatives are
         # the rounding of a difference of large sums.
-        return float(errors + max(model_norm_squared(factors) - squares, 0.0))
+        return float(errors + max(model_norm_squared(factors) - squares - float(elsewhere @ elsewhere), 0.0))
 
     def project(self, matrices: Sequence[Array]) -> Array:
         # The shortest mode runs slowest, so that the largest products, those of whole slices, are fewest.
@@ -216,22 +222,20 @@ class SparseTensor:
 
     def values_at(self, cells: Cells) -> Array:
         values = np.zeros(len(cells))
-        place, found = _places(self.nonzeros, cells)
+        place, found = places_of(cells, self.nonzeros)
         values[found] = self.values[place[found]]
         return values
 
-    def replaced(self, cells: Cells, values: Array | float) -> SparseTensor:
-        """Return a tensor with other values at `cells`, which are sorted."""
+    def _elsewhere(self, cells: Cells) -> NDArray[np.bool_]:
+        """Return which nonzeros are not among the cells (sorted)."""
         kept = np.ones(len(self.values), dtype=bool)
-        place, found = _places(self.nonzeros, cells)
+        place, found = places_of(cells, self.nonzeros)
         kept[place[found]] = False
-        new = np.broadcast_to(values, cells.shape)
-        listed = new != 0
-        at = np.searchsorted(self.nonzeros[kept], cells[listed])
-        merged = np.insert(self.nonzeros[kept], at, cells[listed])
-        # In float64: what a model says is not rounded to the precision of the data.
-        data = np.insert(self.values[kept].astype(float), at, new[listed])
-        return SparseTensor(Pattern(merged, self.shape), data, self.scale)
+        return kept
+
+    def zeroed(self, cells: Cells) -> SparseTensor:
+        kept = self._elsewhere(cells)
+        return SparseTensor(Pattern(self.nonzeros[kept], self.shape), self.values[kept], self.scale)
 
     def hide(self, cells: Cells) -> MaskedTensor:
         from autoten.tensors.masked import MaskedTensor
@@ -280,15 +284,6 @@ class _SparseEquations:
 
     def squared_error(self, factors: Sequence[Array], mode: int, gram: Array, rhs: Array) -> float:
         return self._tensor.norm_squared - float(_kernels.explained(gram, rhs, factors[mode]))
-
-
-def _places(listed: Cells, cells: Cells) -> tuple[Cells, NDArray[np.bool_]]:
-    """Return where each cell stands, or would, in the sorted list, and whether it is there."""
-    place = np.searchsorted(listed, cells)
-    found = np.zeros(len(cells), dtype=bool)
-    inside = place < len(listed)
-    found[inside] = listed[place[inside]] == cells[inside]
-    return place, found
 
 
 def _stacked(factors: Sequence[Array]) -> tuple[Array, Cells]:
