@@ -83,7 +83,8 @@ class Occupied:
         indices = []
         for index, length in zip(np.unravel_index(cells, tensor.shape), tensor.shape, strict=True):
             occupied = np.bincount(index, minlength=length) > 0
-            occupied[:2] = True  # a mode of a tensor has two slabs at least
+            if occupied.sum() < 2:  # a mode of a tensor has two slabs at least
+                occupied[:2] = True
             many = length <= LONG_MODE or 2 * occupied.sum() > length
             indices.append(np.arange(length) if many else np.flatnonzero(occupied))
         if all(len(index) == length for index, length in zip(indices, tensor.shape, strict=True)):
