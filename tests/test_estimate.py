@@ -124,7 +124,7 @@ def test_shapes_of_the_scores(estimate):
     widths = {name: column.shape[1] for name, column in estimate.table.replicates.items()}
     assert widths == {
         "null_excess": 5,
-            "fit": 1,
+        "fit": 1,
         "loss_starts": 3,
         "converged_starts": 3,
         "opposition": 1,
