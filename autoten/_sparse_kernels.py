@@ -79,30 +79,55 @@ def mttkrp_slices(starts, others, offsets, values, stacked, out):  # type: ignor
 
 
 @compiled
-def project(coords, values, matrices, offsets, widths, work, places):  # type: ignore[no-untyped-def]
-    """Contract every mode with its matrix, one nonzero after the other, innermost mode first.
+def project_three(starts, others, values, first, second, third, core):  # type: ignore[no-untyped-def]
+    """core += the tensor with three modes, contracted with a matrix in each; `first` is that of the slices' mode."""
+    inner = np.empty((second.shape[1], third.shape[1]))
+    for i in range(starts.size - 1):
+        if starts[i] == starts[i + 1]:
+            continue
+        inner[:] = 0.0
+        for p in range(starts[i], starts[i + 1]):
+            value = np.float64(values[p])
+            j = others[0, p]
+            k = others[1, p]
+            for b in range(second.shape[1]):
+                share = value * second[j, b]
+                for c in range(third.shape[1]):
+                    inner[b, c] += share * third[k, c]
+        for a in range(first.shape[1]):
+            for b in range(second.shape[1]):
+                for c in range(third.shape[1]):
+                    core[a, b, c] += first[i, a] * inner[b, c]
 
-    Nonzeros are sorted by their coordinates, mode 0 slowest. Level n of `work`, from places[n], sums what the present
+
+@compiled
+def project(starts, others, values, matrices, offsets, widths, work, places):  # type: ignore[no-untyped-def]
+    """`project_three` for any order: slice by slice, one nonzero after the other, innermost mode first.
+
+    Modes count from that of the slices, then the others. Level n of `work`, from places[n], sums what the present
     indices of the modes before n have in common: the contraction over modes n, n + 1, ..., of the product of their
     widths. When an index changes, the levels below it are multiplied into the one above and begin anew; level 0, in
     the end, is the core. `matrices` holds the rows of one matrix after the other, flat.
     """
-    n_modes, n = coords.shape
-    last = n_modes - 1
-    for p in range(n):
-        if p > 0:
-            changed = 0
-            while changed < last and coords[changed, p] == coords[changed, p - 1]:
-                changed += 1
-            for level in range(last, changed, -1):
-                _fold_level(level, coords[level - 1, p - 1], matrices, offsets, widths, work, places)
-        value = np.float64(values[p])
-        row = offsets[last] + coords[last, p] * widths[last]
-        for c in range(widths[last]):
-            work[places[last] + c] += value * matrices[row + c]
-    if n > 0:
-        for level in range(last, 0, -1):
-            _fold_level(level, coords[level - 1, n - 1], matrices, offsets, widths, work, places)
+    last = others.shape[0]
+    for i in range(starts.size - 1):
+        begin, end = starts[i], starts[i + 1]
+        if begin == end:
+            continue
+        for p in range(begin, end):
+            if p > begin:
+                changed = 1
+                while changed < last and others[changed - 1, p] == others[changed - 1, p - 1]:
+                    changed += 1
+                for level in range(last, changed, -1):
+                    _fold_level(level, others[level - 2, p - 1], matrices, offsets, widths, work, places)
+            value = np.float64(values[p])
+            row = offsets[last] + others[last - 1, p] * widths[last]
+            for c in range(widths[last]):
+                work[places[last] + c] += value * matrices[row + c]
+        for level in range(last, 1, -1):
+            _fold_level(level, others[level - 2, end - 1], matrices, offsets, widths, work, places)
+        _fold_level(1, i, matrices, offsets, widths, work, places)
 
 
 @compiled

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from autoten.cp import CPModel
 from autoten.tensors.dense import DenseTensor
+from autoten.tensors.equations import indices_of
 
 if TYPE_CHECKING:
     from autoten.tensors.protocol import Tensor
@@ -79,14 +80,14 @@ class Occupied:
         cells = tensor.nonzeros
         if cells is None or max(tensor.shape) <= LONG_MODE:
             return cls(tensor, tensor.shape, None)
-        cells = np.concatenate([cells, tensor.hidden])
-        indices = []
-        for index, length in zip(np.unravel_index(cells, tensor.shape), tensor.shape, strict=True):
+        indices = [np.arange(length) for length in tensor.shape]
+        for mode, index in indices_of(np.concatenate([cells, tensor.hidden]), tensor.shape):
+            length = tensor.shape[mode]
             occupied = np.bincount(index, minlength=length) > 0
             if occupied.sum() < 2:  # a mode of a tensor has two slabs at least
                 occupied[:2] = True
-            many = length <= LONG_MODE or 2 * occupied.sum() > length
-            indices.append(np.arange(length) if many else np.flatnonzero(occupied))
+            if length > LONG_MODE and 2 * occupied.sum() <= length:
+                indices[mode] = np.flatnonzero(occupied)
         if all(len(index) == length for index, length in zip(indices, tensor.shape, strict=True)):
             return cls(tensor, tensor.shape, None)
         return cls(tensor.sub(indices), tensor.shape, tuple(indices))

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from autoten._validation import check_integer, check_mode, check_real, refuse
 from autoten.cp import CPModel, is_surely_unique
-from autoten.tensors.equations import LISTABLE, other_cells, places_of, solve_rows
+from autoten.tensors.equations import LISTABLE, indices_of, other_cells, places_of, solve_rows
 
 if TYPE_CHECKING:
     from autoten.tensors.protocol import Array, Cells, Tensor
@@ -300,8 +300,9 @@ def _with_sampled_zeros(
     nonzeros = _nonzeros(tensor)
     size = max(ZEROS_PER_NONZERO * len(hidden), FEWEST_ZEROS)
     chance = np.ones(size)
-    index = []
-    for places, length in zip(np.unravel_index(nonzeros, tensor.shape), tensor.shape, strict=True):
+    index = [np.empty(0, dtype=np.int64)] * len(tensor.shape)
+    for mode, places in indices_of(nonzeros, tensor.shape):
+        length = tensor.shape[mode]
         anywhere = rng.integers(length, size=size)
         if len(nonzeros):
             busy = places[rng.integers(len(nonzeros), size=size)]
@@ -309,7 +310,7 @@ def _with_sampled_zeros(
             chance *= 0.5 / length + 0.5 * np.bincount(places, minlength=length)[drawn] / len(nonzeros)
         else:
             drawn, chance = anywhere, chance / length
-        index.append(drawn)
+        index[mode] = drawn
     cells, first, times = np.unique(np.ravel_multi_index(index, tensor.shape), return_index=True, return_counts=True)
     zero = ~(places_of(cells, nonzeros)[1] | places_of(cells, tensor.hidden)[1])
     cells, weights = cells[zero], (share * times / (size * chance[first]))[zero]

@@ -375,9 +375,11 @@ def test_twin_slabs_are_found_at_the_cost_of_the_nonzeros():
     assert list(_twin_warnings(as_tensor(scipy.sparse.coo_array(X)))) == []
 
 
-def test_a_sparse_tensor_of_zeros_has_rank_0():
-    estimate = estimate_rank(scipy.sparse.coo_array((5, 6, 7)), [1, 2], n_starts=2, n_folds=2, random_state=0)
-    assert estimate.rank == 0
+def test_a_sparse_tensor_of_zeros_is_scored_as_the_dense_one():
+    zeros = scipy.sparse.coo_array((5, 6, 7)), np.zeros((5, 6, 7))
+    one, other = (estimate_rank(X, [1, 2], n_starts=2, n_folds=2, random_state=0) for X in zeros)
+    assert one.warnings == other.warnings
+    assert one.report().rsplit(";", 1)[0] == other.report().rsplit(";", 1)[0]  # all but the seconds
 
 
 def test_signs_of_a_large_tensor_are_drawn_for_the_nonzeros_alone(large):

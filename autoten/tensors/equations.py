@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import reduce
 from math import prod
 from typing import Any
@@ -57,6 +57,15 @@ def other_cells(cells: NDArray[np.int64], shape: tuple[int, ...]) -> NDArray[np.
     mask = np.ones(prod(shape), dtype=bool)
     mask[cells] = False
     return np.flatnonzero(mask)
+
+
+def indices_of(cells: NDArray[np.int64], shape: tuple[int, ...]) -> Iterator[tuple[int, NDArray[np.int64]]]:
+    """Yield each mode and the cells' indices in it, last mode first: those of all modes take N times the memory."""
+    rest = cells
+    for mode in reversed(range(1, len(shape))):
+        rest, index = np.divmod(rest, shape[mode])
+        yield mode, index
+    yield 0, rest
 
 
 def places_of(cells: NDArray[np.int64], listed: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:

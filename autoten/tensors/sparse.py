@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from autoten import _kernels, _sparse_kernels
-from autoten.tensors.equations import LISTABLE, gram_of_others, model_norm_squared, model_values, places_of
+from autoten.tensors.equations import LISTABLE, gram_of_others, indices_of, model_norm_squared, model_values, places_of
 
 if TYPE_CHECKING:
     from autoten.tensors.masked import MaskedTensor
@@ -59,10 +59,8 @@ class Pattern:
         """Coordinates, shape (N, nnz), int32 where the modes are short enough."""
         dtype = np.int32 if max(self.shape) <= np.iinfo(np.int32).max else np.int64
         coords = np.empty((len(self.shape), len(self.cells)), dtype=dtype)
-        rest = self.cells
-        for mode in reversed(range(1, len(self.shape))):
-            rest, coords[mode] = np.divmod(rest, self.shape[mode])
-        coords[0] = rest
+        for mode, index in indices_of(self.cells, self.shape):
+            coords[mode] = index
         return coords
 
     def slices(self, mode: int) -> Slices:
@@ -157,10 +155,8 @@ class SparseTensor:
         return float(np.square(self.values[self._elsewhere(cells)], dtype=np.float64).sum())
 
     def mttkrp(self, factors: Sequence[Array], mode: int) -> Array:
-        starts, order, others = self.pattern.slices(mode)
-        if mode not in self._by_slices:
-            self._by_slices[mode] = self.values if mode == 0 else self.values[order]
-        values = self._by_slices[mode]
+        starts, _, others = self.pattern.slices(mode)
+        values = self._values_by(mode)
         remaining = [np.ascontiguousarray(f, dtype=float) for n, f in enumerate(factors) if n != mode]
         out = np.empty((self.shape[mode], factors[0].shape[1]))
         if len(remaining) == 2:
@@ -169,6 +165,12 @@ class SparseTensor:
             stacked, offsets = _stacked(remaining)
             _sparse_kernels.mttkrp_slices(starts, others, offsets, values, stacked, out)
         return out
+
+    def _values_by(self, mode: int) -> Array:
+        """Return the values in the order of a mode's slices."""
+        if mode not in self._by_slices:
+            self._by_slices[mode] = self.values if mode == 0 else self.values[self.pattern.slices(mode).order]
+        return self._by_slices[mode]
 
     def normal_equations(self, *, exact: bool = False) -> NormalEquations:
         return _SparseEquations(self)
@@ -196,16 +198,21 @@ class SparseTensor:
         # The shortest mode runs slowest, so that the largest products, those of whole slices, are fewest.
         slowest = int(np.argmin(self.shape))
         modes = [slowest, *(n for n in range(len(self.shape)) if n != slowest)]
-        order = self.pattern.slices(slowest).order
-        coords = self.pattern.coords[modes][:, order]
-        widths = np.array([matrices[mode].shape[1] for mode in modes])
-        sizes = np.array([self.shape[mode] for mode in modes]) * widths
-        levels = np.cumprod(widths[::-1])[::-1]
-        places = np.concatenate([[0], np.cumsum(levels)])
-        work = np.zeros(places[-1])
-        flat = np.concatenate([np.ravel(matrices[mode]).astype(float, copy=False) for mode in modes])
-        _sparse_kernels.project(coords, self.values[order], flat, np.cumsum(sizes) - sizes, widths, work, places)
-        return np.ascontiguousarray(np.moveaxis(work[: levels[0]].reshape(widths), 0, slowest))
+        starts, _, others = self.pattern.slices(slowest)
+        values = self._values_by(slowest)
+        ordered = [np.ascontiguousarray(matrices[mode], dtype=float) for mode in modes]
+        widths = np.array([matrix.shape[1] for matrix in ordered])
+        if len(modes) == 3:
+            core = np.zeros(widths)
+            _sparse_kernels.project_three(starts, others, values, *ordered, core)
+        else:
+            sizes = np.array([matrix.size for matrix in ordered])
+            places = np.concatenate([[0], np.cumsum(np.cumprod(widths[::-1])[::-1])])
+            work = np.zeros(places[-1])
+            flat, offsets = np.concatenate([matrix.ravel() for matrix in ordered]), np.cumsum(sizes) - sizes
+            _sparse_kernels.project(starts, others, values, flat, offsets, widths, work, places)
+            core = work[: places[1]].reshape(widths)
+        return np.ascontiguousarray(np.moveaxis(core, 0, slowest))
 
     def gram(self, mode: int) -> Array:
         order, starts = self.pattern.fibres(mode)
