@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from autoten.cp import is_surely_unique
+from autoten.tensors.equations import indices_of
 
 if TYPE_CHECKING:
     from autoten.table import RankTable
@@ -22,7 +23,8 @@ DEGENERATE = -0.9
 SIGNATURE_TOLERANCE = 1e-9
 
 
-# So many pairs of slabs of a sparse tensor are compared cell by cell: there many a slab has a single nonzero.
+# Slabs of a sparse tensor with fewer nonzeros are often the same by chance; of the others so many pairs are compared.
+FEWEST_TWIN_NONZEROS = 5
 MOST_TWINS = 20
 
 
@@ -60,12 +62,17 @@ def _twin_warnings(tensor: Tensor) -> Iterator[str]:
     rng = np.random.default_rng(0)
     directions = [rng.standard_normal((length, 2)) for length in tensor.shape]
     equations = tensor.normal_equations(exact=True)
+    counts = None
+    if tensor.nonzeros is not None:
+        index = indices_of(tensor.nonzeros, tensor.shape)
+        counts = {mode: np.bincount(places, minlength=tensor.shape[mode]) for mode, places in index}
     for mode in range(len(tensor.shape)):
         signature = equations.at(directions, mode)[1]
         order = np.lexsort(signature.T)
         close = np.isclose(signature[order[:-1]], signature[order[1:]], rtol=SIGNATURE_TOLERANCE, atol=0.0).all(axis=1)
         pairs = [(order[k], order[k + 1]) for k in np.flatnonzero(close) if signature[order[k]].any()]
-        pairs = pairs if tensor.nonzeros is None else pairs[:MOST_TWINS]
+        if counts is not None:
+            pairs = [pair for pair in pairs if counts[mode][pair[0]] >= FEWEST_TWIN_NONZEROS][:MOST_TWINS]
         twins = [sorted(map(int, pair)) for pair in pairs if _are_identical(tensor, mode, pair)]
         if twins:
             (first, second), *more = sorted(twins)

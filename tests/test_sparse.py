@@ -371,6 +371,8 @@ def test_twin_slabs_are_found_at_the_cost_of_the_nonzeros():
     tensor = as_tensor(scipy.sparse.coo_array(X))
     (warning,) = _twin_warnings(tensor)
     assert warning.startswith("Mode 0: slabs 5 and 9 are identical")
+    X[3], X[4] = 0.0, 0.0
+    X[3, 1, 1] = X[4, 1, 1] = 2.0  # the same by chance
     X[5, 0, 0] += 1
     assert list(_twin_warnings(as_tensor(scipy.sparse.coo_array(X)))) == []
 
