@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from autoten import preprocess as preprocess
     from autoten import selection as selection
     from autoten._validation import AutotenWarning as AutotenWarning
+    from autoten.coordinates import read_tns as read_tns
     from autoten.cp import CPModel as CPModel
     from autoten.cp import factor_match_score as factor_match_score
     from autoten.cp import match_components as match_components
@@ -73,6 +74,7 @@ _HOMES = {
     "match_components": "cp",
     "pareto_front": "selection",
     "read_tensor": "io",
+    "read_tns": "coordinates",
     "sample_influence": "scores.samples",
     "select_rank": "estimate",
     "split_half": "fitting",

@@ -15,7 +15,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="python -m autoten", description="Estimate how many PARAFAC/CP components the tensor in FILE supports."
     )
-    parser.add_argument("file", type=Path, metavar="FILE", help="a .npy, .npz or .mat file; NaN = missing")
+    parser.add_argument(
+        "file", type=Path, metavar="FILE", help="a .npy, .npz, .mat, .tns or .tns.gz file; NaN = missing"
+    )
     parser.add_argument("--ranks", default="1:10", help="candidate ranks FIRST:LAST, both included (default 1:10)")
     parser.add_argument("--seed", type=int, default=0, help="seed of the random numbers (default 0)")
     parser.add_argument("--jobs", type=int, default=1, help="workers; -1 for all cores (default 1)")

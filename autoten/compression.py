@@ -9,7 +9,6 @@ refined in the full space before anything is reported of them.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
 from math import prod
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +17,7 @@ from numpy.typing import NDArray
 
 from autoten.cp import CPModel
 from autoten.tensors.dense import DenseTensor
-from autoten.tensors.equations import directions
+from autoten.tensors.equations import directions, indices_of
 
 if TYPE_CHECKING:
     from autoten.tensors.protocol import Tensor
@@ -29,11 +28,17 @@ Array = NDArray[Any]
 CORE_LENGTH_PER_COMPONENT = 2
 CORE_LENGTH_SPARE = 10
 
-# A core is worth its making when it has at most this share of the tensor's cells.
+# A core is worth its making when it has at most this share of the cells that a pass over the tensor costs.
 WORTHWHILE_SHARE = 0.25
 
 # Cores are computed for these numbers of components and cut down for smaller ranks: leading parts of a core are cores.
 TIERS = (8, 24, 72, 216)
+
+# A mode longer than this is sketched: a Gram matrix of its length costs more than it is worth. The sketch finds so many
+# vectors more than asked for, in so many rounds of subspace iteration (Halko, Martinsson & Tropp 2011, algorithm 4.4).
+LONG_MODE = 2000
+SKETCH_SPARE = 8
+SKETCH_ROUNDS = 4
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,17 +62,75 @@ class Compression:
         return Compression(DenseTensor(np.ascontiguousarray(core)), tuple(basis[:, :length] for basis in self.bases))
 
 
+@dataclass(frozen=True, eq=False)
+class Occupied:
+    """A tensor without the empty slabs of its long modes, and where the others stand in the whole.
+
+    A least-squares model is zero in a slab of observed zeros, whatever its rank: such slabs need no rows while models
+    are fitted, and the cost of a mode is that of its occupied slabs.
+    """
+
+    tensor: Tensor
+    shape: tuple[int, ...]
+    indices: tuple[Array, ...] | None
+
+    @classmethod
+    def of(cls, tensor: Tensor) -> Occupied:
+        """Return the tensor itself, unless it is sparse and half the slabs of a mode above `LONG_MODE` are empty."""
+        cells = tensor.nonzeros
+        if cells is None or max(tensor.shape) <= LONG_MODE:
+            return cls(tensor, tensor.shape, None)
+        indices = [np.arange(length) for length in tensor.shape]
+        for mode, index in indices_of(np.concatenate([cells, tensor.hidden]), tensor.shape):
+            length = tensor.shape[mode]
+            occupied = np.bincount(index, minlength=length) > 0
+            if occupied.sum() < 2:  # a mode of a tensor has two slabs at least
+                occupied[:2] = True
+            if length > LONG_MODE and 2 * occupied.sum() <= length:
+                indices[mode] = np.flatnonzero(occupied)
+        if all(len(index) == length for index, length in zip(indices, tensor.shape, strict=True)):
+            return cls(tensor, tensor.shape, None)
+        return cls(tensor.sub(indices), tensor.shape, tuple(indices))
+
+    def expand(self, model: CPModel) -> CPModel:
+        """Return the model of the whole tensor: rows of zeros in the empty slabs."""
+        if self.indices is None:
+            return model
+        factors = []
+        for factor, index, length in zip(model.factors, self.indices, self.shape, strict=True):
+            rows = np.zeros((length, model.rank))
+            rows[index] = factor
+            factors.append(rows)
+        return CPModel(model.weights, tuple(factors))
+
+
 class Subspaces:
     """Leading subspaces of a tensor's unfoldings and the cores in them, each computed once, when first needed."""
 
     def __init__(self, tensor: Tensor) -> None:
         self._tensor = tensor
         self._cores: dict[int, Compression] = {}
+        self._bases: dict[tuple[int, int | None], Array] = {}
 
-    @cached_property
-    def bases(self) -> tuple[Array, ...]:
-        """Eigenvectors of every unfolding's Gram matrix, largest eigenvalue first, shapes (I_n, I_n)."""
-        return tuple(directions(self._tensor.gram(mode)) for mode in range(len(self._tensor.shape)))
+    def bases(self, rank: int) -> tuple[Array, ...]:
+        """Return leading eigenvectors of every unfolding's Gram matrix, largest eigenvalue first, shapes (I_n, k_n).
+
+        All of a mode up to `LONG_MODE`, of a longer one as many as cores for `rank` need, found by a sketch.
+        """
+        tier = next((t for t in TIERS if t >= rank), rank)
+        return tuple(
+            self._vectors(mode, None if length <= LONG_MODE else min(_core_length(tier), length))
+            for mode, length in enumerate(self._tensor.shape)
+        )
+
+    def _vectors(self, mode: int, n_vectors: int | None) -> Array:
+        if (mode, n_vectors) not in self._bases:
+            if n_vectors is None:
+                vectors = directions(self._tensor.gram(mode))
+            else:
+                vectors = _sketched(self._tensor, mode, n_vectors)
+            self._bases[mode, n_vectors] = np.ascontiguousarray(vectors)
+        return self._bases[mode, n_vectors]
 
     def core(self, rank: int) -> Compression | None:
         """Return the core to explore `rank` in, or None where exploring in full space is as well."""
@@ -75,14 +138,25 @@ class Subspaces:
             return None
         length = _core_length(rank)
         shape = self._tensor.shape
-        if prod(min(length, n) for n in shape) > WORTHWHILE_SHARE * prod(shape):
+        if prod(min(length, n) for n in shape) > WORTHWHILE_SHARE * self._tensor.pass_cost:
             return None
         # A tier does not depend on the largest rank asked for, so neither does any fit.
         tier = next(t for t in TIERS if t >= rank)
         if tier not in self._cores:
-            bases = tuple(np.ascontiguousarray(basis[:, : _core_length(tier)]) for basis in self.bases)
+            bases = tuple(np.ascontiguousarray(basis[:, : _core_length(tier)]) for basis in self.bases(tier))
             self._cores[tier] = Compression(DenseTensor(self._tensor.project(bases).astype(float)), bases)
         return self._cores[tier].leading(length)
+
+
+def _sketched(tensor: Tensor, mode: int, n_vectors: int) -> Array:
+    """Return approximate leading eigenvectors (I, k) of an unfolding's Gram matrix, which is never formed."""
+    length = tensor.shape[mode]
+    rng = np.random.default_rng([mode, n_vectors])  # no fit depends on what else is drawn
+    basis = rng.standard_normal((length, min(n_vectors + SKETCH_SPARE, length)))
+    for _ in range(SKETCH_ROUNDS):
+        basis = np.linalg.qr(tensor.gram_times(mode, basis))[0]
+    inside = np.linalg.eigh(basis.T @ tensor.gram_times(mode, basis))[1]
+    return np.asarray(basis @ inside[:, : -n_vectors - 1 : -1])
 
 
 def _core_length(rank: int) -> int:

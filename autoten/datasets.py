@@ -209,6 +209,30 @@ def collinear_factors(correlation: float) -> FactorGenerator:
     return draw
 
 
+def gamma_factors(concentration: float = 0.3) -> FactorGenerator:
+    """Return a generator of factor matrices with independent gamma entries, columns scaled to the sum 1.
+
+    Below 1 a column has few large entries and many near zero, as the profiles of counts mostly have.
+
+    Parameters
+    ----------
+    concentration : float
+        The shape parameter of the gamma distribution, above 0: the columns are symmetric Dirichlet draws.
+
+    Examples
+    --------
+    >>> A = gamma_factors(0.3)(50, 2, np.random.default_rng(0))
+    >>> A.sum(axis=0).round(12).tolist(), int((A < 1e-3).sum() > 25)
+    ([1.0, 1.0], 1)
+    """
+    concentration = check_real(concentration, "concentration of gamma_factors", above=0, below=math.inf)
+
+    def draw(length: int, rank: int, rng: np.random.Generator) -> Array:
+        return rng.dirichlet(np.full(length, concentration), size=rank).T
+
+    return draw
+
+
 def white_noise(snr_db: float) -> Noise:
     """Return independent Gaussian noise at an exact signal-to-noise ratio.
 
@@ -336,6 +360,112 @@ def make_cp_tensor(
     return SyntheticTensor(X, model, float(np.linalg.norm(signal)), float(np.linalg.norm(added)))
 
 
+@dataclass(frozen=True, eq=False)
+class CountTensor:
+    """Counts drawn from a known CP model: what `make_count_tensor` returns.
+
+    Parameters
+    ----------
+    X : array of int, or scipy.sparse.coo_array
+        The counts.
+    model : CPModel
+        The truth: ``model.to_tensor()`` is what is expected in each cell, the weights are each component's events.
+    """
+
+    X: Any
+    model: CPModel
+
+    @property
+    def rank(self) -> int:
+        """The true number of components."""
+        return self.model.rank
+
+    def __repr__(self) -> str:
+        return f"CountTensor(shape={self.X.shape}, rank={self.rank}, events={int(self.X.sum())})"
+
+
+def make_count_tensor(
+    shape: Sequence[int],
+    rank: int,
+    events: float,
+    *,
+    sparse: bool = False,
+    factors: FactorGenerator | Sequence[FactorGenerator] | None = None,
+    smallest_share: float = 0.05,
+    random_state: int | np.random.Generator | None = None,
+) -> CountTensor:
+    """Draw independent Poisson counts whose expectations are a CP model of known rank.
+
+    Drawn event by event where `sparse`: a component, then an index in each mode from its columns. The cost is then
+    that of the events, whatever the shape; the distribution is the same.
+
+    Parameters
+    ----------
+    shape : sequence of int
+        The length of each mode, three modes or more.
+    rank : int
+        Number of components, >= 1.
+    events : float
+        The expected sum of all counts.
+    sparse : bool
+        Return the counts as a ``scipy.sparse.coo_array``.
+    factors : callable or sequence of callables, one for each mode, optional
+        How nonnegative factor matrices are drawn, as in `make_cp_tensor`; default ``gamma_factors(0.3)``.
+    smallest_share : float
+        The share of the events that every component has at least; what is left is divided uniformly at random. At
+        most one over the rank.
+    random_state : int, Generator or None
+        The seed.
+
+    Returns
+    -------
+    CountTensor
+        The counts ``X``, the ``model`` of their expectations, its ``rank``.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is not as described.
+
+    Examples
+    --------
+    >>> make_count_tensor((30, 30, 30), 3, events=54_000, random_state=0)
+    CountTensor(shape=(30, 30, 30), rank=3, events=54134)
+    >>> drawn = make_count_tensor((10**5, 10**5, 10**4), 3, events=1000, sparse=True, random_state=0)
+    >>> drawn.X.nnz <= 1100
+    True
+    """
+    name = "make_count_tensor"
+    shape = _check_shape(shape, name)
+    rank = check_integer(rank, f"rank of {name}", minimum=1)
+    events = check_real(events, f"events of {name}", above=0, below=math.inf)
+    least = _check_share(smallest_share, f"smallest_share of {name}")
+    if least * rank > 1:
+        refuse(f"smallest_share of {name}", f"at most {1 / rank:.3g}, one over the rank", smallest_share)
+    rng = as_generator(random_state)
+
+    drawn = _draw_factors(factors or gamma_factors(), shape, rank, rng, name)
+    if any((factor < 0).any() or not (factor.sum(axis=0) > 0).all() for factor in drawn):
+        refuse(f"the factors of {name}", "nonnegative, with something in every column", "others")
+    columns = tuple(factor / factor.sum(axis=0) for factor in drawn)
+    shares = least + (1 - least * rank) * rng.dirichlet(np.ones(rank))
+    model = CPModel(events * shares, columns)
+    if not sparse:
+        return CountTensor(rng.poisson(model.to_tensor()), model)
+
+    from scipy.sparse import coo_array
+
+    # A Poisson number of events, each on its own: the counts of all cells are independent Poisson numbers.
+    of_component = rng.multinomial(rng.poisson(events), shares)
+    coords = [
+        np.concatenate([rng.choice(len(column), n, p=column) for column, n in zip(factor.T, of_component, strict=True)])
+        for factor in columns
+    ]
+    counts = coo_array((np.ones(int(of_component.sum()), dtype=np.int64), tuple(coords)), shape=shape)
+    counts.sum_duplicates()
+    return CountTensor(counts, model)
+
+
 def _with_norm(noise: Array, ratio: float, signal: Array) -> Array:
     """Return `noise` scaled to `ratio` times the norm of the signal (of a unit root mean square if that is zero)."""
     norm = np.linalg.norm(signal) or math.sqrt(signal.size)
@@ -347,15 +477,16 @@ def _draw_factors(
     shape: tuple[int, ...],
     rank: int,
     rng: np.random.Generator,
+    name: str = "make_cp_tensor",
 ) -> tuple[Array, ...]:
     each = [generators] * len(shape) if callable(generators) else list(generators)
     if len(each) != len(shape) or not all(callable(generator) for generator in each):
         expected = f"a callable such as gaussian_factors, or one for each of the {len(shape)} modes"
-        refuse("factors of make_cp_tensor", expected, generators)
+        refuse(f"factors of {name}", expected, generators)
     drawn = tuple(np.asarray(generator(length, rank, rng)) for generator, length in zip(each, shape, strict=True))
     for factor, length in zip(drawn, shape, strict=True):
         if factor.shape != (length, rank):
-            refuse("the result of factors of make_cp_tensor", f"of shape {(length, rank)}", f"shape {factor.shape}")
+            refuse(f"the result of factors of {name}", f"of shape {(length, rank)}", f"shape {factor.shape}")
     return drawn
 
 
@@ -366,8 +497,8 @@ def _check_share(value: Any, what: str) -> float:
     return float(value)
 
 
-def _check_shape(shape: Sequence[int]) -> tuple[int, ...]:
-    what = "shape of make_cp_tensor"
+def _check_shape(shape: Sequence[int], name: str = "make_cp_tensor") -> tuple[int, ...]:
+    what = f"shape of {name}"
     try:
         lengths = tuple(shape)
     except TypeError:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from autoten.cp import is_surely_unique
 from autoten.labels import Labels
+from autoten.tensors.equations import indices_of
 
 if TYPE_CHECKING:
     from autoten.table import RankTable
@@ -21,6 +22,21 @@ DEGENERATE = -0.9
 
 # Slabs whose inner products with random directions agree so well are compared cell by cell.
 SIGNATURE_TOLERANCE = 1e-9
+
+
+# Slabs of a sparse tensor with fewer nonzeros are often the same by chance; of the others so many pairs are compared.
+FEWEST_TWIN_NONZEROS = 5
+MOST_TWINS = 20
+
+
+def empty_warnings(whole: Tensor, occupied: Tensor) -> Iterator[str]:
+    """Yield which modes have slabs of zeros that took no part in the fits."""
+    for mode, (length, n_occupied) in enumerate(zip(whole.shape, occupied.shape, strict=True)):
+        if n_occupied < length:
+            yield (
+                f"Mode {mode}: {length - n_occupied:,} of {length:,} slabs hold no nonzero; "
+                "their rows are zero in every model."
+            )
 
 
 def data_warnings(tensor: Tensor, table: RankTable, labels: Labels | None = None) -> Iterator[str]:
@@ -48,11 +64,17 @@ def _twin_warnings(tensor: Tensor, labels: Labels) -> Iterator[str]:
     rng = np.random.default_rng(0)
     directions = [rng.standard_normal((length, 2)) for length in tensor.shape]
     equations = tensor.normal_equations(exact=True)
+    counts = None
+    if tensor.nonzeros is not None:
+        index = indices_of(tensor.nonzeros, tensor.shape)
+        counts = {mode: np.bincount(places, minlength=tensor.shape[mode]) for mode, places in index}
     for mode in range(len(tensor.shape)):
         signature = equations.at(directions, mode)[1]
         order = np.lexsort(signature.T)
         close = np.isclose(signature[order[:-1]], signature[order[1:]], rtol=SIGNATURE_TOLERANCE, atol=0.0).all(axis=1)
         pairs = [(order[k], order[k + 1]) for k in np.flatnonzero(close) if signature[order[k]].any()]
+        if counts is not None:
+            pairs = [pair for pair in pairs if counts[mode][pair[0]] >= FEWEST_TWIN_NONZEROS][:MOST_TWINS]
         twins = [sorted(map(int, pair)) for pair in pairs if _are_identical(tensor, mode, pair)]
         if twins:
             (first, second), *more = sorted(twins)
@@ -69,7 +91,8 @@ def _are_identical(tensor: Tensor, mode: int, pair: tuple[int, int]) -> bool:
         tensor.sub([np.array([index]) if n == mode else np.arange(size) for n, size in enumerate(tensor.shape)])
         for index in pair
     ]
-    cells = np.arange(prod(slabs[0].shape))
+    one, other = (slab.nonzeros for slab in slabs)
+    cells = np.arange(prod(slabs[0].shape)) if one is None or other is None else np.union1d(one, other)
     same_gaps = np.array_equal(slabs[0].hidden, slabs[1].hidden)
     seen = np.setdiff1d(cells, slabs[0].hidden, assume_unique=True)
     return same_gaps and np.array_equal(slabs[0].values_at(seen), slabs[1].values_at(seen))

@@ -19,8 +19,9 @@ import scipy
 from autoten import report
 from autoten._validation import check_integer, check_ranks, check_real, refuse
 from autoten.checkpoint import Checkpoint, fingerprint
+from autoten.compression import Occupied
 from autoten.cp import CPModel
-from autoten.diagnosis import data_warnings, fit_warnings
+from autoten.diagnosis import data_warnings, empty_warnings, fit_warnings
 from autoten.fitting import RESAMPLE, Plan, RankFits, check_largest_rank, entropy_of, fit_ranks
 from autoten.holdout import Blocks, Holdout, RandomElements
 from autoten.io import as_tensor
@@ -171,10 +172,12 @@ def estimate_rank(
     Parameters
     ----------
     X : array_like of shape (I_1, ..., I_N), N >= 3
-        The data: an array of any real type (NaN = missing), ``numpy.ma``, a memory map, a `Preprocessed` tensor, a
-        dask array (one larger than 256 MiB is read in chunks, must be complete, and needs ``holdout=Blocks()``). Labels
-        of an xarray ``DataArray`` or of a pandas Series with a level of its index for each mode (a combination that is
-        not listed is missing) come back on models, pictures and in the report.
+        The data: an array of any real type (NaN = missing), ``numpy.ma``, a memory map, a `Preprocessed` tensor; a
+        sparse tensor (n-D ``scipy.sparse.coo_array``, pydata ``sparse``, pyttb ``sptensor``), which is never made
+        dense: unlisted cells are observed zeros; or a dask array (one larger than 256 MiB is read in chunks, must be
+        complete, and needs ``holdout=Blocks()``). Labels of an xarray ``DataArray`` or of a pandas Series with a level
+        of its index for each mode (a combination that is not listed is missing) come back on models, pictures and in
+        the report.
     ranks : iterable of int
         Candidate ranks, >= 1. Rank 0, the model without components, always stands in the table.
     solver : Solver
@@ -236,11 +239,11 @@ def estimate_rank(
     began = time.monotonic()
     steps = tuple(getattr(X, "steps", ()))
     X, labels = split_labels(X)
-    tensor = as_tensor(X)
+    whole = as_tensor(X)
     candidates = check_ranks(ranks)
-    check_largest_rank(tensor.shape, candidates[-1], "the largest of the ranks of estimate_rank")
+    check_largest_rank(whole.shape, candidates[-1], "the largest of the ranks of estimate_rank")
     _check_choices(solver, policy, holdout, scorers)
-    if isinstance(tensor, ChunkedTensor) and not isinstance(holdout, Blocks):
+    if isinstance(whole, ChunkedTensor) and not isinstance(holdout, Blocks):
         # Lists of single cells would take as much memory as X.
         refuse("holdout of estimate_rank", "Blocks() for a dask array that is read in chunks", holdout)
     store = None if checkpoint is None else Checkpoint(checkpoint)
@@ -254,20 +257,27 @@ def estimate_rank(
         _check_jobs(n_jobs),
         math.inf if max_time is None else began + check_real(max_time, "max_time", above=0.0, below=math.inf),
     )
+    occupied = Occupied.of(whole)
+    tensor = occupied.tensor
     if store is not None:
-        store.claim(_run_of(tensor, scorers, plan))
+        store.claim(_run_of(whole, scorers, plan))
     sweep = _Sweep(tensor, scorers, store)
     sweep.run(candidates, plan, progress)
-    table = sweep.table()
+    table = sweep.table(whole.shape)
     selecting = time.monotonic()
     choice = apply_policy(policy, table)
     probabilities = choice.probabilities or selection_frequency(policy, table, plan.rng(RESAMPLE))
-    warnings = (*data_warnings(tensor, table, labels), *sweep.warnings, *fit_warnings(tensor, table, choice.rank))
+    warnings = (
+        *empty_warnings(whole, tensor),
+        *data_warnings(tensor, table, labels),
+        *sweep.warnings,
+        *fit_warnings(tensor, table, choice.rank),
+    )
     finished = time.monotonic()
     timings = {**sweep.timings, "selection": finished - selecting, "total": finished - began}
     settings = {
-        "shape": list(tensor.shape),
-        "observed": tensor.n_observed,
+        "shape": list(whole.shape),
+        "observed": whole.n_observed,
         "preprocessing": list(steps),
         "solver": repr(solver),
         "holdout": repr(holdout),
@@ -277,7 +287,9 @@ def estimate_rank(
         "seed": plan.entropy,
         "versions": _versions(),
     }
-    models = {rank: model.scaled(tensor.scale).labelled(labels) for rank, model in sweep.models.items()}
+    models = {
+        rank: occupied.expand(model.scaled(tensor.scale)).labelled(labels) for rank, model in sweep.models.items()
+    }
     return RankEstimate(choice, table, models, probabilities, warnings, timings, settings)
 
 
@@ -374,15 +386,15 @@ class _Sweep:
         if self._store is not None:
             self._store.add(rank, model, scores)
 
-    def table(self) -> RankTable:
-        """Return the table of all scores; rows with fewer replicates are filled up with NaN."""
+    def table(self, shape: tuple[int, ...]) -> RankTable:
+        """Return the table of all scores of a tensor; rows with fewer replicates are filled up with NaN."""
         columns = {}
         of_ranks = [scores for _, scores in sorted(self._scores.items())]
         for name in dict.fromkeys(name for scores in of_ranks for name in scores):
             rows = [scores.get(name, np.array([np.nan])) for scores in of_ranks]
             width = max(len(row) for row in rows)
             columns[name] = np.array([np.pad(row, (0, width - len(row)), constant_values=np.nan) for row in rows])
-        return RankTable(np.array(sorted(self.models)), columns, self._tensor.shape, self._complete)
+        return RankTable(np.array(sorted(self.models)), columns, shape, self._complete)
 
 
 def _run_of(tensor: Tensor, scorers: Sequence[Scorer], plan: Plan) -> dict[str, Any]:

@@ -10,9 +10,10 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from autoten._validation import as_generator, check_integer, check_mode, refuse
-from autoten.compression import Compression, Subspaces
+from autoten.compression import Compression, Occupied, Subspaces
 from autoten.cp import CPModel, factor_match_score, match_components
 from autoten.holdout import Fold, Holdout
 from autoten.io import as_tensor
@@ -52,11 +53,15 @@ RANK_ONE_SWEEPS = 20
 
 @dataclass(frozen=True, eq=False)
 class FoldFit:
-    """A fold's model of the whole tensor (None where it is not defined), and the cells it has not seen."""
+    """A fold's model of the whole tensor (None where it is not defined), and the cells it has not seen.
+
+    Where cells were sampled, `weights` tells how many each of them stands for.
+    """
 
     model: CPModel | None
     cells: Cells | Block
     converged: bool
+    weights: NDArray[np.float64] | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -141,16 +146,19 @@ def fit_parafac(
     ((5, 201, 61), 99.94)
     """
     X, labels = split_labels(X)
-    tensor = as_tensor(X)
+    whole = as_tensor(X)
     rank = check_integer(rank, "rank of fit_parafac", minimum=1)
-    check_largest_rank(tensor.shape, rank, "rank of fit_parafac")
+    check_largest_rank(whole.shape, rank, "rank of fit_parafac")
+    occupied = Occupied.of(whole)
+    tensor = occupied.tensor
     n_starts = check_integer(n_starts, "n_starts", minimum=1)
     plan = Plan(solver or ALS(), _NO_HOLDOUT, n_starts, 0, entropy_of(random_state))
     with Workers(1, here=isinstance(tensor, ChunkedTensor)) as workers:
         workers.share(tensor)
         fits, _, _ = _fit_starts(workers, tensor, Subspaces(tensor), plan, rank, _empty(tensor))
     best = best_of(fits)
-    return Fit(best.model.scaled(tensor.scale).labelled(labels), best.loss, best.n_iter, best.converged, best.history)
+    model = occupied.expand(best.model.scaled(tensor.scale)).labelled(labels)
+    return Fit(model, best.loss, best.n_iter, best.converged, best.history)
 
 
 def split_half(
@@ -352,7 +360,7 @@ def fit_ranks(
             on_pass(0, known[0])
         else:
             ((rank_one,), (spent,)) = workers.run([task(_fit_rank_one, tensor, plan, number) for number in numbers])
-            empty = tuple(FoldFit(null.model, fold.cells, True) for fold in folds)
+            empty = tuple(FoldFit(null.model, fold.cells, True, _weights_of(fold)) for fold in folds)
             yield RankFits(0, (null,), empty, {"starts": spent}, tuple(rank_one))
         for rank in range(1, max(ranks) + 1):
             if rank in known:
@@ -401,7 +409,8 @@ class _Waiting:
 
     def with_folds(self, fitted: Sequence[_FoldModel], seconds: float) -> RankFits:
         held_out = (
-            FoldFit(model, fold.cells, settled) for fold, (model, settled) in zip(self.folds, fitted, strict=True)
+            FoldFit(model, fold.cells, settled, _weights_of(fold))
+            for fold, (model, settled) in zip(self.folds, fitted, strict=True)
         )
         return RankFits(self.rank, self.starts, tuple(held_out), {"starts": self.seconds, "folds": seconds})
 
@@ -449,7 +458,8 @@ def _fit_starts(
     if core is not None:
         workers.share(core)
     numbers = range(plan.n_starts)
-    starts = [make_start(n, subspaces.bases, rank, smaller, plan.rng(START, rank, n)) for n in numbers]
+    bases = subspaces.bases(rank)
+    starts = [make_start(n, bases, rank, smaller, plan.rng(START, rank, n)) for n in numbers]
     explored: list[Fit] = workers.run(
         [
             task(_explore, tensor, plan, start, None if number in FULL_SPACE_STARTS else core)
@@ -473,7 +483,7 @@ def _fit_rank_one(tensor: Tensor, plan: Plan, number: int) -> Fit:
     """
     rng = plan.rng(SIGNS, number)
     copy = tensor.with_random_signs(rng) if number else tensor
-    start = make_start(1, Subspaces(copy).bases, 1, _empty(copy), rng)
+    start = make_start(1, Subspaces(copy).bases(1), 1, _empty(copy), rng)
     return plan.solver.fit(copy, start, max_iter=RANK_ONE_SWEEPS, deadline=plan.deadline)
 
 
@@ -511,11 +521,15 @@ def _fit_fold(tensor: Tensor, plan: Plan, fold: Fold, full: CPModel, number: int
     else:
         rng = plan.rng(FOLD, full.rank, number)
         nothing = _empty(training)
-        bases = Subspaces(training).bases
+        bases = Subspaces(training).bases(full.rank)
         starts = [make_start(1 + k, bases, full.rank, nothing, rng) for k in range(COLD_FOLD_STARTS)]
     fits = [plan.solver.fit(training, start, deadline=plan.deadline) for start in starts]
     best = best_of(fits)
     return fold.complete(tensor, best.model), best.converged
+
+
+def _weights_of(fold: Fold) -> NDArray[np.float64] | None:
+    return getattr(fold, "weights", None)  # a fold that a user wrote need not have any
 
 
 def _empty(tensor: Tensor) -> CPModel:

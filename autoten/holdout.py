@@ -14,17 +14,22 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from autoten._validation import check_integer, check_mode, check_real
+from autoten._validation import check_integer, check_mode, check_real, refuse
 from autoten.cp import CPModel, is_surely_unique
 from autoten.tensors.chunked import ChunkedTensor
-from autoten.tensors.equations import other_cells, solve_rows
+from autoten.tensors.equations import LISTABLE, indices_of, other_cells, places_of, solve_rows
 from autoten.tensors.protocol import Block
 
 if TYPE_CHECKING:
-    from autoten.tensors.protocol import Cells, Tensor
+    from autoten.tensors.protocol import Array, Cells, Tensor
 
 # A slab never loses more than this share of its observed cells to one fold.
 LARGEST_LOSS = 0.5
+
+# Of a sparse tensor too large to list its cells, a fold hides a share of the nonzeros and a sample of the zeros: so
+# many for each nonzero, at least so many in all. Half of the sample is drawn from anywhere, half from busy slabs.
+ZEROS_PER_NONZERO = 2
+FEWEST_ZEROS = 20_000
 
 
 class Fold(Protocol):
@@ -33,6 +38,10 @@ class Fold(Protocol):
     @property
     def cells(self) -> Cells | Block:
         """The cells to predict, sorted."""
+
+    @property
+    def weights(self) -> Array | None:
+        """How many cells each of them stands for, where some were sampled; None (or no such attribute) for one."""
 
     @property
     def warm(self) -> bool:
@@ -68,6 +77,10 @@ class RandomElements:
     -----
     No slab loses more than half of its observed cells to one fold: surplus cells are put back.
 
+    A sparse tensor of more than four million cells hides the share of its nonzeros and a sample of its zeros, the busy
+    slabs' more often. A sampled zero counts in the held-out error for as many as it stands for (the inverse of how
+    often it is drawn), so that the error estimates without bias that of hiding the share of all cells.
+
     Examples
     --------
     >>> from autoten import estimate_rank
@@ -84,6 +97,11 @@ class RandomElements:
 
     def folds(self, tensor: Tensor, n_folds: int, rng: np.random.Generator) -> list[_Cells]:
         """Return the folds."""
+        if _too_large_to_list(tensor):
+            return [
+                _Cells(*_with_sampled_zeros(tensor, nonzeros, self.share, rng))
+                for nonzeros in _shares_of_nonzeros(tensor, self.share, n_folds, rng)
+            ]
         observed = (
             other_cells(tensor.hidden, tensor.shape) if len(tensor.hidden) else None
         )  # a list of all cells would be as large as X
@@ -117,6 +135,9 @@ class RandomFibres:
     def folds(self, tensor: Tensor, n_folds: int, rng: np.random.Generator) -> list[_Cells]:
         """Return the folds."""
         mode = check_mode(self.mode, len(tensor.shape), "mode of RandomFibres")
+        if _too_large_to_list(tensor):
+            remedy = "Use RandomElements or Blocks."
+            refuse("a sparse tensor for RandomFibres", f"of at most {LISTABLE} cells", str(prod(tensor.shape)), remedy)
         # Number the fibres by their linear index with this mode left out.
         observed = other_cells(tensor.hidden, tensor.shape)
         index = list(np.unravel_index(observed, tensor.shape))
@@ -162,7 +183,8 @@ class Blocks:
     def folds(self, tensor: Tensor, n_folds: int, rng: np.random.Generator) -> list[_Block]:
         """Return the folds."""
         return [
-            _Block.of(tensor, tuple(self._left_out(length, rng) for length in tensor.shape)) for _ in range(n_folds)
+            _Block.of(tensor, tuple(self._left_out(length, rng) for length in tensor.shape), rng)
+            for _ in range(n_folds)
         ]
 
     def _left_out(self, length: int, rng: np.random.Generator) -> NDArray[np.int64]:
@@ -177,6 +199,7 @@ class _Cells:
     """A fold that hides a list of cells; the model of what is left is a model of the whole."""
 
     cells: Cells
+    weights: Array | None = None
     warm: bool = True
 
     def training(self, tensor: Tensor) -> Tensor:
@@ -194,17 +217,24 @@ class _Block:
     """A fold of bi-cross-validation."""
 
     cells: Cells | Block
+    weights: Array | None
     left_out: tuple[NDArray[np.int64], ...]
     kept: tuple[NDArray[np.int64], ...]
     warm: bool = False
 
     @classmethod
-    def of(cls, tensor: Tensor, left_out: tuple[NDArray[np.int64], ...]) -> _Block:
+    def of(cls, tensor: Tensor, left_out: tuple[NDArray[np.int64], ...], rng: np.random.Generator) -> _Block:
         kept = tuple(np.setdiff1d(np.arange(length), out) for length, out in zip(tensor.shape, left_out, strict=True))
         if isinstance(tensor, ChunkedTensor):
-            return cls(Block(left_out), left_out, kept)
+            return cls(Block(left_out), None, left_out, kept)
+        if tensor.nonzeros is not None and prod(map(len, left_out)) > LISTABLE:
+            part = tensor.sub(left_out)
+            inside, weights = _with_sampled_zeros(part, _nonzeros(part), 1.0, rng)
+            index = np.unravel_index(inside, part.shape)
+            places = tuple(out[axis] for out, axis in zip(left_out, index, strict=True))
+            return cls(np.ravel_multi_index(places, tensor.shape), weights, left_out, kept)
         block = np.ravel_multi_index(np.ix_(*left_out), tensor.shape).ravel()
-        return cls(np.setdiff1d(block, tensor.hidden, assume_unique=True), left_out, kept)
+        return cls(np.setdiff1d(block, tensor.hidden, assume_unique=True), None, left_out, kept)
 
     def training(self, tensor: Tensor) -> Tensor:
         part = tensor.sub(self.kept)
@@ -246,6 +276,51 @@ def _disjoint(n: int, share: float, n_folds: int, rng: np.random.Generator) -> l
         rng.shuffle(permutation)
         draws.extend(permutation[k * size : (k + 1) * size].copy() for k in range(max(1, n // size)))
     return draws[:n_folds]
+
+
+def _too_large_to_list(tensor: Tensor) -> bool:
+    return tensor.nonzeros is not None and prod(tensor.shape) > LISTABLE
+
+
+def _nonzeros(tensor: Tensor) -> Cells:
+    assert tensor.nonzeros is not None
+    return tensor.nonzeros
+
+
+def _shares_of_nonzeros(tensor: Tensor, share: float, n_folds: int, rng: np.random.Generator) -> list[Cells]:
+    nonzeros = _nonzeros(tensor)
+    return [nonzeros[np.sort(drawn).astype(np.int64)] for drawn in _disjoint(len(nonzeros), share, n_folds, rng)]
+
+
+def _with_sampled_zeros(
+    tensor: Tensor, hidden: Cells, share: float, rng: np.random.Generator
+) -> tuple[Cells, NDArray[np.float64]]:
+    """Return some nonzeros and a sample of zeros, sorted, and how many cells each of them stands for.
+
+    A zero is drawn, index by index, with probability p = prod_n (1 / I_n + c_n / nnz) / 2, c_n the nonzeros in its
+    slab of mode n, again and again. Drawn k times of m, it stands for share * k / (m p) zeros: by Hansen & Hurwitz
+    (1943) the weighted sum of anything over the sample then has the expected value of the sum over a share of all
+    zeros. Uniform draws alone would hardly ever meet the cells where a model of sparse data is not zero.
+    """
+    nonzeros = _nonzeros(tensor)
+    size = max(ZEROS_PER_NONZERO * len(hidden), FEWEST_ZEROS)
+    chance = np.ones(size)
+    index = [np.empty(0, dtype=np.int64)] * len(tensor.shape)
+    for mode, places in indices_of(nonzeros, tensor.shape):
+        length = tensor.shape[mode]
+        anywhere = rng.integers(length, size=size)
+        if len(nonzeros):
+            busy = places[rng.integers(len(nonzeros), size=size)]
+            drawn = np.where(rng.random(size) < 0.5, anywhere, busy)
+            chance *= 0.5 / length + 0.5 * np.bincount(places, minlength=length)[drawn] / len(nonzeros)
+        else:
+            drawn, chance = anywhere, chance / length
+        index[mode] = drawn
+    cells, first, times = np.unique(np.ravel_multi_index(index, tensor.shape), return_index=True, return_counts=True)
+    zero = ~(places_of(cells, nonzeros)[1] | places_of(cells, tensor.hidden)[1])
+    cells, weights = cells[zero], (share * times / (size * chance[first]))[zero]
+    order = np.argsort(np.concatenate([hidden, cells]), kind="stable")
+    return np.concatenate([hidden, cells])[order], np.concatenate([np.ones(len(hidden)), weights])[order]
 
 
 def _spare_slabs(tensor: Tensor, cells: Cells, units: NDArray[np.int64], rng: np.random.Generator) -> Cells:

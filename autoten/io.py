@@ -11,11 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from autoten._validation import refuse
+from autoten.coordinates import Coordinates, coordinates_of, from_arrays, linear_cells, read_tns
 from autoten.cp import CPModel, as_cp
 from autoten.labels import split_labels
 from autoten.tensors import chunked
 from autoten.tensors.chunked import ChunkedTensor
 from autoten.tensors.dense import DenseTensor
+from autoten.tensors.sparse import SparseTensor
 
 if TYPE_CHECKING:
     from autoten.tensors.protocol import Tensor
@@ -23,7 +25,7 @@ if TYPE_CHECKING:
 # Squares and their sums stay far inside the floating range while the largest magnitude is inside these powers of two.
 SAFE_EXPONENTS = {"f": (-30, 30), "d": (-300, 300)}
 
-READABLE = (".npy", ".npz", ".mat")
+READABLE = (".npy", ".npz", ".mat", ".tns", ".tns.gz")
 
 
 def as_tensor(X: Any, *, samples: int | None = None) -> Tensor:
@@ -33,9 +35,11 @@ def as_tensor(X: Any, *, samples: int | None = None) -> Tensor:
     ----------
     X : array_like of shape (I_1, ..., I_N), N >= 3
         Numbers in any layout, byte order or memory map; NaN and the masked cells of a ``numpy.ma`` array are missing.
-        float32 stays float32, every other real type becomes float64. A dask array that is too large to be computed
-        is read chunk by chunk. A tensor is returned as it is. Of an xarray ``DataArray`` or a pandas Series with a
-        level of its index for each mode, the labels are left behind.
+        float32 stays float32, every other real type becomes float64. A tensor is returned as it is. Sparse tensors
+        (n-D ``scipy.sparse.coo_array``, pydata ``sparse`` arrays, pyttb's ``sptensor``) stay sparse: an unlisted cell
+        is an observed zero, values of the same cell are summed, and a listed NaN is missing. A dask array that is too
+        large to be computed is read chunk by chunk. Of an xarray ``DataArray`` or a pandas Series with a level of its
+        index for each mode, the labels are left behind.
     samples : int, optional
         A mode of new samples for a model that is known already: it may have length 1, and only each of its slabs needs
         an observed cell.
@@ -51,6 +55,9 @@ def as_tensor(X: Any, *, samples: int | None = None) -> Tensor:
     X, _ = split_labels(X)
     if type(X).__module__.split(".")[0] == "dask":
         return _from_dask(X)
+    listed = coordinates_of(X)
+    if listed is not None:
+        return _sparse_tensor(listed)
     array, missing = _numbers(X)
     _check_shape(array.shape, samples)
     largest = _largest_magnitude(array)
@@ -107,10 +114,12 @@ def masked(X: Any, observed: Any) -> np.ma.MaskedArray[Any, Any]:
     return np.ma.masked_array(X, mask=~observed.astype(bool))
 
 
-def read_tensor(path: str | Path) -> NDArray[Any]:
-    """Return the tensor in a ``.npy``, ``.npz`` or ``.mat`` file.
+def read_tensor(path: str | Path) -> Any:
+    """Return the tensor in a ``.npy``, ``.npz``, ``.mat``, ``.tns`` or ``.tns.gz`` file.
 
-    Of a file that holds several arrays the one called ``X`` is taken, or the only one with three or more modes.
+    Of a file that holds several arrays the one called ``X`` is taken, or the only one with three or more modes. A
+    ``.npz`` file with ``coords`` (nnz, N), counted from zero, ``vals`` and ``shape``, and a FROSTT ``.tns`` file, give
+    a ``scipy.sparse.coo_array``.
 
     Raises
     ------
@@ -118,11 +127,13 @@ def read_tensor(path: str | Path) -> NDArray[Any]:
         If the file cannot be read or holds no such tensor, or several: the sentence names what it holds.
     """
     path = Path(path)
-    kind = path.suffix.lower()
+    kind = "".join(path.suffixes[-2:]).lower() if path.suffix.lower() == ".gz" else path.suffix.lower()
     if kind not in READABLE:
         refuse("the file", f"one of {', '.join(READABLE)}", path.name)
     if not path.is_file():
         refuse("the file", "an existing file", str(path))
+    if kind.startswith(".tns"):
+        return read_tns(path)
     try:
         if kind == ".npy":
             return np.asarray(np.load(path, allow_pickle=False))
@@ -140,6 +151,9 @@ def read_tensor(path: str | Path) -> NDArray[Any]:
         raise ValueError(message.splitlines()[0]) from error
     if "X" in arrays:
         return np.asarray(arrays["X"])
+    sparse = from_arrays(arrays, path.name)
+    if sparse is not None:
+        return sparse
     tensors = {name: value for name, value in arrays.items() if np.ndim(value) >= 3}
     if len(tensors) != 1:
         held = ", ".join(f"{name} {np.shape(value)}" for name, value in arrays.items()) or "nothing"
@@ -153,18 +167,57 @@ def _numbers(X: Any) -> tuple[NDArray[Any], NDArray[np.bool_] | None]:
     if isinstance(X, np.ma.MaskedArray):
         mask = np.ma.getmaskarray(X)
         X = X.data
+    elif type(X).__module__.partition(".")[0] == "pyttb":
+        X = getattr(X, "data", X)
     remedy = "Give a NumPy array, or anything that converts to one."
     try:
         array = np.asarray(X)
     except Exception:  # noqa: BLE001 (an __array__ may raise anything)
         refuse("X", "an array of real numbers", type(X).__name__, remedy, kind=TypeError)
+    return _as_real(array, remedy), mask
+
+
+def _as_real(array: NDArray[Any], remedy: str) -> NDArray[Any]:
+    """Return an array of real numbers as float32 or float64."""
     if array.dtype.kind not in "fiub":
         got = f"complex numbers ({array.dtype})" if array.dtype.kind == "c" else f"dtype {array.dtype}"
         if array.dtype.kind == "c":
             remedy = "Analyse its real and imaginary parts, or its magnitude."
         refuse("X", "an array of real numbers", got, remedy, kind=TypeError)
     dtype = np.float32 if array.dtype.kind == "f" and array.dtype.itemsize <= 4 else np.float64
-    return array.astype(dtype, copy=False), mask
+    return array.astype(dtype, copy=False)
+
+
+def _sparse_tensor(listed: Coordinates) -> Tensor:
+    """Return the tensor with these nonzeros, in no order, some maybe twice."""
+    shape = tuple(int(length) for length in listed.shape)
+    _check_shape(shape, None)
+    if prod(shape) >= 2**63:
+        refuse("X", "a tensor with fewer than 2**63 cells", f"shape {shape}", "Leave out slabs without a nonzero.")
+    values = _as_real(np.asarray(listed.values), "Give numbers as values.")
+    cells = linear_cells(listed.coords, shape)
+    missing = np.isnan(values)
+    hidden = np.unique(cells[missing])
+    if len(hidden):
+        cells, values = cells[~missing], values[~missing]
+        _check_hidden(hidden, shape)
+    with np.errstate(over="ignore"):
+        tensor = SparseTensor.of(cells, values, shape)
+    largest = _largest_magnitude(tensor.values)
+    if not np.isfinite(largest):
+        infinite = f"{int((~np.isfinite(tensor.values)).sum())} infinite cells"
+        refuse("X", "finite, with NaN for missing cells", infinite, "Set them to NaN if they are missing.")
+    tensor = SparseTensor(tensor.pattern, *_into_range(tensor.values, largest))
+    return tensor.hide(hidden) if len(hidden) else tensor
+
+
+def _check_hidden(hidden: NDArray[np.int64], shape: tuple[int, ...]) -> None:
+    """Refuse missing cells that leave a slab of a sparse tensor without any other."""
+    for mode, index in enumerate(np.unravel_index(hidden, shape)):
+        empty = np.flatnonzero(np.bincount(index, minlength=shape[mode]) == prod(shape) // shape[mode])
+        if len(empty):
+            got = f"no observed cell at index {empty[0]} of mode {mode}"
+            refuse("X", "a tensor with observed cells in every slab", got, "Leave this slab out.")
 
 
 def _from_dask(X: Any) -> Tensor:
@@ -173,7 +226,7 @@ def _from_dask(X: Any) -> Tensor:
         refuse("X", "a dask array of known shape", f"shape {X.shape}", "Call its compute_chunk_sizes() first.")
     if not hasattr(X, "chunks") or X.nbytes <= chunked.LARGEST_COMPUTED:
         return as_tensor(X.compute())
-    _check_shape(X.shape)
+    _check_shape(X.shape, None)
     array = X.astype(_numbers(np.empty(0, X.dtype))[0].dtype)
     tensor = ChunkedTensor(array)
     if not np.isfinite(tensor.largest_magnitude):

@@ -85,3 +85,21 @@ def tlviz_core_consistency(X: Array, weights: Array, factors: Sequence[Array]) -
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", category=DeprecationWarning)
         return float(tlviz.model_evaluation.core_consistency((weights, list(factors)), X))
+
+
+def pyttb_sptensor(coords: Array, values: Array, shape: tuple[int, ...]) -> pyttb.sptensor:
+    """Return nonzeros, coordinates (nnz, N), as pyttb stores them."""
+    return pyttb.sptensor(coords, values[:, None], shape)
+
+
+def pyttb_mttkrp(tensor: pyttb.sptensor, factors: Sequence[Array], mode: int) -> Array:
+    """Run ``sptensor.mttkrp``."""
+    return np.asarray(tensor.mttkrp(list(factors), mode))
+
+
+def pyttb_core(tensor: pyttb.sptensor, weights: Array, factors: Sequence[Array]) -> Array:
+    """Return the least-squares core by pyttb's chain of products ``sptensor.ttm``, weights folded into factor 0."""
+    first, *others = factors
+    inverses = [np.linalg.pinv(factor) for factor in (first * weights, *others)]
+    core = tensor.ttm(inverses, np.arange(len(inverses)))
+    return np.asarray(core.full().data if hasattr(core, "full") else core.data)

@@ -23,7 +23,7 @@ from timed import label
 
 HERE = Path(__file__).parent
 README = HERE / "README.md"
-NAMES = ("kernels", "solvers", "memory", "growth", "recovery", "compression")
+NAMES = ("kernels", "sparse", "solvers", "memory", "growth", "recovery", "compression")
 
 
 def load(folder: Path) -> Results:
@@ -162,6 +162,38 @@ def products(results: Row) -> list[str]:
     return table(head, rows)
 
 
+def sparse(results: Row) -> list[str]:
+    """Return products, sweeps, cores and estimates of sparse tensors."""
+    shape = label(tuple(results["shape"]))
+    head = (f"of {shape}", "nonzeros", "R", "autoten", "pyttb", "ratio", "differs by")
+    measured = [("MTTKRP, all modes", row) for row in results["products"]]
+    measured += [("core consistency", row) for row in results["core_consistency"]]
+    rows = [
+        (
+            what,
+            f"{row['nonzeros']:,}",
+            row["rank"],
+            _s(row["seconds"]["ours"]),
+            _s(row["seconds"]["pyttb"]),
+            f"{row['ratio']['pyttb']:.3g}",
+            f"{row['difference']:.0e}",
+        )
+        for what, row in measured
+    ]
+    sweeps = [
+        f"A sweep of {row['nonzeros']:,} nonzeros takes {_s(row['sweep_seconds'])}, "
+        f"{row['sweep_over_products']:.3g} times its products."
+        for row in results["products"]
+    ]
+    estimates = [
+        f"An estimate of {row['nonzeros']:,} nonzeros, ranks 1..{row['largest_rank']}, takes {_s(row['seconds'])} "
+        f"and at its peak {row['bytes_per_nonzero']:.0f} bytes a nonzero beyond X, {row['of_the_nonzeros']:.3g} times "
+        "what X takes itself."
+        for row in results["estimates"]
+    ]
+    return [*table(head, rows), "", *sweeps, *estimates]
+
+
 def rank_sweeps(results: Row) -> list[str]:
     """Return whole rank sweeps."""
     head = (
@@ -295,6 +327,7 @@ BLOCKS: dict[str, Callable[[Results], list[str]]] = {
     "masked": partial(block, "kernels", lines=masked),
     "consistency": partial(block, "kernels", lines=consistency),
     "products": partial(block, "kernels", lines=products),
+    "sparse": partial(block, "sparse", lines=sparse),
     "rank-sweeps": partial(block, "solvers", lines=rank_sweeps),
     "holdouts": partial(block, "solvers", lines=holdouts),
     "processes": partial(block, "solvers", lines=processes, threads="Threads as they come; medians."),

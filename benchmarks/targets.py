@@ -146,6 +146,47 @@ def _consistency(shape: Shape, goal: float, stretch: float) -> Target:
     return Target(f"core consistency {label(shape)}, R 5, vs tlviz", goal, stretch, find)
 
 
+def _sparse_product(nonzeros: int, goal: float, stretch: float) -> Target:
+    def find(results: Results) -> Found | None:
+        row = _sparse_row(results, "products", nonzeros)
+        gate = row and f"products differ by {row['difference']:.0e}"
+        return row and Found(row["ratio"]["pyttb"], gate or "", row["difference"] <= SAME_LOSS)
+
+    return Target(f"sparse MTTKRP, {nonzeros:.0e} nonzeros, R 16, vs pyttb", goal, stretch, find)
+
+
+def _sparse_sweep(nonzeros: int, goal: float) -> Target:
+    def find(results: Results) -> Found | None:
+        row = _sparse_row(results, "products", nonzeros)
+        return row and Found(row["sweep_over_products"])
+
+    name = f"sparse ALS sweep over the time of its MTTKRPs, {nonzeros:.0e} nonzeros, R 16"
+    return Target(name, goal, None, find, at_most=True)
+
+
+def _sparse_consistency(goal: float, stretch: float) -> Target:
+    def find(results: Results) -> Found | None:
+        row = _sparse_row(results, "core_consistency", 10**6)
+        gate = row and f"cores differ by {row['difference']:.0e}"
+        return row and Found(row["ratio"]["pyttb"], gate or "", row["difference"] <= SAME_CONSISTENCY)
+
+    return Target("core consistency, 1e6 nonzeros, R 5, vs pyttb's chain of products", goal, stretch, find)
+
+
+def _sparse_memory(goal: float) -> Target:
+    def find(results: Results) -> Found | None:
+        rows = results.get("sparse", {}).get("estimates", ())
+        return Found(rows[0]["of_the_nonzeros"]) if rows else None
+
+    name = "memory of an estimate beyond X, 1e7 nonzeros, ranks 1..10, in units of the nonzeros"
+    return Target(name, goal, None, find, at_most=True)
+
+
+def _sparse_row(results: Results, part: str, nonzeros: int) -> Row | None:
+    rows = results.get("sparse", {}).get(part, ())
+    return next((row for row in rows if row["nonzeros"] == nonzeros), None)
+
+
 def _memory(what: str, rank: int, goal: float) -> Target:
     def find(results: Results) -> Found | None:
         rows = results.get("memory", {}).get("rows", ())
@@ -205,6 +246,12 @@ TARGETS = (
     _masked(0.1, 5, 10),
     _masked(0.3, 5, 10),
     _consistency(CUBE_100, 3, 6),
+    _sparse_product(10**6, 15, 25),
+    _sparse_product(10**7, 15, 25),
+    _sparse_sweep(10**6, 1.2),
+    _sparse_sweep(10**7, 1.2),
+    _sparse_consistency(200, 500),
+    _sparse_memory(6),
     _memory("core consistency", 5, 0.05),
     _memory("rank sweep", 10, 1.5),
     _process("second process: import and estimate, amino acids, ranks 1..6", 3.0, 1.5, "estimate"),

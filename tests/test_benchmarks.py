@@ -11,6 +11,7 @@ import bench_growth
 import bench_kernels
 import bench_memory
 import bench_solvers
+import bench_sparse
 import machine
 import measure
 import neighbours
@@ -23,6 +24,7 @@ BENCHMARKS = measure.RESULTS.parent
 
 RUNS = {
     "kernels": lambda: bench_kernels.run(bench_kernels.SMOKE),
+    "sparse": lambda: bench_sparse.run(bench_sparse.SMOKE),
     "solvers": lambda: bench_solvers.run(bench_solvers.SMOKE),
     "memory": lambda: bench_memory.run(bench_memory.SMOKE),
     "growth": lambda: bench_growth.run(bench_growth.SMOKE),
@@ -145,6 +147,9 @@ def as_if_full(smoke):
             "profiles": bench_solvers.FULL.profiles,
         }.items()
     }
+    products, consistency = smoke["sparse"]["products"], smoke["sparse"]["core_consistency"]
+    smoke["sparse"]["products"] = [products[0] | {"nonzeros": n} for n in bench_sparse.FULL.nonzeros]
+    consistency[0]["nonzeros"] = bench_sparse.FULL.consistency_nonzeros
     solvers["processes"]["compile_seconds"] = 1.0
     for row in memory["rows"]:
         ranks = bench_memory.FULL.consistency_ranks[0], bench_memory.FULL.largest_rank

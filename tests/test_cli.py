@@ -1,5 +1,6 @@
 """``python -m autoten FILE``: the report on stdout, everything else on stderr, one sentence for what goes wrong."""
 
+import gzip
 import json
 import os
 import subprocess
@@ -18,11 +19,16 @@ CHECKOUT = Path(autoten.__file__).resolve().parents[1]
 
 X = make_cp_tensor((6, 7, 8), 2, noise=white_noise(20), random_state=0).X
 
+AS_TEXT = "".join(f"{i + 1} {j + 1} {k + 1} {float(X[i, j, k])}\n" for i, j, k in np.ndindex(X.shape))
+
 WRITERS = {
     "X.npy": lambda path: np.save(path, X),
     "X.npz": lambda path: np.savez(path, labels=np.arange(6), X=X, other=X[:4]),
     "only.npz": lambda path: np.savez(path, data=X, labels=np.arange(6)),
     "X.mat": lambda path: savemat(path, {"X": X, "labels": np.arange(6)}),
+    "X.tns": lambda path: path.write_text(AS_TEXT),
+    "X.tns.gz": lambda path: path.write_bytes(gzip.compress(AS_TEXT.encode())),
+    "coords.npz": lambda path: np.savez(path, coords=np.argwhere(X), vals=X[X != 0], shape=X.shape),
 }
 
 
@@ -124,8 +130,8 @@ RANKS = "--ranks must be FIRST:LAST with 1 <= FIRST <= LAST, such as 1:10. Got {
 UNREADABLE = "{} must be a file with an array named X or a single array of three or more modes. Got {}."
 UNSUITABLE = [
     (["absent.npy"], "the file must be an existing file. Got absent.npy."),
-    (["."], "the file must be one of .npy, .npz, .mat. Got ."),
-    (["X.csv"], "the file must be one of .npy, .npz, .mat. Got X.csv."),
+    (["."], "the file must be one of .npy, .npz, .mat, .tns, .tns.gz. Got ."),
+    (["X.csv"], "the file must be one of .npy, .npz, .mat, .tns, .tns.gz. Got X.csv."),
     (["text.npy"], "text.npy cannot be read as a .npy file: "),
     (["text.npz"], "text.npz cannot be read as a .npz file: "),
     (["text.mat"], "text.mat cannot be read as a .mat file: "),

@@ -1,5 +1,6 @@
 import dataclasses
 import math
+import re
 
 import numpy as np
 import pytest
@@ -9,8 +10,10 @@ from hypothesis import strategies as st
 
 from autoten.datasets import (
     collinear_factors,
+    gamma_factors,
     gaussian_factors,
     load_amino_acids,
+    make_count_tensor,
     make_cp_tensor,
     structured_noise,
     uniform_factors,
@@ -274,3 +277,62 @@ def test_a_wrong_argument_is_refused_in_one_sentence(arguments, sentence):
 def test_a_wrong_ingredient_is_refused_when_it_is_made(make, sentence):
     with pytest.raises((TypeError, ValueError), match=sentence):
         make()
+
+
+# ------------------------------------------------------------------------------------------------------------ counts
+
+
+@pytest.mark.parametrize("sparse", [False, True])
+def test_counts_have_the_expectations_of_their_model(sparse):
+    draws = [make_count_tensor((6, 7, 8), 2, 5000, sparse=sparse, random_state=seed) for seed in range(5)]
+    again = make_count_tensor((6, 7, 8), 2, 5000, sparse=sparse, random_state=0)
+    for drawn in draws:
+        X = drawn.X.toarray() if sparse else drawn.X
+        expected = drawn.model.to_tensor()
+        assert X.dtype.kind == "i"
+        assert expected.sum() == pytest.approx(5000)
+        assert abs(X.sum() - 5000) < 4 * np.sqrt(5000)
+        # Pearson's statistic over the cells that expect something: its mean is their number, its variance about twice.
+        likely = expected > 1
+        statistic = np.sum((X - expected)[likely] ** 2 / expected[likely])
+        assert statistic == pytest.approx(likely.sum(), abs=6 * np.sqrt(2 * likely.sum()))
+        assert (X[expected < 1e-12] == 0).all()
+    one, two = (d.X.toarray() if sparse else d.X for d in (draws[0], again))
+    np.testing.assert_array_equal(one, two)
+
+
+def test_no_component_of_counts_is_tiny():
+    for seed in range(20):
+        weights = make_count_tensor((6, 7, 8), 6, 1000, random_state=seed).model.weights
+        assert weights.min() >= 50 - 1e-9
+        assert weights.sum() == pytest.approx(1000)
+    assert make_count_tensor((6, 7, 8), 1, 10, random_state=0).rank == 1
+
+
+def test_sparse_counts_of_any_shape_cost_their_events():
+    drawn = make_count_tensor((10**6, 10**6, 10**5), 2, 2000, sparse=True, random_state=0)
+    assert drawn.X.shape == (10**6, 10**6, 10**5)
+    assert drawn.X.nnz <= drawn.X.sum() == pytest.approx(2000, abs=200)
+    assert len(np.unique(np.ravel_multi_index(drawn.X.coords, drawn.X.shape))) == drawn.X.nnz
+    assert repr(drawn) == f"CountTensor(shape=(1000000, 1000000, 100000), rank=2, events={drawn.X.sum()})"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (((4, 5), 2, 10), "shape of make_count_tensor must be the lengths of three modes or more. Got (4, 5)."),
+        (((4, 5, 6), 0, 10), "rank of make_count_tensor must be an integer >= 1. Got 0."),
+        (((4, 5, 6), 2, 0), "events of make_count_tensor must be a number above 0 and below inf. Got 0."),
+        (
+            ((4, 5, 6), 21, 10),
+            "smallest_share of make_count_tensor must be at most 0.0476, one over the rank. Got 0.05.",
+        ),
+    ],
+)
+def test_counts_that_cannot_be_drawn_are_refused_in_one_sentence(arguments, sentence):
+    with pytest.raises(ValueError, match=f"^{re.escape(sentence)}$"):
+        make_count_tensor(*arguments)
+    with pytest.raises(ValueError, match=r"^the factors of make_count_tensor must be nonnegative, with something in"):
+        make_count_tensor((4, 5, 6), 2, 10, factors=gaussian_factors, random_state=0)
+    with pytest.raises(ValueError, match=r"^concentration of gamma_factors must be a number above 0 and below inf"):
+        gamma_factors(-1)

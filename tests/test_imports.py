@@ -20,7 +20,7 @@ PACKAGE = Path(autoten.__file__).resolve().parent
 LAYERS = [
     ["_validation", "losses"],
     ["_kernels", "labels"],
-    ["cp"],
+    ["cp", "coordinates"],
     ["tensors"],
     ["io", "preprocess", "compression", "solvers", "holdout", "datasets", "workers"],
     ["fitting"],
@@ -288,7 +288,7 @@ def test_public_names_are_sorted_and_unique():
 PROMISED = """
     estimate_rank RankEstimate load RankTable Choice fit_parafac Fit CPModel core_consistency corrected_core_consistency
     heldout_error factor_match_score pareto_front select_rank ALS RandomElements RandomFibres Blocks AutoTen CP masked
-    read_tensor split_half preprocess datasets selection plots AutotenWarning
+    read_tensor read_tns split_half preprocess datasets selection plots AutotenWarning
 """
 
 

@@ -406,7 +406,9 @@ def test_a_pickle_is_never_loaded(tmp_path, suffix):
 def test_other_files_are_refused_in_one_sentence(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "data.csv").write_text("1,2,3")
-    with pytest.raises(ValueError, match=r"^the file must be one of \.npy, \.npz, \.mat\. Got data\.csv\.$"):
+    with pytest.raises(
+        ValueError, match=r"^the file must be one of \.npy, \.npz, \.mat, \.tns, \.tns\.gz\. Got data\.csv\.$"
+    ):
         read_tensor("data.csv")
     (tmp_path / "folder.npy").mkdir()
     for name in ("absent.npy", "folder.npy"):

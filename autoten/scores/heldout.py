@@ -66,14 +66,16 @@ def heldout_scores(tensor: Tensor, fits: RankFits) -> Mapping[str, Any]:
     """Return the held-out error of every fold (NaN where a fold has no model or only zeros to predict)."""
     return {
         "heldout": [
-            float("nan") if fold.model is None else relative_error(tensor, fold.model, fold.cells)
+            float("nan") if fold.model is None else relative_error(tensor, fold.model, fold.cells, fold.weights)
             for fold in fits.folds
         ]
     }
 
 
-def relative_error(tensor: Tensor, model: CPModel, cells: Cells | Block) -> float:
-    """Return the model's squared error at `cells` over that of the zero model.
+def relative_error(
+    tensor: Tensor, model: CPModel, cells: Cells | Block, weights: NDArray[np.float64] | None = None
+) -> float:
+    """Return the model's squared error at `cells` over that of the zero model, each cell counted `weights` times.
 
     Where that is zero, NaN; 1 for a tensor of zeros, which the zero model predicts as well as any.
     """
@@ -85,5 +87,7 @@ def relative_error(tensor: Tensor, model: CPModel, cells: Cells | Block) -> floa
         return squared_error / part.norm_squared if part.norm_squared > 0.0 else float("nan")
     values: NDArray[Any] = tensor.values_at(cells)
     errors = values - model_values(model.folded(), cells, tensor.shape)
+    if weights is not None:
+        values, errors = np.sqrt(weights) * values, np.sqrt(weights) * errors
     null = float(values @ values)
     return float(errors @ errors) / null if null > 0.0 else float("nan")

@@ -66,6 +66,14 @@ class ChunkedTensor:
         return np.empty(0, dtype=np.int64)
 
     @property
+    def nonzeros(self) -> None:
+        return None
+
+    @property
+    def pass_cost(self) -> int:
+        return self.n_observed
+
+    @property
     def norm_squared(self) -> float:
         return self._survey.norm_squared
 
@@ -169,6 +177,9 @@ class ChunkedTensor:
 
     def gram(self, mode: int) -> Array:
         return self._compressed.gram if mode == self._split else self._survey.grams[mode]
+
+    def gram_times(self, mode: int, columns: Array) -> Array:
+        return self.gram(mode) @ columns
 
     def values_at(self, cells: Cells) -> Array:
         values = np.empty(len(cells))

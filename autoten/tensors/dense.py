@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from autoten import _dense_kernels, _kernels
 from autoten.cp import khatri_rao
-from autoten.tensors.equations import gram_of_others
+from autoten.tensors.equations import gram_of_others, model_values
 from autoten.tensors.protocol import DenseRows, no_sink
 
 if TYPE_CHECKING:
@@ -67,6 +67,18 @@ class DenseTensor:
         return float(sum(np.square(row, dtype=np.float64).sum() for row in self.data))
 
     @property
+    def nonzeros(self) -> None:
+        return None
+
+    @property
+    def pass_cost(self) -> int:
+        return self.data.size
+
+    def norm_squared_without(self, cells: Cells) -> float:
+        # Not by subtraction: a wild value at one of the cells would take the digits of all the others with it.
+        return float(_kernels.squares_elsewhere(self.data.reshape(-1), cells))
+
+    @property
     def rows(self) -> Array:
         """The data as a matrix, shape (product of the leading modes, last mode)."""
         return self.data.reshape(-1, self.shape[-1])
@@ -99,19 +111,27 @@ class DenseTensor:
         return out
 
     def gram(self, mode: int) -> Array:
+        total = np.zeros((self.shape[mode], self.shape[mode]))
+        for unfolded in self._unfolded(mode):
+            total += unfolded @ unfolded.T
+        return total
+
+    def gram_times(self, mode: int, columns: Array) -> Array:
+        total = np.zeros(columns.shape)
+        for unfolded in self._unfolded(mode):
+            total += unfolded @ (unfolded.T @ columns)
+        return total
+
+    def _unfolded(self, mode: int) -> Iterator[Array]:
+        """Yield the unfolding of `mode` in blocks of columns: they bound the copy of float32 data and inner modes."""
         length = self.shape[mode]
         left = prod(self.shape[:mode])
         slabs = self.data.reshape(left, length, -1)
-        total = np.zeros((length, length))
-        # Blocks bound the working copy that float32 data and inner modes need.
         if left == 1:
             blocks = (slabs[0, :, block] for block in _blocks(slabs.shape[2]))
         else:
             blocks = (np.moveaxis(slabs[block], 1, 0).reshape(length, -1) for block in _blocks(left))
-        for unfolded in blocks:
-            unfolded = unfolded.astype(float, copy=False)
-            total += unfolded @ unfolded.T
-        return total
+        return (unfolded.astype(float, copy=False) for unfolded in blocks)
 
     def values_at(self, cells: Cells) -> Array:
         return self.data.reshape(-1)[cells].astype(float)
@@ -121,6 +141,13 @@ class DenseTensor:
         data = self.data.copy()
         data.reshape(-1)[cells] = values
         return DenseTensor(data, self.scale)
+
+    def squared_error_without(self, factors: Sequence[Array], cells: Cells) -> float:
+        # Filled with what the model says: a wild prediction at one of the cells then cancels before it is squared.
+        return self.replaced(cells, model_values(factors, cells, self.shape)).squared_error(factors)
+
+    def zeroed(self, cells: Cells) -> DenseTensor:
+        return self.replaced(cells, 0.0)
 
     def hide(self, cells: Cells) -> MaskedTensor:
         from autoten.tensors.masked import MaskedTensor

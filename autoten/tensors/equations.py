@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import reduce
 from math import prod
 from typing import Any
@@ -11,8 +11,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from autoten import _kernels
+from autoten.cp import khatri_rao
 
 Array = NDArray[Any]
+
+# Up to so many cells may be listed one by one; the folds and random signs of a sparse tensor of at most this size are
+# those of the same tensor given dense.
+LISTABLE = 2**22
+
+# Largest core in which a model's norm is summed cell by cell.
+LARGEST_NORM_CORE = 10**6
 
 
 def solve_rows(gram: Array, rhs: Array, previous: Array) -> Array:
@@ -34,11 +42,44 @@ def directions(gram: Array) -> Array:
     return np.ascontiguousarray(np.linalg.eigh(gram)[1][:, ::-1])
 
 
+def model_norm_squared(factors: Sequence[Array]) -> float:
+    """Return the squared norm of the model whose weights are folded into its factors.
+
+    Summed in the core that QR leaves of the factors: components that nearly cancel do so before they are squared,
+    which keeps twice the digits of a sum over Gram matrices.
+    """
+    rank, half = factors[0].shape[1], len(factors) // 2
+    if rank == 0:
+        return 0.0
+    if rank ** len(factors) > LARGEST_NORM_CORE:
+        return float(reduce(np.multiply, (factor.T @ factor for factor in factors)).sum())
+    triangles = [np.asarray(np.linalg.qr(factor, mode="r")) for factor in factors]
+    return float(np.square(khatri_rao(triangles[:half]) @ khatri_rao(triangles[half:]).T).sum())
+
+
 def other_cells(cells: NDArray[np.int64], shape: tuple[int, ...]) -> NDArray[np.int64]:
     """Return the cells of a tensor that are not in the list, sorted."""
     mask = np.ones(prod(shape), dtype=bool)
     mask[cells] = False
     return np.flatnonzero(mask)
+
+
+def indices_of(cells: NDArray[np.int64], shape: tuple[int, ...]) -> Iterator[tuple[int, NDArray[np.int64]]]:
+    """Yield each mode and the cells' indices in it, last mode first: those of all modes take N times the memory."""
+    rest = cells
+    for mode in reversed(range(1, len(shape))):
+        rest, index = np.divmod(rest, shape[mode])
+        yield mode, index
+    yield 0, rest
+
+
+def places_of(cells: NDArray[np.int64], listed: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """Return where each cell stands, or would stand, in a sorted list, and whether it is there."""
+    place = np.searchsorted(listed, cells)
+    found = np.zeros(len(cells), dtype=bool)
+    inside = place < len(listed)
+    found[inside] = listed[place[inside]] == cells[inside]
+    return place, found
 
 
 def stack_rows(cells: NDArray[np.int64], shape: tuple[int, ...]) -> tuple[Array, Array]:

@@ -15,12 +15,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from autoten import _kernels
-from autoten.tensors.equations import model_values, other_cells, stack_rows
+from autoten.tensors.equations import model_values, other_cells, places_of, stack_rows
 from autoten.tensors.protocol import DenseRows, no_sink
 
 if TYPE_CHECKING:
-    from autoten.tensors.dense import DenseTensor
-    from autoten.tensors.protocol import Array, Cells, NormalEquations
+    from autoten.tensors.protocol import Array, Base, Cells, NormalEquations
 
 # Share of hidden cells up to which imputing is used: its convergence slows down in proportion to the share, and past
 # the true rank so slowly that a warm-started fold keeps a memory of the cells it must not know (science.md, 4).
@@ -35,13 +34,13 @@ class MaskedTensor:
 
     Parameters
     ----------
-    base : DenseTensor
+    base : DenseTensor or SparseTensor
         The data; what it holds at hidden cells is never used.
     hidden : array of int64
         Sorted C-order linear indices of the cells that are not observed.
     """
 
-    def __init__(self, base: DenseTensor, hidden: Cells) -> None:
+    def __init__(self, base: Base, hidden: Cells) -> None:
         self.base = base
         self.hidden = hidden
 
@@ -69,8 +68,17 @@ class MaskedTensor:
 
     @cached_property
     def norm_squared(self) -> float:
-        # Not by subtraction: a wild value at a hidden cell would take the digits of all the others with it.
-        return float(_kernels.squares_elsewhere(self.base.data.reshape(-1), self.hidden))
+        return self.base.norm_squared_without(self.hidden)
+
+    @cached_property
+    def nonzeros(self) -> Cells | None:
+        """The observed cells that are not zero, where the base lists them."""
+        listed = self.base.nonzeros
+        return None if listed is None else listed[~places_of(listed, self.hidden)[1]]
+
+    @property
+    def pass_cost(self) -> int:
+        return self.base.pass_cost
 
     @cached_property
     def observed(self) -> Cells:
@@ -83,13 +91,18 @@ class MaskedTensor:
     def normal_equations(self, *, exact: bool = False) -> NormalEquations:
         return _ExactEquations(self) if exact or self.hidden_share > IMPUTE_SHARE else _ImputedEquations(self)
 
-    def dense_rows(self) -> DenseRows:
-        rows, length = self.base.rows, self.shape[-1]
+    def dense_rows(self) -> DenseRows | None:
+        whole = self.base.dense_rows()
+        if whole is None:
+            return None
+        rows, length = whole.rows, self.shape[-1]
         if self.hidden_share > IMPUTE_SHARE:
             observed = np.ones(rows.shape, dtype=bool)
             observed.reshape(-1)[self.hidden] = False
             return DenseRows(rows, *no_sink(rows.dtype), observed)
-        rows = self.base.replaced(self.hidden, 0.0).rows
+        zeroed = self.base.zeroed(self.hidden).dense_rows()
+        assert zeroed is not None
+        rows = zeroed.rows
         sink = rows.view()
         sink.flags.writeable = True
         starts = np.searchsorted(self.hidden, length * np.arange(len(rows) + 1))
@@ -100,17 +113,19 @@ class MaskedTensor:
         if self.hidden_share > OBSERVED_LIST_SHARE:
             errors = self.base.values_at(self.observed) - model_values(factors, self.observed, self.shape)
             return float(errors @ errors)
-        # Filled with what the model says: a wild prediction at a hidden cell then cancels before it is squared.
-        return self.base.replaced(self.hidden, model_values(factors, self.hidden, self.shape)).squared_error(factors)
+        return self.base.squared_error_without(factors, self.hidden)
 
-    def _zeroed(self) -> DenseTensor:
-        return self.base.replaced(self.hidden, 0.0) if self.base_values.any() else self.base
+    def _zeroed(self) -> Base:
+        return self.base.zeroed(self.hidden) if self.base_values.any() else self.base
 
     def project(self, matrices: Sequence[Array]) -> Array:
         return self._zeroed().project(matrices)
 
     def gram(self, mode: int) -> Array:
         return self._zeroed().gram(mode)
+
+    def gram_times(self, mode: int, columns: Array) -> Array:
+        return self._zeroed().gram_times(mode, columns)
 
     def values_at(self, cells: Cells) -> Array:
         return self.base.values_at(cells)
@@ -125,7 +140,7 @@ class MaskedTensor:
         yield from self.base.pieces()
         yield self.hidden
 
-    def sub(self, indices: Sequence[Array]) -> DenseTensor | MaskedTensor:
+    def sub(self, indices: Sequence[Array]) -> Base | MaskedTensor:
         part = self.base.sub(indices)
         positions, inside = [], np.ones(len(self.hidden), dtype=bool)
         for mode, index in zip(np.unravel_index(self.hidden, self.shape), indices, strict=True):
@@ -134,7 +149,7 @@ class MaskedTensor:
             positions.append(place[mode])
             inside &= positions[-1] >= 0
         hidden = np.sort(np.ravel_multi_index([position[inside] for position in positions], part.shape))
-        return part.hide(hidden) if len(hidden) else part
+        return MaskedTensor(part, hidden) if len(hidden) else part
 
 
 class _ImputedEquations:

@@ -84,6 +84,14 @@ class Tensor(Protocol):
     def hidden(self) -> Cells:
         """The cells that are not observed."""
 
+    @property
+    def nonzeros(self) -> Cells | None:
+        """The observed cells that are not zero where the storage lists them, None where it lists all cells."""
+
+    @property
+    def pass_cost(self) -> int:
+        """What a pass over the data costs, in cells of a dense tensor."""
+
     def mttkrp(self, factors: Sequence[Array], mode: int) -> Array:
         """Return the MTTKRP over observed cells, shape (I_mode, R)."""
 
@@ -102,6 +110,9 @@ class Tensor(Protocol):
     def gram(self, mode: int) -> Array:
         """Return the unfolding of `mode` times its transpose, unobserved cells as zero, shape (I, I)."""
 
+    def gram_times(self, mode: int, columns: Array) -> Array:
+        """Return `gram` times a matrix (I, k), without forming it where it costs more than it is worth."""
+
     def values_at(self, cells: Cells) -> Array:
         """Return the values at observed cells, shape (len(cells),)."""
 
@@ -116,3 +127,22 @@ class Tensor(Protocol):
 
     def pieces(self) -> Iterator[Array]:
         """Yield arrays that together are the tensor, by which a checkpoint knows it again."""
+
+
+class Base(Tensor, Protocol):
+    """A tensor without gaps, as `MaskedTensor` needs it: how data are stored shows nowhere else."""
+
+    def norm_squared_without(self, cells: Cells) -> float:
+        """Return the sum of squares over all cells but these (sorted)."""
+
+    def squared_error_without(self, factors: Sequence[Array], cells: Cells) -> float:
+        """Return the squared error of a model over all cells but these (sorted)."""
+
+    def zeroed(self, cells: Cells) -> Base:
+        """Return a copy with zeros at `cells` (sorted)."""
+
+    def with_random_signs(self, rng: np.random.Generator) -> Base:
+        """Return a tensor without gaps."""
+
+    def sub(self, indices: Sequence[Array]) -> Base:
+        """Return a tensor without gaps."""

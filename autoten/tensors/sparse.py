@@ -1,0 +1,303 @@
+"""Sparse tensors: nonzeros and their cells; every other cell is an observed zero. Nothing is ever made dense.
+
+Every operation costs in proportion to the nonzeros (and to what it returns). What only depends on where the nonzeros
+are, the `Pattern`, is found once, when first needed, and shared by tensors with the same cells and other values.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from functools import cached_property
+from math import prod
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from autoten import _kernels, _sparse_kernels
+from autoten.tensors.equations import LISTABLE, gram_of_others, indices_of, model_norm_squared, model_values, places_of
+
+if TYPE_CHECKING:
+    from autoten.tensors.masked import MaskedTensor
+    from autoten.tensors.protocol import Array, Cells, DenseRows, NormalEquations
+
+# So many cells of a compressed core cost a sweep as much as one nonzero, whose rows lie anywhere in memory.
+CELLS_PER_NONZERO = 4
+
+# Up to so many slices are cut out one by one.
+FEW_SLICES = 16
+
+
+class Slices(NamedTuple):
+    """The nonzeros slice by slice of one mode: slice i is the run ``starts[i] : starts[i + 1]`` of `order`.
+
+    Inside a slice they keep their C order. `others` holds their coordinates in the other modes, (N - 1, nnz).
+    """
+
+    starts: Cells
+    order: Array
+    others: Array
+
+
+class Pattern:
+    """Where the nonzeros are.
+
+    Parameters
+    ----------
+    cells : array of int64
+        Sorted C-order linear indices, none twice.
+    shape : tuple of int
+    """
+
+    def __init__(self, cells: Cells, shape: tuple[int, ...]) -> None:
+        self.cells = cells
+        self.shape = shape
+        self._slices: dict[int, Slices] = {}
+
+    @cached_property
+    def coords(self) -> Array:
+        """Coordinates, shape (N, nnz), int32 where the modes are short enough."""
+        dtype = np.int32 if max(self.shape) <= np.iinfo(np.int32).max else np.int64
+        coords = np.empty((len(self.shape), len(self.cells)), dtype=dtype)
+        for mode, index in indices_of(self.cells, self.shape):
+            coords[mode] = index
+        return coords
+
+    def slices(self, mode: int) -> Slices:
+        """Return the nonzeros in the order of one mode's slices."""
+        if mode not in self._slices:
+            order, starts = self._sorted_by(self._in_order, mode)
+            others = [index for n, index in enumerate(self.coords) if n != mode]
+            moved = self.coords[1:] if mode == 0 else np.stack([index[order] for index in others])
+            self._slices[mode] = Slices(starts, order, moved)
+        return self._slices[mode]
+
+    def fibres(self, mode: int) -> tuple[Array, Cells]:
+        """Return an order in which the nonzeros of every fibre of `mode` follow one another, and where each begins."""
+        order = self._in_order
+        # Mode 0 runs slowest already: sorted by all others, the last first, it runs fastest in the end.
+        for other in reversed(range(len(self.shape))):
+            if other != mode and mode != len(self.shape) - 1:
+                order = self._sorted_by(order, other)[0]
+        starts = np.empty(len(order) + 1, dtype=np.int64)
+        n_fibres = _sparse_kernels.fibre_starts(self.coords, order, mode, starts)
+        return order, starts[: n_fibres + 1]
+
+    @property
+    def _in_order(self) -> Array:
+        return np.arange(len(self.cells), dtype=np.int32 if len(self.cells) < 2**31 else np.int64)
+
+    def _sorted_by(self, order: Array, mode: int) -> tuple[Array, Cells]:
+        starts = np.empty(self.shape[mode] + 1, dtype=np.int64)
+        out = np.empty_like(order)
+        _sparse_kernels.counting_sort(self.coords[mode], order, starts, out)
+        return out, starts
+
+
+class SparseTensor:
+    """An N-way tensor of which only the nonzeros are stored; an unlisted cell is an observed zero.
+
+    Parameters
+    ----------
+    pattern : Pattern
+        The cells of the nonzeros.
+    values : array of shape (nnz,)
+        float32 or float64, finite, in the order of the cells.
+    scale : float
+        The power of two by which the caller divided the data.
+    """
+
+    def __init__(self, pattern: Pattern, values: NDArray[Any], scale: float = 1.0) -> None:
+        self.pattern = pattern
+        self.values = values
+        self.scale = scale
+        self._by_slices: dict[int, Array] = {}
+
+    @classmethod
+    def of(cls, cells: Cells, values: NDArray[Any], shape: tuple[int, ...], scale: float = 1.0) -> SparseTensor:
+        """Return the tensor with these values: cells in any order, values of the same cell summed, zeros dropped."""
+        if (cells[1:] <= cells[:-1]).any():
+            order = np.argsort(cells, kind="stable")
+            cells, values = cells[order], values[order]
+            first = np.flatnonzero(np.diff(cells, prepend=-1))
+            if len(first) < len(cells):
+                cells, values = cells[first], np.add.reduceat(values, first, dtype=np.float64).astype(values.dtype)
+        kept = values != 0
+        if not kept.all():
+            cells, values = cells[kept], values[kept]
+        return cls(Pattern(cells, shape), values, scale)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self.pattern.shape
+
+    @property
+    def n_observed(self) -> int:
+        return prod(self.shape)
+
+    @property
+    def hidden(self) -> Cells:
+        return np.empty(0, dtype=np.int64)
+
+    @property
+    def nonzeros(self) -> Cells:
+        return self.pattern.cells
+
+    @property
+    def pass_cost(self) -> int:
+        return CELLS_PER_NONZERO * len(self.values)
+
+    @cached_property
+    def norm_squared(self) -> float:
+        return float(np.square(self.values, dtype=np.float64).sum())
+
+    def norm_squared_without(self, cells: Cells) -> float:
+        return float(np.square(self.values[self._elsewhere(cells)], dtype=np.float64).sum())
+
+    def mttkrp(self, factors: Sequence[Array], mode: int) -> Array:
+        starts, _, others = self.pattern.slices(mode)
+        values = self._values_by(mode)
+        remaining = [np.ascontiguousarray(f, dtype=float) for n, f in enumerate(factors) if n != mode]
+        out = np.empty((self.shape[mode], factors[0].shape[1]))
+        if len(remaining) == 2:
+            _sparse_kernels.mttkrp_three(starts, others, values, *remaining, out)
+        else:
+            stacked, offsets = _stacked(remaining)
+            _sparse_kernels.mttkrp_slices(starts, others, offsets, values, stacked, out)
+        return out
+
+    def _values_by(self, mode: int) -> Array:
+        """Return the values in the order of a mode's slices."""
+        if mode not in self._by_slices:
+            self._by_slices[mode] = self.values if mode == 0 else self.values[self.pattern.slices(mode).order]
+        return self._by_slices[mode]
+
+    def normal_equations(self, *, exact: bool = False) -> NormalEquations:
+        return _SparseEquations(self)
+
+    def dense_rows(self) -> DenseRows | None:
+        return None
+
+    def squared_error(self, factors: Sequence[Array]) -> float:
+        return self._squared_error(factors, self.pattern.coords, self.values, np.zeros(0))
+
+    def squared_error_without(self, factors: Sequence[Array], cells: Cells) -> float:
+        kept = self._elsewhere(cells)
+        model = model_values(factors, cells, self.shape)
+        return self._squared_error(factors, self.pattern.coords[:, kept], self.values[kept], model)
+
+    def _squared_error(self, factors: Sequence[Array], coords: Array, values: Array, elsewhere: Array) -> float:
+        """Return the error at these nonzeros and at zeros, but for the cells where the model has values `elsewhere`."""
+        stacked, offsets = _stacked(factors)
+        errors, squares = _sparse_kernels.sparse_squares(coords, values, stacked, offsets)
+        # At the zeros the model itself is the error: all of its squares but those at other cells. Tiny negatives are
+        # the rounding of a difference of large sums.
+        return float(errors + max(model_norm_squared(factors) - squares - float(elsewhere @ elsewhere), 0.0))
+
+    def project(self, matrices: Sequence[Array]) -> Array:
+        # The shortest mode runs slowest, so that the largest products, those of whole slices, are fewest.
+        slowest = int(np.argmin(self.shape))
+        modes = [slowest, *(n for n in range(len(self.shape)) if n != slowest)]
+        starts, _, others = self.pattern.slices(slowest)
+        values = self._values_by(slowest)
+        ordered = [np.ascontiguousarray(matrices[mode], dtype=float) for mode in modes]
+        widths = np.array([matrix.shape[1] for matrix in ordered])
+        if len(modes) == 3:
+            core = np.zeros(widths)
+            _sparse_kernels.project_three(starts, others, values, *ordered, core)
+        else:
+            sizes = np.array([matrix.size for matrix in ordered])
+            places = np.concatenate([[0], np.cumsum(np.cumprod(widths[::-1])[::-1])])
+            work = np.zeros(places[-1])
+            flat, offsets = np.concatenate([matrix.ravel() for matrix in ordered]), np.cumsum(sizes) - sizes
+            _sparse_kernels.project(starts, others, values, flat, offsets, widths, work, places)
+            core = work[: places[1]].reshape(widths)
+        return np.ascontiguousarray(np.moveaxis(core, 0, slowest))
+
+    def gram(self, mode: int) -> Array:
+        order, starts = self.pattern.fibres(mode)
+        total = np.zeros((self.shape[mode], self.shape[mode]))
+        _sparse_kernels.gram_of_fibres(starts, self.pattern.coords[mode][order], self.values[order], total)
+        return total
+
+    def gram_times(self, mode: int, columns: Array) -> Array:
+        order, starts = self.pattern.fibres(mode)
+        out = np.zeros(columns.shape)
+        index = self.pattern.coords[mode][order]
+        _sparse_kernels.gram_times(starts, index, self.values[order], np.ascontiguousarray(columns), out)
+        return out
+
+    def values_at(self, cells: Cells) -> Array:
+        values = np.zeros(len(cells))
+        place, found = places_of(cells, self.nonzeros)
+        values[found] = self.values[place[found]]
+        return values
+
+    def _elsewhere(self, cells: Cells) -> NDArray[np.bool_]:
+        """Return which nonzeros are not among the cells (sorted)."""
+        kept = np.ones(len(self.values), dtype=bool)
+        place, found = places_of(cells, self.nonzeros)
+        kept[place[found]] = False
+        return kept
+
+    def zeroed(self, cells: Cells) -> SparseTensor:
+        kept = self._elsewhere(cells)
+        return SparseTensor(Pattern(self.nonzeros[kept], self.shape), self.values[kept], self.scale)
+
+    def pieces(self) -> Iterator[Array]:
+        yield self.nonzeros
+        yield self.values
+
+    def hide(self, cells: Cells) -> MaskedTensor:
+        from autoten.tensors.masked import MaskedTensor
+
+        return MaskedTensor(self, cells)
+
+    def with_values(self, values: NDArray[Any]) -> SparseTensor:
+        """Return the tensor with other values in the same cells, which share all that is known of them."""
+        return SparseTensor(self.pattern, values, self.scale)
+
+    def with_random_signs(self, rng: np.random.Generator) -> SparseTensor:
+        # Small tensors draw a sign for every cell, as dense ones do: storage then changes no number.
+        listable = prod(self.shape) <= LISTABLE
+        n_signs = prod(self.shape) if listable else len(self.values)
+        bits = np.unpackbits(np.frombuffer(rng.bytes((n_signs + 7) // 8), dtype=np.uint8), count=n_signs)
+        signs = bits[self.nonzeros] if listable else bits
+        return self.with_values(np.where(signs, -self.values, self.values))
+
+    def sub(self, indices: Sequence[Array]) -> SparseTensor:
+        # Where a mode keeps few slices only these are looked at: a single slab is cut out at its own cost.
+        mode = int(np.argmin([len(index) / length for index, length in zip(indices, self.shape, strict=True)]))
+        if len(indices[mode]) <= FEW_SLICES:
+            starts, order, _ = self.pattern.slices(mode)
+            kept = np.concatenate([order[:0], *(order[starts[i] : starts[i + 1]] for i in indices[mode])])
+        else:
+            kept = np.arange(len(self.values))
+        shape = tuple(len(index) for index in indices)
+        cells = np.zeros(len(kept), dtype=np.int64)
+        for coords, index, length in zip(self.pattern.coords, indices, self.shape, strict=True):
+            place = np.full(length, -1, dtype=np.int64)
+            place[index] = np.arange(len(index))
+            position = place[coords[kept]]
+            inside = position >= 0
+            kept, cells = kept[inside], cells[inside] * len(index) + position[inside]
+        return SparseTensor.of(cells, self.values[kept], shape, self.scale)
+
+
+class _SparseEquations:
+    """Normal equations at the cost of the nonzeros."""
+
+    def __init__(self, tensor: SparseTensor) -> None:
+        self._tensor = tensor
+
+    def at(self, factors: Sequence[Array], mode: int) -> tuple[Array, Array]:
+        return gram_of_others(factors, mode), self._tensor.mttkrp(factors, mode)
+
+    def squared_error(self, factors: Sequence[Array], mode: int, gram: Array, rhs: Array) -> float:
+        return self._tensor.norm_squared - float(_kernels.explained(gram, rhs, factors[mode]))
+
+
+def _stacked(factors: Sequence[Array]) -> tuple[Array, Cells]:
+    """Return factors one below the other, and where each begins."""
+    lengths = np.array([len(factor) for factor in factors], dtype=np.int64)
+    return np.vstack(factors).astype(float, copy=False), np.cumsum(lengths) - lengths
