@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from autoten.fitting import fit_parafac as fit_parafac
     from autoten.fitting import split_half as split_half
     from autoten.holdout import Blocks as Blocks
+    from autoten.holdout import CountSplit as CountSplit
     from autoten.holdout import RandomElements as RandomElements
     from autoten.holdout import RandomFibres as RandomFibres
     from autoten.io import masked as masked
@@ -34,10 +35,14 @@ if TYPE_CHECKING:
     from autoten.scores.core_consistency import core_consistency as core_consistency
     from autoten.scores.core_consistency import corrected_core_consistency as corrected_core_consistency
     from autoten.scores.heldout import heldout_error as heldout_error
+    from autoten.scores.nonnegative_cores import kl_core_consistency as kl_core_consistency
+    from autoten.scores.nonnegative_cores import nonnegative_core_consistency as nonnegative_core_consistency
     from autoten.selection import Choice as Choice
     from autoten.selection import pareto_front as pareto_front
     from autoten.solvers.als import ALS as ALS
     from autoten.solvers.base import Fit as Fit
+    from autoten.solvers.hals import HALS as HALS
+    from autoten.solvers.kl import KL as KL
     from autoten.table import RankTable as RankTable
 
 __version__ = "0.1.0"
@@ -50,7 +55,10 @@ _HOMES = {
     "Blocks": "holdout",
     "CPModel": "cp",
     "Choice": "selection",
+    "CountSplit": "holdout",
     "Fit": "solvers.base",
+    "HALS": "solvers.hals",
+    "KL": "solvers.kl",
     "RandomElements": "holdout",
     "RandomFibres": "holdout",
     "RankEstimate": "estimate",
@@ -61,8 +69,10 @@ _HOMES = {
     "factor_match_score": "cp",
     "fit_parafac": "fitting",
     "heldout_error": "scores.heldout",
+    "kl_core_consistency": "scores.nonnegative_cores",
     "load": "persistence",
     "masked": "io",
+    "nonnegative_core_consistency": "scores.nonnegative_cores",
     "pareto_front": "selection",
     "read_tensor": "io",
     "select_rank": "estimate",

@@ -17,8 +17,9 @@ from threadpoolctl import threadpool_limits
 from autoten._validation import as_generator, check_integer, check_mode, refuse
 from autoten.compression import Compression, Subspaces
 from autoten.cp import CPModel, factor_match_score
-from autoten.holdout import Fold, Holdout
+from autoten.holdout import Fold, Holdout, counts_of
 from autoten.io import as_tensor
+from autoten.losses import LEAST_SQUARES, loss_of
 from autoten.solvers.als import ALS
 from autoten.solvers.base import Fit, Solver
 from autoten.solvers.starts import make_start
@@ -52,11 +53,15 @@ RANK_ONE_SWEEPS = 20
 
 @dataclass(frozen=True, eq=False)
 class FoldFit:
-    """A fold's model of the whole tensor (None where it is not defined), and the cells it has not seen."""
+    """A fold's model of what it has not seen (None where it is not defined): cells of the tensor.
+
+    With `counts`, a tensor of its own: a part of every cell, which the model has not seen.
+    """
 
     model: CPModel | None
     cells: Cells
     converged: bool
+    counts: Tensor | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,6 +76,7 @@ class RankFits:
     folds: tuple[FoldFit, ...]
     seconds: dict[str, float]
     rank_one: tuple[Fit, ...] = ()
+    solver: Solver = ALS()  # noqa: RUF009 (a frozen value)
 
     @property
     def best(self) -> Fit:
@@ -234,10 +240,11 @@ def fit_ranks(
     best, unasked = null, 0.0
     waiting: _Waiting | None = None
     with threadpool_limits(limits=1, user_api="blas"), Parallel(n_jobs=plan.n_jobs, prefer="threads") as parallel:
-        numbers = range(N_COPIES + 1)
+        # Copies with random signs are for a loss to which signs mean nothing.
+        numbers = range(N_COPIES + 1) if loss_of(plan.solver) == LEAST_SQUARES else ()
         ((rank_one,), (spent,)) = _run(parallel, [_task(_fit_rank_one, tensor, plan, number) for number in numbers])
-        empty = tuple(FoldFit(null.model, fold.cells, True) for fold in folds)
-        yield RankFits(0, (null,), empty, {"starts": spent}, tuple(rank_one))
+        empty = tuple(FoldFit(null.model, fold.cells, True, counts_of(fold, tensor)) for fold in folds)
+        yield RankFits(0, (null,), empty, {"starts": spent}, tuple(rank_one), plan.solver)
         for rank in range(1, max(ranks) + 1):
             starts, held_out, seconds = _fit_starts(parallel, tensor, subspaces, plan, rank, best.model, waiting)
             on_fit(len(starts) + len(held_out))
@@ -250,7 +257,7 @@ def fit_ranks(
             unasked += seconds[0]
             if rank not in ranks:
                 continue
-            waiting = _Waiting(rank, starts, unasked, _fold_tasks(tensor, plan, folds, best.model))
+            waiting = _Waiting(rank, starts, unasked, _fold_tasks(tensor, plan, folds, best.model), plan.solver)
             unasked = 0.0
             # With several workers the folds are fitted beside the next rank's refining, so that none of them idles.
             if plan.n_jobs == 1 or rank == max(ranks):
@@ -270,9 +277,11 @@ class _Waiting:
     starts: tuple[Fit, ...]
     seconds: float
     folds: Sequence[Any]
+    solver: Solver
 
     def with_folds(self, held_out: Sequence[FoldFit], seconds: float) -> RankFits:
-        return RankFits(self.rank, self.starts, tuple(held_out), {"starts": self.seconds, "folds": seconds})
+        spent = {"starts": self.seconds, "folds": seconds}
+        return RankFits(self.rank, self.starts, tuple(held_out), spent, solver=self.solver)
 
 
 def best_of(fits: Sequence[Fit]) -> Fit:
@@ -384,7 +393,7 @@ def _fit_fold(tensor: Tensor, plan: Plan, fold: Fold, full: CPModel, number: int
         starts = [make_start(1 + k, bases, full.rank, nothing, rng) for k in range(COLD_FOLD_STARTS)]
     fits = [plan.solver.fit(training, start, deadline=plan.deadline) for start in starts]
     best = best_of(fits)
-    return FoldFit(fold.complete(tensor, best.model), fold.cells, best.converged)
+    return FoldFit(fold.complete(tensor, best.model), fold.cells, best.converged, counts_of(fold, tensor))
 
 
 def _empty(tensor: Tensor) -> CPModel:

@@ -288,7 +288,8 @@ def test_public_names_are_sorted_and_unique():
 PROMISED = """
     estimate_rank RankEstimate load RankTable Choice fit_parafac Fit CPModel core_consistency corrected_core_consistency
     heldout_error factor_match_score pareto_front select_rank ALS RandomElements RandomFibres Blocks AutoTen masked
-    read_tensor split_half preprocess datasets selection plots AutotenWarning
+    read_tensor split_half preprocess datasets selection plots AutotenWarning HALS KL CountSplit kl_core_consistency
+    nonnegative_core_consistency
 """
 
 

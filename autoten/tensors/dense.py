@@ -61,6 +61,14 @@ class DenseTensor:
         # einsum sums float32 in float32; blocks of rows summed in float64 keep the sum safe.
         return float(sum(np.square(row, dtype=np.float64).sum() for row in self.data))
 
+    @cached_property
+    def total(self) -> float:
+        return float(self.data.sum(dtype=float))
+
+    @property
+    def nonzero(self) -> Cells:
+        return np.flatnonzero(self.data)
+
     @property
     def rows(self) -> Array:
         """The data as a matrix, shape (product of the leading modes, last mode)."""
@@ -115,6 +123,11 @@ class DenseTensor:
         """Return a copy with other values at `cells`."""
         data = self.data.copy()
         data.reshape(-1)[cells] = values
+        return DenseTensor(data, self.scale)
+
+    def with_values(self, values: Array) -> DenseTensor:
+        data = np.zeros(self.shape)
+        data.reshape(-1)[self.nonzero] = values
         return DenseTensor(data, self.scale)
 
     def hide(self, cells: Cells) -> MaskedTensor:
