@@ -255,6 +255,13 @@ def test_counts_from_the_signed_world_still_have_every_score():
     assert np.isnan(table["null_excess"]).all() if "null_excess" in table else True
 
 
+def test_a_tensor_of_zeros_is_answered_with_a_warning():
+    estimate = estimate_rank(np.zeros((5, 6, 7)), [1, 2, 3], solver=KL(), n_starts=2, n_folds=2, random_state=0)
+    np.testing.assert_array_equal(estimate.table.mean("heldout"), 1.0)
+    np.testing.assert_array_equal(estimate.model.to_tensor(), 0)
+    assert estimate.warnings[0] == "All observed cells are zero: there is nothing to decompose."
+
+
 def test_least_squares_tables_have_no_new_column():
     table = estimate_rank(noisy_tensor((5, 6, 7), 1), [1], n_starts=2, n_folds=2, random_state=0).table
     assert not {"heldout_floored", "heldout_squared", "nonnegative_core_consistency"} & set(table.replicates)

@@ -94,6 +94,8 @@ def _squared(tensor: Tensor, fold: FoldFit) -> float:
 def _deviance(tensor: Tensor, fold: FoldFit, loss: Poisson) -> tuple[float, float]:
     """Return the fold's deviance over that of the mean of what is held out, and the number of floored rates."""
     nan = float("nan")
+    if tensor.total == 0.0:
+        return 1.0, 0.0
     if fold.model is None:
         return nan, nan
     if fold.counts is not None:

@@ -266,7 +266,7 @@ def nonnegative_core_scores(tensor: Tensor, fits: RankFits) -> Mapping[str, Any]
     """
     best = fits.best
     if isinstance(loss_of(fits.solver), Poisson):
-        raw = consistency(kl_core(tensor, best.model)) if tensor.total > 0.0 else float("nan")
+        raw = consistency(kl_core(tensor, best.model)) if tensor.total > 0.0 or best.model.rank == 0 else 0.0
         return {
             "core_consistency": raw,
             "ceiling": attainable(best.model),
