@@ -48,9 +48,12 @@ class Poisson:
             return 2.0 * float(x @ np.log(x / m) - x.sum() + rates.sum())
 
     def floored(self, counts: Array, rates: Array, mean: float) -> tuple[Array, int]:
-        """Return the rates, not below the floor where there is a count, and how many counts stood below it."""
+        """Return the rates, not below the floor where there is a count nor below 0, and how many counts stood below it.
+
+        Negative rates come from regression alone (`holdout.Blocks`).
+        """
         low = (counts > 0) & (rates < self.floor * mean)
-        return np.where(low, self.floor * mean, rates), int(low.sum())
+        return np.where(low, self.floor * mean, np.maximum(rates, 0.0)), int(low.sum())
 
 
 LEAST_SQUARES = LeastSquares()

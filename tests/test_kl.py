@@ -189,6 +189,12 @@ def test_a_count_where_the_model_has_no_rate_is_floored_and_counted():
     assert scores["heldout"] == pytest.approx((floored + 5 * 2 * 2.0) / null)
 
 
+def test_a_negative_rate_counts_as_none():
+    rates, hits = Poisson(0.1).floored(np.array([0.0, 2.0, 2.0]), np.array([-5.0, -5.0, 3.0]), mean=1.0)
+    np.testing.assert_allclose(rates, [0.0, 0.1, 3.0])
+    assert hits == 1
+
+
 def test_no_components_score_one():
     X = counts((6, 7, 8), 2)
     empty = CPModel(np.zeros(0), tuple(np.zeros((length, 0)) for length in X.shape))
