@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from autoten.fitting import split_half as split_half
     from autoten.fitting import split_half_components as split_half_components
     from autoten.holdout import Blocks as Blocks
+    from autoten.holdout import CountSplit as CountSplit
     from autoten.holdout import RandomElements as RandomElements
     from autoten.holdout import RandomFibres as RandomFibres
     from autoten.io import masked as masked
@@ -39,11 +40,15 @@ if TYPE_CHECKING:
     from autoten.scores.core_consistency import core_elements as core_elements
     from autoten.scores.core_consistency import corrected_core_consistency as corrected_core_consistency
     from autoten.scores.heldout import heldout_error as heldout_error
+    from autoten.scores.nonnegative_cores import kl_core_consistency as kl_core_consistency
+    from autoten.scores.nonnegative_cores import nonnegative_core_consistency as nonnegative_core_consistency
     from autoten.scores.samples import sample_influence as sample_influence
     from autoten.selection import Choice as Choice
     from autoten.selection import pareto_front as pareto_front
     from autoten.solvers.als import ALS as ALS
     from autoten.solvers.base import Fit as Fit
+    from autoten.solvers.hals import HALS as HALS
+    from autoten.solvers.kl import KL as KL
     from autoten.table import RankTable as RankTable
 
 __version__ = "0.1.0"
@@ -57,7 +62,10 @@ _HOMES = {
     "CP": "estimator",
     "CPModel": "cp",
     "Choice": "selection",
+    "CountSplit": "holdout",
     "Fit": "solvers.base",
+    "HALS": "solvers.hals",
+    "KL": "solvers.kl",
     "RandomElements": "holdout",
     "RandomFibres": "holdout",
     "RankEstimate": "estimate",
@@ -69,9 +77,11 @@ _HOMES = {
     "factor_match_score": "cp",
     "fit_parafac": "fitting",
     "heldout_error": "scores.heldout",
+    "kl_core_consistency": "scores.nonnegative_cores",
     "load": "persistence",
     "masked": "io",
     "match_components": "cp",
+    "nonnegative_core_consistency": "scores.nonnegative_cores",
     "pareto_front": "selection",
     "read_tensor": "io",
     "read_tns": "coordinates",

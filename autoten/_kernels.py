@@ -23,6 +23,11 @@ FASTMATH = {"reassoc", "contract", "arcp", "nsz"}
 # and vanishes at a fixed point, because it pulls towards the previous factor and not towards zero.
 PROXIMAL = 1e-12
 
+# Coordinate descent over nonnegative rows: most passes, and the change relative to the row at which it ends. A pass
+# costs next to nothing beside the products with X, and an unfinished row costs whole sweeps.
+DESCENT_PASSES = 200
+DESCENT_TOLERANCE = 1e-8
+
 
 def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
     """Compile `function` on first use, without the GIL, cached on disk where a cache can be written."""
@@ -240,3 +245,53 @@ def tucker_adjoint(cells, stacked, values, out):  # type: ignore[no-untyped-def]
             size *= rank
         for p in range(size):
             out[p] += work[p]
+
+
+@compiled
+def solve_nonnegative(gram, rhs, delta, rows):  # type: ignore[no-untyped-def]
+    """Lower each row's a' gram a / 2 - rhs' a over a >= 0, from the row as it is; gram's lower triangle is read.
+
+    Where the unconstrained optimum is nonnegative it is taken; elsewhere coordinates are put at their optimum in turn
+    until they hardly move.
+    """
+    n_rows, rank = rhs.shape
+    full = np.empty((rank, rank))
+    for r in range(rank):
+        for s in range(r + 1):
+            full[r, s] = gram[r, s]
+            full[s, r] = gram[r, s]
+    free = np.empty((n_rows, rank))
+    solve(gram, rhs, rows, delta, free)
+    for i in range(n_rows):
+        if free[i].min() >= 0.0:
+            rows[i] = free[i]
+        else:
+            descend(full, rhs[i], rows[i])
+
+
+@compiled
+def descend(gram, rhs, row):  # type: ignore[no-untyped-def]
+    """Cyclic coordinate descent on a' gram a / 2 - rhs' a over a >= 0, in place."""
+    rank = row.size
+    for _ in range(DESCENT_PASSES):
+        moved = 0.0
+        size = 0.0
+        for r in range(rank):
+            if gram[r, r] <= 0.0:
+                continue  # a component without direction elsewhere
+            slope = rhs[r]
+            for s in range(rank):
+                slope -= gram[r, s] * row[s]
+            value = max(row[r] + slope / gram[r, r], 0.0)
+            moved = max(moved, abs(value - row[r]))
+            size = max(size, value)
+            row[r] = value
+        if moved <= DESCENT_TOLERANCE * size:
+            break
+
+
+@compiled
+def solve_nonnegative_each(grams, rhs, delta, rows):  # type: ignore[no-untyped-def]
+    """`solve_nonnegative` with a Gram matrix of its own for every row."""
+    for i in range(rhs.shape[0]):
+        solve_nonnegative(grams[i], rhs[i : i + 1], delta, rows[i : i + 1])

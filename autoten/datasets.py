@@ -233,6 +233,41 @@ def gamma_factors(concentration: float = 0.3) -> FactorGenerator:
     return draw
 
 
+def smooth_spectra(width: float = 0.1, n_bands: int = 2) -> FactorGenerator:
+    """Return a generator of nonnegative smooth factor matrices: columns like emission or excitation spectra.
+
+    A column is a sum of Gaussian bands with centres anywhere along the mode, standard deviations between half and one
+    and a half times `width`, and heights between 0.2 and 1.
+
+    Parameters
+    ----------
+    width : float
+        Usual standard deviation of a band as a share of the mode, above 0 and below 1.
+    n_bands : int
+        Number of bands in a column.
+
+    Examples
+    --------
+    A fluorescence-like landscape of three substances, samples x emission x excitation:
+
+    >>> factors = [uniform_factors, smooth_spectra(), smooth_spectra(0.15, n_bands=1)]
+    >>> drawn = make_cp_tensor((10, 60, 40), 3, factors=factors, noise=white_noise(30), random_state=0)
+    >>> bool((drawn.model.factors[1] >= 0).all()), drawn.X.shape
+    (True, (10, 60, 40))
+    """
+    width = check_real(width, "width of smooth_spectra", above=0.0, below=1.0)
+    n_bands = check_integer(n_bands, "n_bands of smooth_spectra", minimum=1)
+
+    def draw(length: int, rank: int, rng: np.random.Generator) -> Array:
+        places = np.linspace(0.0, 1.0, length)[:, None, None]
+        centres = rng.random((rank, n_bands))
+        widths = width * rng.uniform(0.5, 1.5, (rank, n_bands))
+        heights = rng.uniform(0.2, 1.0, (rank, n_bands))
+        return np.asarray((heights * np.exp(-0.5 * ((places - centres) / widths) ** 2)).sum(axis=2))
+
+    return draw
+
+
 def white_noise(snr_db: float) -> Noise:
     """Return independent Gaussian noise at an exact signal-to-noise ratio.
 
@@ -315,8 +350,8 @@ def make_cp_tensor(
     rank : int
         Number of components; 0 for a tensor of nothing but noise.
     factors : callable or sequence of callables, one for each mode
-        How a factor matrix is drawn: `gaussian_factors`, `uniform_factors`, ``collinear_factors(correlation)``, or any
-        ``f(length, rank, rng)`` that returns an array of shape ``(length, rank)``.
+        How a factor matrix is drawn: `gaussian_factors`, `uniform_factors`, ``collinear_factors(correlation)``,
+        ``smooth_spectra()``, or any ``f(length, rank, rng)`` that returns an array of shape ``(length, rank)``.
     weights : sequence of float, shape (rank,), optional
         Multiplies the components as drawn (default: ones).
     noise : callable, optional

@@ -9,8 +9,8 @@ import math
 import platform
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, cast
 
 import numba
 import numpy as np
@@ -27,7 +27,15 @@ from autoten.holdout import Blocks, Holdout, RandomElements
 from autoten.io import as_tensor
 from autoten.labels import Labels, split_labels
 from autoten.scores import DEFAULT_SCORERS
-from autoten.selection import DEFAULT_POLICY, Alternative, Choice, Policy, apply_policy, selection_frequency
+from autoten.selection import (
+    DEFAULT_POLICY,
+    Alternative,
+    Choice,
+    Policy,
+    apply_policy,
+    choose_between,
+    selection_frequency,
+)
 from autoten.selection.choice import check_policy, policy_name
 from autoten.solvers.als import ALS
 from autoten.solvers.base import Solver
@@ -66,6 +74,8 @@ class RankEstimate:
         Where the time went.
     settings : mapping from name to str
         How the estimate was made, down to the seed.
+    by_solver : mapping from name to RankEstimate
+        With several solvers, the estimate by each of them; everything else is that of the chosen one. Else empty.
     """
 
     choice: Choice
@@ -75,6 +85,7 @@ class RankEstimate:
     warnings: tuple[str, ...]
     timings: Mapping[str, float]
     settings: Mapping[str, Any] = field(default_factory=dict)
+    by_solver: Mapping[str, RankEstimate] = field(default_factory=dict)
 
     @property
     def rank(self) -> int:
@@ -102,16 +113,23 @@ class RankEstimate:
         return self.model.labels
 
     def select(self, policy: Policy) -> Choice:
-        """Return the choice of another policy from the same table; nothing is fitted again."""
-        return apply_policy(policy, self.table)
+        """Return the choice of another policy from the same table, or tables; nothing is fitted again."""
+        if not self.by_solver:
+            return apply_policy(policy, self.table)
+        return choose_between(policy, {name: each.table for name, each in self.by_solver.items()})[1]
 
     def report(self) -> str:
         """Return the whole answer as plain text: rank, reason, alternatives, table, warnings, settings."""
         return report.as_text(self)
 
     def to_frame(self) -> Any:
-        """Return the table as a pandas data frame, one row per rank."""
-        return self.table.to_frame()
+        """Return the table as a pandas data frame, one row per rank; with several solvers one per solver and rank."""
+        if not self.by_solver:
+            return self.table.to_frame()
+        frames = {name: each.table.to_frame() for name, each in self.by_solver.items()}
+        import pandas as pd
+
+        return pd.concat(frames, names=["solver"])
 
     def to_html(self, path: str | Path) -> None:
         """Write the report to `path` as one self-contained web page: table, pictures, settings, versions."""
@@ -151,7 +169,7 @@ def estimate_rank(
     X: Any,
     ranks: Iterable[int] = range(1, 11),
     *,
-    solver: Solver = ALS(),  # noqa: B008 (a frozen value)
+    solver: Solver | Sequence[Solver] = ALS(),  # noqa: B008 (a frozen value)
     scorers: Sequence[Scorer] = DEFAULT_SCORERS,
     policy: Policy = DEFAULT_POLICY,
     holdout: Holdout = RandomElements(0.1),  # noqa: B008 (a frozen value)
@@ -180,8 +198,10 @@ def estimate_rank(
         the report.
     ranks : iterable of int
         Candidate ranks, >= 1. Rank 0, the model without components, always stands in the table.
-    solver : Solver
-        How models are fitted.
+    solver : Solver or sequence of solvers
+        How models are fitted. With several, such as ``(ALS(), KL())``, every one makes an estimate of its own on the
+        same folds (``by_solver``), the policy acts within each, and `BestLoss` chooses between them unless the policy
+        does so itself; one that does not suit the data is left out, with a warning.
     scorers : sequence of functions
         Each takes the tensor and the fits of one rank and returns a dict of scores.
     policy : function from RankTable to Choice (or to a rank)
@@ -237,19 +257,26 @@ def estimate_rank(
     3
     """
     began = time.monotonic()
+    if isinstance(solver, (tuple, list)):
+        if checkpoint is not None:
+            refuse("checkpoint of estimate_rank", "that of one solver", f"{len(solver)} solvers", "Estimate by each.")
+        settings = {"scorers": scorers, "holdout": holdout, "n_starts": n_starts, "n_folds": n_folds}
+        settings |= {"random_state": entropy_of(random_state), "n_jobs": n_jobs, "progress": progress}
+        return _estimate_by_each(X, ranks, _named(solver), policy, max_time, settings)
     steps = tuple(getattr(X, "steps", ()))
     X, labels = split_labels(X)
     whole = as_tensor(X)
     candidates = check_ranks(ranks)
     check_largest_rank(whole.shape, candidates[-1], "the largest of the ranks of estimate_rank")
     _check_choices(solver, policy, holdout, scorers)
+    _check_suits(solver, whole)
     if isinstance(whole, ChunkedTensor) and not isinstance(holdout, Blocks):
         # Lists of single cells would take as much memory as X.
         refuse("holdout of estimate_rank", "Blocks() for a dask array that is read in chunks", holdout)
     store = None if checkpoint is None else Checkpoint(checkpoint)
     seed = None if store is None or random_state is not None else store.seed
     plan = Plan(
-        solver,
+        cast("Solver", solver),
         holdout,
         check_integer(n_starts, "n_starts of estimate_rank", minimum=1),
         check_integer(n_folds, "n_folds of estimate_rank", minimum=2),
@@ -291,6 +318,45 @@ def estimate_rank(
         rank: occupied.expand(model.scaled(tensor.scale)).labelled(labels) for rank, model in sweep.models.items()
     }
     return RankEstimate(choice, table, models, probabilities, warnings, timings, settings)
+
+
+def _estimate_by_each(
+    X: Any,
+    ranks: Iterable[int],
+    solvers: Mapping[str, Solver],
+    policy: Policy,
+    max_time: float | None,
+    settings: Mapping[str, Any],
+) -> RankEstimate:
+    """Return the estimate by the solver that the policy chooses, with those by the others beside it."""
+    began = time.monotonic()
+    ranks = check_ranks(ranks)
+    estimates: dict[str, RankEstimate] = {}
+    left_out: list[str] = []
+    tensor = as_tensor(X)
+    for name, solver in solvers.items():
+        try:
+            _check_suits(solver, tensor)
+        except ValueError as error:
+            left_out.append(f"{name} was left out. {error}")
+            continue
+        left = None if max_time is None else max_time - (time.monotonic() - began)
+        ended_early = any(not estimate.table.complete for estimate in estimates.values())
+        if ended_early or (estimates and left is not None and left <= 0.0):
+            left_out.append(f"{name} was left out, because the run ended early.")
+            continue
+        estimates[name] = estimate_rank(X, ranks, solver=solver, policy=policy, max_time=left, **settings)
+    if not estimates:
+        refuse("solver of estimate_rank", "such that one at least suits X", "none", left_out[0])
+    name, choice = choose_between(policy, {each: estimate.table for each, estimate in estimates.items()})
+    chosen = estimates[name]
+    return replace(
+        chosen,
+        choice=choice,
+        warnings=(*chosen.warnings, *left_out),
+        timings={**chosen.timings, "total": time.monotonic() - began},
+        by_solver=estimates,
+    )
 
 
 def select_rank(table: RankTable, policy: Policy = DEFAULT_POLICY) -> Choice:
@@ -448,6 +514,21 @@ def _versions() -> dict[str, str]:
         module.__name__: str(module.__version__) for module in (importlib.import_module("autoten"), np, scipy, numba)
     }
     return {**versions, "python": platform.python_version(), "system": platform.platform(terse=True)}
+
+
+def _named(solvers: Sequence[Solver]) -> dict[str, Solver]:
+    """Return the solvers by the name of their class, or by their repr where two are of one class."""
+    classes = [type(solver).__name__ for solver in solvers]
+    names = [name if classes.count(name) == 1 else repr(solver) for name, solver in zip(classes, solvers, strict=True)]
+    if not solvers or len(set(names)) < len(names):
+        refuse("solver of estimate_rank", "one solver, or several different ones", solvers)
+    return dict(zip(names, solvers, strict=True))
+
+
+def _check_suits(solver: Any, tensor: Tensor) -> None:
+    """Refuse data that the solver says it cannot fit."""
+    if hasattr(solver, "check"):
+        solver.check(tensor)
 
 
 def _check_jobs(n_jobs: Any) -> int:

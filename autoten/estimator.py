@@ -56,7 +56,7 @@ class AutoTen(BaseEstimator):
         self,
         ranks: Iterable[int] = range(1, 11),
         *,
-        solver: Solver = ALS(),  # noqa: B008 (a frozen value)
+        solver: Solver | Sequence[Solver] = ALS(),  # noqa: B008 (a frozen value)
         scorers: Sequence[Scorer] = DEFAULT_SCORERS,
         policy: Policy = DEFAULT_POLICY,
         holdout: Holdout = RandomElements(0.1),  # noqa: B008 (a frozen value)

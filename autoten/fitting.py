@@ -15,9 +15,10 @@ from numpy.typing import NDArray
 from autoten._validation import as_generator, check_integer, check_mode, refuse
 from autoten.compression import Compression, Occupied, Subspaces
 from autoten.cp import CPModel, factor_match_score, match_components
-from autoten.holdout import Fold, Holdout
+from autoten.holdout import Fold, Holdout, counts_of
 from autoten.io import as_tensor
 from autoten.labels import split_labels
+from autoten.losses import LEAST_SQUARES, loss_of
 from autoten.solvers.als import ALS
 from autoten.solvers.base import Fit, Solver
 from autoten.solvers.starts import make_start
@@ -53,15 +54,17 @@ RANK_ONE_SWEEPS = 20
 
 @dataclass(frozen=True, eq=False)
 class FoldFit:
-    """A fold's model of the whole tensor (None where it is not defined), and the cells it has not seen.
+    """A fold's model of what it has not seen (None where it is not defined): cells of the tensor.
 
-    Where cells were sampled, `weights` tells how many each of them stands for.
+    Where cells were sampled, `weights` tells how many each of them stands for. With `counts`, a tensor of its own: a
+    part of every cell, which the model has not seen.
     """
 
     model: CPModel | None
     cells: Cells | Block
     converged: bool
     weights: NDArray[np.float64] | None = None
+    counts: Tensor | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,6 +79,7 @@ class RankFits:
     folds: tuple[FoldFit, ...]
     seconds: dict[str, float]
     rank_one: tuple[Fit, ...] = ()
+    solver: Solver = ALS()  # noqa: RUF009 (a frozen value)
 
     @property
     def best(self) -> Fit:
@@ -355,13 +359,14 @@ def fit_ranks(
     waiting: _Waiting | None = None
     with Workers(plan.n_jobs, here=isinstance(tensor, ChunkedTensor)) as workers:
         workers.share(tensor, *folds)
-        numbers = range(N_COPIES + 1)
+        # Copies with random signs are for a loss to which signs mean nothing.
+        numbers = range(N_COPIES + 1) if loss_of(plan.solver) == LEAST_SQUARES else ()
         if 0 in known:
             on_pass(0, known[0])
         else:
             ((rank_one,), (spent,)) = workers.run([task(_fit_rank_one, tensor, plan, number) for number in numbers])
-            empty = tuple(FoldFit(null.model, fold.cells, True, _weights_of(fold)) for fold in folds)
-            yield RankFits(0, (null,), empty, {"starts": spent}, tuple(rank_one))
+            empty = tuple(_fold_fit(tensor, fold, null.model, True) for fold in folds)
+            yield RankFits(0, (null,), empty, {"starts": spent}, tuple(rank_one), plan.solver)
         for rank in range(1, max(ranks) + 1):
             if rank in known:
                 best = known[rank]
@@ -381,7 +386,8 @@ def fit_ranks(
                 if time.monotonic() <= plan.deadline:  # else the fits may have been cut short
                     on_pass(rank, best)
                 continue
-            waiting = _Waiting(rank, starts, unasked, folds, _fold_tasks(tensor, plan, folds, best))
+            tasks = _fold_tasks(tensor, plan, folds, best)
+            waiting = _Waiting(tensor, rank, starts, unasked, folds, tasks, plan.solver)
             unasked = 0.0
             # With several workers the folds are fitted beside the next rank's refining, so that none of them idles.
             if not workers.several or rank == max(ranks) or rank + 1 in known:
@@ -401,18 +407,18 @@ _FoldModel = tuple[CPModel | None, bool]
 class _Waiting:
     """A rank whose starts are fitted and whose folds are still to be."""
 
+    tensor: Tensor
     rank: int
     starts: tuple[Fit, ...]
     seconds: float
     folds: Sequence[Fold]
     tasks: Sequence[Task]
+    solver: Solver
 
     def with_folds(self, fitted: Sequence[_FoldModel], seconds: float) -> RankFits:
-        held_out = (
-            FoldFit(model, fold.cells, settled, _weights_of(fold))
-            for fold, (model, settled) in zip(self.folds, fitted, strict=True)
-        )
-        return RankFits(self.rank, self.starts, tuple(held_out), {"starts": self.seconds, "folds": seconds})
+        held_out = tuple(_fold_fit(self.tensor, fold, *of) for fold, of in zip(self.folds, fitted, strict=True))
+        spent = {"starts": self.seconds, "folds": seconds}
+        return RankFits(self.rank, self.starts, held_out, spent, solver=self.solver)
 
 
 def best_of(fits: Sequence[Fit]) -> Fit:
@@ -528,8 +534,9 @@ def _fit_fold(tensor: Tensor, plan: Plan, fold: Fold, full: CPModel, number: int
     return fold.complete(tensor, best.model), best.converged
 
 
-def _weights_of(fold: Fold) -> NDArray[np.float64] | None:
-    return getattr(fold, "weights", None)  # a fold that a user wrote need not have any
+def _fold_fit(tensor: Tensor, fold: Fold, model: CPModel | None, converged: bool) -> FoldFit:
+    weights = getattr(fold, "weights", None)  # a fold that a user wrote need not have any
+    return FoldFit(model, fold.cells, converged, weights, counts_of(fold, tensor))
 
 
 def _empty(tensor: Tensor) -> CPModel:

@@ -21,10 +21,19 @@ VERSION = 1
 
 def save(estimate: RankEstimate, path: str | Path) -> None:
     """Write the estimate to `path`; a missing ``.npz`` is added, as by numpy."""
+    record, arrays = _taken_apart(estimate, "")
+    parts = [_taken_apart(each, f"solver_{n}_") for n, each in enumerate(estimate.by_solver.values())]
+    record |= {"format": FORMAT, "version": VERSION}
+    record |= {"by_solver": {name: part for name, (part, _) in zip(estimate.by_solver, parts, strict=True)}}
+    for _, part in parts:
+        arrays |= part
+    np.savez_compressed(path, record=np.array(json.dumps(record)), **arrays)
+
+
+def _taken_apart(estimate: RankEstimate, prefix: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return what JSON can say of an estimate, and its arrays, their names with a prefix."""
     choice, table, labels = estimate.choice, estimate.table, estimate.labels
     record = {
-        "format": FORMAT,
-        "version": VERSION,
         "choice": {"rank": choice.rank, "reason": choice.reason, "alternatives": choice.alternatives},
         "stated_probabilities": None if choice.probabilities is None else list(choice.probabilities.items()),
         "probabilities": list(estimate.probabilities.items()),
@@ -36,14 +45,14 @@ def save(estimate: RankEstimate, path: str | Path) -> None:
         "scores": list(table.replicates),
         "modes": None if labels is None else list(labels.names),
     }
-    arrays: dict[str, Any] = {"record": np.array(json.dumps(record)), "ranks": table.ranks}
+    arrays: dict[str, Any] = {"ranks": table.ranks}
     arrays |= {f"score_{number}": table[name] for number, name in enumerate(table.replicates)}
     if labels is not None:
         arrays |= {f"labels_{mode}": names for mode, names in enumerate(labels.indices) if names is not None}
     for rank, model in estimate.models.items():
         arrays[f"weights_{rank}"] = model.weights
         arrays |= {f"factor_{rank}_{mode}": factor for mode, factor in enumerate(model.factors)}
-    np.savez_compressed(path, **arrays)
+    return record, {f"{prefix}{name}": array for name, array in arrays.items()}
 
 
 def load(path: str | Path) -> RankEstimate:
@@ -92,7 +101,8 @@ def load(path: str | Path) -> RankEstimate:
     return estimate
 
 
-def _rebuilt(record: dict[str, Any], arrays: dict[str, Any]) -> RankEstimate:
+def _rebuilt(record: dict[str, Any], archive: dict[str, Any], prefix: str = "") -> RankEstimate:
+    arrays = {name.removeprefix(prefix): array for name, array in archive.items() if name.startswith(prefix)}
     replicates = {name: arrays[f"score_{number}"] for number, name in enumerate(record["scores"])}
     table = RankTable(arrays["ranks"], replicates, tuple(record["shape"]), record["complete"])
     stated = record["stated_probabilities"]
@@ -117,6 +127,10 @@ def _rebuilt(record: dict[str, Any], arrays: dict[str, Any]) -> RankEstimate:
         tuple(record["warnings"]),
         record["timings"],
         record["settings"],
+        {
+            name: _rebuilt(part, archive, f"solver_{n}_")
+            for n, (name, part) in enumerate(record.get("by_solver", {}).items())
+        },
     )
 
 

@@ -63,6 +63,7 @@ def table_as_html(estimate: RankEstimate) -> str:
 
 def as_plain(estimate: RankEstimate) -> Any:
     """Return the estimate as plain values; what is not finite becomes None."""
+    others = {name: as_plain(each) for name, each in estimate.by_solver.items()}
     return _finite(
         {
             "rank": estimate.rank,
@@ -75,6 +76,7 @@ def as_plain(estimate: RankEstimate) -> Any:
             "timings": dict(estimate.timings),
             "settings": dict(estimate.settings),
         }
+        | ({"by_solver": others} if others else {})
     )
 
 

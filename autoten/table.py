@@ -21,7 +21,7 @@ TRIMMED_SHARE = 0.2
 NEGLIGIBLE_ERROR = 1e-8
 
 # Scores whose replicates belong to folds; these are what resampling the folds resamples.
-FOLD_SCORES = ("heldout", "stability_folds")
+FOLD_SCORES = ("heldout", "heldout_floored", "heldout_squared", "stability_folds")
 
 
 class Difference(NamedTuple):
@@ -60,23 +60,27 @@ class RankTable:
     -----
     The scores that `estimate_rank` writes:
 
-    ==========================  ==========  =======================================================================
-    name                        replicates  meaning
-    ==========================  ==========  =======================================================================
-    null_excess                 copies      at rank 0: log ratio of what one component explains, data to random signs
-    fit                         1           explained share of the observed sum of squares, best start
-    loss_starts                 starts      1 - fit of every start
-    converged_starts            starts      1 where the start converged, else 0
-    core_consistency            1           core consistency of the best start, <= 100
-    core_consistency_starts     starts      the same for every start
-    ceiling                     1           largest core consistency that these factors could reach
-    noise_loss                  1           core consistency expected to be lost to white noise alone
-    corrected_core_consistency  1           core consistency without that loss, in percent of the ceiling
-    heldout                     folds       held-out squared error over that of the zero model
-    stability_folds             folds       factor match score, full fit against the fit of the fold
-    stability_starts            starts      factor match score, best start against the other good starts
-    opposition                  1           smallest congruence of two components, near -1 = degenerate
-    ==========================  ==========  =======================================================================
+    ============================  ==========  =====================================================================
+    name                          replicates  meaning
+    ============================  ==========  =====================================================================
+    null_excess                   copies      at rank 0: log ratio of what one component explains, data to random signs
+    fit                           1           explained share of the observed sum of squares, best start
+    loss_starts                   starts      1 - fit of every start
+    converged_starts              starts      1 where the start converged, else 0
+    core_consistency              1           core consistency of the best start, <= 100
+    core_consistency_starts       starts      the same for every start
+    ceiling                       1           largest core consistency that these factors could reach
+    noise_loss                    1           core consistency expected to be lost to white noise alone
+    corrected_core_consistency    1           core consistency without that loss, in percent of the ceiling
+    heldout                       folds       held-out squared error over that of the zero model; of KL, deviance over
+                                              that of the mean
+    stability_folds               folds       factor match score, full fit against the fit of the fold
+    stability_starts              starts      factor match score, best start against the other good starts
+    nonnegative_core_consistency  1           (HALS) core consistency with a core that is >= 0
+    heldout_floored               folds       (KL) held-out counts where the model's rate was floored
+    heldout_squared               folds       (KL) held-out squared error, to compare with other losses
+    opposition                    1           smallest congruence of two components, near -1 = degenerate
+    ============================  ==========  =====================================================================
 
     Examples
     --------

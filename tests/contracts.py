@@ -94,6 +94,18 @@ class TensorContract:
     def test_norm(self, case):
         assert_close(case.tensor.norm_squared, np.nansum(case.X**2), self.RTOL)
 
+    def test_total(self, case):
+        assert_close(case.tensor.total, np.nansum(case.X), self.RTOL)
+
+    def test_nonzero_cells_may_be_given_other_values(self, case):
+        nonzero = np.flatnonzero(np.nan_to_num(case.X))
+        np.testing.assert_array_equal(case.tensor.nonzero, nonzero)
+        values = np.arange(len(nonzero)) % 3 - 1.0
+        X = case.X.copy()
+        X.ravel()[nonzero] = values
+        check_tensor(case.tensor.with_values(values), X, self.RTOL)
+        check_tensor(case.tensor, case.X, self.RTOL)
+
     def test_mttkrp(self, case):
         for rank, mode in product(range(1, 10), range(case.X.ndim)):  # kernels take several columns at a time
             factors = draw_factors(case.X.shape, rank)
@@ -265,25 +277,38 @@ def check_tensor(tensor, X, rtol):
 
 
 class SolverContract:
-    """A subclass has an attribute ``solver`` that converges on small tensors of noise level 0.3; a field `max_iter`."""
+    """A subclass has an attribute ``solver`` that converges on small tensors of noise level 0.3; a field `max_iter`.
+
+    It may say which models it can fit (`draw`), which data (`data`), and what its loss is (`loss`).
+    """
 
     solver = None
+    SIZES = (1e150, 1e-150, -3.0)
+    EXACT = 1e-20  # the loss of a perfect fit, rounding included
 
     def tensor(self, X):
         return as_tensor(X)
 
+    def data(self, missing):
+        return noisy_tensor((6, 7, 8), 3, missing=missing)
+
+    def draw(self, seed=0):
+        return draw_model((6, 7, 8), 3, seed)
+
+    def loss(self, X, model):
+        return reference.loss(X, model.factors, model.weights) / np.nansum(X**2)
+
     @pytest.fixture(params=[0.0, 0.1, 0.6], ids=lambda share: f"missing {share}")
     def X(self, request):
-        return noisy_tensor((6, 7, 8), 3, missing=request.param)
+        return self.data(request.param)
 
     @pytest.fixture
     def start(self):
-        return draw_model((6, 7, 8), 3, seed=7)
+        return self.draw(seed=7)
 
     def test_loss_is_the_explicit_residual_over_observed_cells(self, X, start):
         fit = self.solver.fit(self.tensor(X), start, max_iter=20)
-        weights, factors = fit.model
-        assert fit.loss == pytest.approx(reference.loss(X, factors, weights) / np.nansum(X**2), rel=1e-9)
+        assert fit.loss == pytest.approx(self.loss(X, fit.model), rel=1e-9)
 
     def test_loss_never_rises_from_one_sweep_to_the_next(self, X, start):
         # The history could be polished; the residual after k sweeps, for every k, cannot.
@@ -301,9 +326,9 @@ class SolverContract:
         assert fit.history[-1] == pytest.approx(fit.loss, rel=1e-6, abs=1e-12)
 
     def test_loss_of_an_exact_tensor_is_never_negative(self, start):
-        truth = draw_model((6, 7, 8), 3)
+        truth = self.draw()
         fit = self.solver.fit(self.tensor(reference.cp_tensor(truth.factors)), truth)
-        assert 0 <= fit.loss < 1e-20
+        assert 0 <= fit.loss < self.EXACT
         assert (fit.history >= 0).all()
         assert fit.converged
 
@@ -339,7 +364,7 @@ class SolverContract:
         fit = self.solver.fit(self.tensor(X), start, deadline=-math.inf)
         assert (fit.n_iter, fit.converged, len(fit.history)) == (0, False, 0)
         np.testing.assert_allclose(fit.model.to_tensor(), start.to_tensor(), atol=1e-12)
-        assert fit.loss == pytest.approx(reference.loss(X, start.factors) / np.nansum(X**2), rel=1e-9)
+        assert fit.loss == pytest.approx(self.loss(X, start), rel=1e-9)
 
     def test_a_converged_fit_moves_no_more(self, X, start):
         first = self.solver.fit(self.tensor(X), start)
@@ -357,14 +382,14 @@ class SolverContract:
         fit = self.solver.fit(self.tensor(X), empty_model((6, 7, 8)))
         assert (fit.loss, fit.converged, fit.model.rank, fit.model.shape) == (1.0, True, 0, (6, 7, 8))
 
-    @pytest.mark.parametrize("size", [1e150, 1e-150, -3.0])
-    def test_scaling_the_data_scales_the_weights_alone(self, X, start, size):
-        tensor = self.tensor(size * X)
+    def test_scaling_the_data_scales_the_weights_alone(self, X, start):
         fit = self.solver.fit(self.tensor(X), start, max_iter=25)
-        scaled = self.solver.fit(tensor, start.scaled(size / tensor.scale), max_iter=25)
-        assert scaled.loss == pytest.approx(fit.loss, rel=1e-8)
-        got = scaled.model.scaled(tensor.scale).to_tensor() / size
-        np.testing.assert_allclose(got, fit.model.to_tensor(), atol=1e-8 * np.nanmax(np.abs(X)))
+        for size in self.SIZES:
+            tensor = self.tensor(size * X)
+            scaled = self.solver.fit(tensor, start.scaled(size / tensor.scale), max_iter=25)
+            assert scaled.loss == pytest.approx(fit.loss, rel=1e-8)
+            got = scaled.model.scaled(tensor.scale).to_tensor() / size
+            np.testing.assert_allclose(got, fit.model.to_tensor(), atol=1e-8 * np.nanmax(np.abs(X)))
 
     def test_it_says_whether_starts_may_be_explored_in_a_core(self):
         assert isinstance(self.solver.compress, bool)

@@ -9,6 +9,7 @@ import itertools
 import string
 
 import numpy as np
+import scipy.optimize
 
 # ---------------------------------------------------------------------------------------------------- products
 
@@ -93,6 +94,22 @@ def loss(X, factors, weights=None):
     return float(sum((X[cell] - model[cell]) ** 2 for cell in map(tuple, np.argwhere(~np.isnan(X)))))
 
 
+def deviance(X, factors, weights=None):
+    """Return the Poisson deviance of the observed cells, cell by cell."""
+    model = cp_tensor(factors, weights)
+    total = 0.0
+    for cell in map(tuple, np.argwhere(~np.isnan(X))):
+        x, m = X[cell], model[cell]
+        total += 2 * (m - x + (x * np.log(x / m) if x else 0.0))
+    return float(total)
+
+
+def null_deviance(X):
+    """Return the Poisson deviance of the observed cells from their mean."""
+    constant = [np.ones((length, 1)) for length in X.shape]
+    return deviance(X, constant, [np.nanmean(X)])
+
+
 def als(X, start, n_sweeps):
     """Return factors after `n_sweeps` of alternating least squares from `start`, and the loss after each sweep.
 
@@ -137,6 +154,28 @@ def core_consistency(X, factors, weights=None, *, over_core_norm=False):
     core = least_squares_core(X, folded)
     divisor = np.sum(core**2) if over_core_norm else rank
     return float(100 * (1 - np.sum((core - superdiagonal(rank, X.ndim)) ** 2) / divisor))
+
+
+def nonnegative_core(X, factors):
+    """Return the nonnegative core that fits the observed cells best, by scipy on the Kronecker product."""
+    observed = ~np.isnan(X).ravel()
+    core, _ = scipy.optimize.nnls(kronecker(factors)[observed], X.ravel()[observed])
+    return core.reshape((factors[0].shape[1],) * X.ndim)
+
+
+def kl_core(X, factors, start, n_steps, *, divide_once=False):
+    """Return the core after multiplicative steps on the Kronecker product over observed cells.
+
+    `divide_once` is the published recipe: it leaves out the division by the column sums until after the last step.
+    """
+    observed = ~np.isnan(X).ravel()
+    design, counts, core = kronecker(factors)[observed], X.ravel()[observed], start.ravel().copy()
+    sums = design.sum(axis=0)
+    for _ in range(n_steps):
+        core = core * (design.T @ (counts / (design @ core)))
+        if not divide_once:
+            core = core / sums
+    return (core / sums if divide_once else core).reshape(start.shape)
 
 
 def attainable_core_consistency(factors):

@@ -15,6 +15,7 @@ from autoten.datasets import (
     load_amino_acids,
     make_count_tensor,
     make_cp_tensor,
+    smooth_spectra,
     structured_noise,
     uniform_factors,
     white_noise,
@@ -336,3 +337,27 @@ def test_counts_that_cannot_be_drawn_are_refused_in_one_sentence(arguments, sent
         make_count_tensor((4, 5, 6), 2, 10, factors=gaussian_factors, random_state=0)
     with pytest.raises(ValueError, match=r"^concentration of gamma_factors must be a number above 0 and below inf"):
         gamma_factors(-1)
+
+
+@pytest.mark.parametrize(("width", "n_bands"), [(0.05, 1), (0.1, 2), (0.3, 4)])
+def test_smooth_spectra_are_nonnegative_smooth_and_no_two_alike(width, n_bands):
+    A = smooth_spectra(width, n_bands)(200, 4, np.random.default_rng(0))
+    assert A.shape == (200, 4)
+    assert (A >= 0).all()
+    assert A.max() <= n_bands
+    # The steepest slope of a band of height 1: exp(-1/2) over its standard deviation, at least half the width.
+    assert np.abs(np.diff(A, axis=0)).max() <= n_bands * np.exp(-0.5) / (0.5 * width) / 199
+    cosines = A.T @ A / np.outer(*[np.linalg.norm(A, axis=0)] * 2)
+    assert np.triu(cosines, 1).max() < 0.999
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        ({"width": 0}, "width of smooth_spectra must be a number above 0 and below 1. Got 0."),
+        ({"n_bands": 0}, "n_bands of smooth_spectra must be an integer >= 1. Got 0."),
+    ],
+)
+def test_smooth_spectra_refuse_in_one_sentence(arguments, sentence):
+    with pytest.raises(ValueError, match=f"^{re.escape(sentence)}$"):
+        smooth_spectra(**arguments)

@@ -287,8 +287,9 @@ def test_public_names_are_sorted_and_unique():
 # The stable names of the design whose machinery exists.
 PROMISED = """
     estimate_rank RankEstimate load RankTable Choice fit_parafac Fit CPModel core_consistency corrected_core_consistency
-    heldout_error factor_match_score pareto_front select_rank ALS RandomElements RandomFibres Blocks AutoTen CP masked
-    read_tensor read_tns split_half preprocess datasets selection plots AutotenWarning
+    heldout_error factor_match_score pareto_front select_rank ALS HALS KL RandomElements RandomFibres Blocks CountSplit
+    AutoTen CP masked read_tensor read_tns split_half preprocess datasets selection plots AutotenWarning
+    kl_core_consistency nonnegative_core_consistency
 """
 
 

@@ -23,7 +23,7 @@ from autoten import (
 )
 from autoten.fitting import FoldFit, RankFits
 from autoten.io import as_tensor
-from autoten.scores import DEFAULT_SCORERS, core_consistency_scores, fit_scores, heldout_scores, stability_scores
+from autoten.scores import DEFAULT_SCORERS, fit_scores, heldout_scores, stability_scores
 
 
 def fit_of(model, loss=0.1, converged=True):
@@ -59,8 +59,9 @@ class TestAUsersOwn(ScorerContract):
     scorer = staticmethod(lambda tensor, fits: {"smallest_weight": fits.best.model.weights.min(initial=np.inf) < 1e-3})
 
 
-def test_the_default_scorers_are_these_four():
-    assert list(DEFAULT_SCORERS) == [fit_scores, core_consistency_scores, heldout_scores, stability_scores]
+def test_the_default_scorers_are_these():
+    expected = "null_scores fit_scores core_consistency_scores nonnegative_core_scores heldout_scores stability_scores"
+    assert [scorer.__name__ for scorer in DEFAULT_SCORERS] == expected.split()
 
 
 def test_a_scorer_never_changes_the_scores_of_another():

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from autoten.scores.core_consistency import core_consistency_scores
 from autoten.scores.fit import fit_scores
 from autoten.scores.heldout import heldout_scores
+from autoten.scores.nonnegative_cores import nonnegative_core_scores
 from autoten.scores.null import null_scores
 from autoten.scores.stability import stability_scores
 
@@ -24,6 +25,7 @@ DEFAULT_SCORERS: tuple[Scorer, ...] = (
     null_scores,
     fit_scores,
     core_consistency_scores,
+    nonnegative_core_scores,
     heldout_scores,
     stability_scores,
 )
@@ -33,6 +35,7 @@ __all__ = [
     "core_consistency_scores",
     "fit_scores",
     "heldout_scores",
+    "nonnegative_core_scores",
     "null_scores",
     "stability_scores",
 ]

@@ -20,6 +20,7 @@ from autoten import _kernels
 from autoten._validation import refuse
 from autoten.cp import CPModel
 from autoten.io import as_tensor, model_of
+from autoten.losses import LEAST_SQUARES, loss_of
 from autoten.tensors.equations import stack_rows
 
 if TYPE_CHECKING:
@@ -108,7 +109,7 @@ def core_consistency(X: Any, cp: Any, *, core_divisor: bool = False) -> float:
     99.8
     """
     tensor = as_tensor(X)
-    return _consistency(fitted_core(tensor, model_of(tensor, cp)), core_divisor)
+    return consistency(fitted_core(tensor, model_of(tensor, cp)), core_divisor)
 
 
 def core_elements(X: Any, cp: Any) -> Array:
@@ -193,7 +194,7 @@ def corrected_core_consistency(X: Any, cp: Any) -> CorrectedCoreConsistency:
     tensor = as_tensor(X)
     model = model_of(tensor, cp)
     squared_error = tensor.squared_error(model.folded())
-    return corrected(tensor, model, squared_error, _consistency(fitted_core(tensor, model)))
+    return corrected(tensor, model, squared_error, consistency(fitted_core(tensor, model)))
 
 
 def corrected(tensor: Tensor, model: CPModel, squared_error: float, raw: float) -> CorrectedCoreConsistency:
@@ -201,19 +202,29 @@ def corrected(tensor: Tensor, model: CPModel, squared_error: float, raw: float) 
     if model.rank == 0:
         return CorrectedCoreConsistency(np.nan, np.nan, np.nan, np.nan)
     weights, spectra = _weights_and_spectra(model)
-    ceiling = 100.0 / model.rank * float(reduce(np.multiply, (s.projector for s in spectra)).sum())
+    ceiling = _ceiling(spectra)
     loss = _noise_loss(tensor, weights, spectra, squared_error)
     excess = max(0.0, ceiling - raw - loss) / (ceiling + loss)
     share = ceiling / (ceiling + loss)
     return CorrectedCoreConsistency(raw, ceiling, loss, 100.0 * share * (1.0 - excess))
 
 
+def attainable(model: CPModel) -> float:
+    """Return what an exact model with these factors would score."""
+    return _ceiling(_weights_and_spectra(model)[1]) if model.rank else float("nan")
+
+
 def core_consistency_scores(tensor: Tensor, fits: RankFits) -> Mapping[str, Any]:
-    """Return what `corrected_core_consistency` gives for the best start, and the raw value of every converged one."""
+    """Return what `corrected_core_consistency` gives for the best start, and the raw value of every converged one.
+
+    Of least-squares fits; other losses have cores of their own (`nonnegative_cores`).
+    """
+    if loss_of(fits.solver) != LEAST_SQUARES:
+        return {}
     best = fits.best
-    raw = _consistency(fitted_core(tensor, best.model))
+    raw = consistency(fitted_core(tensor, best.model))
     of_starts = [
-        raw if fit is best else _consistency(fitted_core(tensor, fit.model)) if fit.converged else np.nan
+        raw if fit is best else consistency(fitted_core(tensor, fit.model)) if fit.converged else np.nan
         for fit in fits.starts
     ]
     scores = corrected(tensor, best.model, best.loss * tensor.norm_squared, raw)
@@ -238,13 +249,14 @@ def fitted_core(tensor: Tensor, model: CPModel) -> Array | None:
         core = _core_over_observed(tensor, weights, spectra)
     else:
         core = tensor.project([s.basis for s in spectra])
-    core = _multiply(core, [s.inverse for s in spectra])
+    core = multiplied(core, [s.inverse for s in spectra])
     # Folding the weights into mode 0 divides its index by them; a component without weight has no core entry.
     inverse = _inverse_weights(weights)
     return core * inverse.reshape(-1, *[1] * (model.ndim - 1))
 
 
-def _consistency(core: Array | None, core_divisor: bool = False) -> float:
+def consistency(core: Array | None, core_divisor: bool = False) -> float:
+    """Return how close a core is to the superdiagonal, in percent; NaN without a core."""
     if core is None:
         return float("nan")
     rank = core.shape[0]
@@ -252,6 +264,11 @@ def _consistency(core: Array | None, core_divisor: bool = False) -> float:
     distance[(np.arange(rank),) * core.ndim] -= 1.0
     divisor = float((core**2).sum()) if core_divisor else float(rank)
     return 100.0 * (1.0 - float((distance**2).sum()) / divisor) if divisor else float("nan")
+
+
+def _ceiling(spectra: list[_Spectrum]) -> float:
+    projectors = [s.projector for s in spectra]
+    return 100.0 / len(projectors[0]) * float(reduce(np.multiply, projectors).sum())
 
 
 @dataclass(frozen=True)
@@ -294,7 +311,7 @@ def _inverse_weights(weights: Array) -> Array:
     return np.where(nonzero, 1.0 / np.where(nonzero, weights, 1.0), 0.0)
 
 
-def _multiply(core: Array, matrices: list[Array]) -> Array:
+def multiplied(core: Array, matrices: list[Array]) -> Array:
     """Return the core times a matrix in every mode."""
     for matrix in reversed(matrices):
         core = np.tensordot(matrix, core, axes=(1, core.ndim - 1))
@@ -324,13 +341,13 @@ def _core_over_observed(tensor: Tensor, weights: Array, spectra: list[_Spectrum]
         return core - share
 
     def over_observed(core: Array) -> Array:
-        model = _multiply(core.reshape((rank,) * order), bases)
+        model = multiplied(core.reshape((rank,) * order), bases)
         model.reshape(-1)[hidden] = 0.0
-        return _multiply(model, [basis.T for basis in bases]).ravel()
+        return multiplied(model, [basis.T for basis in bases]).ravel()
 
     diagonal = np.zeros((rank,) * order)
     diagonal[(np.arange(rank),) * order] = weights
-    start = _multiply(diagonal, [s.triangle for s in spectra]).ravel()
+    start = multiplied(diagonal, [s.triangle for s in spectra]).ravel()
     observed = tensor.project(bases).ravel()
     normal = without_listed if few_hidden else over_observed
     operator = LinearOperator((size, size), matvec=normal, dtype=float)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,11 +11,13 @@ from numpy.typing import NDArray
 from autoten._validation import refuse
 from autoten.cp import CPModel
 from autoten.io import as_tensor, model_of
+from autoten.losses import Poisson, loss_of
+from autoten.tensors.counts import deviance, null_deviance
 from autoten.tensors.equations import model_values
 from autoten.tensors.protocol import Block
 
 if TYPE_CHECKING:
-    from autoten.fitting import RankFits
+    from autoten.fitting import FoldFit, RankFits
     from autoten.tensors.protocol import Cells, Tensor
 
 
@@ -63,13 +65,53 @@ def heldout_error(X: Any, cp: Any, heldout: Any) -> float:
 
 
 def heldout_scores(tensor: Tensor, fits: RankFits) -> Mapping[str, Any]:
-    """Return the held-out error of every fold (NaN where a fold has no model or only zeros to predict)."""
+    """Return the held-out error of every fold, by the loss of the solver, relative to the null model.
+
+    NaN where a fold has no model or only zeros to predict. For counts fitted by KL the deviance, relative to that of
+    their mean; and besides, how many counts stood where the model's rate was floored, and the squared error, by which
+    fits of different losses can be compared.
+    """
+    loss = loss_of(fits.solver)
+    if not isinstance(loss, Poisson):
+        return {"heldout": [_squared(tensor, fold) for fold in fits.folds]}
+    deviances = [_deviance(tensor, fold, loss) for fold in fits.folds]
     return {
-        "heldout": [
-            float("nan") if fold.model is None else relative_error(tensor, fold.model, fold.cells, fold.weights)
-            for fold in fits.folds
-        ]
+        "heldout": [share for share, _ in deviances],
+        "heldout_floored": [hits for _, hits in deviances],
+        "heldout_squared": [_squared(tensor, fold) for fold in fits.folds],
     }
+
+
+def _squared(tensor: Tensor, fold: FoldFit) -> float:
+    """Return the fold's squared error over that of the zero model."""
+    if fold.model is None:
+        return float("nan")
+    if fold.counts is None:
+        return relative_error(tensor, fold.model, fold.cells, fold.weights)
+    null = fold.counts.norm_squared
+    return fold.counts.squared_error(fold.model.folded()) / null if null > 0.0 else float("nan")
+
+
+def _deviance(tensor: Tensor, fold: FoldFit, loss: Poisson) -> tuple[float, float]:
+    """Return the fold's deviance over that of the mean of what is held out, and the number of floored rates."""
+    nan = float("nan")
+    if tensor.total == 0.0:
+        return 1.0, 0.0
+    if fold.model is None:
+        return nan, nan
+    if fold.counts is not None:
+        mean = fold.counts.total / fold.counts.n_observed
+        null = null_deviance(fold.counts, loss) if mean > 0.0 else 0.0
+        error, hits = deviance(fold.counts, fold.model.folded(), loss, mean) if fold.model.rank else (null, 0)
+    else:
+        cells, weights = cast("Cells", fold.cells), fold.weights
+        counts = tensor.values_at(cells)
+        mean = float(np.average(counts, weights=weights))
+        null = loss.error(counts, np.full(len(counts), mean), weights) if mean > 0.0 else 0.0
+        rates, hits = loss.floored(counts, model_values(fold.model.folded(), cells, tensor.shape), mean)
+        error = loss.error(counts, rates, weights) if fold.model.rank else null
+        hits = hits if fold.model.rank else 0
+    return (error / null, float(hits)) if null > 0.0 else (nan, nan)
 
 
 def relative_error(

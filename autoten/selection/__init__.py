@@ -1,5 +1,6 @@
 """From the table of scores to a rank: the Pareto front, and the policies that choose on it."""
 
+from autoten.selection.across import BestLoss, choose_between
 from autoten.selection.calibrated import DEFAULT_POLICY, Calibrated
 from autoten.selection.choice import Alternative, Choice, Policy, apply_policy, selection_frequency
 from autoten.selection.pareto import pareto_front
@@ -20,6 +21,7 @@ __all__ = [
     "DIFFIT",
     "Alternative",
     "AutoTen2016",
+    "BestLoss",
     "Calibrated",
     "Choice",
     "CoreConsistencyThreshold",
@@ -31,6 +33,7 @@ __all__ = [
     "OneStandardError",
     "Policy",
     "apply_policy",
+    "choose_between",
     "pareto_front",
     "selection_frequency",
 ]

@@ -8,7 +8,8 @@ A rank whose score is unknown (NaN) is left out of consideration.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from math import inf, isnan, prod
 from typing import ClassVar
 
@@ -361,12 +362,16 @@ class CoreConsistencyThreshold:
 
 @dataclass(frozen=True)
 class AutoTen2016:
-    """The rule of AutoTen as its published code runs it, for the least-squares loss.
+    """The rule of AutoTen as its published code runs it.
 
     Core consistencies of ranks from 2 on, values below 20 set to 0, are split in two by one-dimensional two-medians
     (city-block distance); the cluster of the higher mean is good, and the answer is the largest rank in it. If all
     values are equal there is one cluster only, and its largest rank is the answer: also if all are 0. As published,
     ranks 0 and 1 are never returned and the answer depends on the largest rank tried.
+
+    Between losses (``estimate_rank(X, solver=(ALS(), KL()))``), each with a rank of its own, the larger rank is taken
+    (strategy 2 of the published code). If a chosen rank's core consistency counts as 0, or the ranks are equal, the
+    loss with the larger sum of core consistencies decides (strategy 1).
 
     Notes
     -----
@@ -387,6 +392,27 @@ class AutoTen2016:
 
     def __call__(self, table: RankTable) -> Choice:
         """Return the choice from the table."""
+        return self._curve(table)[0]
+
+    def between(self, tables: Mapping[str, RankTable]) -> tuple[str, Choice]:
+        """Return the name of the chosen loss's table, and the choice from it."""
+        curves = {name: self._curve(table) for name, table in tables.items()}
+        names = list(curves)
+        sums = {name: sum(values.values()) for name, (_, values) in curves.items()}
+        ranks = {name: choice.rank for name, (choice, _) in curves.items()}
+        by_sum = max(names, key=lambda name: sums[name])
+        if len(names) == 1:
+            return by_sum, curves[by_sum][0]
+        if all(values[choice.rank] > 0.0 for choice, values in curves.values()) and len(set(ranks.values())) > 1:
+            best, why = max(names, key=lambda name: ranks[name]), "its rank is the larger one"
+        else:
+            best, why = by_sum, "its core consistencies have the larger sum"
+        others = ", ".join(f"{name} says {ranks[name]}" for name in names if name != best)
+        choice = curves[best][0]
+        return best, replace(choice, reason=f"{choice.reason} By {best}, because {why}; {others}.")
+
+    def _curve(self, table: RankTable) -> tuple[Choice, dict[int, float]]:
+        """Return the choice from one table, and the core consistencies, noise as 0, that led to it."""
         candidates = table.ranks >= AUTOTEN_LOWEST_RANK
         if not candidates.any():
             refuse(
@@ -400,7 +426,8 @@ class AutoTen2016:
         values = np.array([value if value >= AUTOTEN_NOISE else 0.0 for value in known.values()])
         upper = two_median_split(values)
         rank = [r for r, good in zip(known, upper, strict=True) if good][-1]
-        return Choice(rank, _two_groups(rank, values[upper], values[~upper]))
+        curve = dict(zip(known, values.tolist(), strict=True))
+        return Choice(rank, _two_groups(rank, values[upper], values[~upper])), curve
 
 
 @dataclass(frozen=True)

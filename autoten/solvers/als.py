@@ -13,11 +13,12 @@ from numpy.typing import NDArray
 from autoten import _als_kernel as loop
 from autoten._validation import check_integer, check_real
 from autoten.cp import CPModel
+from autoten.solvers.alternating import Iterate, alternate
 from autoten.solvers.base import Fit
 from autoten.tensors.equations import solve_rows
 
 if TYPE_CHECKING:
-    from autoten.tensors.protocol import NormalEquations, Tensor
+    from autoten.tensors.protocol import Tensor
 
 Array = NDArray[Any]
 
@@ -94,31 +95,16 @@ class ALS:
 
     def _any_tensor(self, tensor: Tensor, start: CPModel, max_iter: int, deadline: float) -> _Fitted:
         """Fit by the operations of the tensor protocol."""
-        equations = tensor.normal_equations()
-        now = earlier = _Iterate(start.weights, list(start.factors))
-        losses = np.empty(max_iter)
-        rounding = loop.ROUNDING * tensor.norm_squared
-        step = _Step(enabled=self.extrapolate)
-        settled, done = False, 0
-        for sweep in range(max_iter):
-            if settled or time.monotonic() >= deadline:
-                break
-            first = _solve_mode(equations, now.ahead_of(earlier, step.length), 0)
-            if step.length:
-                if first.squared_error(equations) <= losses[sweep - 1]:
-                    step.succeeded()
-                else:
-                    step.failed()
-                    first = _solve_mode(equations, now, 0)
-            earlier, now = now, first
-            for mode in range(1, len(tensor.shape)):
-                now = _solve_mode(equations, now, mode)
-            losses[sweep] = now.squared_error(equations)
-            done = sweep + 1
-            step.begin_after(done)
-            settled = losses[sweep] <= rounding or loop.to_come(losses, done) <= max(self.tol * losses[sweep], rounding)
-        model = CPModel(now.weights, tuple(now.factors))
-        return model, losses[:done], settled, tensor.squared_error(model.folded())
+        model, losses, settled = alternate(
+            LeastSquaresProblem(tensor),
+            start,
+            max_iter,
+            tol=self.tol,
+            rounding=loop.ROUNDING * tensor.norm_squared,
+            extrapolate=self.extrapolate,
+            deadline=deadline,
+        )
+        return model, losses, settled, tensor.squared_error(model.folded())
 
     def _dense_tensor(self, tensor: Tensor, start: CPModel, max_iter: int, deadline: float) -> _Fitted | None:
         """Do the same in one compiled loop, called for a bounded time at once; None where that does not suit."""
@@ -156,55 +142,23 @@ class ALS:
         return model, losses[:done], settled, squared_error
 
 
-@dataclass(frozen=True)
-class _Iterate:
-    """Weights and factors between two mode updates, and the last solved problem (for the loss)."""
+class LeastSquaresProblem:
+    """Least squares by the operations of the tensor protocol."""
 
-    weights: Array
-    factors: list[Array]
-    solved: tuple[int, Array, Array] | None = None
+    def __init__(self, tensor: Tensor) -> None:
+        self.equations = tensor.normal_equations()
 
-    def ahead_of(self, earlier: _Iterate, step: float) -> _Iterate:
-        """Return the iterate moved on along its last change; the first mode is left for its own update."""
-        if not step:
-            return self
-        moved = [now + step * (now - old) for now, old in zip(self.factors[1:], earlier.factors[1:], strict=True)]
-        return _Iterate(self.weights, [self.factors[0], *moved])
+    def solve(self, iterate: Iterate, mode: int) -> Iterate:
+        """Return the iterate with `mode` at its least-squares optimum."""
+        factors = iterate.folded_at(mode)
+        gram, rhs = self.equations.at(factors, mode)
+        return iterate.with_mode(mode, solve_rows(gram, rhs, factors[mode]), (mode, gram, rhs))
 
-    def folded_at(self, mode: int) -> list[Array]:
-        factors = list(self.factors)
-        factors[mode] = factors[mode] * self.weights
-        return factors
+    def admissible(self, iterate: Iterate) -> Iterate:
+        """Return the iterate: every one will do."""
+        return iterate
 
-    def squared_error(self, equations: NormalEquations) -> float:
-        assert self.solved is not None
-        mode, gram, rhs = self.solved
-        return equations.squared_error(self.folded_at(mode), mode, gram, rhs)
-
-
-def _solve_mode(equations: NormalEquations, iterate: _Iterate, mode: int) -> _Iterate:
-    """Return the iterate with `mode` at its least-squares optimum, its columns of unit length."""
-    factors = iterate.folded_at(mode)
-    gram, rhs = equations.at(factors, mode)
-    solved = solve_rows(gram, rhs, factors[mode])
-    norms = np.sqrt(np.einsum("ir,ir->r", solved, solved))
-    factors[mode] = solved / np.where(norms > 0.0, norms, 1.0)
-    return _Iterate(norms, factors, (mode, gram, rhs))
-
-
-class _Step:
-    """Length of the extrapolation: grows while steps succeed, shrinks when one is taken back."""
-
-    def __init__(self, enabled: bool) -> None:
-        self.length = 0.0
-        self._enabled = enabled
-
-    def begin_after(self, n_sweeps: int) -> None:
-        if self._enabled and n_sweeps == loop.PLAIN_SWEEPS:
-            self.length = loop.FIRST_STEP
-
-    def succeeded(self) -> None:
-        self.length = min(self.length * loop.STEP_GROWTH, loop.LARGEST_STEP)
-
-    def failed(self) -> None:
-        self.length = max(self.length * loop.STEP_SHRINKAGE, loop.SMALLEST_STEP)
+    def loss(self, iterate: Iterate) -> float:
+        """Return the squared error over observed cells."""
+        mode, gram, rhs = iterate.solved
+        return self.equations.squared_error(iterate.folded_at(mode), mode, gram, rhs)

@@ -23,7 +23,8 @@ class Fit:
     model : CPModel
         Unit columns, weights in descending order.
     loss : float
-        Squared error over observed cells as a share of their sum of squares, >= 0; 0 for a tensor of zeros.
+        Squared error over observed cells as a share of their sum of squares, >= 0; 0 for a tensor of zeros. Of `KL`
+        the deviance as a share of that of a constant rate.
     n_iter : int
         Sweeps made.
     converged : bool
@@ -44,7 +45,11 @@ class Fit:
 
 
 class Solver(Protocol):
-    """Fits a CP model from a start. A frozen record of its own parameters, printable and comparable."""
+    """Fits a CP model from a start. A frozen record of its own parameters, printable and comparable.
+
+    Two members are optional: ``loss``, what it minimises (`autoten.losses`; least squares without it), and
+    ``check(tensor)``, which refuses data that it cannot fit.
+    """
 
     @property
     def compress(self) -> bool:

@@ -74,6 +74,17 @@ class ChunkedTensor:
         return self.n_observed
 
     @property
+    def total(self) -> NoReturn:
+        _refuse_counts()
+
+    @property
+    def nonzero(self) -> NoReturn:
+        _refuse_counts()
+
+    def with_values(self, values: Array) -> NoReturn:
+        _refuse_counts()
+
+    @property
     def norm_squared(self) -> float:
         return self._survey.norm_squared
 
@@ -227,6 +238,11 @@ class ChunkedTensor:
         for where, block in self._blocks.each(_itself, lambda where: ()):
             data[where] = block
         return DenseTensor(data, self.scale)
+
+
+def _refuse_counts() -> NoReturn:
+    remedy = "Compute the array if it fits into memory, or give a sparse tensor."
+    refuse("the solver of a dask array that is read in chunks", "one of least squares", "one of counts", remedy)
 
 
 class _Survey(NamedTuple):

@@ -66,6 +66,14 @@ class DenseTensor:
         # einsum sums float32 in float32; blocks of rows summed in float64 keep the sum safe.
         return float(sum(np.square(row, dtype=np.float64).sum() for row in self.data))
 
+    @cached_property
+    def total(self) -> float:
+        return float(self.data.sum(dtype=float))
+
+    @property
+    def nonzero(self) -> Cells:
+        return np.flatnonzero(self.data)
+
     @property
     def nonzeros(self) -> None:
         return None
@@ -148,6 +156,11 @@ class DenseTensor:
 
     def zeroed(self, cells: Cells) -> DenseTensor:
         return self.replaced(cells, 0.0)
+
+    def with_values(self, values: Array) -> DenseTensor:
+        data = np.zeros(self.shape)
+        data.reshape(-1)[self.nonzero] = values
+        return DenseTensor(data, self.scale)
 
     def hide(self, cells: Cells) -> MaskedTensor:
         from autoten.tensors.masked import MaskedTensor

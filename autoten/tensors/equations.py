@@ -32,6 +32,15 @@ def solve_rows(gram: Array, rhs: Array, previous: Array) -> Array:
     return rows
 
 
+def solve_nonnegative_rows(gram: Array, rhs: Array, previous: Array) -> Array:
+    """Return nonnegative rows that lower the quadratic of `solve_rows`; never above `previous`, which is >= 0."""
+    rows = np.array(previous, dtype=float)
+    diagonal = float(np.einsum("...rr->...", gram).mean()) / rhs.shape[1]
+    solve = _kernels.solve_nonnegative if gram.ndim == 2 else _kernels.solve_nonnegative_each
+    solve(gram, rhs, max(_kernels.PROXIMAL * diagonal, np.finfo(float).tiny), rows)
+    return rows
+
+
 def gram_of_others(factors: Sequence[Array], mode: int) -> Array:
     """Return the elementwise product of the Gram matrices of every factor but `mode`'s, shape (R, R)."""
     return reduce(np.multiply, (factor.T @ factor for n, factor in enumerate(factors) if n != mode))
@@ -94,3 +103,9 @@ def model_values(factors: Sequence[Array], cells: NDArray[np.int64], shape: tupl
     rows, _ = stack_rows(cells, shape)
     _kernels.values_at(rows, np.vstack(factors), out)
     return out
+
+
+def model_total(factors: Sequence[Array], hidden: NDArray[np.int64], shape: tuple[int, ...]) -> float:
+    """Return the sum over observed cells of the model whose weights are folded into its factors."""
+    everywhere = float(np.prod([factor.sum(axis=0) for factor in factors], axis=0).sum())
+    return everywhere - float(model_values(factors, hidden, shape).sum()) if len(hidden) else everywhere

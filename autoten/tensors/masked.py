@@ -81,6 +81,14 @@ class MaskedTensor:
         return self.base.pass_cost
 
     @cached_property
+    def total(self) -> float:
+        return self.base.total - float(self.base_values.sum())
+
+    @property
+    def nonzero(self) -> Cells:
+        return np.setdiff1d(self.base.nonzero, self.hidden, assume_unique=True)
+
+    @cached_property
     def observed(self) -> Cells:
         """Sorted linear indices of the observed cells."""
         return other_cells(self.hidden, self.shape)
@@ -129,6 +137,12 @@ class MaskedTensor:
 
     def values_at(self, cells: Cells) -> Array:
         return self.base.values_at(cells)
+
+    def with_values(self, values: Array) -> MaskedTensor:
+        cells = self.base.nonzero
+        everything = self.base.values_at(cells)  # what the base holds at hidden cells stays there, unused
+        everything[np.searchsorted(cells, self.nonzero)] = values
+        return MaskedTensor(self.base.with_values(everything), self.hidden)
 
     def hide(self, cells: Cells) -> MaskedTensor:
         return MaskedTensor(self.base, np.union1d(self.hidden, cells))

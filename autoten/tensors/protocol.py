@@ -77,6 +77,14 @@ class Tensor(Protocol):
         """Sum of squares over observed cells."""
 
     @property
+    def total(self) -> float:
+        """Sum over observed cells."""
+
+    @property
+    def nonzero(self) -> Cells:
+        """The observed cells that hold anything but zero."""
+
+    @property
     def scale(self) -> float:
         """The power of two that the data were divided by (1 unless squares would leave the floating range)."""
 
@@ -116,6 +124,9 @@ class Tensor(Protocol):
     def values_at(self, cells: Cells) -> Array:
         """Return the values at observed cells, shape (len(cells),)."""
 
+    def with_values(self, values: Array) -> Tensor:
+        """Return the tensor with other values in its `nonzero` cells; observed zeros and unobserved cells stay."""
+
     def hide(self, cells: Cells) -> Tensor:
         """Return the same data with more cells unobserved; X is shared, not copied."""
 
@@ -140,6 +151,9 @@ class Base(Tensor, Protocol):
 
     def zeroed(self, cells: Cells) -> Base:
         """Return a copy with zeros at `cells` (sorted)."""
+
+    def with_values(self, values: Array) -> Base:
+        """Return a tensor without gaps."""
 
     def with_random_signs(self, rng: np.random.Generator) -> Base:
         """Return a tensor without gaps."""

@@ -244,6 +244,14 @@ class SparseTensor:
         kept = self._elsewhere(cells)
         return SparseTensor(Pattern(self.nonzeros[kept], self.shape), self.values[kept], self.scale)
 
+    @cached_property
+    def total(self) -> float:
+        return float(self.values.sum(dtype=float))
+
+    @property
+    def nonzero(self) -> Cells:
+        return self.nonzeros
+
     def pieces(self) -> Iterator[Array]:
         yield self.nonzeros
         yield self.values

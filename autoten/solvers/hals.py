@@ -1,0 +1,156 @@
+"""PARAFAC with nonnegative factors by hierarchical alternating least squares."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from autoten import _als_kernel as loop
+from autoten._validation import check_integer, check_mode, check_real, refuse
+from autoten.cp import CPModel
+from autoten.solvers.als import LeastSquaresProblem
+from autoten.solvers.alternating import Iterate, alternate
+from autoten.solvers.base import Fit
+from autoten.tensors.equations import solve_nonnegative_rows
+
+if TYPE_CHECKING:
+    from autoten.tensors.protocol import Tensor
+
+Array = NDArray[Any]
+
+
+@dataclass(frozen=True)
+class HALS:
+    r"""Least-squares PARAFAC with nonnegative factors, in all modes or in chosen ones.
+
+    Each sweep lowers the squared error over observed cells in one mode after the other,
+
+    .. math:: A_n \leftarrow \arg\min_{A \ge 0} \|W \circ (X - [\![A_1, \dots, A, \dots, A_N]\!])\|^2
+
+    row by row: at the unconstrained optimum where that is nonnegative, else by coordinate descent, each entry at its
+    own optimum in turn (hierarchical ALS; Cichocki & Phan 2009). Modes that may be negative are solved as by `ALS`.
+    Extrapolation and the stopping rule are those of `ALS`, and the loss never rises. For intensities, concentrations
+    and spectra; negative data are allowed, and never reached.
+
+    Parameters
+    ----------
+    nonnegative : True or tuple of int
+        The modes whose factors are >= 0; True for all of them.
+    max_iter : int
+        Largest number of sweeps.
+    tol : float
+        Relative decrease of the loss that may be left.
+    extrapolate : bool
+        False gives plain sweeps.
+
+    Notes
+    -----
+    A start is made nonnegative by its magnitudes. Starts are not explored in a compressed core: its bases mix signs,
+    and a nonnegative model of the core is none of the tensor.
+
+    References
+    ----------
+    Cichocki & Phan (2009), IEICE Transactions on Fundamentals E92-A, 708-721; Gillis & Glineur (2012), Neural
+    Computation 24, 1085-1105 (several inner passes).
+
+    Examples
+    --------
+    >>> from autoten import fit_parafac
+    >>> from autoten.datasets import load_amino_acids
+    >>> fit = fit_parafac(load_amino_acids().X, 3, solver=HALS(), n_starts=3, random_state=0)
+    >>> round(100 * (1 - fit.loss), 1), min(float(factor.min()) for factor in fit.model.factors)
+    (99.9, 0.0)
+    """
+
+    nonnegative: bool | tuple[int, ...] = True
+    max_iter: int = 1000
+    tol: float = 1e-7
+    extrapolate: bool = True
+
+    def __post_init__(self) -> None:
+        if self.nonnegative is not True:
+            _check_modes(self.nonnegative)
+        check_integer(self.max_iter, "max_iter of HALS", minimum=1)
+        check_real(self.tol, "tol of HALS", above=0.0, below=1.0)
+
+    @property
+    def compress(self) -> bool:
+        """Never: a nonnegative model of a compressed core is no nonnegative model of the tensor."""
+        return False
+
+    def fit(self, tensor: Tensor, start: CPModel, *, max_iter: int | None = None, deadline: float = math.inf) -> Fit:
+        """Fit from `start`, of which constrained modes count by their magnitudes."""
+        modes = self._modes(len(tensor.shape))
+        start = _magnitudes(start.normalized(), modes)
+        norm_squared = tensor.norm_squared
+        if norm_squared == 0.0 or start.rank == 0:
+            return Fit(start.scaled(0.0), float(norm_squared > 0.0), 0, True, np.zeros(0))
+        model, losses, settled = alternate(
+            _NonnegativeProblem(tensor, modes),
+            start,
+            self.max_iter if max_iter is None else min(max_iter, self.max_iter),
+            tol=self.tol,
+            rounding=loop.ROUNDING * norm_squared,
+            extrapolate=self.extrapolate,
+            deadline=deadline,
+        )
+        history = np.minimum.accumulate(np.maximum(losses, 0.0)) / norm_squared
+        loss = tensor.squared_error(model.folded()) / norm_squared
+        return Fit(_with_signs(model.normalized(), modes), loss, len(history), settled, history)
+
+    def _modes(self, ndim: int) -> tuple[int, ...]:
+        """Return the constrained modes of a tensor with `ndim` modes, in order."""
+        if self.nonnegative is True:
+            return tuple(range(ndim))
+        assert not isinstance(self.nonnegative, bool)
+        return tuple(sorted({check_mode(mode, ndim, "a mode in nonnegative of HALS") for mode in self.nonnegative}))
+
+
+class _NonnegativeProblem(LeastSquaresProblem):
+    """Least squares of which some modes are nonnegative."""
+
+    def __init__(self, tensor: Tensor, modes: tuple[int, ...]) -> None:
+        super().__init__(tensor)
+        self._modes = modes
+
+    def solve(self, iterate: Iterate, mode: int) -> Iterate:
+        """Return the iterate with `mode` at its least-squares optimum under the constraint."""
+        if mode not in self._modes:
+            return super().solve(iterate, mode)
+        factors = iterate.folded_at(mode)
+        gram, rhs = self.equations.at(factors, mode)
+        solved = solve_nonnegative_rows(gram, rhs, factors[mode])
+        return iterate.with_mode(mode, solved, (mode, gram, rhs), keep_directions=True)
+
+    def admissible(self, iterate: Iterate) -> Iterate:
+        """Return the iterate with what an extrapolation has made negative at zero."""
+        factors = [np.maximum(f, 0.0) if n in self._modes else f for n, f in enumerate(iterate.factors)]
+        return replace(iterate, factors=factors)
+
+
+def _check_modes(modes: Any) -> None:
+    if not isinstance(modes, tuple) or not modes:
+        refuse("nonnegative of HALS", "True or a tuple of modes such as (1, 2)", modes, kind=TypeError)
+    for mode in modes:
+        check_integer(mode, "a mode in nonnegative of HALS", minimum=-64)
+
+
+def _magnitudes(model: CPModel, modes: tuple[int, ...]) -> CPModel:
+    """Return the model with the factors of `modes` replaced by their magnitudes."""
+    model = _with_signs(model, modes)
+    return CPModel(model.weights, tuple(np.abs(f) if n in modes else f for n, f in enumerate(model.factors)))
+
+
+def _with_signs(model: CPModel, modes: tuple[int, ...]) -> CPModel:
+    """Return the same model with the sign that mode 0 carries in a mode where it may stay."""
+    free = [mode for mode in range(model.ndim) if mode not in modes]
+    if 0 in free or not free:
+        return model
+    factors = list(model.factors)
+    signs = np.where(factors[0].sum(axis=0) < 0.0, -1.0, 1.0)
+    factors[0], factors[free[0]] = factors[0] * signs, factors[free[0]] * signs
+    return CPModel(model.weights, tuple(factors))

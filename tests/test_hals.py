@@ -1,0 +1,185 @@
+"""Nonnegative PARAFAC: the contract of a solver, exact row problems, optimality, chosen modes."""
+
+import re
+
+import numpy as np
+import pytest
+import reference
+from contracts import SolverContract, draw_model, noisy_tensor, with_holes
+from scipy.optimize import nnls
+
+from autoten import (
+    ALS,
+    HALS,
+    CPModel,
+    core_consistency,
+    estimate_rank,
+    factor_match_score,
+    fit_parafac,
+    nonnegative_core_consistency,
+)
+from autoten.io import as_tensor
+from autoten.tensors.equations import solve_nonnegative_rows
+
+
+def nonnegative_model(shape, rank, seed=0):
+    return CPModel(np.ones(rank), tuple(np.abs(factor) for factor in draw_model(shape, rank, seed).factors))
+
+
+def noisy_nonnegative(shape, rank, missing=0.0, seed=0):
+    """Return a nonnegative CP tensor with zeros in its factors, plus noise that makes many cells negative."""
+    factors = [np.maximum(factor, 0.0) for factor in draw_model(shape, rank, seed).factors]
+    noise = np.random.default_rng(seed + 1000).standard_normal(shape)
+    return with_holes(reference.cp_tensor(factors) + 0.1 * noise, missing, seed + 2000)
+
+
+class TestHALS(SolverContract):
+    solver = HALS()
+    SIZES = (1e150, 1e-150, 3.0)
+
+    def data(self, missing):
+        return noisy_nonnegative((6, 7, 8), 3, missing)
+
+    def draw(self, seed=0):
+        return nonnegative_model((6, 7, 8), 3, seed)
+
+
+class TestPlainHALS(TestHALS):
+    solver = HALS(extrapolate=False, max_iter=5000)
+
+
+class TestHALSInOneMode(TestHALS):
+    solver = HALS(nonnegative=(0,), max_iter=5000)
+
+
+# ------------------------------------------------------------------------------------------------ a row's own problem
+
+
+@pytest.mark.parametrize("n_grams", [1, 5])
+@pytest.mark.parametrize("rank", [1, 3, 6])
+def test_a_row_is_at_the_optimum_that_nnls_finds(rank, n_grams):
+    rng = np.random.default_rng(rank)
+    designs = rng.standard_normal((n_grams, 20, rank)) + 0.5
+    targets = rng.standard_normal((5, 20))
+    grams = np.einsum("nki,nkj->nij", designs, designs)
+    rhs = np.array([designs[i % n_grams].T @ target for i, target in enumerate(targets)])
+    got = solve_nonnegative_rows(np.tril(grams[0] if n_grams == 1 else grams), rhs, rng.random((5, rank)))
+    expected = [nnls(designs[i % n_grams], target)[0] for i, target in enumerate(targets)]
+    np.testing.assert_allclose(got, expected, atol=1e-6)
+    assert (np.array(expected) == 0).any() or rank == 1
+
+
+def test_a_component_without_direction_elsewhere_stays_as_it_is():
+    gram, rhs = np.diag([1.0, 0.0]), np.array([[-1.0, 0.0]])
+    np.testing.assert_allclose(solve_nonnegative_rows(gram, rhs, np.array([[2.0, 3.0]])), [[0.0, 3.0]])
+
+
+# ---------------------------------------------------------------------------------------------------------- the model
+
+
+@pytest.mark.parametrize("missing", [0.0, 0.1, 0.5])
+@pytest.mark.parametrize("modes", [True, (0,), (1,), (0, 2), (-1,)], ids=str)
+def test_chosen_modes_are_nonnegative_and_others_are_free(modes, missing):
+    X = noisy_tensor((6, 7, 8), 3, missing=missing)
+    chosen = {0, 1, 2} if modes is True else {mode % 3 for mode in modes}
+    model = fit_parafac(X, 3, solver=HALS(modes), n_starts=3, random_state=0).model
+    for mode, factor in enumerate(model.factors):
+        assert ((factor >= 0).all()) == (mode in chosen)
+
+
+@pytest.mark.parametrize("missing", [0.0, 0.1, 0.5])
+def test_no_factor_of_a_converged_fit_can_be_bettered(missing):
+    # Each row is compared with scipy's nonnegative least squares on the Khatri-Rao product, observed cells only.
+    X = noisy_nonnegative((5, 6, 7), 3, missing)
+    fit = fit_parafac(X, 3, solver=HALS(tol=1e-12, max_iter=20_000), n_starts=3, random_state=0)
+    assert fit.converged
+    factors = fit.model.folded()
+    assert any((factor == 0).any() for factor in factors)
+    for mode in range(3):
+        design = reference.khatri_rao([factor for n, factor in enumerate(factors) if n != mode])
+        for row, cells in zip(factors[mode], reference.unfold(X, mode), strict=True):
+            seen = ~np.isnan(cells)
+            best = nnls(design[seen], cells[seen])[1] ** 2
+            assert np.sum((design[seen] @ row - cells[seen]) ** 2) <= best + 1e-6 * np.nansum(X**2)
+
+
+@pytest.mark.parametrize("missing", [0.0, 0.3, 0.6])
+def test_exact_nonnegative_tensors_are_recovered(missing):
+    truth = nonnegative_model((8, 9, 10), 3, seed=4)
+    fit = fit_parafac(with_holes(truth.to_tensor(), missing), 3, solver=HALS(), n_starts=6, random_state=0)
+    assert fit.loss < 1e-9
+    assert factor_match_score(fit.model, truth) > 1 - 1e-5
+
+
+def test_the_constraint_costs_something_where_it_binds_and_nothing_where_it_does_not():
+    X = noisy_tensor((6, 7, 8), 3)
+    assert fit_parafac(X, 3, solver=HALS(), random_state=0).loss > fit_parafac(X, 3, random_state=0).loss * 1.5
+    positive = nonnegative_model((6, 7, 8), 2).to_tensor() + 0.01 * np.random.default_rng(0).standard_normal((6, 7, 8))
+    fits = [fit_parafac(positive, 2, solver=solver, random_state=0) for solver in (HALS(), ALS())]
+    assert fits[0].loss == pytest.approx(fits[1].loss, rel=1e-2)
+    assert fits[0].loss >= fits[1].loss
+
+
+def test_nothing_positive_to_find_is_zero_and_no_crash():
+    fit = fit_parafac(-nonnegative_model((4, 5, 6), 2).to_tensor(), 2, solver=HALS(), n_starts=3, random_state=0)
+    assert fit.loss == pytest.approx(1.0)
+    np.testing.assert_array_equal(fit.model.to_tensor(), 0)
+
+
+def test_a_component_that_was_lost_can_come_back():
+    X = nonnegative_model((6, 7, 8), 2, seed=2).to_tensor()
+    start = nonnegative_model((6, 7, 8), 2, seed=3)
+    lost = CPModel(np.array([1.0, 0.0]), start.factors)
+    assert HALS().fit(as_tensor(X), lost).loss < 1e-6
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        ({"nonnegative": False}, "nonnegative of HALS must be True or a tuple of modes such as (1, 2). Got False."),
+        ({"nonnegative": ()}, "nonnegative of HALS must be True or a tuple of modes such as (1, 2). Got ()."),
+        ({"nonnegative": (0.5,)}, "a mode in nonnegative of HALS must be an integer >= -64. Got 0.5."),
+        ({"max_iter": 0}, "max_iter of HALS must be an integer >= 1. Got 0."),
+        ({"tol": 1}, "tol of HALS must be a number above 0 and below 1. Got 1."),
+    ],
+)
+def test_unsuitable_parameters_are_refused_in_one_sentence(arguments, sentence):
+    with pytest.raises((TypeError, ValueError), match=f"^{re.escape(sentence)}$"):
+        HALS(**arguments)
+
+
+def test_a_mode_that_the_tensor_lacks_is_refused():
+    sentence = "a mode in nonnegative of HALS must be a mode of a tensor with 3 modes, 0 to 2. Got 3."
+    with pytest.raises(ValueError, match=f"^{re.escape(sentence)}$"):
+        fit_parafac(noisy_tensor((4, 5, 6), 2), 1, solver=HALS(nonnegative=(3,)))
+
+
+# --------------------------------------------------------------------------------------------------------- real data
+
+
+def test_sugar_reaches_the_published_fits(real_data):
+    # Fits and core consistencies of nonnegative models as in README.md of the data: rank 4 stands between 3 and 5.
+    X = real_data("sugar_process")["X"]
+    fits = {rank: fit_parafac(X, rank, solver=HALS(), n_starts=3, random_state=0) for rank in (2, 3, 4, 5)}
+    explained = [100 * (1 - fit.loss) for fit in fits.values()]
+    assert explained == pytest.approx([98.94, 99.51, 99.88, 99.93], abs=0.02)
+    consistency = {rank: core_consistency(X, fits[rank].model) for rank in fits}
+    assert consistency[3] < consistency[4] > consistency[5]
+    assert all(nonnegative_core_consistency(X, fits[rank].model) > 99 for rank in fits)
+
+
+def test_il2_keeps_a_nonnegative_core_up_to_three(real_data):
+    # The free core is negative from rank 2 on; three nonnegative components are what a published example shows.
+    X = real_data("il2_response")["X"]
+    table = estimate_rank(X, range(1, 5), solver=HALS(), n_starts=4, n_folds=2, random_state=0).table
+    assert (table.mean("core_consistency")[2:] < 0).all()
+    scores = table.mean("nonnegative_core_consistency")
+    assert (scores[1:4] > 90).all()
+    assert scores[4] < 80
+
+
+def test_kinetic_fluorescence_runs(real_data):
+    X = real_data("kinetic_fluorescence")["X"][:, :, :, ::6]
+    estimate = estimate_rank(X, range(1, 4), solver=HALS(), n_starts=3, n_folds=2, random_state=0)
+    assert estimate.table.complete
+    assert estimate.table.value("fit", 2) > 0.997

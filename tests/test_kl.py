@@ -1,0 +1,281 @@
+"""PARAFAC of counts: the contract of a solver, monotone and optimal steps, held-out deviance, divided counts."""
+
+import re
+
+import numpy as np
+import pytest
+import reference
+from contracts import FoldFit, RankFits, SolverContract, draw_model, noisy_tensor, with_holes
+
+from autoten import ALS, KL, CountSplit, CPModel, RandomElements, estimate_rank, factor_match_score, fit_parafac
+from autoten.io import as_tensor
+from autoten.losses import Poisson
+from autoten.scores import heldout_scores
+from autoten.tensors.counts import deviance
+
+
+def gamma_model(shape, rank, mean, seed=0, gamma=0.5):
+    rng = np.random.default_rng(seed)
+    model = CPModel(np.ones(rank), tuple(rng.gamma(gamma, size=(length, rank)) for length in shape))
+    return model.scaled(mean / model.to_tensor().mean())
+
+
+def counts(shape, rank, mean=3.0, missing=0.0, seed=0, gamma=0.5):
+    rates = gamma_model(shape, rank, mean, seed, gamma).to_tensor()
+    return with_holes(np.random.default_rng(seed + 1000).poisson(rates).astype(float), missing, seed + 2000)
+
+
+class TestKL(SolverContract):
+    solver = KL()
+    SIZES = (1e150, 1e-150, 3.0)
+    EXACT = 1e-12
+
+    def data(self, missing):
+        return counts((6, 7, 8), 3, mean=20.0, missing=missing)
+
+    def draw(self, seed=0):
+        return gamma_model((6, 7, 8), 3, 20.0, seed, gamma=2.0)
+
+    def loss(self, X, model):
+        return reference.deviance(X, model.factors, model.weights) / reference.null_deviance(X)
+
+
+class TestPlainKL(TestKL):
+    solver = KL(extrapolate=False)
+
+
+# ---------------------------------------------------------------------------------------------------------- the fit
+
+
+@pytest.mark.parametrize("missing", [0.0, 0.1, 0.6])
+def test_a_converged_fit_meets_the_conditions_of_an_optimum(missing):
+    # Karush, Kuhn and Tucker: no slope where an entry is positive, none downhill where it is zero.
+    X = counts((6, 7, 8), 3, mean=5.0, missing=missing)
+    fit = fit_parafac(X, 3, solver=KL(tol=1e-13, max_iter=20_000), n_starts=3, random_state=0)
+    assert fit.converged
+    factors = fit.model.folded()
+    assert any((factor == 0).any() for factor in factors)
+    for mode in range(3):
+        design = reference.khatri_rao([factor for n, factor in enumerate(factors) if n != mode])
+        for row, cells in zip(factors[mode], reference.unfold(X, mode), strict=True):
+            seen = ~np.isnan(cells)
+            rates = design[seen] @ row
+            ratios = np.divide(cells[seen], rates, out=np.zeros_like(rates), where=cells[seen] > 0)
+            sums = design[seen].sum(axis=0)
+            slopes = sums - design[seen].T @ ratios
+            assert (np.abs(slopes[row > 1e-6 * row.max()]) <= 1e-3 * sums.max()).all()
+            assert (slopes >= -1e-3 * sums.max()).all()
+
+
+def test_it_needs_far_fewer_sweeps_than_multiplicative_steps():
+    X = counts((8, 9, 10), 3, mean=5.0, gamma=0.3)
+    start = gamma_model((8, 9, 10), 3, 5.0, seed=5, gamma=2.0)
+    fit = KL().fit(as_tensor(X), start)
+    factors, sums = [factor.copy() for factor in start.folded()], []
+    for _ in range(3 * fit.n_iter):  # CP-APR with one inner step: Chi & Kolda 2012
+        for mode in range(3):
+            model = reference.cp_tensor(factors)
+            ratio = np.divide(X, model, out=np.zeros_like(X), where=X > 0)
+            sums = np.prod([factor.sum(axis=0) for n, factor in enumerate(factors) if n != mode], axis=0)
+            factors[mode] = factors[mode] * reference.mttkrp(ratio, factors, mode) / sums
+    assert fit.converged
+    assert fit.loss < reference.deviance(X, factors) / reference.null_deviance(X)
+
+
+@pytest.mark.parametrize("missing", [0.0, 0.3, 0.6])
+def test_the_truth_is_recovered(missing):
+    truth = gamma_model((20, 21, 22), 3, 10.0, seed=1)
+    X = with_holes(np.random.default_rng(0).poisson(truth.to_tensor()).astype(float), missing)
+    fit = fit_parafac(X, 3, solver=KL(), n_starts=3, random_state=0)
+    assert fit.converged
+    assert factor_match_score(fit.model, truth) > 0.99
+    assert all((factor >= 0).all() for factor in fit.model.factors)
+
+
+def test_the_rates_of_a_complete_fit_add_up_to_the_counts_slab_by_slab():
+    X = counts((6, 7, 8), 2)
+    rates = fit_parafac(X, 3, solver=KL(tol=1e-10), n_starts=2, random_state=0).model.to_tensor()
+    for mode in range(3):
+        others = tuple(n for n in range(3) if n != mode)
+        np.testing.assert_allclose(rates.sum(axis=others), X.sum(axis=others), rtol=1e-3, atol=1e-2)
+
+
+def test_a_start_that_gives_a_count_no_rate_is_mended():
+    X = counts((6, 7, 8), 2) + 1
+    start = gamma_model((6, 7, 8), 2, 4.0)
+    start.factors[0][2] = 0.0
+    fit = KL().fit(as_tensor(X), start)
+    assert fit.converged
+    assert fit.loss == pytest.approx(fit_parafac(X, 2, solver=KL(), random_state=0).loss, rel=1e-3)
+
+
+def test_constant_counts_leave_nothing_to_explain():
+    fit = fit_parafac(np.full((4, 5, 6), 3), 2, solver=KL(), n_starts=2, random_state=0)
+    assert fit.loss < 1e-9
+    np.testing.assert_allclose(fit.model.to_tensor(), 3.0, rtol=1e-4)
+
+
+def test_slabs_without_a_count_get_no_rate():
+    X = counts((6, 7, 8), 2)
+    X[2] = 0
+    np.testing.assert_array_equal(fit_parafac(X, 3, solver=KL(), n_starts=2).model.to_tensor()[2], 0)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        ({"max_iter": 0}, "max_iter of KL must be an integer >= 1. Got 0."),
+        ({"tol": 1}, "tol of KL must be a number above 0 and below 1. Got 1."),
+        ({"floor": 0.0}, "floor of KL must be a number above 0 and below 1. Got 0.0."),
+    ],
+)
+def test_unsuitable_parameters_are_refused_in_one_sentence(arguments, sentence):
+    with pytest.raises((TypeError, ValueError), match=f"^{re.escape(sentence)}$"):
+        KL(**arguments)
+
+
+@pytest.mark.parametrize("run", [fit_parafac, estimate_rank])
+def test_negative_data_are_refused_in_one_sentence(run):
+    X = counts((4, 5, 6), 1)
+    X[1, 2, 3] = -1.5
+    sentence = (
+        "X for the solver KL must be counts or other amounts >= 0. Got -1.5 as the smallest cell. "
+        "Use ALS() for data with negative values."
+    )
+    with pytest.raises(ValueError, match=f"^{re.escape(sentence)}$"):
+        run(X, 1 if run is fit_parafac else [1], solver=KL())
+
+
+# --------------------------------------------------------------------------------------------------- held-out deviance
+
+
+@pytest.mark.parametrize("missing", [0.0, 0.4])
+def test_deviance_needs_no_list_of_zeros(missing):
+    X, model = counts((6, 7, 8), 2, mean=0.5, missing=missing), gamma_model((6, 7, 8), 3, 0.5, seed=9)
+    got, hits = deviance(as_tensor(X), model.folded(), Poisson())
+    assert got == pytest.approx(reference.deviance(X, model.factors, model.weights), rel=1e-9)
+    assert hits == 0
+
+
+def fold_scores(X, model, cells):
+    fits = RankFits(model.rank, (), (FoldFit(model, cells, True),), {}, solver=KL())
+    return {name: value[0] for name, value in heldout_scores(as_tensor(X), fits).items()}
+
+
+def test_the_held_out_error_is_the_deviance_over_that_of_the_mean():
+    X, model, cells = counts((6, 7, 8), 2), gamma_model((6, 7, 8), 2, 3.0, gamma=3.0), np.arange(3, 300, 4)
+    part = np.full(X.shape, np.nan)
+    part.ravel()[cells] = X.ravel()[cells]
+    scores = fold_scores(X, model, cells)
+    expected = reference.deviance(part, model.factors, model.weights) / reference.null_deviance(part)
+    assert scores["heldout"] == pytest.approx(expected, rel=1e-9)
+    assert scores["heldout_floored"] == 0
+    squared = np.nansum((part - model.to_tensor()) ** 2) / np.nansum(part**2)
+    assert scores["heldout_squared"] == pytest.approx(squared, rel=1e-9)
+
+
+def test_a_count_where_the_model_has_no_rate_is_floored_and_counted():
+    X, model = (
+        np.full((3, 4, 5), 2.0),
+        CPModel(np.ones(1), (np.array([[0.0], [2.0], [2.0]]), *np.ones((2, 4, 1))[:1], np.ones((5, 1)))),
+    )
+    cells = np.arange(10, 30)  # ten of them in the slab without a rate
+    X.ravel()[25:] = 0
+    scores = fold_scores(X, model, cells)
+    assert scores["heldout_floored"] == 10
+    mean = 2.0 * 15 / 20
+    floored = 10 * 2 * (2 * np.log(2 / (1e-3 * mean)) - 2 + 1e-3 * mean)
+    null = 15 * 2 * (2 * np.log(2 / mean) - 2 + mean) + 5 * 2 * mean
+    assert scores["heldout"] == pytest.approx((floored + 5 * 2 * 2.0) / null)
+
+
+def test_a_negative_rate_counts_as_none():
+    rates, hits = Poisson(0.1).floored(np.array([0.0, 2.0, 2.0]), np.array([-5.0, -5.0, 3.0]), mean=1.0)
+    np.testing.assert_allclose(rates, [0.0, 0.1, 3.0])
+    assert hits == 1
+
+
+def test_no_components_score_one():
+    X = counts((6, 7, 8), 2)
+    empty = CPModel(np.zeros(0), tuple(np.zeros((length, 0)) for length in X.shape))
+    assert fold_scores(X, empty, np.arange(0, 300, 3)) == {
+        "heldout": 1.0,
+        "heldout_floored": 0.0,
+        "heldout_squared": 1.0,
+    }
+
+
+# ------------------------------------------------------------------------------------------------------ divided counts
+
+
+@pytest.mark.parametrize("missing", [0.0, 0.3])
+def test_the_two_parts_of_a_division_are_the_whole_and_know_nothing_of_each_other(missing):
+    X = counts((12, 13, 14), 2, mean=20.0, missing=missing, gamma=5.0)
+    tensor = as_tensor(X)
+    observed = np.flatnonzero(~np.isnan(X))
+    folds = CountSplit(0.3).folds(tensor, 3, np.random.default_rng(0))
+    for fold in folds:
+        kept, held = (part.values_at(observed) for part in (fold.training(tensor), fold.counts(tensor)))
+        np.testing.assert_array_equal(kept + held, X.ravel()[observed])
+        np.testing.assert_array_equal(fold.training(tensor).hidden, tensor.hidden)
+        assert (held >= 0).all()
+        assert held.sum() == pytest.approx(0.3 * np.nansum(X), rel=0.03)
+        rates = gamma_model((12, 13, 14), 2, 20.0, gamma=5.0).to_tensor().ravel()[observed]
+        residuals = (kept - 0.7 * rates) / np.sqrt(rates), (held - 0.3 * rates) / np.sqrt(rates)
+        assert abs(np.corrcoef(residuals)[0, 1]) < 0.08  # hidden Poisson noise, halved, is not shared
+    assert not np.array_equal(folds[0].counts(tensor).values_at(observed), folds[1].counts(tensor).values_at(observed))
+
+
+def test_models_of_the_parts_are_in_proportion():
+    fold = CountSplit(0.2).folds(as_tensor(counts((4, 5, 6), 1)), 1, np.random.default_rng(0))[0]
+    model = gamma_model((4, 5, 6), 2, 1.0)
+    tensor = as_tensor(counts((4, 5, 6), 1))
+    np.testing.assert_allclose(fold.restrict(model).to_tensor(), 0.8 * model.to_tensor())
+    np.testing.assert_allclose(fold.complete(tensor, fold.restrict(model)).to_tensor(), 0.2 * model.to_tensor())
+
+
+def test_only_whole_numbers_can_be_divided():
+    sentence = (
+        "X for the hold-out CountSplit must be whole numbers >= 0. Got 0.5 in a cell. "
+        "Hold out cells with RandomElements(0.1) where data are no counts."
+    )
+    with pytest.raises(ValueError, match=f"^{re.escape(sentence)}$"):
+        estimate_rank(np.full((4, 5, 6), 0.5), [1], solver=KL(), holdout=CountSplit())
+
+
+@pytest.mark.parametrize("solver", [KL(), ALS()], ids=["KL", "ALS"])
+@pytest.mark.parametrize("holdout", [CountSplit(), RandomElements()], ids=repr)
+def test_the_rank_of_counts_is_found(solver, holdout):
+    X = counts((20, 21, 22), 3, mean=3.0, gamma=0.4, seed=3)
+    estimate = estimate_rank(X, range(1, 6), solver=solver, holdout=holdout, n_starts=4, n_folds=4, random_state=0)
+    assert estimate.rank == 3
+    assert "corrected" in estimate.report()
+    assert estimate.table.mean("heldout")[0] == pytest.approx(1.0)
+    assert estimate.table.mean("heldout")[3] < estimate.table.mean("heldout")[2]
+
+
+def test_counts_from_the_signed_world_still_have_every_score():
+    table = estimate_rank(counts((6, 7, 8), 2), [1, 2], solver=KL(), n_starts=2, n_folds=2, random_state=0).table
+    for name in ("fit", "core_consistency", "corrected_core_consistency", "ceiling", "heldout", "heldout_squared"):
+        assert np.isfinite(table.mean(name)[1:]).all()
+    assert np.isnan(table["null_excess"]).all() if "null_excess" in table else True
+
+
+def test_a_tensor_of_zeros_is_answered_with_a_warning():
+    estimate = estimate_rank(np.zeros((5, 6, 7)), [1, 2, 3], solver=KL(), n_starts=2, n_folds=2, random_state=0)
+    np.testing.assert_array_equal(estimate.table.mean("heldout"), 1.0)
+    np.testing.assert_array_equal(estimate.model.to_tensor(), 0)
+    assert estimate.warnings[0] == "All observed cells are zero: there is nothing to decompose."
+
+
+def test_least_squares_tables_have_no_new_column():
+    table = estimate_rank(noisy_tensor((5, 6, 7), 1), [1], n_starts=2, n_folds=2, random_state=0).table
+    assert not {"heldout_floored", "heldout_squared", "nonnegative_core_consistency"} & set(table.replicates)
+
+
+def test_chicago_crimes_run(real_data):
+    X = real_data("chicago_crime_counts")["X"]
+    estimate = estimate_rank(X, range(1, 4), solver=KL(), n_starts=2, n_folds=2, random_state=0)
+    assert estimate.table.complete
+    assert (np.diff(estimate.table["fit"][:, 0]) > 0).all()
+    assert draw_model(X.shape, 1).shape == estimate.model.shape
