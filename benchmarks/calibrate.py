@@ -78,12 +78,7 @@ def fit_contrast(table: RankTable) -> Array:
     return np.clip(np.log(drops / later), 0.0, calibrated.LARGEST_CONTRAST)
 
 
-def degeneracy(table: RankTable) -> Array:
-    """Return 0 to -1 as the congruence of the most opposed components goes from -0.7 to -1."""
-    return -np.clip((-np.nan_to_num(table.mean("opposition")[1:]) - 0.7) / 0.3, 0.0, 1.0)
-
-
-_MORE = (raw_trilinearity, noise_jump, significance, signs, fit_contrast, degeneracy)
+_MORE = (raw_trilinearity, noise_jump, significance, signs, fit_contrast)
 TRIED: Mapping[str, Evidence] = {**calibrated.EVIDENCE, **{look.__name__: look for look in _MORE}}
 
 # May have either sign; evidence speaks for a component, or not at all.
@@ -91,24 +86,28 @@ FREE = "intercept"
 
 DEFAULT = tuple(calibrated.EVIDENCE)
 PREDICTION = ("intercept", "contrast", "share")
+INTERPRETABILITY = ("trilinearity", "degeneracy")
 
 FORMS: Mapping[str, tuple[str, ...]] = {
-    "prediction, core consistency, replicability (the default)": DEFAULT,
+    "prediction, interpretability, replicability (the default)": DEFAULT,
     "prediction only": PREDICTION,
     "core consistency only": ("intercept", "trilinearity"),
     "core consistency only, raw": ("intercept", "raw_trilinearity"),
+    "core consistency and degeneracy": ("intercept", *INTERPRETABILITY),
     "replicability only": ("intercept", "replicability"),
     "prediction and core consistency": (*PREDICTION, "trilinearity"),
     "prediction and core consistency, raw": (*PREDICTION, "raw_trilinearity"),
+    "prediction, core consistency and degeneracy": (*PREDICTION, *INTERPRETABILITY),
     "prediction and replicability": (*PREDICTION, "replicability"),
-    "core consistency and replicability": ("intercept", "trilinearity", "replicability"),
-    "the default with raw core consistency": (*PREDICTION, "raw_trilinearity", "replicability"),
-    "the default without contrast": ("intercept", "share", "trilinearity", "replicability"),
-    "the default without share": ("intercept", "contrast", "trilinearity", "replicability"),
+    "core consistency, degeneracy and replicability": ("intercept", *INTERPRETABILITY, "replicability"),
+    "the default with raw core consistency": (*PREDICTION, "raw_trilinearity", "replicability", "degeneracy"),
+    "the default without contrast": tuple(name for name in DEFAULT if name != "contrast"),
+    "the default without share": tuple(name for name in DEFAULT if name != "share"),
+    "the default without core consistency": tuple(name for name in DEFAULT if name != "trilinearity"),
+    "the default without degeneracy": tuple(name for name in DEFAULT if name != "degeneracy"),
     "the default and significance": (*DEFAULT, "significance"),
     "the default and random signs": (*DEFAULT, "signs"),
     "the default and jumps of the noise loss": (*DEFAULT, "noise_jump"),
-    "the default and degeneracy": (*DEFAULT, "degeneracy"),
     "the default and DIFFIT's evidence": (*DEFAULT, "fit_contrast"),
     "everything tried": tuple(TRIED),
 }

@@ -91,6 +91,12 @@ def test_a_fold_without_a_model_is_no_agreement():
     assert calibrated.replicability(make_table([1.0, 1.0], alike=[0.999, nan]))[1] == pytest.approx(-np.log10(2000))
 
 
+def test_components_that_cancel_each_other_speak_against_a_rank():
+    table = make_table([1.0] * 4, opposition=[[0.0], [0.0], [-0.7], [-0.85], [-1.0]])
+    np.testing.assert_allclose(calibrated.degeneracy(table), [0.0, 0.0, -0.5, -1.0], atol=1e-9)
+    assert calibrated.degeneracy(make_table([1.0, 1.0])).tolist() == [0.0, 0.0]  # not known
+
+
 @pytest.mark.parametrize("name", list(calibrated.EVIDENCE))
 @given(gains=st.lists(st.floats(-5, 5) | st.sampled_from([nan, inf]), min_size=1, max_size=8))
 def test_every_piece_is_finite_and_has_an_entry_for_every_component(name, gains):

@@ -29,6 +29,9 @@ LARGEST_CONTRAST = 3.0
 SMALLEST_SHARE = -10.0
 LARGEST_LOSS = 6.0
 
+# From this congruence on two components are opposed.
+OPPOSED = -0.7
+
 # Core consistency is lost by decades of so many points.
 POINTS = 10.0
 
@@ -109,8 +112,17 @@ def replicability(table: RankTable) -> Array:
     return np.where(share(table) > SMALLEST_SHARE, gained, np.minimum(gained, 0.0))
 
 
+def degeneracy(table: RankTable) -> Array:
+    """Return 0 to -1 as the congruence of a rank's most opposed two components goes from -0.7 to -1.
+
+    Components that nearly cancel each other are one component too many, as a rule. 0 where it is not known.
+    """
+    opposed = np.nan_to_num(table.mean("opposition")[1:]) if "opposition" in table else np.zeros(len(table) - 1)
+    return np.clip((opposed - OPPOSED) / (1.0 + OPPOSED), -1.0, 0.0)
+
+
 EVIDENCE: Mapping[str, Callable[[RankTable], Array]] = MappingProxyType(
-    {f.__name__: f for f in (intercept, contrast, share, trilinearity, replicability)}
+    {f.__name__: f for f in (intercept, contrast, share, trilinearity, replicability, degeneracy)}
 )
 
 
@@ -136,10 +148,10 @@ def probabilities(odds: Array) -> Array:
 class Calibrated:
     r"""The most probable rank: prediction, interpretability and replicability of every component, weighed.
 
-    Four pieces of evidence speak for a component or against it: how much more it lowers the held-out error than those
+    Five pieces of evidence speak for a component or against it: how much more it lowers the held-out error than those
     that follow (`contrast`), how much it explains beside those before (`share`), how much corrected core consistency
-    is lost with it (`trilinearity`), and whether folds still find the same components (`replicability`). Their
-    weighted sum is the log odds of a rank against the one before,
+    is lost with it (`trilinearity`), whether folds still find the same components (`replicability`), and whether two
+    of them cancel each other (`degeneracy`). Their weighted sum is the log odds of a rank against the one before,
 
     .. math:: \log \frac{P(r)}{P(r - 1)} = \beta_0 + \sum_j \beta_j \varphi_j(r),
 
