@@ -42,6 +42,14 @@ class TestChunked(TensorContract):
     test_pieces_tell_it_from_a_tensor_with_one_cell_less = None
     test_nothing_changes_the_array_it_was_made_of = None
 
+    # It is not for losses that ask for a list of nonzero cells.
+    test_nonzero_cells_may_be_given_other_values = None
+
+    def test_total(self, case):
+        for asked in (lambda: case.tensor.total, lambda: case.tensor.nonzero, lambda: case.tensor.with_values([])):
+            with pytest.raises(ValueError, match="read in chunks must be one of least squares. Got one of counts."):
+                asked()
+
     def test_it_is_read_in_chunks(self, case):
         assert isinstance(case.tensor, ChunkedTensor)
         assert as_tensor(case.tensor) is case.tensor
@@ -90,7 +98,7 @@ def test_checking_and_compressing_takes_two_passes(monkeypatch):
     assert source.reads.max() == 2
     expected = in_memory.core(2)
     assert_close(core.core.norm_squared, expected.core.norm_squared, 1e-9)
-    for basis, other in zip(subspaces.bases, in_memory.bases, strict=True):
+    for basis, other in zip(subspaces.bases(2), in_memory.bases(2), strict=True):
         np.testing.assert_allclose(np.abs((basis * other).sum(axis=0))[:2], 1, rtol=1e-9)
 
 

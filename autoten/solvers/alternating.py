@@ -98,7 +98,7 @@ def alternate(
         done = sweep + 1
         step.begin_after(done)
         settled = losses[sweep] <= rounding or loop.to_come(losses, done) <= max(tol * losses[sweep], rounding)
-    return CPModel(now.weights, tuple(now.factors)), losses[:done], settled
+    return CPModel(now.weights, tuple(now.factors)), losses[:done], bool(settled)
 
 
 class _Step:
