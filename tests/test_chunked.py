@@ -47,7 +47,7 @@ class TestChunked(TensorContract):
 
     def test_total(self, case):
         for asked in (lambda: case.tensor.total, lambda: case.tensor.nonzero, lambda: case.tensor.with_values([])):
-            with pytest.raises(ValueError, match="read in chunks must be one of least squares. Got one of counts."):
+            with pytest.raises(ValueError, match=r"read in chunks must be one of least squares\. Got one of counts\."):
                 asked()
 
     def test_it_is_read_in_chunks(self, case):
