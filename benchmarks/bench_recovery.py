@@ -182,12 +182,13 @@ def overall(of: Sequence[Judged]) -> list[dict[str, Any]]:
 
 
 def grouped(of: Sequence[Judged], key: Callable[[Judged], str]) -> list[dict[str, Any]]:
-    """Return for every group the rate of every rule, and how many of its draws are identifiable."""
+    """Return for every group the rate of every rule on identifiable draws, and ours on all of them."""
     rows = []
     for name, group in by(of, key).items():
         identifiable = [judged for judged in group if judged.row["identifiable"]]
         rates = {rule: list(rate(identifiable, rule)) for rule in rules(of)}
-        rows.append({"name": name, "n": len(group), "identifiable": len(identifiable), "rates": rates})
+        ours = list(rate(group, OURS))
+        rows.append({"name": name, "n": len(group), "identifiable": len(identifiable), "rates": rates, "all": ours})
     return rows
 
 

@@ -42,8 +42,8 @@ USUAL_DIFFERENCE = 1e-2
 # Scores that a table must hold; but for the held-out error they may be unknown.
 NEEDED = ("heldout", "core_consistency", "corrected_core_consistency", "stability_folds")
 
-# What a rank must reach to be called clear, and to be worth a mention.
-CLEAR = 0.5
+# A rank is clear when it is so many times as probable as any other; from this probability on others are mentioned.
+CLEAR_ODDS = 2.0
 WORTH_A_MENTION = 0.05
 N_ALTERNATIVES = 3
 
@@ -246,8 +246,8 @@ class _Seen(NamedTuple):
 def _reason(seen: _Seen, shares: Array, row: int) -> str:
     """Return why this rank and not its neighbours, in two sentences as a rule."""
     sentences = []
-    if shares[row] < CLEAR:
-        second = int(np.argsort(-shares)[1])
+    second = int(np.argsort(-shares)[1])
+    if shares[row] < CLEAR_ODDS * shares[second]:
         sentences.append(
             f"No clear rank: {seen.ranks[row]} has a probability of {100 * shares[row]:.0f} %, "
             f"{seen.ranks[second]} one of {100 * shares[second]:.0f} %."
