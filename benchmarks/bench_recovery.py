@@ -128,7 +128,7 @@ class Rate(NamedTuple):
         return float(low), float(high)
 
     def __str__(self) -> str:
-        return f"{100 * self.share:.1f} %"
+        return f"{100 * self.share:.1f} %" if self.n else "–"
 
 
 def rate(of: Iterable[Judged], rule: str) -> Rate:

@@ -508,8 +508,8 @@ CASES: tuple[Case, ...] = (
     Case("40 % missing R3", MISSING, CUBE, 3, effects=(White(10), Missing(0.4))),
     Case("60 % missing R3", MISSING, CUBE, 3, effects=(White(15), Missing(0.6))),
     Case("20 % fibres R4", MISSING, CUBE, 4, effects=(White(10), MissingFibres(0.2))),
-    Case("P6 Gaussian R3", MISSING, (40, 40, 40), 3, effects=(White(20), Missing(0.9))),
-    Case("P6 waves R3", MISSING, (40, 40, 40), 3, waves, (White(20), Missing(0.9))),
+    Case("P6 Gaussian R3", MISSING, (40, 40, 40), 3, effects=(White(20), Missing(0.9)), optional=True),
+    Case("P6 waves R3", MISSING, (40, 40, 40), 3, waves, (White(20), Missing(0.9)), optional=True),
     # nonnegative smooth
     Case("spectra R4 30 dB", SMOOTH, (15, 40, 20), 4, FLUORESCENCE, (White(30),)),
     Case("spectra R5 20 dB", SMOOTH, (20, 40, 20), 5, FLUORESCENCE, (White(20),)),
