@@ -12,10 +12,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 import numpy as np
 from numpy.typing import NDArray
 
-from autoten import _kernels
 from autoten._validation import refuse
 from autoten.tensors.dense import DenseTensor
-from autoten.tensors.equations import directions, gram_of_others
+from autoten.tensors.equations import PassEquations, directions
 
 if TYPE_CHECKING:
     from autoten.tensors.protocol import Array, Cells, NormalEquations, Tensor
@@ -156,7 +155,7 @@ class ChunkedTensor:
         return total
 
     def normal_equations(self, *, exact: bool = False) -> NormalEquations:
-        return _ChunkedEquations(self)
+        return PassEquations(self)
 
     def dense_rows(self) -> None:
         return None
@@ -255,19 +254,6 @@ class _Compressed(NamedTuple):
     gram: NDArray[Any]
     bases: dict[int, NDArray[Any]]
     kept: NDArray[Any]
-
-
-class _ChunkedEquations:
-    """Normal equations with one pass over X for every mode."""
-
-    def __init__(self, tensor: ChunkedTensor) -> None:
-        self._tensor = tensor
-
-    def at(self, factors: Sequence[Array], mode: int) -> tuple[Array, Array]:
-        return gram_of_others(factors, mode), self._tensor.mttkrp(factors, mode)
-
-    def squared_error(self, factors: Sequence[Array], mode: int, gram: Array, rhs: Array) -> float:
-        return self._tensor.norm_squared - float(_kernels.explained(gram, rhs, factors[mode]))
 
 
 class _Blocks:

@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from functools import reduce
 from math import prod
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from autoten import _kernels
 from autoten.cp import khatri_rao
+
+if TYPE_CHECKING:
+    from autoten.tensors.protocol import Tensor
 
 Array = NDArray[Any]
 
@@ -44,6 +47,19 @@ def solve_nonnegative_rows(gram: Array, rhs: Array, previous: Array) -> Array:
 def gram_of_others(factors: Sequence[Array], mode: int) -> Array:
     """Return the elementwise product of the Gram matrices of every factor but `mode`'s, shape (R, R)."""
     return reduce(np.multiply, (factor.T @ factor for n, factor in enumerate(factors) if n != mode))
+
+
+class PassEquations:
+    """Normal equations of complete data with one pass over them for every mode; nothing is reused within a sweep."""
+
+    def __init__(self, tensor: Tensor) -> None:
+        self._tensor = tensor
+
+    def at(self, factors: Sequence[Array], mode: int) -> tuple[Array, Array]:
+        return gram_of_others(factors, mode), self._tensor.mttkrp(factors, mode)
+
+    def squared_error(self, factors: Sequence[Array], mode: int, gram: Array, rhs: Array) -> float:
+        return self._tensor.norm_squared - float(_kernels.explained(gram, rhs, factors[mode]))
 
 
 def directions(gram: Array) -> Array:

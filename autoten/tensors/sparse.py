@@ -14,8 +14,15 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from autoten import _kernels, _sparse_kernels
-from autoten.tensors.equations import LISTABLE, gram_of_others, indices_of, model_norm_squared, model_values, places_of
+from autoten import _sparse_kernels
+from autoten.tensors.equations import (
+    LISTABLE,
+    PassEquations,
+    indices_of,
+    model_norm_squared,
+    model_values,
+    places_of,
+)
 
 if TYPE_CHECKING:
     from autoten.tensors.masked import MaskedTensor
@@ -173,7 +180,7 @@ class SparseTensor:
         return self._by_slices[mode]
 
     def normal_equations(self, *, exact: bool = False) -> NormalEquations:
-        return _SparseEquations(self)
+        return PassEquations(self)
 
     def dense_rows(self) -> DenseRows | None:
         return None
@@ -290,19 +297,6 @@ class SparseTensor:
             inside = position >= 0
             kept, cells = kept[inside], cells[inside] * len(index) + position[inside]
         return SparseTensor.of(cells, self.values[kept], shape, self.scale)
-
-
-class _SparseEquations:
-    """Normal equations at the cost of the nonzeros."""
-
-    def __init__(self, tensor: SparseTensor) -> None:
-        self._tensor = tensor
-
-    def at(self, factors: Sequence[Array], mode: int) -> tuple[Array, Array]:
-        return gram_of_others(factors, mode), self._tensor.mttkrp(factors, mode)
-
-    def squared_error(self, factors: Sequence[Array], mode: int, gram: Array, rhs: Array) -> float:
-        return self._tensor.norm_squared - float(_kernels.explained(gram, rhs, factors[mode]))
 
 
 def _stacked(factors: Sequence[Array]) -> tuple[Array, Cells]:
