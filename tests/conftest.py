@@ -1,11 +1,11 @@
 """What every test shares: where the real tensors are, and the count of tests that read them."""
 
 import os
-from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import settings
+from real import data_folder
 
 os.environ.setdefault("MPLBACKEND", "Agg")
 
@@ -14,14 +14,6 @@ settings.register_profile("autoten", deadline=None, derandomize=bool(os.environ.
 settings.load_profile("autoten")
 
 ABSENT = "real data absent"
-
-
-def data_folder():
-    """Return the folder of real tensors: $AUTOTEN_DATA, else shared/data in or beside the checkout; None if absent."""
-    checkout = Path(__file__).resolve().parents[1]
-    named = os.environ.get("AUTOTEN_DATA")
-    candidates = [Path(named)] if named else [checkout / "shared/data", checkout.parent / "shared/data"]
-    return next((folder for folder in candidates if folder.is_dir()), None)
 
 
 def real_data(name):

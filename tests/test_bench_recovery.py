@@ -1,17 +1,11 @@
 """The recovery suite: its cases are what they say, and its statistics are right on toys."""
 
-import sys
-from pathlib import Path
-
-import numpy as np
-import pytest
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "benchmarks"))
-
 import bench_recovery
 import calibrate
 import cases
 import draws
+import numpy as np
+import pytest
 
 from autoten.selection import calibrated
 from autoten.table import RankTable
