@@ -46,11 +46,26 @@ Evidence = Callable[[RankTable], Array]
 # --- evidence that was tried and is not in the default ---
 
 
+def relative_share(table: RankTable) -> Array:
+    """Return the log of what a component explains relative to the mean of those before it: 0 for the first one."""
+    explained = np.exp(calibrated.share(table))
+    earlier = np.cumsum(explained) - explained
+    earlier = np.divide(earlier, np.arange(len(explained)).clip(1))
+    earlier[0] = explained[0]
+    return np.asarray(np.log(np.clip(explained / earlier, np.exp(calibrated.SMALLEST_SHARE), 1.0)))
+
+
+def level(table: RankTable) -> Array:
+    """Return minus the decades that a rank has lost: every further rank then pays for what was lost before."""
+    return -calibrated.decades_lost(table)
+
+
 def raw_trilinearity(table: RankTable) -> Array:
     """Return `trilinearity` of core consistency as it is, below its ceiling: noise counts against a component."""
     lost = np.nan_to_num((table.mean("ceiling") - table.mean("core_consistency"))[1:], nan=0.0)
     lost[table.ranks[1:] <= largest_uninformative_rank(len(table.shape))] = 0.0
-    return -np.clip(np.log10(1.0 + np.maximum(lost, 0.0) / calibrated.POINTS), 0.0, calibrated.LARGEST_LOSS)
+    decades = np.clip(np.log10(1.0 + np.maximum(lost, 0.0) / calibrated.POINTS), 0.0, calibrated.LARGEST_LOSS)
+    return -np.diff(decades, prepend=0.0)
 
 
 def noise_jump(table: RankTable) -> Array:
@@ -78,7 +93,7 @@ def fit_contrast(table: RankTable) -> Array:
     return np.clip(np.log(drops / later), 0.0, calibrated.LARGEST_CONTRAST)
 
 
-_MORE = (raw_trilinearity, noise_jump, significance, signs, fit_contrast)
+_MORE = (relative_share, level, raw_trilinearity, noise_jump, significance, signs, fit_contrast)
 TRIED: Mapping[str, Evidence] = {**calibrated.EVIDENCE, **{look.__name__: look for look in _MORE}}
 
 # May have either sign; evidence speaks for a component, or not at all.
@@ -101,6 +116,18 @@ FORMS: Mapping[str, tuple[str, ...]] = {
     "prediction and replicability": (*PREDICTION, "replicability"),
     "core consistency, degeneracy and replicability": ("intercept", *INTERPRETABILITY, "replicability"),
     "the default with raw core consistency": (*PREDICTION, "raw_trilinearity", "replicability", "degeneracy"),
+    "the default with levels of core consistency": (*PREDICTION, "level", "replicability", "degeneracy"),
+    "the default with shares of earlier components": tuple(
+        "relative_share" if name == "share" else name for name in DEFAULT
+    ),
+    "the former default: both of these": (
+        "intercept",
+        "contrast",
+        "relative_share",
+        "level",
+        "replicability",
+        "degeneracy",
+    ),
     "the default without contrast": tuple(name for name in DEFAULT if name != "contrast"),
     "the default without share": tuple(name for name in DEFAULT if name != "share"),
     "the default without core consistency": tuple(name for name in DEFAULT if name != "trilinearity"),

@@ -539,14 +539,14 @@ CASES: tuple[Case, ...] = (
 # --- a little of everything, for development ---
 
 
-def random_case(rng: Rng, remnant: bool) -> Case:
-    """Return a case with shape, rank, factors, strengths and whatever hides them drawn at random.
+def random_case(rng: Rng, few: int, many: int, remnant: bool) -> Case:
+    """Return a case with shape, rank (`few` to `many`), factors, strengths and what hides them drawn at random.
 
     A `remnant` is what surveys, cells and microbes leave over: much structure, and none of it CP.
     """
     shape = _random_shape(rng)
     landscape = len(shape) == 3 and rng.random() < 0.4
-    rank = int(rng.integers(0 if rng.random() < 0.2 and not remnant else 1, 8))
+    rank = int(rng.integers(few if rng.random() < 0.2 else max(few, 1), many + 1))
     kinds: list[FactorGenerator] = [gaussian_factors, uniform_factors, exponential, groups]
     correlation = float(rng.uniform(0.3, 0.9))
     if rank <= min(shape):
@@ -596,22 +596,32 @@ def _random_noise(rng: Rng, landscape: bool) -> list[Effect]:
     return effects
 
 
+@dataclass(frozen=True)
 class Mixed(Case):
     """A case whose draws have nothing in common but to be identifiable: each has a recipe of its own.
 
     For development alone: what is learned from it is judged on the cases that have names.
     """
 
+    few: int = 0
+    many: int = 7
+    remnant: bool = False
+
     def draw(self, split: Split, number: int) -> Draw:
         """Return tensor `number` of a split; same arguments, same tensor."""
         rng = np.random.default_rng([SEEDS[split], *b"recipes", number])
-        while not (draw := random_case(rng, self.name == REMNANTS).draw(split, number)).identifiable:
-            pass
-        return draw
+        while True:
+            draw = random_case(rng, self.few, self.many, self.remnant).draw(split, number)
+            if draw.identifiable and self.many < len(draw.ranks):
+                return draw
 
 
-MIXED, REMNANTS = "mixed", "mixed, with a remnant"
-MIXTURES = (Mixed(MIXED, MIXED, (0,), 0), Mixed(REMNANTS, MIXED, (0,), 0))
+MIXED = "mixed"
+MIXTURES = (
+    Mixed(MIXED, MIXED, (0,), 0),
+    Mixed("mixed, with a remnant", MIXED, (0,), 0, few=1, remnant=True),
+    Mixed("mixed, many components", MIXED, (0,), 0, few=7, many=14),
+)
 
 ORDINARY = tuple(case for case in CASES if not case.optional)
 BY_NAME = {case.name: case for case in (*CASES, *MIXTURES)}

@@ -74,29 +74,32 @@ def gains_over_best(table: RankTable) -> Array:
 
 
 def share(table: RankTable) -> Array:
-    """Return the log of what a component explains of the held-out cells, relative to the mean of those before it.
+    """Return the log of the share of the held-out cells that a component explains, from -10 to 0.
 
-    From -10 to 0. Where noise is low, a small remnant (scatter, curvature, a shifted peak) may gain as much in
-    logarithms as a component does; it explains next to nothing all the same. The first component gets 0, one that
-    explains nothing beyond the best rank so far gets -10.
+    Where noise is low, a small remnant (scatter, curvature, a shifted peak) may gain as much in logarithms as a
+    component does; it explains next to nothing all the same. One that explains nothing beyond the best rank so far
+    gets -10.
     """
     errors = np.nan_to_num(table.mean("heldout"), nan=np.inf)
     best = np.minimum.accumulate(errors)[:-1]
-    explained = np.maximum(best - errors[1:], 0.0)
-    earlier = (errors[0] - best) / np.arange(len(best)).clip(1)
-    earlier[0] = explained[0]
-    ratios = np.divide(explained, earlier, out=np.sign(explained), where=earlier > 0.0)
-    return np.asarray(np.log(np.clip(ratios, np.exp(SMALLEST_SHARE), 1.0)))
+    explained = np.maximum(best - errors[1:], 0.0) / (errors[0] or 1.0)
+    return np.asarray(np.log(np.clip(explained, np.exp(SMALLEST_SHARE), 1.0)))
 
 
 def trilinearity(table: RankTable) -> Array:
-    r"""Return :math:`-\log_{10}(1 + (100 - c) / 10)`: decades of corrected core consistency lost, from 0 to -6.
+    r"""Return by how many decades less corrected core consistency is lost than at the rank before, from -6 to 6.
 
-    0 where nothing is lost, and where core consistency says nothing (ranks 1 and 2 of three modes, 1 of more).
+    A rank has lost :math:`\log_{10}(1 + (100 - c) / 10)` decades; none where nothing is lost, and where core
+    consistency says nothing (ranks 1 and 2 of three modes, 1 of more).
     """
+    return -np.diff(decades_lost(table), prepend=0.0)
+
+
+def decades_lost(table: RankTable) -> Array:
+    r"""Return :math:`\log_{10}(1 + (100 - c) / 10)` of every rank above 0, from 0 to 6; see `trilinearity`."""
     lost = 100.0 - np.nan_to_num(table.mean("corrected_core_consistency")[1:], nan=100.0)
     lost[table.ranks[1:] <= largest_uninformative_rank(len(table.shape))] = 0.0
-    return -np.clip(np.log10(1.0 + np.maximum(lost, 0.0) / POINTS), 0.0, LARGEST_LOSS)
+    return np.asarray(np.clip(np.log10(1.0 + np.maximum(lost, 0.0) / POINTS), 0.0, LARGEST_LOSS))
 
 
 def replicability(table: RankTable) -> Array:
@@ -149,8 +152,8 @@ class Calibrated:
     r"""The most probable rank: prediction, interpretability and replicability of every component, weighed.
 
     Five pieces of evidence speak for a component or against it: how much more it lowers the held-out error than those
-    that follow (`contrast`), how much it explains beside those before (`share`), how much corrected core consistency
-    is lost with it (`trilinearity`), whether folds still find the same components (`replicability`), and whether two
+    that follow (`contrast`), how much of the data it explains (`share`), how much corrected core consistency is lost
+    with it (`trilinearity`), whether folds still find the same components (`replicability`), and whether two
     of them cancel each other (`degeneracy`). Their weighted sum is the log odds of a rank against the one before,
 
     .. math:: \log \frac{P(r)}{P(r - 1)} = \beta_0 + \sum_j \beta_j \varphi_j(r),
