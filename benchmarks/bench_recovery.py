@@ -286,13 +286,14 @@ def _exact(shares: Sequence[Array], truths: Sequence[int]) -> float:
 
 
 def real_tensors() -> list[dict[str, Any]]:
-    """Return, for every real tensor, what is accepted and what each rule answers, seed by seed."""
+    """Return, for every real tensor, the accepted ranks, what probability we give them, and each rule's answers."""
     known = {case.name: case for case in real.REAL}
     rows: list[dict[str, Any]] = []
     for name, group in by(map(Judged, draws.load("real")), lambda judged: judged.case).items():
         answers = {rule: [judged.answers.get(rule) for judged in group] for rule in [OURS, *group[0].answers]}
-        stated = [judged.choice.probabilities[judged.choice.rank] for judged in group if judged.choice.probabilities]
         accepted = sorted(known[name].accepted)
+        shares = [judged.choice.probabilities or {} for judged in group]
+        stated = float(np.mean([sum(share.get(rank, 0.0) for rank in accepted) for share in shares]))
         rows.append(
             {"name": name, "family": known[name].family, "accepted": accepted, "answers": answers, "stated": stated}
         )

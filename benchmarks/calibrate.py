@@ -33,9 +33,6 @@ RESULTS = HERE / "results" / "calibration.json"
 DIGITS = 4
 N_PARTS = 5
 
-# The draws of either kind of random recipes count as much as so many cases.
-MIXTURE_WEIGHT = 15.0
-
 # Ridge penalty per unit of weight: keeps a coefficient finite that separates its training draws.
 RIDGE = 1e-3
 
@@ -180,7 +177,7 @@ def fitted(draws_seen: Sequence[Seen], names: Sequence[str]) -> dict[str, float]
     """Return the coefficients of largest likelihood on identifiable draws, a convex problem."""
     draws_seen = [seen for seen in draws_seen if seen.row["identifiable"]]
     n_draws = Counter(seen.case for seen in draws_seen)
-    weights = np.array([(MIXTURE_WEIGHT if s.family == cases.MIXED else 1.0) / n_draws[s.case] for s in draws_seen])
+    weights = np.array([getattr(cases.BY_NAME[s.case], "counts_as", 1.0) / n_draws[s.case] for s in draws_seen])
     columns = [np.column_stack([seen.evidence[name] for name in names]) for seen in draws_seen]
     stacked = np.concatenate([np.vstack([np.zeros(len(names)), np.cumsum(c, axis=0)]) for c in columns])
     lengths = np.array([len(c) + 1 for c in columns])

@@ -3,6 +3,7 @@
     python benchmarks/draws.py development             # tables only: what the selector is made from
     python benchmarks/draws.py development --mixed --draws 400
     python benchmarks/draws.py reported --rivals       # tables, and the answers of rules with fits of their own
+    python benchmarks/draws.py reported --rivals --cheap --draws 50  # more of the cases that took under 5 s
     python benchmarks/draws.py real --rivals           # the same of the real tensors
     python benchmarks/draws.py development --pack      # what has been measured so far, into results/draws
 
@@ -36,6 +37,9 @@ FOLDER = Path(__file__).parent / "draws"
 PACKED = Path(__file__).parent / "results" / "draws"
 N_DRAWS = 20
 
+# A case is cheap if its estimates took less than so many seconds on average.
+CHEAP = 5.0
+
 # Digits of a stored score.
 DIGITS = 7
 
@@ -50,7 +54,8 @@ def measured(case: Case | real.RealCase, split: Split, number: int, with_rivals:
     """Return one draw's truth, its table, and the answers of rules that look at more than the table."""
     draw = case.draw(split, number)
     began = time.process_time()
-    estimate = autoten.estimate_rank(draw.X, draw.ranks, random_state=number)
+    solver = case.solver if isinstance(case, real.RealCase) else autoten.ALS()
+    estimate = autoten.estimate_rank(draw.X, draw.ranks, solver=solver, random_state=number)
     seconds = time.process_time() - began
     return {
         "case": case.name,
@@ -139,6 +144,14 @@ def run(split: Split, which: Sequence[Case | real.RealCase], n_draws: int, with_
             print(f"{place}/{len(todo)} {row['case']} #{row['number']}: {row['seconds']} s", flush=True)
 
 
+def cheap(split: Split) -> set[str]:
+    """Return the names of the cases whose measured draws took less than `CHEAP` seconds on average."""
+    seconds: dict[str, list[float]] = {}
+    for row in _lines(split):
+        seconds.setdefault(row["case"], []).append(row["seconds"])
+    return {name for name, taken in seconds.items() if np.mean(taken[:N_DRAWS]) < CHEAP}
+
+
 def main() -> None:
     """Measure the draws of a split."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -147,6 +160,7 @@ def main() -> None:
     parser.add_argument("--rivals", action="store_true", help="also the rules with fits of their own")
     parser.add_argument("--optional", action="store_true", help="the large cases instead of the ordinary ones")
     parser.add_argument("--mixed", action="store_true", help="draws of random recipes instead of the cases")
+    parser.add_argument("--cheap", action="store_true", help="only cases that took under 5 s so far")
     parser.add_argument("--only", nargs="+", metavar="CASE", help="these cases")
     parser.add_argument("--pack", action="store_true", help="measure nothing, pack what is there")
     parser.add_argument("--jobs", type=int, default=2)
@@ -159,7 +173,11 @@ def main() -> None:
         which = [case for case in real.REAL if case.is_there]
     if options.mixed:
         which = list(cases.MIXTURES)
-    which = [case for case in which if not options.only or case.name in options.only]
+    if options.only:
+        which = [case for case in which if case.name in options.only]
+    if options.cheap:
+        names = cheap(options.split)
+        which = [case for case in which if case.name in names]
     run(options.split, which, options.draws, options.rivals, options.jobs)
 
 

@@ -16,7 +16,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from autoten import ALS, HALS
 from autoten.preprocess import center
+from autoten.solvers.base import Solver
 
 Array = NDArray[Any]
 
@@ -35,6 +37,8 @@ class RealCase:
     largest : int
         Ranks 1 to so many are tried.
     prepare : function of the array
+    solver : Solver
+        Of our fits, which the rules on our table read too; rules with fits of their own have none but least squares.
     """
 
     name: str
@@ -43,6 +47,7 @@ class RealCase:
     accepted: frozenset[int]
     largest: int = 10
     prepare: Callable[[Array], Array] = np.asarray
+    solver: Solver = ALS()  # noqa: RUF009 (a frozen value)
 
     @property
     def ranks(self) -> range:
@@ -103,4 +108,5 @@ REAL = (
     RealCase("NORMO stochastic", "NORMO", "normo_stochastic_50", frozenset({10}), 16),
     RealCase("NSVD synthetic", "NSVD", "nsvd_synth_small", frozenset({5}), 16),
     RealCase("sugar process", "sugar", "sugar_process", frozenset({3, 4})),
+    RealCase("sugar process, nonnegative", "sugar", "sugar_process", frozenset({3, 4}), solver=HALS()),
 )

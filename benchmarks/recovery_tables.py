@@ -167,11 +167,16 @@ def real_tensors(results: Row) -> list[str]:
         return [NOT_YET]
     shown = [OURS, *REAL_RIVALS]
     body = (
-        (row["name"], ", ".join(map(str, row["accepted"])), *(_answers(row["answers"].get(rule)) for rule in shown))
+        (
+            row["name"],
+            ", ".join(map(str, row["accepted"])),
+            f"{100 * row['stated']:.0f} %",
+            *(_answers(row["answers"].get(rule)) for rule in shown),
+        )
         for row in rows
     )
-    last = ("accepted, families alike", "", *(f"{100 * real_rate(rows, rule):.0f} %" for rule in shown))
-    return table(("tensor", "accepted", *shown), [*body, last])
+    last = ("accepted, families alike", "", "", *(f"{100 * real_rate(rows, rule):.0f} %" for rule in shown))
+    return table(("tensor", "accepted", "autoten gives it", *shown), [*body, last])
 
 
 def _answers(answers: Sequence[int | None] | None) -> str:

@@ -117,6 +117,12 @@ def test_packed_draws_are_loaded_and_not_measured_again(tmp_path, monkeypatch):
     assert not (tmp_path / "plain" / "smoke.jsonl").read_text()
 
 
+def test_a_case_is_cheap_by_the_mean_of_its_first_draws(monkeypatch):
+    taken = [("quick", 1.0)] * draws.N_DRAWS + [("quick", 1e3)] + [("slow", 4.0), ("slow", 7.0)]
+    monkeypatch.setattr(draws, "_lines", lambda split: [{"case": case, "seconds": seconds} for case, seconds in taken])
+    assert draws.cheap("smoke") == {"quick"}
+
+
 # ----------------------------------------------------------------------------------------------------------- statistics
 
 

@@ -39,11 +39,16 @@ def stated(*arguments, **options):
 # ------------------------------------------------------------------------------------------------------------- evidence
 
 
-def test_contrast_is_the_log_ratio_to_the_largest_of_the_next_three():
-    table = make_table([0.8, 0.4, 0.1, 0.05, 0.02, 0.3])
-    np.testing.assert_allclose(
-        calibrated.contrast(table), [np.log(2), np.log(4), 0.0, 0.0, 0.0, 0.0], atol=1e-9
-    )  # 0.1 and later look at the 0.3; a component that stands out less than a later one is not held liable
+def test_contrast_is_the_log_ratio_to_the_largest_that_follows():
+    table = make_table([0.8, 0.1, 0.4, 0.05, 0.02])
+    wanted = [
+        np.log(2),
+        0.0,
+        np.log(8),
+        np.log(2.5),
+        0.0,
+    ]  # one that stands out less than a later one is not held liable
+    np.testing.assert_allclose(calibrated.contrast(table), wanted, atol=1e-9)
     assert calibrated.contrast(make_table([5.0, 0.0]))[0] == calibrated.LARGEST_CONTRAST
 
 
@@ -52,15 +57,23 @@ def test_what_one_component_spoils_and_the_next_repairs_counts_for_neither():
     np.testing.assert_allclose(gains, [1.0, -0.5, 0.0, 0.2], atol=1e-9)
 
 
-def test_trilinearity_counts_decades_of_what_is_lost():
-    table = make_table([1.0] * 5, core=[-900, -900, 90, 10, -1e9])
-    np.testing.assert_allclose(calibrated.trilinearity(table), -np.log10([1, 1, 2, 10, 1e6]), atol=1e-9)
+def test_trilinearity_counts_decades_lost_since_the_rank_before():
+    table = make_table([1.0] * 6, core=[-900, -900, 90, 10, -1e9, 90])
+    lost = np.log10([1, 1, 2, 10, 1e6, 2])
+    np.testing.assert_allclose(calibrated.decades_lost(table), lost, atol=1e-9)
+    np.testing.assert_allclose(calibrated.trilinearity(table), -np.diff(lost, prepend=0.0), atol=1e-9)
 
 
-def test_share_is_relative_to_the_mean_of_the_earlier_components():
+def test_a_bad_fit_in_between_costs_the_ranks_after_it_nothing():
+    sound, spoiled = stated([1.0] * 5), stated([1.0] * 5, core=[100, 100, 100, -1e6, 100])
+    assert spoiled[4] < sound[4] / 100
+    assert spoiled[5] > 0.9 * sound[5]
+
+
+def test_share_is_of_all_that_is_held_out():
     table = make_table([np.log(2), np.log(2), -0.1, np.log(2)])
-    last = (0.25 - 0.125 * np.exp(0.1)) / (0.75 / 3)  # what the third one spoiled is not the fourth one's merit
-    wanted = [0.0, np.log(0.25 / 0.5), calibrated.SMALLEST_SHARE, np.log(last)]
+    last = 0.25 - 0.125 * np.exp(0.1)  # what the third one spoiled is not the fourth one's merit
+    wanted = np.log([0.5, 0.25, np.exp(calibrated.SMALLEST_SHARE), last])
     np.testing.assert_allclose(calibrated.share(table), wanted, atol=1e-9)
 
 
@@ -68,13 +81,13 @@ def test_a_first_component_that_explains_nothing_has_the_smallest_share():
     assert calibrated.share(make_table([-0.1, -0.2])).tolist() == [calibrated.SMALLEST_SHARE] * 2
 
 
-def test_trilinearity_of_four_modes_begins_with_rank_two():
+def test_core_consistency_of_four_modes_counts_from_rank_two():
     table = make_table([1.0, 1.0], core=[0.0, 0.0], shape=(8, 8, 8, 8))
-    np.testing.assert_allclose(calibrated.trilinearity(table), [0.0, -np.log10(11)])
+    np.testing.assert_allclose(calibrated.decades_lost(table), [0.0, np.log10(11)])
 
 
 def test_an_unknown_core_consistency_says_nothing():
-    assert calibrated.trilinearity(make_table([1.0] * 4, core=nan)).tolist() == [0.0] * 4
+    assert calibrated.decades_lost(make_table([1.0] * 4, core=nan)).tolist() == [0.0] * 4
 
 
 def test_replicability_counts_components_that_differ():

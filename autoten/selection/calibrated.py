@@ -21,9 +21,6 @@ Array = NDArray[np.float64]
 # Gains of log held-out error below this are none; ratios of gains are taken above it.
 LEAST_GAIN = 0.002
 
-# A component is compared with so many of those that follow.
-WINDOW = 3
-
 # Limits of the pieces of evidence: beyond them more of the same says no more.
 LARGEST_CONTRAST = 3.0
 SMALLEST_SHARE = -10.0
@@ -54,14 +51,13 @@ def intercept(table: RankTable) -> Array:
 
 
 def contrast(table: RankTable) -> Array:
-    """Return the log ratio of a component's gain to the largest gain of the three that follow, from 0 to 3.
+    """Return the log ratio of a component's gain to the largest gain of those that follow, from 0 to 3.
 
     A gain is the paired drop of log held-out error from the best rank so far, so that what one component spoils and
     the next one repairs counts for neither. 0 for the last rank, which nothing follows.
     """
     gains = np.maximum(np.nan_to_num(gains_over_best(table), nan=0.0), LEAST_GAIN)
-    later = [gains[place + 1 : place + 1 + WINDOW].max(initial=LEAST_GAIN) for place in range(len(gains))]
-    later[-1] = gains[-1]
+    later = np.append(np.maximum.accumulate(gains[:0:-1])[::-1], gains[-1])
     return np.asarray(np.clip(np.log(gains / later), 0.0, LARGEST_CONTRAST))
 
 
