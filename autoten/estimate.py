@@ -237,6 +237,9 @@ def estimate_rank(
 
     Notes
     -----
+    Where the profiles of one mode shift or stretch from slab to slab (retention times, latencies), no CP model of few
+    components fits, and ranks grow without end: align the slabs first, or turn to PARAFAC2.
+
     ``KeyboardInterrupt`` once rank 1 is done returns what is finished, with ``table.complete`` False.
 
     With a checkpoint a run that was killed, interrupted or out of time gives, called again, what an undisturbed run

@@ -364,7 +364,7 @@ def fit_ranks(
         if 0 in known:
             on_pass(0, known[0])
         else:
-            ((rank_one,), (spent,)) = workers.run([task(_fit_rank_one, tensor, plan, number) for number in numbers])
+            rank_one, spent = workers.run_together([task(_fit_rank_one, tensor, plan, number) for number in numbers])
             empty = tuple(_fold_fit(tensor, fold, null.model, True) for fold in folds)
             yield RankFits(0, (null,), empty, {"starts": spent}, tuple(rank_one), plan.solver)
         for rank in range(1, max(ranks) + 1):
@@ -474,10 +474,12 @@ def _fit_starts(
     )[0][0]
     promising = _distinct_best(explored)
     exploring = time.monotonic() - began
-    (refined, held_out), (refining, folding) = workers.run(
-        [task(_refine, tensor, plan, explored[number]) for number in promising],
-        waiting.tasks if waiting is not None else [],
-    )
+    tasks = [task(_refine, tensor, plan, explored[number]) for number in promising]
+    if waiting is None:
+        refined, refining = workers.run_together(tasks)
+        held_out, folding = list[_FoldModel](), 0.0
+    else:
+        (refined, held_out), (refining, folding) = workers.run(tasks, waiting.tasks)
     fits = dict(enumerate(explored)) | dict(zip(promising, refined, strict=True))
     return tuple(fits[number] for number in numbers), held_out, (exploring + refining, folding)
 

@@ -160,7 +160,9 @@ class Blocks:
     mode; the left-out rows of each factor follow by least squares from the side block that is left out in that mode
     alone; the block that is left out in every mode is predicted. Nothing is imputed and no start leaks, but the
     kept corner must support the rank: where Kruskal's condition fails there, the score is NaN. Unsuitable for
-    mixtures with pure samples, whose components the kept corner may never see.
+    mixtures with pure samples, whose components the kept corner may never see. What is predicted are cells of trials,
+    neurons and times that were all left out: noise shared within a trial, or with ``contiguous=True`` between
+    neighbouring times, is no help. Missing cells, such as the ends of ragged trials, play no part.
 
     Parameters
     ----------
@@ -172,6 +174,18 @@ class Blocks:
     References
     ----------
     Owen & Perry (2009), Annals of Applied Statistics 3, 564-594 (for matrices).
+
+    Examples
+    --------
+    Trials of unequal length, padded with NaN:
+
+    >>> import numpy as np
+    >>> from autoten import estimate_rank
+    >>> from autoten.datasets import make_cp_tensor, white_noise
+    >>> trials = make_cp_tensor((20, 15, 30), 2, noise=white_noise(15), random_state=0).X
+    >>> trials[::2, :, 22:] = np.nan
+    >>> estimate_rank(trials, range(1, 5), holdout=Blocks(contiguous=True), random_state=0).rank
+    2
     """
 
     share: float = 0.5

@@ -8,11 +8,14 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import BrokenExecutor, CancelledError
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from typing import Any
 
 from joblib import Parallel, delayed
 from joblib.parallel import ThreadingBackend, get_active_backend
 from threadpoolctl import threadpool_limits
+
+from autoten.tensors.passes import side_by_side
 
 logger = logging.getLogger("autoten")
 
@@ -37,13 +40,14 @@ class Workers:
     n_jobs : int
         Number of workers, as in joblib; a dask cluster works with all it has.
     here : bool
-        Threads in any case: for tensors whose operations go to a cluster by themselves.
+        Threads in any case: for tensors read in chunks, whose operations go to a cluster by themselves.
     """
 
     def __init__(self, n_jobs: int, *, here: bool = False) -> None:
         active, _ = get_active_backend(prefer="threads")
         backend = ThreadingBackend() if here else active
         self.several = backend.effective_n_jobs(n_jobs) > 1
+        self._share_passes = here and not self.several
         self._client = getattr(backend, "client", None)
         self._parallel = Parallel(n_jobs=n_jobs, backend="threading" if here else None, prefer="threads")
         self._shared: dict[int, tuple[Any, Any]] = {}
@@ -74,8 +78,23 @@ class Workers:
 
     def run(self, *groups: Sequence[Task]) -> tuple[list[list[Any]], list[float]]:
         """Run groups of tasks as one; return the results of each and its share of the seconds."""
+        return self._timed_groups(self._outcomes, groups)
+
+    def run_together(self, tasks: Sequence[Task]) -> tuple[list[Any], float]:
+        """Run tasks of one tensor that need little memory; return the results and the seconds.
+
+        Of a tensor read in chunks one worker runs them side by side, so that they share its passes; several workers
+        make passes of their own, at the same time.
+        """
+        run = self._side_by_side if self._share_passes else self._outcomes
+        (results,), (seconds,) = self._timed_groups(run, [tasks])
+        return results, seconds
+
+    def _timed_groups(
+        self, run: Callable[[list[Task]], list[tuple[Any, float]]], groups: Sequence[Sequence[Task]]
+    ) -> tuple[list[list[Any]], list[float]]:
         began = time.monotonic()
-        outcomes = iter(self._outcomes([task for group in groups for task in group]))
+        outcomes = iter(run([task for group in groups for task in group]))
         done = [[next(outcomes) for _ in group] for group in groups]
         took = time.monotonic() - began
         busy = [sum(seconds for _, seconds in group) for group in done]
@@ -93,6 +112,9 @@ class Workers:
                     raise
                 logger.warning("workers were lost (%s); their tasks are run again", type(error).__name__)
         return []
+
+    def _side_by_side(self, tasks: Sequence[Task]) -> list[tuple[Any, float]]:
+        return side_by_side([partial(_timed, function, *arguments) for function, arguments in tasks])
 
     def _share_again_what_was_lost(self) -> None:
         self.share(*(thing for thing, future in self._shared.values() if future.status != "finished"))

@@ -128,17 +128,5 @@ def _estimate(X: Any, largest_rank: int) -> Any:
     return autoten.estimate_rank(X, ranks, solver=SOLVER, holdout=Blocks(), n_starts=3, n_folds=2, random_state=0)
 
 
-def lines(results: dict[str, Any]) -> list[str]:
-    """Return the table of cost against size."""
-    parts = list(results["rows"][0]["seconds"])
-    head = ["X", "size", *parts, "peak memory, of X"]
-    rows = []
-    for row in results["rows"]:
-        seconds = [measure.short(row["seconds"][part]) for part in parts]
-        rows.append([f"{row['side']}³", f"{row['bytes'] / 1e9:.2f} GB", *seconds, f"{row['peak_share']:.0%}"])
-    table = ["| " + " | ".join(cells) + " |" for cells in (head, ["---"] * len(head), *rows)]
-    return [*table, *(f"- {row['workers']} workers: {row['sweep']:.3g} s a sweep" for row in results["clusters"])]
-
-
 if __name__ == "__main__":
     measure.main("distributed", __doc__, run, FULL, SMOKE)

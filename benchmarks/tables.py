@@ -17,13 +17,14 @@ from pathlib import Path
 
 import bench_compression
 import recovery_tables
+import terabyte
 from markdown import NOT_YET, table
 from targets import TARGETS, Results, Row, minimum_in_words, shown
 from timed import label
 
 HERE = Path(__file__).parent
 README = HERE / "README.md"
-NAMES = ("kernels", "sparse", "solvers", "memory", "growth", "recovery", "compression")
+NAMES = ("kernels", "sparse", "solvers", "memory", "distributed", "growth", "recovery", "compression")
 
 
 def load(folder: Path) -> Results:
@@ -305,6 +306,28 @@ def memory(results: Row) -> list[str]:
     return table(head, rows)
 
 
+def distributed(results: Row) -> list[str]:
+    """Return what an array read in chunks costs against its size, a cluster's sweeps, and the plan for 1 TB."""
+    parts = list(results["rows"][0]["seconds"])
+    head = (f"X, chunks of {results['chunk']}³", "size", *parts, "a pass of a sweep, per GB", "peak memory, of X")
+    rows = (
+        (
+            f"{row['side']}³",
+            f"{row['bytes'] / 1e9:.2f} GB",
+            *(_s(row["seconds"][part]) for part in parts),
+            _s(row["seconds"]["sweep"] / 3 / (row["bytes"] / 1e9)),
+            f"{100 * row['peak_share']:.0f} %",
+        )
+        for row in results["rows"]
+    )
+    clusters = (
+        f"A sweep of {row['side']}³, held by {row['workers']} worker{'s' * (row['workers'] > 1)}, takes "
+        f"{_s(row['sweep'])}."
+        for row in results["clusters"]
+    )
+    return [*table(head, rows), "", *clusters, "", *terabyte.plan(results)]
+
+
 def growth(results: Row) -> list[str]:
     """Return the exponents of growth."""
     rows = (
@@ -335,6 +358,9 @@ BLOCKS: dict[str, Callable[[Results], list[str]]] = {
     "time-limit": partial(block, "solvers", lines=time_limit),
     "profiles": partial(block, "solvers", lines=profiles, threads="BLAS on one thread, one worker; wall clock."),
     "memory": partial(block, "memory", lines=memory, threads="BLAS on one thread."),
+    "distributed": partial(
+        block, "distributed", lines=distributed, threads="BLAS on one thread in every process; wall clock."
+    ),
     "growth": partial(block, "growth", lines=growth),
     "compression": partial(block, "compression", lines=compression, threads="One worker."),
     "recovery": partial(block, "recovery", lines=recovery_tables.overall, threads="One thread a draw; CPU time."),

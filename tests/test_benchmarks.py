@@ -18,6 +18,7 @@ import neighbours
 import pytest
 import tables
 import targets
+import terabyte
 import timed
 
 BENCHMARKS = measure.RESULTS.parent
@@ -59,7 +60,22 @@ def test_distributed():
     (row,) = results["rows"]
     assert set(row["seconds"]) == {"first pass", "making X", "second pass", "sweep", "one fit", "estimate"}
     assert [cluster["workers"] for cluster in results["clusters"]] == [1]
-    assert len(bench_distributed.lines(results)) == 4
+    shown = "\n".join(tables.distributed(results))
+    assert "| 24³ | 0.00 GB |" in shown
+    assert "A sweep of 24³, held by 1 worker, takes" in shown
+
+
+def test_the_plan_for_a_terabyte_is_reckoned_from_the_measured_rates():
+    row = {"side": 500, "bytes": 1e9, "seconds": {"sweep": 3.0}, "peak_share": 0.1}
+    smaller = {"side": 250, "bytes": 1.25e8, "seconds": {"sweep": 99.0}, "peak_share": 0.1}
+    results = {"chunk": 125, "rows": [row, smaller], "clusters": [{"workers": 2, "side": 500, "sweep": 0.75}]}
+    assert terabyte.seconds_per_gigabyte(results) == pytest.approx((1.0, 0.5))
+    planned = terabyte.passes()
+    lines = terabyte.plan(results)
+    assert "1 s for a pass over 1 GB" in lines[0]
+    assert lines[4].endswith("| 2 | 33 min | 2 s |")
+    total = sum(planned.values())
+    assert lines[-1] == f"| in all | {total:.0f} | {total * 1000 / 86400:.0f} days | {total * 500 / 512 / 60:.0f} min |"
 
 
 def test_solvers(smoke):

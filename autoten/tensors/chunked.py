@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from functools import cached_property
-from itertools import product
 from math import prod
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
@@ -15,6 +13,7 @@ from numpy.typing import NDArray
 from autoten._validation import refuse
 from autoten.tensors.dense import DenseTensor
 from autoten.tensors.equations import PassEquations, directions
+from autoten.tensors.passes import Arguments, Blocks, Function, Take, Where
 
 if TYPE_CHECKING:
     from autoten.tensors.protocol import Array, Cells, NormalEquations, Tensor
@@ -32,13 +31,12 @@ BLOCK_SHARE = 1 / 8
 KEPT_SHARE = 1 / 64
 LARGEST_KEPT = 2**25
 
-Where = tuple[slice, ...]
-
 
 class ChunkedTensor:
     """A complete N-way dask array, float32 or float64, read chunk by chunk; every operation is one pass over it.
 
-    The passes run in this process, one chunk in memory at a time, or where there is a dask client on its cluster.
+    The passes run in this process, one chunk in memory at a time, or where there is a dask client on its cluster. Fits
+    that run `side_by_side` share them.
 
     Parameters
     ----------
@@ -51,6 +49,10 @@ class ChunkedTensor:
     def __init__(self, array: Any, scale: float = 1.0) -> None:
         self.array = array
         self.scale = scale
+        # Not cached properties: in Python 3.11 one thread that computes such a property keeps out all others, which it
+        # may have to wait for here.
+        self._surveyed: _Survey | None = None
+        self._kept: _Compressed | None = None
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -93,34 +95,53 @@ class ChunkedTensor:
         return self._survey.largest
 
     @cached_property
-    def _blocks(self) -> _Blocks:
-        return _Blocks(self.array)
+    def _blocks(self) -> Blocks:
+        return Blocks(self.array)
+
+    def _pass(self, function: Function, arguments: Arguments, take: Take, chunks: Any = None) -> None:
+        """Let `take` have where each block is, and `function` of the block and of the arguments for that place."""
+        blocks = self._blocks if chunks is None else Blocks(self.array, chunks)
+        blocks.run(function, arguments, take)
 
     @cached_property
     def _split(self) -> int:
         """The mode in the most chunks: along it the first pass goes, in slabs that are whole in all others."""
         return max(range(len(self.shape)), key=lambda mode: (self.array.numblocks[mode], self.shape[mode]))
 
-    @cached_property
+    @property
     def _survey(self) -> _Survey:
         """What the first pass finds: largest magnitude, norm, and the Gram matrices of all modes but one."""
+        if self._surveyed is None:
+            self._surveyed = self._first_pass()
+        return self._surveyed
+
+    def _first_pass(self) -> _Survey:
         modes = [mode for mode in range(len(self.shape)) if mode != self._split]
         largest, norm_squared = 0.0, 0.0
         grams = {mode: np.zeros((self.shape[mode],) * 2) for mode in modes}
-        blocks = _Blocks(self.array, self._whole_in(modes))
-        for _, (peak, squares, parts) in blocks.each(_surveyed, lambda where: (modes,)):
+
+        def take(where: Where, found: tuple[float, float, list[Array]]) -> None:
+            nonlocal largest, norm_squared
+            peak, squares, parts = found
             largest = float(np.maximum(largest, peak))
             with np.errstate(over="ignore", invalid="ignore"):  # out of range: the caller scales, and asks again
                 norm_squared += squares
                 for mode, part in zip(modes, parts, strict=True):
                     grams[mode] += part
+
+        self._pass(_surveyed, lambda where: (modes,), take, self._whole_in(modes))
         return _Survey(largest, norm_squared, grams)
 
-    @cached_property
+    @property
     def _compressed(self) -> _Compressed:
         """What the second pass finds: the last Gram matrix, and X in leading directions of all modes but that one."""
+        if self._kept is None:
+            self._kept = self._second_pass()
+        return self._kept
+
+    def _second_pass(self) -> _Compressed:
         shape, split = self.shape, self._split
-        room = min(KEPT_SHARE * prod(shape), LARGEST_KEPT) / shape[split]
+        room = min(self._room(), LARGEST_KEPT) / shape[split]
         width = max(1, int(room ** (1 / (len(shape) - 1))))
         bases = {mode: directions(gram)[:, :width] for mode, gram in self._survey.grams.items()}
         gram = np.zeros((shape[split],) * 2)
@@ -129,11 +150,16 @@ class ChunkedTensor:
         def rows(where: Where) -> tuple[dict[int, Array], int]:
             return {mode: basis[where[mode]] for mode, basis in bases.items()}, split
 
-        blocks = _Blocks(self.array, self._whole_in([split]))
-        for _, (part, projected) in blocks.each(_gram_and_projected, rows):
-            gram += part
-            kept += projected
+        def take(where: Where, found: tuple[Array, Array]) -> None:
+            gram[...] += found[0]
+            kept[...] += found[1]
+
+        self._pass(_gram_and_projected, rows, take, self._whole_in([split]))
         return _Compressed(gram, bases, kept)
+
+    def _room(self) -> float:
+        """Return how many cells the second pass may keep."""
+        return KEPT_SHARE * prod(self.shape)
 
     def _whole_in(self, modes: Sequence[int]) -> Any:
         """Return chunks that are whole in some modes and those of the array in others, cut there if too large."""
@@ -150,8 +176,11 @@ class ChunkedTensor:
 
     def mttkrp(self, factors: Sequence[Array], mode: int) -> Array:
         total = np.zeros((self.shape[mode], factors[0].shape[1]))
-        for where, part in self._blocks.each(_mttkrp, lambda where: (_rows(factors, where), mode)):
+
+        def take(where: Where, part: Array) -> None:
             total[where[mode]] += part
+
+        self._pass(_mttkrp, lambda where: (_rows(factors, where), mode), take)
         return total
 
     def normal_equations(self, *, exact: bool = False) -> NormalEquations:
@@ -161,28 +190,32 @@ class ChunkedTensor:
         return None
 
     def squared_error(self, factors: Sequence[Array]) -> float:
-        parts = self._blocks.each(_squared_error, lambda where: (_rows(factors, where),))
-        return float(sum(part for _, part in parts))
+        parts: list[float] = []
+        self._pass(_squared_error, lambda where: (_rows(factors, where),), lambda where, part: parts.append(part))
+        return float(sum(parts))
 
     def project(self, matrices: Sequence[Array]) -> Array:
         if (kept := self._projected_before(matrices)) is not None:
             return kept
         total = np.zeros([matrix.shape[1] for matrix in matrices])
-        for _, part in self._blocks.each(_project, lambda where: (_rows(matrices, where),)):
-            total += part
+
+        def take(where: Where, part: Array) -> None:
+            total[...] += part
+
+        self._pass(_project, lambda where: (_rows(matrices, where),), take)
         return total
 
     def _projected_before(self, matrices: Sequence[Array]) -> Array | None:
         """Return the projection from what the second pass kept, None where that does not reach."""
-        if "_compressed" not in vars(self):
+        if self._kept is None:
             return None
         leading = [slice(matrix.shape[1]) for matrix in matrices]
         leading[self._split] = slice(None)
-        for mode, basis in self._compressed.bases.items():
+        for mode, basis in self._kept.bases.items():
             wanted, had = matrices[mode], basis[:, leading[mode]]
             if wanted.shape != had.shape or not np.allclose(wanted, had, rtol=0.0, atol=1e-12):
                 return None
-        core = np.tensordot(self._compressed.kept[tuple(leading)], matrices[self._split], axes=(self._split, 0))
+        core = np.tensordot(self._kept.kept[tuple(leading)], matrices[self._split], axes=(self._split, 0))
         return np.ascontiguousarray(np.moveaxis(core, -1, self._split))
 
     def gram(self, mode: int) -> Array:
@@ -208,8 +241,7 @@ class ChunkedTensor:
         # The bits that a dense tensor of this shape would take: of the same stream, from any place on.
         state = rng.bit_generator.state
         rng.bit_generator.advance(-(-self.n_observed // 64))  # type: ignore[attr-defined]
-        array = self.array.map_blocks(_with_signs, state=state, shape=self.shape, dtype=self.array.dtype)
-        return ChunkedTensor(array, self.scale)
+        return _SignedTensor(self, state)
 
     def pieces(self) -> Iterator[Array]:
         return (block for _, block in self._blocks.each(_itself, lambda where: ()))
@@ -239,6 +271,33 @@ class ChunkedTensor:
         return DenseTensor(data, self.scale)
 
 
+class _SignedTensor(ChunkedTensor):
+    """A copy with random signs. Its passes go over the array that it is a copy of, so that several can share them.
+
+    Not so the two that need larger blocks: put together from chunks with signs they are in memory once, but twice if
+    they get their signs afterwards.
+    """
+
+    def __init__(self, source: ChunkedTensor, state: Any) -> None:
+        options = {"state": state, "shape": source.shape}
+        super().__init__(source.array.map_blocks(_signed_chunk, dtype=source.array.dtype, **options), source.scale)
+        self._source = source
+        self._options = options
+
+    def _pass(self, function: Function, arguments: Arguments, take: Take, chunks: Any = None) -> None:
+        if chunks is not None:
+            super()._pass(function, arguments, take, chunks)
+            return
+
+        def signed(where: Where) -> tuple[Any, ...]:
+            return where, self._options, function, arguments(where)
+
+        self._source._pass(_of_signed, signed, take)
+
+    def _room(self) -> float:
+        return 0.0  # fitted once and dropped, several at a time: nothing is projected
+
+
 def _refuse_counts() -> NoReturn:
     remedy = "Compute the array if it fits into memory, or give a sparse tensor."
     refuse("the solver of a dask array that is read in chunks", "one of least squares", "one of counts", remedy)
@@ -254,96 +313,6 @@ class _Compressed(NamedTuple):
     gram: NDArray[Any]
     bases: dict[int, NDArray[Any]]
     kept: NDArray[Any]
-
-
-class _Blocks:
-    """A dask array in blocks, its own chunks or others, and how to make them: planned once and not in every pass."""
-
-    def __init__(self, array: Any, chunks: Any = None) -> None:
-        from dask.base import optimize
-
-        (self._array,) = optimize(array)
-        self._chunks = array.chunks if chunks is None else chunks
-
-    @cached_property
-    def _sources(self) -> list[tuple[Where, Any, Any]]:
-        """Where each chunk is, the small graph that makes it, and its key there."""
-        from dask.core import flatten
-        from dask.optimization import cull
-
-        graph = dict(self._array.__dask_graph__())
-        keys = list(flatten(self._array.__dask_keys__()))
-        places = _places(self._array.chunks)
-        found = zip(places, keys, strict=True)
-        return [(where, cull(graph, [key])[0], key) for where, key in found if _is_filled(where)]
-
-    def each(
-        self, function: Callable[..., Any], arguments: Callable[[Where], tuple[Any, ...]]
-    ) -> Iterator[tuple[Where, Any]]:
-        """Yield where each block is, and `function` of the block and the arguments for that place."""
-        places = [where for where in _places(self._chunks) if _is_filled(where)]
-        client = _client()
-        if client is None:
-            for where in places:
-                yield where, function(self._block(where), *arguments(where))
-            return
-        from dask.delayed import delayed
-
-        blocks = self._array.rechunk(self._chunks).to_delayed().ravel()
-        blocks = [block for block, where in zip(blocks, _places(self._chunks), strict=True) if _is_filled(where)]
-        calls = [delayed(_call)(block, function, arguments(where)) for block, where in zip(blocks, places, strict=True)]
-        for where, future in zip(places, client.compute(calls), strict=True):
-            yield where, future.result()
-
-    def _block(self, where: Where) -> Array:
-        """Return a block, filled from the chunks that it meets, one after the other."""
-        from dask.local import get_sync
-
-        data: Array = np.empty(0)
-        for place, graph, key in self._sources:
-            if place == where:
-                return _contiguous(get_sync(graph, key))
-            shared = [slice(max(a.start, b.start), min(a.stop, b.stop)) for a, b in zip(where, place, strict=True)]
-            if all(part.start < part.stop for part in shared):
-                data = data if data.size else np.empty([part.stop - part.start for part in where], self._array.dtype)
-                data[_within(shared, where)] = get_sync(graph, key)[_within(shared, place)]
-        return data
-
-
-def _places(chunks: Any) -> list[Where]:
-    """Return where the chunks are, the last mode fastest."""
-    ends = [np.cumsum(lengths).tolist() for lengths in chunks]
-    slices = [
-        [slice(end - length, end) for end, length in zip(mode_ends, lengths, strict=True)]
-        for mode_ends, lengths in zip(ends, chunks, strict=True)
-    ]
-    return list(product(*slices))
-
-
-def _is_filled(where: Where) -> bool:
-    return all(part.start < part.stop for part in where)
-
-
-def _within(part: Sequence[slice], whole: Sequence[slice]) -> Where:
-    return tuple(slice(a.start - b.start, a.stop - b.start) for a, b in zip(part, whole, strict=True))
-
-
-def _client() -> Any:
-    """Return the dask client of the moment, None where nobody has made one."""
-    if "distributed" not in sys.modules:
-        return None
-    try:
-        return sys.modules["distributed"].get_client()
-    except ValueError:
-        return None
-
-
-def _call(chunk: Any, function: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:
-    return function(_contiguous(chunk), *arguments)
-
-
-def _contiguous(chunk: Any) -> Array:
-    return np.require(chunk, requirements=["C", "A"])
 
 
 def _rows(matrices: Sequence[Array], where: Where) -> list[Array]:
@@ -389,9 +358,16 @@ def _picked(block: Array, indices: Sequence[Array], *, block_info: Any = None) -
     return block[np.ix_(*local)]
 
 
-def _with_signs(block: Array, *, state: Any, shape: tuple[int, ...], block_info: Any = None) -> Array:
+def _of_signed(block: Array, where: Where, options: dict[str, Any], function: Function, arguments: Any) -> Any:
+    return function(_with_signs(block, where, **options), *arguments)
+
+
+def _signed_chunk(block: Array, *, block_info: Any = None, **options: Any) -> Array:
+    return _with_signs(block, tuple(slice(*place) for place in block_info[0]["array-location"]), **options)
+
+
+def _with_signs(block: Array, where: Where, *, state: Any, shape: tuple[int, ...]) -> Array:
     """Return the block with the signs that `DenseTensor.with_random_signs` gives its cells."""
-    where = [slice(*place) for place in block_info[0]["array-location"]]
     source = np.random.PCG64()
     signed = np.array(block)
     rows, rest = where[1], shape[2:]
@@ -402,6 +378,6 @@ def _with_signs(block: Array, *, state: Any, shape: tuple[int, ...], block_info:
         source.advance(first // 64)
         words = source.random_raw((first % 64 + length + 63) // 64).astype("<u8")
         bits = np.unpackbits(words.view(np.uint8))[first % 64 : first % 64 + length]
-        flipped = bits.reshape(-1, *rest)[(slice(None), *where[2:])].view(bool)
-        np.negative(signed[number], out=signed[number], where=flipped)
+        signs = 1 - 2 * bits.reshape(-1, *rest)[(slice(None), *where[2:])].view(np.int8)
+        signed[number] *= signs  # a branch for every cell, as in np.negative(where=), takes four times as long
     return signed
