@@ -34,6 +34,15 @@ def read_ahead(rows, row):  # type: ignore[no-untyped-def]
 
 
 @compiled
+def largest_bits(bits, without_sign):  # type: ignore[no-untyped-def]
+    """Largest of `bits` & `without_sign`: of floats read as integers the largest magnitude, above all of them any NaN."""
+    largest = bits[0] & without_sign
+    for i in range(1, bits.size):
+        largest = max(largest, bits[i] & without_sign)
+    return largest
+
+
+@compiled
 def kronecker(component, lengths, offsets, first, end, out):  # type: ignore[no-untyped-def]
     """out = the Kronecker product of one component's columns of modes first .. end - 1."""
     out[0] = 1.0

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from autoten._dense_kernels import largest_bits
 from autoten._validation import refuse
 from autoten.coordinates import Coordinates, coordinates_of, from_arrays, linear_cells, read_tns
 from autoten.cp import CPModel, as_cp
@@ -238,7 +239,16 @@ def _from_dask(X: Any) -> Tensor:
 
 def _largest_magnitude(array: NDArray[Any]) -> float:
     """Return the largest magnitude, NaN or infinity if there is any, without a mask of the array's size."""
-    return float(np.maximum(array.max(), -array.min())) if array.size else 0.0
+    if array.size == 0:
+        return 0.0
+    if not (array.flags.c_contiguous or array.flags.f_contiguous):
+        return float(np.maximum(array.max(), -array.min()))
+    # Magnitudes are in the order of their bits, so one pass over integers does, NaN included.
+    integer = np.dtype(f"i{array.itemsize}")
+    bits = array.ravel(order="K").view(integer)
+    bits.flags.writeable = False
+    largest = largest_bits(bits, integer.type(np.iinfo(integer).max))
+    return float(np.array(largest, integer).view(array.dtype))
 
 
 def _check_shape(shape: tuple[int, ...], samples: int | None) -> None:

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from autoten import core_consistency, fit_parafac, masked, read_tensor
-from autoten.io import as_tensor
+from autoten.io import _largest_magnitude, as_tensor
 from autoten.preprocess import Preprocessed, center
 
 SHAPE = (3, 4, 5)
@@ -189,6 +189,23 @@ def test_data_of_any_size_have_the_loss_and_scores_of_their_plain_twin(size, dty
     assert fit.loss == pytest.approx(plain.loss, rel=10 * rtol)
     np.testing.assert_allclose(fit.model.weights, plain.model.weights * size, rtol=1e-3)
     assert core_consistency(data, fit.model) == pytest.approx(core_consistency(X, plain.model), abs=0.01)
+
+
+@pytest.mark.parametrize("kind", [np.float32, np.float64])
+@pytest.mark.parametrize("laid_out", [np.asarray, np.asfortranarray, lambda X: X[::2], lambda X: X[:, :0]])
+def test_the_largest_magnitude_in_any_layout(kind, laid_out):
+    X = draw().astype(kind)
+    assert _largest_magnitude(laid_out(X)) == np.abs(laid_out(X)).max(initial=0.0)
+    assert _largest_magnitude(laid_out(-np.ones_like(X))) == float(laid_out(X).size > 0)
+
+
+def test_nan_is_larger_than_any_magnitude():
+    X = draw()
+    X[0, 0, 0] = -np.inf
+    assert _largest_magnitude(X) == np.inf
+    for nan in (np.nan, -np.nan):
+        X[1, 0, 0] = nan
+        assert np.isnan(_largest_magnitude(X))
 
 
 @pytest.mark.parametrize("largest", [1e306, np.finfo(float).tiny])
