@@ -35,7 +35,7 @@ def read_ahead(rows, row):  # type: ignore[no-untyped-def]
 
 @compiled
 def largest_bits(bits, without_sign):  # type: ignore[no-untyped-def]
-    """Largest of `bits` & `without_sign`: of floats read as integers the largest magnitude, above all of them any NaN."""
+    """Largest of `bits` & `without_sign`: of floats read as integers the largest magnitude; NaN is above them all."""
     largest = bits[0] & without_sign
     for i in range(1, bits.size):
         largest = max(largest, bits[i] & without_sign)
