@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -65,7 +64,7 @@ def as_tensor(X: Any, *, samples: int | None = None) -> Tensor:
         return DenseTensor(*_into_range(np.ascontiguousarray(array), largest))
     missing = np.isnan(array) if missing is None else missing | np.isnan(array)
     if missing.any():
-        _check_missing(missing, range(missing.ndim) if samples is None else [samples])
+        _check_missing(missing, samples)
         array = np.where(missing, array.dtype.type(0), array)
         largest = _largest_magnitude(array)
     if not np.isfinite(largest):
@@ -253,17 +252,22 @@ def _check_shape(shape: tuple[int, ...], samples: int | None) -> None:
         refuse("X", "a tensor whose modes all have length >= 2", f"shape {shape}", remedy)
 
 
-def _check_missing(missing: NDArray[np.bool_], modes: Iterable[int]) -> None:
+def _check_missing(missing: NDArray[np.bool_], samples: int | None) -> None:
+    """Refuse slabs without an observed cell: of every mode, or of new samples in theirs."""
     if missing.all():
         refuse("X", "a tensor with observed cells", "only missing cells")
-    for mode in modes:
-        empty = np.flatnonzero(missing.all(axis=tuple(n for n in range(missing.ndim) if n != mode)))
-        if len(empty):
+    for mode in range(missing.ndim) if samples is None else [samples]:
+        empty = np.flatnonzero(missing.all(axis=tuple(n for n in range(missing.ndim) if n != mode))).tolist()
+        if empty:
+            listed = f"{'index' if len(empty) == 1 else 'indices'} {', '.join(map(str, empty[:5]))}"
+            more = f" and {len(empty) - 5} more" if len(empty) > 5 else ""
             refuse(
                 "X",
                 "a tensor with observed cells in every slab",
-                f"no observed cell at index {empty[0]} of mode {mode}",
-                f"Drop it with numpy.delete(X, {empty.tolist()[:5]}, axis={mode}).",
+                f"no observed cell at {listed}{more} of mode {mode}",
+                "Leave such slabs out: autoten.preprocess.drop_empty_slabs(X)."
+                if samples is None
+                else f"Drop it with numpy.delete(X, {empty[:5]}, axis={mode}).",
             )
 
 
