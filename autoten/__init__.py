@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from autoten.holdout import RandomFibres as RandomFibres
     from autoten.io import masked as masked
     from autoten.io import read_tensor as read_tensor
+    from autoten.io import weighted as weighted
     from autoten.persistence import load as load
     from autoten.scores.core_consistency import core_consistency as core_consistency
     from autoten.scores.core_consistency import core_elements as core_elements
@@ -89,6 +90,7 @@ _HOMES = {
     "select_rank": "estimate",
     "split_half": "fitting",
     "split_half_components": "fitting",
+    "weighted": "io",
 }
 _MODULES = ("datasets", "plots", "preprocess", "selection")
 

@@ -134,7 +134,7 @@ class Subspaces:
 
     def core(self, rank: int) -> Compression | None:
         """Return the core to explore `rank` in, or None where exploring in full space is as well."""
-        if len(self._tensor.hidden) or rank > TIERS[-1]:
+        if len(self._tensor.hidden) or self._tensor.cell_weights is not None or rank > TIERS[-1]:
             return None
         length = _core_length(rank)
         shape = self._tensor.shape

@@ -402,6 +402,8 @@ def _in_zero_slabs(values: Array, modes: tuple[int, ...]) -> NDArray[np.bool_]:
 
 def _observed_values(X: Any, what: str) -> tuple[Array, NDArray[np.bool_]]:
     """Return a new float64 array with 0 in missing cells, and which cells are observed."""
+    if hasattr(X, "noise"):
+        refuse(what, "a tensor without weights", "a weighted one", "Preprocess it first, and weigh the result.")
     tensor = X.X if isinstance(X, Preprocessed) else split_labels(X)[0]
     data = np.asarray(np.ma.getdata(tensor))
     if data.dtype.kind not in "buif" or data.ndim < 3:

@@ -13,7 +13,7 @@ from autoten.cp import CPModel
 from autoten.io import as_tensor, model_of
 from autoten.losses import Poisson, loss_of
 from autoten.tensors.counts import deviance, null_deviance
-from autoten.tensors.equations import model_values
+from autoten.tensors.equations import model_values, weights_at
 from autoten.tensors.protocol import Block
 
 if TYPE_CHECKING:
@@ -119,6 +119,8 @@ def relative_error(
 ) -> float:
     """Return the model's squared error at `cells` over that of the zero model, each cell counted `weights` times.
 
+    Where the tensor's cells have weights of their own, their squared errors count for these too.
+
     Where that is zero, NaN; 1 for a tensor of zeros, which the zero model predicts as well as any.
     """
     if tensor.norm_squared == 0.0:
@@ -129,7 +131,7 @@ def relative_error(
         return squared_error / part.norm_squared if part.norm_squared > 0.0 else float("nan")
     values: NDArray[Any] = tensor.values_at(cells)
     errors = values - model_values(model.folded(), cells, tensor.shape)
-    if weights is not None:
-        values, errors = np.sqrt(weights) * values, np.sqrt(weights) * errors
+    roots = np.sqrt(weights_at(tensor, cells) * (1.0 if weights is None else weights))
+    values, errors = roots * values, roots * errors
     null = float(values @ values)
     return float(errors @ errors) / null if null > 0.0 else float("nan")

@@ -65,6 +65,10 @@ class ChunkedTensor:
         return np.empty(0, dtype=np.int64)
 
     @property
+    def cell_weights(self) -> None:
+        return None
+
+    @property
     def nonzeros(self) -> None:
         return None
 

@@ -75,6 +75,10 @@ class DenseTensor:
         return np.flatnonzero(self.data)
 
     @property
+    def cell_weights(self) -> None:
+        return None
+
+    @property
     def nonzeros(self) -> None:
         return None
 

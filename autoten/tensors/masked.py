@@ -70,6 +70,10 @@ class MaskedTensor:
     def norm_squared(self) -> float:
         return self.base.norm_squared_without(self.hidden)
 
+    @property
+    def cell_weights(self) -> None:
+        return None
+
     @cached_property
     def nonzeros(self) -> Cells | None:
         """The observed cells that are not zero, where the base lists them."""

@@ -147,6 +147,10 @@ class SparseTensor:
         return np.empty(0, dtype=np.int64)
 
     @property
+    def cell_weights(self) -> None:
+        return None
+
+    @property
     def nonzeros(self) -> Cells:
         return self.pattern.cells
 
