@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from autoten.fitting import split_half as split_half
     from autoten.fitting import split_half_components as split_half_components
     from autoten.holdout import Blocks as Blocks
+    from autoten.holdout import Centred as Centred
     from autoten.holdout import CountSplit as CountSplit
     from autoten.holdout import RandomElements as RandomElements
     from autoten.holdout import RandomFibres as RandomFibres
@@ -62,6 +63,7 @@ _HOMES = {
     "Blocks": "holdout",
     "CP": "estimator",
     "CPModel": "cp",
+    "Centred": "holdout",
     "Choice": "selection",
     "CountSplit": "holdout",
     "Fit": "solvers.base",
