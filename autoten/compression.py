@@ -77,7 +77,7 @@ class Occupied:
     @classmethod
     def of(cls, tensor: Tensor) -> Occupied:
         """Return the tensor itself, unless it is sparse and half the slabs of a mode above `LONG_MODE` are empty."""
-        cells = tensor.nonzeros
+        cells = tensor.listed
         if cells is None or max(tensor.shape) <= LONG_MODE:
             return cls(tensor, tensor.shape, None)
         indices = [np.arange(length) for length in tensor.shape]

@@ -297,7 +297,7 @@ class Centred:
 
     def folds(self, tensor: Tensor, n_folds: int, rng: np.random.Generator) -> list[_CentredCells]:
         """Return the folds."""
-        if tensor.nonzeros is not None or isinstance(tensor, ChunkedTensor):
+        if tensor.listed is not None or isinstance(tensor, ChunkedTensor):
             refuse("X for the hold-out Centred", "a dense tensor in memory", "another one", "Leave its offsets in.")
         given = self.modes if isinstance(self.modes, tuple) else (self.modes,)
         modes = tuple(sorted({check_mode(mode, len(tensor.shape), "modes of Centred") for mode in given}))
@@ -405,9 +405,9 @@ class _Block:
         kept = tuple(np.setdiff1d(np.arange(length), out) for length, out in zip(tensor.shape, left_out, strict=True))
         if isinstance(tensor, ChunkedTensor):
             return cls(Block(left_out), None, left_out, kept)
-        if tensor.nonzeros is not None and prod(map(len, left_out)) > LISTABLE:
+        if tensor.listed is not None and prod(map(len, left_out)) > LISTABLE:
             part = tensor.sub(left_out)
-            inside, weights = _with_sampled_zeros(part, _nonzeros(part), 1.0, rng)
+            inside, weights = _with_sampled_zeros(part, _listed(part), 1.0, rng)
             index = np.unravel_index(inside, part.shape)
             places = tuple(out[axis] for out, axis in zip(left_out, index, strict=True))
             return cls(np.ravel_multi_index(places, tensor.shape), weights, left_out, kept)
@@ -517,16 +517,16 @@ def _disjoint(n: int, share: float, n_folds: int, rng: np.random.Generator) -> l
 
 
 def _too_large_to_list(tensor: Tensor) -> bool:
-    return tensor.nonzeros is not None and prod(tensor.shape) > LISTABLE
+    return tensor.listed is not None and prod(tensor.shape) > LISTABLE
 
 
-def _nonzeros(tensor: Tensor) -> Cells:
-    assert tensor.nonzeros is not None
-    return tensor.nonzeros
+def _listed(tensor: Tensor) -> Cells:
+    assert tensor.listed is not None
+    return tensor.listed
 
 
 def _shares_of_nonzeros(tensor: Tensor, share: float, n_folds: int, rng: np.random.Generator) -> list[Cells]:
-    nonzeros = _nonzeros(tensor)
+    nonzeros = _listed(tensor)
     return [nonzeros[np.sort(drawn).astype(np.int64)] for drawn in _disjoint(len(nonzeros), share, n_folds, rng)]
 
 
@@ -540,7 +540,7 @@ def _with_sampled_zeros(
     (1943) the weighted sum of anything over the sample then has the expected value of the sum over a share of all
     zeros. Uniform draws alone would hardly ever meet the cells where a model of sparse data is not zero.
     """
-    nonzeros = _nonzeros(tensor)
+    nonzeros = _listed(tensor)
     size = max(ZEROS_PER_NONZERO * len(hidden), FEWEST_ZEROS)
     chance = np.ones(size)
     index = [np.empty(0, dtype=np.int64)] * len(tensor.shape)

@@ -69,7 +69,7 @@ class ChunkedTensor:
         return None
 
     @property
-    def nonzeros(self) -> None:
+    def listed(self) -> None:
         return None
 
     @property

@@ -79,7 +79,7 @@ class DenseTensor:
         return None
 
     @property
-    def nonzeros(self) -> None:
+    def listed(self) -> None:
         return None
 
     @property

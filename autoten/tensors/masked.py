@@ -75,9 +75,9 @@ class MaskedTensor:
         return None
 
     @cached_property
-    def nonzeros(self) -> Cells | None:
+    def listed(self) -> Cells | None:
         """The observed cells that are not zero, where the base lists them."""
-        listed = self.base.nonzeros
+        listed = self.base.listed
         return None if listed is None else listed[~places_of(listed, self.hidden)[1]]
 
     @property

@@ -100,7 +100,7 @@ class Tensor(Protocol):
         """
 
     @property
-    def nonzeros(self) -> Cells | None:
+    def listed(self) -> Cells | None:
         """The observed cells that are not zero where the storage lists them, None where it lists all cells."""
 
     @property

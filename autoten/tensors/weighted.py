@@ -61,7 +61,7 @@ class WeightedTensor:
         return np.setdiff1d(self.data.nonzero, self.hidden, assume_unique=True)
 
     @property
-    def nonzeros(self) -> None:
+    def listed(self) -> None:
         return None
 
     @property
