@@ -1,5 +1,6 @@
 """Known noise of every cell as weights: `weighted` and WeightedTensor."""
 
+import joblib
 import numpy as np
 import pytest
 import reference
@@ -209,6 +210,15 @@ def test_what_is_missing_needs_no_noise():
 def test_other_noise_is_another_run_for_a_checkpoint():
     X, noise, _ = draw_case((3, 4, 5))
     assert fingerprint(as_tensor(weighted(X, noise))) != fingerprint(as_tensor(weighted(X, noise[::-1])))
+
+
+def test_workers_change_no_number():
+    data = weighted(*draw_case((8, 9, 10))[:2])
+    options = {"ranks": range(1, 3), "n_starts": 2, "n_folds": 2, "random_state": 0}
+    here = estimate_rank(data, **options).table["heldout"]
+    np.testing.assert_array_equal(estimate_rank(data, **options, n_jobs=2).table["heldout"], here)
+    with joblib.parallel_config(backend="loky"):
+        np.testing.assert_array_equal(estimate_rank(data, **options, n_jobs=2).table["heldout"], here)
 
 
 def test_twins_are_still_seen():

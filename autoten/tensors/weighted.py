@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -29,7 +29,14 @@ class WeightedTensor:
 
     def __init__(self, data: DenseTensor, cell_weights: Array) -> None:
         self.data = data
-        self.cell_weights = cell_weights
+        view = cell_weights.view()
+        view.flags.writeable = False  # one compiled version, as of the data
+        self.cell_weights = view
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        # What comes from another process may be mapped and begin at any byte, like the data of a DenseTensor.
+        vars(self).update(state)
+        WeightedTensor.__init__(self, self.data, np.require(self.cell_weights, requirements="A"))
 
     @property
     def shape(self) -> tuple[int, ...]:
