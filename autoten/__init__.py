@@ -30,11 +30,13 @@ if TYPE_CHECKING:
     from autoten.fitting import split_half as split_half
     from autoten.fitting import split_half_components as split_half_components
     from autoten.holdout import Blocks as Blocks
+    from autoten.holdout import Centred as Centred
     from autoten.holdout import CountSplit as CountSplit
     from autoten.holdout import RandomElements as RandomElements
     from autoten.holdout import RandomFibres as RandomFibres
     from autoten.io import masked as masked
     from autoten.io import read_tensor as read_tensor
+    from autoten.io import weighted as weighted
     from autoten.persistence import load as load
     from autoten.scores.core_consistency import core_consistency as core_consistency
     from autoten.scores.core_consistency import core_elements as core_elements
@@ -61,6 +63,7 @@ _HOMES = {
     "Blocks": "holdout",
     "CP": "estimator",
     "CPModel": "cp",
+    "Centred": "holdout",
     "Choice": "selection",
     "CountSplit": "holdout",
     "Fit": "solvers.base",
@@ -89,6 +92,7 @@ _HOMES = {
     "select_rank": "estimate",
     "split_half": "fitting",
     "split_half_components": "fitting",
+    "weighted": "io",
 }
 _MODULES = ("datasets", "plots", "preprocess", "selection")
 

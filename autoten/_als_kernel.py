@@ -4,7 +4,7 @@ Layout: everything with a component index keeps it first, (R, length), so that t
 vectorise for any R. All factors lie side by side in one array ``factors`` (R, sum of lengths); ``rows`` is the tensor
 as a matrix (product of the leading modes, last mode). Sums are float64 whatever X is.
 
-Hidden cells, if any, are either listed, to be imputed, or marked as False in ``observed``, to be left out: see
+Hidden cells, if any, are either listed, to be imputed, or have no weight in ``cell_weights`` and are left out: see
 `_row_kernels`. Those of row l of ``rows`` are listed as the columns
 ``cell_columns[cell_starts[l] : cell_starts[l + 1]]``. ``sink`` is then a writable view of the same memory as ``rows``
 and receives the model's values at these cells once a sweep, extrapolated like the factors: whatever stands there, the
@@ -174,7 +174,7 @@ def one_sweep(  # type: ignore[no-untyped-def]
     sink,
     cell_starts,
     cell_columns,
-    observed,
+    cell_weights,
     lengths,
     offsets,
     factors,
@@ -194,8 +194,8 @@ def one_sweep(  # type: ignore[no-untyped-def]
     Infinite, the sweep broken off, if the loss is above `limit` after the first mode already. With listed cells it is
     known at the end only.
     """
-    if observed.size > 0:
-        return exact_sweep(rows, observed, lengths, offsets, factors, weights, norm_squared, limit)
+    if cell_weights.size > 0:
+        return exact_sweep(rows, cell_weights, lengths, offsets, factors, weights, norm_squared, limit)
     last = lengths.size - 1
     contract_last(rows, factors[:, offsets[last] :].copy(), contracted)
     for mode in range(last):
@@ -215,7 +215,7 @@ def als_sweeps(  # type: ignore[no-untyped-def]
     sink,
     cell_starts,
     cell_columns,
-    observed,
+    cell_weights,
     lengths,
     offsets,
     factors,
@@ -268,7 +268,7 @@ def als_sweeps(  # type: ignore[no-untyped-def]
                 sink,
                 cell_starts,
                 cell_columns,
-                observed,
+                cell_weights,
                 lengths,
                 offsets,
                 factors,
@@ -305,13 +305,13 @@ def als_sweeps(  # type: ignore[no-untyped-def]
 
 
 @compiled
-def residual_error(rows, sink, cell_starts, cell_columns, observed, lengths, offsets, factors, weights):  # type: ignore[no-untyped-def]
+def residual_error(rows, sink, cell_starts, cell_columns, cell_weights, lengths, offsets, factors, weights):  # type: ignore[no-untyped-def]
     """Return the squared error over observed cells from the residuals; listed cells receive the model's values.
 
     A wild prediction there cancels before it is squared.
     """
-    if observed.size > 0:
-        return exact_error(rows, observed, lengths, offsets, factors, weights)
+    if cell_weights.size > 0:
+        return exact_error(rows, cell_weights, lengths, offsets, factors, weights)
     leading = np.empty((rows.shape[0], factors.shape[0]))
     fill_leading(factors, lengths, offsets, leading)
     model = np.empty(cell_columns.size)

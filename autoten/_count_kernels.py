@@ -7,22 +7,17 @@ from __future__ import annotations
 
 import numpy as np
 
-from autoten._kernels import compiled, descend
+from autoten._kernels import compiled, descend, product_of_others
 
 
 @compiled
 def add_row_sums(cells, stacked, mode, offset, sign, out):  # type: ignore[no-untyped-def]
     """out[i, r] += sign * the sum over listed cells in row i of `mode` of the product of the other factors' rows."""
-    n_modes, n_cells = cells.shape
+    n_cells = cells.shape[1]
     rank = stacked.shape[1]
     product = np.empty(rank)
     for c in range(n_cells):
-        product[:] = sign
-        for other in range(n_modes):
-            if other != mode:
-                row = cells[other, c]
-                for r in range(rank):
-                    product[r] *= stacked[row, r]
+        product_of_others(cells, stacked, mode, c, sign, product)
         row = cells[mode, c] - offset
         for r in range(rank):
             out[row, r] += product[r]
@@ -35,16 +30,11 @@ def derivatives(cells, counts, stacked, mode, offset, smallest, slopes, curvatur
     slopes[i] = sum (x / m) p, curvatures[i] = sum (x / m^2) p p' (lower triangle), p the product of the other factors'
     rows; m counts as `smallest` at least.
     """
-    n_modes, n_cells = cells.shape
+    n_cells = cells.shape[1]
     rank = stacked.shape[1]
     product = np.empty(rank)
     for c in range(n_cells):
-        product[:] = 1.0
-        for other in range(n_modes):
-            if other != mode:
-                row = cells[other, c]
-                for r in range(rank):
-                    product[r] *= stacked[row, r]
+        product_of_others(cells, stacked, mode, c, 1.0, product)
         row = cells[mode, c]
         rate = 0.0
         for r in range(rank):

@@ -1,12 +1,13 @@
-"""Least squares over observed cells alone: every row of a factor has normal equations of its own, solved where it lies.
+"""Weighted least squares: every row of a factor has normal equations of its own, solved where it lies.
 
-The tensor is the matrix ``rows`` (product of the leading modes, last mode), ``observed`` (True where a cell is) has its
-shape. With z the elementwise product of the other modes' rows at a cell, a row's equations are the sums of x z and of
-z z' over its observed cells (Tomasi & Bro 2005).
+The tensor is the matrix ``rows`` (product of the leading modes, last mode). ``cell_weights`` has its shape: what a
+cell's squared error counts for, or True where a cell was observed and False elsewhere. With z the elementwise product
+of the other modes' rows at a cell, a row's equations are the weighted sums of x z and of z z' over its cells (over
+observed cells alone: Tomasi & Bro 2005).
 
 A symmetric matrix is kept as its lower triangle row after row, R (R + 1) / 2 numbers, and so are the products of all
 pairs of a vector's entries. The pairs of z are the elementwise product of the pairs of the modes' rows: a mode's Gram
-matrices are the MTTKRP of ``observed`` with pairs in place of factors. Columns are many then, so it goes through BLAS.
+matrices are the MTTKRP of ``cell_weights`` with pairs in place of factors. Columns are many then: it goes through BLAS.
 """
 
 from __future__ import annotations
@@ -31,12 +32,12 @@ def fill_pairs(stacked, start, length, pairs):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def row_equations(rows, observed, lengths, offsets, stacked, pairs, mode, grams, rhs):  # type: ignore[no-untyped-def]
-    """Sum Gram matrices (I, R (R + 1) / 2) and right-hand sides (I, R) of all rows of a mode over observed cells."""
+def row_equations(rows, cell_weights, lengths, offsets, stacked, pairs, mode, grams, rhs):  # type: ignore[no-untyped-def]
+    """Sum the weighted Gram matrices (I, R (R + 1) / 2) and right-hand sides (I, R) of all rows of a mode."""
     n_rows, n_columns = rows.shape
     rank, n_pairs = stacked.shape[1], pairs.shape[1]
     last = lengths.size - 1
-    seen, values = np.empty((ROWS_AT_ONCE, n_columns)), np.empty((ROWS_AT_ONCE, n_columns))
+    counted, values = np.empty((ROWS_AT_ONCE, n_columns)), np.empty((ROWS_AT_ONCE, n_columns))
     products, pair_products = np.empty((ROWS_AT_ONCE, rank)), np.empty((ROWS_AT_ONCE, n_pairs))
     grams[:] = 0.0
     rhs[:] = 0.0
@@ -44,11 +45,11 @@ def row_equations(rows, observed, lengths, offsets, stacked, pairs, mode, grams,
         size = min(ROWS_AT_ONCE, n_rows - first)
         for b in range(size):
             for k in range(n_columns):
-                seen[b, k] = np.float64(observed[first + b, k])
-                values[b, k] = seen[b, k] * rows[first + b, k]
+                counted[b, k] = np.float64(cell_weights[first + b, k])
+                values[b, k] = counted[b, k] * rows[first + b, k]
         if mode < last:
             np.dot(values[:size], stacked[offsets[last] :], products[:size])
-            np.dot(seen[:size], pairs[offsets[last] :], pair_products[:size])
+            np.dot(counted[:size], pairs[offsets[last] :], pair_products[:size])
         else:
             products[:] = 1.0
             pair_products[:] = 1.0
@@ -73,7 +74,7 @@ def row_equations(rows, observed, lengths, offsets, stacked, pairs, mode, grams,
                     grams[here, p] += pair_products[b, p]
         if mode == last:
             rhs += np.dot(values[:size].T, products[:size])
-            grams += np.dot(seen[:size].T, pair_products[:size])
+            grams += np.dot(counted[:size].T, pair_products[:size])
 
 
 @compiled
@@ -101,7 +102,7 @@ def solve_rows(grams, rhs, previous, out):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def exact_sweep(rows, observed, lengths, offsets, factors, weights, norm_squared, limit):  # type: ignore[no-untyped-def]
+def exact_sweep(rows, cell_weights, lengths, offsets, factors, weights, norm_squared, limit):  # type: ignore[no-untyped-def]
     """Update every mode once, in place; return the loss: infinite, the sweep broken off, if it is above `limit`.
 
     Factors lie side by side, component index first, with unit columns.
@@ -114,7 +115,7 @@ def exact_sweep(rows, observed, lengths, offsets, factors, weights, norm_squared
     for mode in range(lengths.size):
         start, length = offsets[mode], lengths[mode]
         grams, rhs = np.empty((length, pairs.shape[1])), np.empty((length, rank))
-        row_equations(rows, observed, lengths, offsets, stacked, pairs, mode, grams, rhs)
+        row_equations(rows, cell_weights, lengths, offsets, stacked, pairs, mode, grams, rhs)
         solution = np.empty((length, rank))
         loss = norm_squared - solve_rows(grams, rhs, stacked[start : start + length] * weights, solution)
         if loss > limit:
@@ -128,8 +129,8 @@ def exact_sweep(rows, observed, lengths, offsets, factors, weights, norm_squared
 
 
 @compiled
-def exact_error(rows, observed, lengths, offsets, factors, weights):  # type: ignore[no-untyped-def]
-    """Return the squared error over observed cells from the residuals."""
+def exact_error(rows, cell_weights, lengths, offsets, factors, weights):  # type: ignore[no-untyped-def]
+    """Return the weighted squared error from the residuals."""
     stacked = np.ascontiguousarray(factors.T)
     last = lengths.size - 1
     total = 0.0
@@ -141,9 +142,10 @@ def exact_error(rows, observed, lengths, offsets, factors, weights):  # type: ig
             products *= stacked[offsets[n] + rest % lengths[n]]
             rest //= lengths[n]
         for k in range(lengths[last]):
-            if observed[row, k]:
+            weight = np.float64(cell_weights[row, k])
+            if weight > 0.0:
                 error = np.float64(rows[row, k])
                 for r in range(weights.size):
                     error -= products[r] * stacked[offsets[last] + k, r]
-                total += error * error
+                total += weight * (error * error)
     return total

@@ -77,7 +77,7 @@ class Occupied:
     @classmethod
     def of(cls, tensor: Tensor) -> Occupied:
         """Return the tensor itself, unless it is sparse and half the slabs of a mode above `LONG_MODE` are empty."""
-        cells = tensor.nonzeros
+        cells = tensor.listed
         if cells is None or max(tensor.shape) <= LONG_MODE:
             return cls(tensor, tensor.shape, None)
         indices = [np.arange(length) for length in tensor.shape]
@@ -134,7 +134,7 @@ class Subspaces:
 
     def core(self, rank: int) -> Compression | None:
         """Return the core to explore `rank` in, or None where exploring in full space is as well."""
-        if len(self._tensor.hidden) or rank > TIERS[-1]:
+        if len(self._tensor.hidden) or self._tensor.cell_weights is not None or rank > TIERS[-1]:
             return None
         length = _core_length(rank)
         shape = self._tensor.shape

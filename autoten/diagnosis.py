@@ -65,8 +65,8 @@ def _twin_warnings(tensor: Tensor, labels: Labels) -> Iterator[str]:
     directions = [rng.standard_normal((length, 2)) for length in tensor.shape]
     equations = tensor.normal_equations(exact=True)
     counts = None
-    if tensor.nonzeros is not None:
-        index = indices_of(tensor.nonzeros, tensor.shape)
+    if tensor.listed is not None:
+        index = indices_of(tensor.listed, tensor.shape)
         counts = {mode: np.bincount(places, minlength=tensor.shape[mode]) for mode, places in index}
     for mode in range(len(tensor.shape)):
         signature = equations.at(directions, mode)[1]
@@ -91,7 +91,7 @@ def _are_identical(tensor: Tensor, mode: int, pair: tuple[int, int]) -> bool:
         tensor.sub([np.array([index]) if n == mode else np.arange(size) for n, size in enumerate(tensor.shape)])
         for index in pair
     ]
-    one, other = (slab.nonzeros for slab in slabs)
+    one, other = (slab.listed for slab in slabs)
     cells = np.arange(prod(slabs[0].shape)) if one is None or other is None else np.union1d(one, other)
     same_gaps = np.array_equal(slabs[0].hidden, slabs[1].hidden)
     seen = np.setdiff1d(cells, slabs[0].hidden, assume_unique=True)

@@ -190,12 +190,12 @@ def estimate_rank(
     Parameters
     ----------
     X : array_like of shape (I_1, ..., I_N), N >= 3
-        The data: an array of any real type (NaN = missing), ``numpy.ma``, a memory map, a `Preprocessed` tensor; a
-        sparse tensor (n-D ``scipy.sparse.coo_array``, pydata ``sparse``, pyttb ``sptensor``), which is never made
-        dense: unlisted cells are observed zeros; or a dask array (one larger than 256 MiB is read in chunks, must be
-        complete, and needs ``holdout=Blocks()``). Labels of an xarray ``DataArray`` or of a pandas Series with a level
-        of its index for each mode (a combination that is not listed is missing) come back on models, pictures and in
-        the report.
+        The data: an array of any real type (NaN = missing), ``numpy.ma``, a memory map, what `weighted` and the
+        functions of `preprocess` return; a sparse tensor (n-D ``scipy.sparse.coo_array``, pydata ``sparse``, pyttb
+        ``sptensor``), which is never made dense: unlisted cells are observed zeros; or a dask array (one larger than
+        256 MiB is read in chunks, must be complete, and needs ``holdout=Blocks()``). Labels of an xarray ``DataArray``
+        or of a pandas Series with a level of its index for each mode (a combination that is not listed is missing) come
+        back on models, pictures and in the report.
     ranks : iterable of int
         Candidate ranks, >= 1. Rank 0, the model without components, always stands in the table.
     solver : Solver or sequence of solvers
@@ -207,7 +207,7 @@ def estimate_rank(
     policy : function from RankTable to Choice (or to a rank)
         How the rank is chosen; see `autoten.selection`. Others can be applied later with ``.select``.
     holdout : Holdout
-        What is hidden: `RandomElements`, `RandomFibres` or `Blocks`.
+        What is hidden: `RandomElements`, `RandomFibres`, `Blocks` or `CountSplit`; `Centred` centres inside the folds.
     n_starts, n_folds : int
         Number of starts per rank and of held-out folds, >= 1 and >= 2.
     random_state : int, Generator or None

@@ -20,6 +20,7 @@ from autoten.scores import DEFAULT_SCORERS
 from autoten.selection import DEFAULT_POLICY, Policy
 from autoten.solvers.als import ALS
 from autoten.solvers.base import Solver
+from autoten.tensors.equations import weights_at
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -90,8 +91,9 @@ class _SampleTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         for fold in folds:
             values = tensor.values_at(fold.cells)
             predicted = self._model_of(self._amounts(fold.training(tensor))).values_at(fold.cells)
-            error += float(np.square(values - predicted).sum())
-            total += float(np.square(values).sum())
+            weights = weights_at(tensor, fold.cells)
+            error += float((weights * np.square(values - predicted)).sum())
+            total += float((weights * np.square(values)).sum())
         return 1.0 - error / total if total else float(error == 0.0)
 
     def _samples(self, X: Any, method: str) -> Tensor:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from autoten._validation import as_generator, check_integer, check_mode, refuse
 from autoten.compression import Compression, Occupied, Subspaces
 from autoten.cp import CPModel, factor_match_score, match_components
-from autoten.holdout import Fold, Holdout, counts_of
+from autoten.holdout import Fold, Holdout, counts_of, offsets_of
 from autoten.io import as_tensor
 from autoten.labels import split_labels
 from autoten.losses import LEAST_SQUARES, loss_of
@@ -37,6 +37,11 @@ EXPLORING_SWEEPS_IN_CORE = 200
 N_REFINED = 3
 SAME_LOSS = 1e-6
 
+# A fold that centres fits offsets and components in turn, until a further turn lowers the error it sees by less than
+# this share, or for so many turns.
+OFFSET_TOLERANCE = 1e-6
+OFFSET_TURNS = 50
+
 # Losses below this are zero but for rounding.
 EXACT_LOSS = 1e-14
 
@@ -57,7 +62,8 @@ class FoldFit:
     """A fold's model of what it has not seen (None where it is not defined): cells of the tensor.
 
     Where cells were sampled, `weights` tells how many each of them stands for. With `counts`, a tensor of its own: a
-    part of every cell, which the model has not seen.
+    part of every cell, which the model has not seen. `offsets`, shape (2, n_cells), belong to the prediction where the
+    fold centres: beside the model, and beside none.
     """
 
     model: CPModel | None
@@ -65,6 +71,7 @@ class FoldFit:
     converged: bool
     weights: NDArray[np.float64] | None = None
     counts: Tensor | None = None
+    offsets: NDArray[np.float64] | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -523,6 +530,8 @@ def _refine(tensor: Tensor, plan: Plan, fit: Fit) -> Fit:
 
 
 def _fit_fold(tensor: Tensor, plan: Plan, fold: Fold, full: CPModel, number: int) -> _FoldModel:
+    if hasattr(fold, "offsets"):
+        return _fit_beside_offsets(tensor, plan, fold, full)
     training = fold.training(tensor)
     if fold.warm:
         starts = [fold.restrict(full)]
@@ -536,9 +545,24 @@ def _fit_fold(tensor: Tensor, plan: Plan, fold: Fold, full: CPModel, number: int
     return fold.complete(tensor, best.model), best.converged
 
 
+def _fit_beside_offsets(tensor: Tensor, plan: Plan, fold: Any, full: CPModel) -> _FoldModel:
+    """Fit a fold's offsets and its components in turn: the error over what it sees never rises."""
+    model, before = full, math.inf
+    for _ in range(OFFSET_TURNS):
+        training = fold.without(tensor, fold.offsets(tensor, model))
+        fit = plan.solver.fit(training, model, deadline=plan.deadline)
+        model, error = fit.model, fit.loss * training.norm_squared
+        settled = before - error <= OFFSET_TOLERANCE * error + EXACT_LOSS * tensor.norm_squared
+        if settled or time.monotonic() > plan.deadline:
+            break
+        before = error
+    return fold.complete(tensor, model), fit.converged and settled
+
+
 def _fold_fit(tensor: Tensor, fold: Fold, model: CPModel | None, converged: bool) -> FoldFit:
     weights = getattr(fold, "weights", None)  # a fold that a user wrote need not have any
-    return FoldFit(model, fold.cells, converged, weights, counts_of(fold, tensor))
+    offsets = None if model is None else offsets_of(fold, tensor, model)
+    return FoldFit(model, fold.cells, converged, weights, counts_of(fold, tensor), offsets)
 
 
 def _empty(tensor: Tensor) -> CPModel:

@@ -17,8 +17,10 @@ from numpy.typing import NDArray
 from autoten._validation import check_integer, check_mode, check_real, refuse
 from autoten.cp import CPModel, is_surely_unique
 from autoten.tensors.chunked import ChunkedTensor
+from autoten.tensors.dense import DenseTensor
 from autoten.tensors.equations import LISTABLE, indices_of, other_cells, places_of, solve_rows
 from autoten.tensors.protocol import Block
+from autoten.tensors.weighted import WeightedTensor
 
 if TYPE_CHECKING:
     from autoten.tensors.protocol import Array, Cells, Tensor
@@ -30,6 +32,12 @@ LARGEST_LOSS = 0.5
 # many for each nonzero, at least so many in all. Half of the sample is drawn from anywhere, half from busy slabs.
 ZEROS_PER_NONZERO = 2
 FEWEST_ZEROS = 20_000
+
+# Means above this share of the root mean square of X are not those of centred data. Offsets over several modes are
+# swept until no mean exceeds a small share of the largest value, or for so many sweeps.
+CENTRED_TOLERANCE = 1e-3
+OFFSET_TOLERANCE = 1e-10
+OFFSET_SWEEPS = 1000
 
 
 class Fold(Protocol):
@@ -252,6 +260,77 @@ class CountSplit:
         return [_Thinned(self.share, int(rng.integers(2**63))) for _ in range(n_folds)]
 
 
+@dataclass(frozen=True)
+class Centred:
+    r"""Centre inside the folds, so that no mean knows a held-out cell.
+
+    `preprocess.center` subtracts means over all cells, the held-out ones too. A fold of this hold-out estimates
+    offsets, constant along the centred modes, from its own training cells, together with the components:
+
+    .. math:: \min \sum_{ijk \text{ seen}} (x_{ijk} - \mu_{jk} - [\![A, B, C]\!]_{ijk})^2 \qquad \text{(mode 0)}
+
+    and is judged by :math:`x - \mu - [\![A, B, C]\!]` at its held-out cells, relative to offsets alone. Models of the
+    whole tensor are fitted to centred data, as ever: of complete data that is the same thing. It changes little where
+    the centred modes are long; where they are short, a held-out cell is a good part of its own mean.
+
+    Parameters
+    ----------
+    holdout : RandomElements or RandomFibres
+        Which cells to hide.
+    modes : int or tuple of int
+        The modes that X is centred across.
+
+    Notes
+    -----
+    Offsets and components are fitted in turn until neither moves. Taking the means once, of what a fold sees, would not
+    do: in each fibre the systematic part is then averaged over other rows, which is an error of the size of the mean of
+    the hidden ones. A held-out cell whose fibre has no other cell left is put back.
+
+    Scaling needs no such care: a slab is divided by one number, and whatever it is, a row of a factor makes up for it.
+
+    Examples
+    --------
+    >>> from autoten import estimate_rank, preprocess
+    >>> from autoten.datasets import load_amino_acids
+    >>> X = preprocess.center(load_amino_acids().X + 100, modes=0)
+    >>> estimate_rank(X, range(1, 5), holdout=Centred(RandomElements(0.1), modes=0), random_state=0).rank
+    3
+    """
+
+    holdout: Holdout
+    modes: int | tuple[int, ...]
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.holdout, (RandomElements, RandomFibres)):
+            refuse("holdout of Centred", "RandomElements(share) or RandomFibres(mode)", self.holdout, kind=TypeError)
+        modes = self.modes if isinstance(self.modes, tuple) else (self.modes,)
+        if not modes:
+            refuse("modes of Centred", "one mode or several", self.modes)
+        for mode in modes:
+            check_integer(mode, "modes of Centred", minimum=-64)
+
+    def folds(self, tensor: Tensor, n_folds: int, rng: np.random.Generator) -> list[_CentredCells]:
+        """Return the folds."""
+        if tensor.listed is not None or isinstance(tensor, ChunkedTensor):
+            refuse("X for the hold-out Centred", "a dense tensor in memory", "another one", "Leave its offsets in.")
+        given = self.modes if isinstance(self.modes, tuple) else (self.modes,)
+        modes = tuple(sorted({check_mode(mode, len(tensor.shape), "modes of Centred") for mode in given}))
+        size = np.sqrt(tensor.norm_squared / tensor.n_observed)
+        observed = (_all_weights(tensor) > 0.0).astype(float)
+        means = _offsets(_all_values(tensor), observed, modes)
+        if np.abs(means).max() > CENTRED_TOLERANCE * size:
+            remedy = f"Give preprocess.center(X, {self.modes})."
+            refuse("X for the hold-out Centred", "centred across the same modes", "means that are not zero", remedy)
+        folds = []
+        for fold in self.holdout.folds(tensor, n_folds, rng):
+            cells = _predictable(tensor, np.asarray(fold.cells), modes)
+            if not len(cells):
+                remedy = "Hide cells, or fibres along a mode that is not centred."
+                refuse("the hold-out of Centred", "one that leaves cells in every fibre", self.holdout, remedy)
+            folds.append(_CentredCells(cells, modes=modes))
+        return folds
+
+
 @dataclass(frozen=True, eq=False)
 class _Cells:
     """A fold that hides a list of cells; the model of what is left is a model of the whole."""
@@ -268,6 +347,31 @@ class _Cells:
 
     def complete(self, tensor: Tensor, model: CPModel) -> CPModel:
         return model
+
+
+@dataclass(frozen=True, eq=False)
+class _CentredCells(_Cells):
+    """A fold that hides cells and estimates offsets from the others."""
+
+    modes: tuple[int, ...] = ()
+
+    def offsets(self, tensor: Tensor, model: CPModel) -> Array:
+        """Return the offsets that go best with a model of the whole tensor at the cells the fold sees; shape of X."""
+        weights = _all_weights(tensor)
+        weights.reshape(-1)[self.cells] = 0.0
+        return _offsets(_all_values(tensor) - model.to_tensor(), weights, self.modes)
+
+    def without(self, tensor: Tensor, offsets: Array) -> Tensor:
+        """Return what the fold sees, less offsets."""
+        data = DenseTensor(_all_values(tensor) - offsets, tensor.scale)
+        if tensor.cell_weights is not None:
+            return WeightedTensor(data, tensor.cell_weights).hide(self.cells)
+        return data.hide(np.union1d(tensor.hidden, self.cells))
+
+    def complete(self, tensor: Tensor, model: CPModel) -> CPModel:
+        """Return the model with centred columns: what is constant along a centred mode is the offsets' affair."""
+        factors = [f - f.mean(axis=0) if mode in self.modes else f for mode, f in enumerate(model.factors)]
+        return CPModel(model.weights, tuple(factors))
 
 
 @dataclass(frozen=True, eq=False)
@@ -315,9 +419,9 @@ class _Block:
         kept = tuple(np.setdiff1d(np.arange(length), out) for length, out in zip(tensor.shape, left_out, strict=True))
         if isinstance(tensor, ChunkedTensor):
             return cls(Block(left_out), None, left_out, kept)
-        if tensor.nonzeros is not None and prod(map(len, left_out)) > LISTABLE:
+        if tensor.listed is not None and prod(map(len, left_out)) > LISTABLE:
             part = tensor.sub(left_out)
-            inside, weights = _with_sampled_zeros(part, _nonzeros(part), 1.0, rng)
+            inside, weights = _with_sampled_zeros(part, _listed(part), 1.0, rng)
             index = np.unravel_index(inside, part.shape)
             places = tuple(out[axis] for out, axis in zip(left_out, index, strict=True))
             return cls(np.ravel_multi_index(places, tensor.shape), weights, left_out, kept)
@@ -354,12 +458,63 @@ def counts_of(fold: Fold, tensor: Tensor) -> Tensor | None:
     return None if counts is None else counts(tensor)
 
 
+def offsets_of(fold: Fold, tensor: Tensor, model: CPModel) -> Array | None:
+    """Return the offsets at a fold's cells beside its model, and beside none, shape (2, n_cells); None without any.
+
+    Only a fold that centres has methods ``offsets`` and ``without``.
+    """
+    if not hasattr(fold, "offsets"):
+        return None
+    return np.stack([fold.offsets(tensor, each).reshape(-1)[fold.cells] for each in (model, model.scaled(0.0))])
+
+
 def regressed_rows(tensor: Tensor, factors: Sequence[NDArray[Any]], mode: int) -> NDArray[Any]:
     """Return the rows of `mode` that fit `tensor` best in least squares when every other factor is given."""
     factors = list(factors)
     factors[mode] = np.zeros((tensor.shape[mode], factors[mode].shape[1]))
     gram, rhs = tensor.normal_equations(exact=True).at(factors, mode)
     return solve_rows(gram, rhs, factors[mode])
+
+
+def _all_values(tensor: Tensor) -> Array:
+    """Return a dense tensor as an array; anything finite where it is hidden."""
+    return tensor.values_at(np.arange(prod(tensor.shape))).reshape(tensor.shape)
+
+
+def _all_weights(tensor: Tensor) -> Array:
+    """Return a new array of what each cell counts for."""
+    if tensor.cell_weights is not None:
+        return tensor.cell_weights.copy()
+    weights = np.ones(tensor.shape)
+    weights.reshape(-1)[tensor.hidden] = 0.0
+    return weights
+
+
+def _offsets(values: Array, weights: Array, modes: tuple[int, ...]) -> Array:
+    """Return the weighted least-squares fit by a sum of arrays, each constant along one of the modes."""
+    left = values.copy()
+    smallest = OFFSET_TOLERANCE * np.abs(values).max(initial=0.0)
+    for _ in range(OFFSET_SWEEPS if len(modes) > 1 else 1):
+        largest = 0.0
+        for mode in modes:
+            sums, counts = ((weights * of).sum(axis=mode, keepdims=True) for of in (left, np.ones_like(left)))
+            means = np.divide(sums, counts, out=np.zeros_like(sums), where=counts > 0.0)
+            left -= means
+            largest = max(largest, float(np.abs(means).max()))
+        if largest <= smallest:
+            break
+    return values - left
+
+
+def _predictable(tensor: Tensor, cells: Cells, modes: tuple[int, ...]) -> Cells:
+    """Return the cells whose fibres along all of the modes keep an observed cell outside the list."""
+    left = _all_weights(tensor) > 0.0
+    left.reshape(-1)[cells] = False
+    index = np.unravel_index(cells, tensor.shape)
+    keep = np.ones(len(cells), dtype=bool)
+    for mode in modes:
+        keep &= np.asarray(left.any(axis=mode))[tuple(axis for n, axis in enumerate(index) if n != mode)]
+    return cells[keep]
 
 
 def _disjoint(n: int, share: float, n_folds: int, rng: np.random.Generator) -> list[NDArray[Any]]:
@@ -376,16 +531,16 @@ def _disjoint(n: int, share: float, n_folds: int, rng: np.random.Generator) -> l
 
 
 def _too_large_to_list(tensor: Tensor) -> bool:
-    return tensor.nonzeros is not None and prod(tensor.shape) > LISTABLE
+    return tensor.listed is not None and prod(tensor.shape) > LISTABLE
 
 
-def _nonzeros(tensor: Tensor) -> Cells:
-    assert tensor.nonzeros is not None
-    return tensor.nonzeros
+def _listed(tensor: Tensor) -> Cells:
+    assert tensor.listed is not None
+    return tensor.listed
 
 
 def _shares_of_nonzeros(tensor: Tensor, share: float, n_folds: int, rng: np.random.Generator) -> list[Cells]:
-    nonzeros = _nonzeros(tensor)
+    nonzeros = _listed(tensor)
     return [nonzeros[np.sort(drawn).astype(np.int64)] for drawn in _disjoint(len(nonzeros), share, n_folds, rng)]
 
 
@@ -399,7 +554,7 @@ def _with_sampled_zeros(
     (1943) the weighted sum of anything over the sample then has the expected value of the sum over a share of all
     zeros. Uniform draws alone would hardly ever meet the cells where a model of sparse data is not zero.
     """
-    nonzeros = _nonzeros(tensor)
+    nonzeros = _listed(tensor)
     size = max(ZEROS_PER_NONZERO * len(hidden), FEWEST_ZEROS)
     chance = np.ones(size)
     index = [np.empty(0, dtype=np.int64)] * len(tensor.shape)

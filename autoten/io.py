@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from dataclasses import dataclass
 from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,11 +14,13 @@ from autoten._dense_kernels import largest_bits
 from autoten._validation import refuse
 from autoten.coordinates import Coordinates, coordinates_of, from_arrays, linear_cells, read_tns
 from autoten.cp import CPModel, as_cp
-from autoten.labels import split_labels
+from autoten.labels import Labels, split_labels
 from autoten.tensors import chunked
 from autoten.tensors.chunked import ChunkedTensor
 from autoten.tensors.dense import DenseTensor
+from autoten.tensors.masked import MaskedTensor
 from autoten.tensors.sparse import SparseTensor
+from autoten.tensors.weighted import WeightedTensor
 
 if TYPE_CHECKING:
     from autoten.tensors.protocol import Tensor
@@ -52,6 +54,8 @@ def as_tensor(X: Any, *, samples: int | None = None) -> Tensor:
     """
     if isinstance(X, DenseTensor) or hasattr(X, "normal_equations"):
         return X  # type: ignore[no-any-return]
+    if isinstance(X, Weighted):
+        return _weighted_tensor(as_tensor(X.X, samples=samples), X.noise)
     X = getattr(X, "X", X) if hasattr(X, "steps") else X
     X, _ = split_labels(X)
     if type(X).__module__.split(".")[0] == "dask":
@@ -66,7 +70,7 @@ def as_tensor(X: Any, *, samples: int | None = None) -> Tensor:
         return DenseTensor(*_into_range(np.ascontiguousarray(array), largest))
     missing = np.isnan(array) if missing is None else missing | np.isnan(array)
     if missing.any():
-        _check_missing(missing, range(missing.ndim) if samples is None else [samples])
+        _check_missing(missing, samples)
         array = np.where(missing, array.dtype.type(0), array)
         largest = _largest_magnitude(array)
     if not np.isfinite(largest):
@@ -113,6 +117,121 @@ def masked(X: Any, observed: Any) -> np.ma.MaskedArray[Any, Any]:
     if observed.dtype != bool and not np.isin(observed, (0, 1)).all():
         refuse("observed", "boolean, True for an observed cell", f"dtype {observed.dtype}")
     return np.ma.masked_array(X, mask=~observed.astype(bool))
+
+
+@dataclass(frozen=True, eq=False)
+class Weighted:
+    """A tensor and the noise of its cells: what `weighted` returns. Every function of the package takes it.
+
+    Parameters
+    ----------
+    X : array or masked array
+        The data, missing cells NaN or masked.
+    noise : array of the shape of X
+        The standard deviation of every cell's noise, up to a common factor.
+    steps : tuple of str
+        What was done to the data before, and that they are weighted: for the report.
+    labels : Labels, optional
+        Those of a ``DataArray`` or Series.
+    """
+
+    X: NDArray[Any]
+    noise: NDArray[np.float64]
+    steps: tuple[str, ...]
+    labels: Labels | None = None
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Length of each mode."""
+        return self.X.shape
+
+
+def weighted(X: Any, noise: Any) -> Weighted:
+    r"""Return `X` with the known noise of its cells: what is measured more precisely counts for more.
+
+    .. math:: \min \sum_{ijk} w_{ijk} (x_{ijk} - m_{ijk})^2, \qquad w_{ijk} \propto \sigma_{ijk}^{-2}
+
+    Fits, explained shares, held-out errors and core consistency are then all by weighted least squares, maximum
+    likelihood for independent Gaussian noise of these sizes. Only their ratios matter: the weights of observed cells
+    are made 1 on average. Equal noise gives what the data without weights give.
+
+    Parameters
+    ----------
+    X : array_like of shape (I_1, ..., I_N)
+        Dense data: an array, a masked array, a ``DataArray``, a Series or a `Preprocessed` tensor. Missing cells (NaN
+        or masked) have no weight.
+    noise : array_like of the shape of X, or one that NumPy broadcasts to it
+        The standard deviation of every cell's noise, > 0, in the units of X as it is: after scaling, if there was any.
+        Ignored at missing cells.
+
+    Returns
+    -------
+    Weighted
+        For `estimate_rank`, `fit_parafac` and every other function that takes data.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If `X` is sparse, a dask array, or no tensor of real numbers; if `noise` has another shape or other labels, or
+        is not positive and finite wherever X was observed.
+
+    Notes
+    -----
+    For `ALS` and `HALS`; `KL` refuses weights, since counts have a noise of their own. The nonnegative core of `HALS`
+    fits has no weighted form here (NaN). Every row of a factor is solved by normal equations of its own, so that a fit
+    takes as long as one with much missing, and starts are not explored in a compressed core.
+
+    References
+    ----------
+    Bro, Sidiropoulos & Smilde (2002), Maximum likelihood fitting using ordinary least squares algorithms, Journal of
+    Chemometrics 16, 387-400.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from autoten import fit_parafac
+    >>> from autoten.datasets import make_cp_tensor
+    >>> X = make_cp_tensor((10, 11, 12), 2, random_state=0).X
+    >>> noise = np.where(np.arange(12) < 6, 0.1, 5.0)  # half of the channels are poor
+    >>> noisy = X + noise * np.random.default_rng(0).standard_normal(X.shape)
+    >>> fit = fit_parafac(weighted(noisy, noise), 2, random_state=0)
+    >>> plain = fit_parafac(noisy, 2, random_state=0)
+    >>> [bool(np.abs(each.model.to_tensor() - X)[..., :6].mean() < 0.1) for each in (fit, plain)]
+    [True, False]
+    """
+    steps = (*getattr(X, "steps", ()), "cells weighted by the inverse square of their noise")
+    X, labels = split_labels(X)
+    X = getattr(X, "X", X) if hasattr(X, "steps") else X
+    if type(X).__module__.split(".")[0] == "dask" or coordinates_of(X) is not None:
+        remedy = "Give an array: X.todense() or X.compute(), if it fits into memory."
+        refuse("X of weighted", "a dense tensor in memory", type(X).__name__, remedy, kind=TypeError)
+    data, mask = _numbers(X)
+    noise, of_noise = split_labels(noise)
+    if labels is not None and of_noise is not None and not labels.agree_with(of_noise):
+        refuse("noise of weighted", "labelled as X is", f"modes {of_noise.names}", "Bring it into the order of X.")
+    noise = _as_real(np.asarray(noise), "Give the standard deviation of every cell.").astype(float)
+    try:
+        noise = np.broadcast_to(noise, data.shape)
+    except ValueError:
+        refuse("noise of weighted", f"of X's shape {data.shape}, or broadcast to it", f"shape {noise.shape}")
+    observed = ~np.isnan(data) if mask is None else ~(np.isnan(data) | mask)
+    unsuitable = observed & ~((noise > 0.0) & (noise < np.inf))
+    if unsuitable.any():
+        remedy = "Mark a cell that tells nothing as missing: NaN in X."
+        refuse("noise of weighted", "positive and finite at every observed cell", f"{noise[unsuitable][0]:g}", remedy)
+    return Weighted(data if mask is None else np.ma.masked_array(data, mask), noise, steps, labels)
+
+
+def _weighted_tensor(tensor: Tensor, noise: NDArray[np.float64]) -> WeightedTensor:
+    """Return a dense tensor, complete or with hidden cells, with weights: 1 on average over observed cells."""
+    base = tensor.base if isinstance(tensor, MaskedTensor) else tensor
+    assert isinstance(base, DenseTensor)
+    hidden = np.zeros(tensor.shape, dtype=bool)
+    hidden.reshape(-1)[tensor.hidden] = True
+    # Against the smallest first: squares of what the user gives may leave the floating range.
+    weights = np.square(np.min(noise, where=~hidden, initial=np.inf) / np.where(hidden, np.inf, noise))
+    weights *= tensor.n_observed / weights.sum()
+    return WeightedTensor(base, weights)
 
 
 def read_tensor(path: str | Path) -> Any:
@@ -263,17 +382,22 @@ def _check_shape(shape: tuple[int, ...], samples: int | None) -> None:
         refuse("X", "a tensor whose modes all have length >= 2", f"shape {shape}", remedy)
 
 
-def _check_missing(missing: NDArray[np.bool_], modes: Iterable[int]) -> None:
+def _check_missing(missing: NDArray[np.bool_], samples: int | None) -> None:
+    """Refuse slabs without an observed cell: of every mode, or of new samples in theirs."""
     if missing.all():
         refuse("X", "a tensor with observed cells", "only missing cells")
-    for mode in modes:
-        empty = np.flatnonzero(missing.all(axis=tuple(n for n in range(missing.ndim) if n != mode)))
-        if len(empty):
+    for mode in range(missing.ndim) if samples is None else [samples]:
+        empty = np.flatnonzero(missing.all(axis=tuple(n for n in range(missing.ndim) if n != mode))).tolist()
+        if empty:
+            listed = f"{'index' if len(empty) == 1 else 'indices'} {', '.join(map(str, empty[:5]))}"
+            more = f" and {len(empty) - 5} more" if len(empty) > 5 else ""
             refuse(
                 "X",
                 "a tensor with observed cells in every slab",
-                f"no observed cell at index {empty[0]} of mode {mode}",
-                f"Drop it with numpy.delete(X, {empty.tolist()[:5]}, axis={mode}).",
+                f"no observed cell at {listed}{more} of mode {mode}",
+                "Leave such slabs out: autoten.preprocess.drop_empty_slabs(X)."
+                if samples is None
+                else f"Drop it with numpy.delete(X, {empty[:5]}, axis={mode}).",
             )
 
 

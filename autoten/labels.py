@@ -53,6 +53,13 @@ class Labels:
         labels = self.indices[mode]
         return str(index if labels is None else labels[index])
 
+    def agree_with(self, other: Labels) -> bool:
+        """Tell whether modes have the same names, and indices the same labels where both have any."""
+        pairs = zip(self.indices, other.indices, strict=False)
+        return self.names == other.names and all(
+            one is None or two is None or np.array_equal(one, two) for one, two in pairs
+        )
+
     def rows(self, indices: Sequence[Any]) -> Labels:
         """Return the labels of a sub-tensor: `indices` holds one index array (or slice) per mode."""
         kept = [None if labels is None else labels[index] for labels, index in zip(self.indices, indices, strict=True)]

@@ -8,14 +8,15 @@ slab means, or dividing fibre by fibre ("autoscaling" an unfolded tensor), acts 
 
 Source: Bro & Smilde (2003), Centering and scaling in component analysis, Journal of Chemometrics 17, 16-33.
 
-`mask_scatter` leaves out what is not trilinear in fluorescence: scattered light.
+`mask_scatter` leaves out what is not trilinear in fluorescence: scattered light. `drop_empty_slabs` leaves out what was
+never observed.
 """
 
 from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -34,7 +35,7 @@ MAX_SWEEPS = 1000
 # The O-H stretching band of liquid water, 1/cm.
 RAMAN_SHIFT_OF_WATER = 3400.0
 
-# So many indices of zero slabs are listed in a warning before it only counts.
+# So many indices of slabs are listed in a warning or a step before it only counts.
 LISTED_SLABS = 10
 
 
@@ -260,7 +261,8 @@ def mask_scatter(
 
     Notes
     -----
-    Where the bands leave an index of a mode without any observed cell, `estimate_rank` names it and refuses.
+    Where the bands leave an index of a mode without any observed cell, `estimate_rank` names it and refuses;
+    `drop_empty_slabs` leaves it out.
 
     References
     ----------
@@ -302,6 +304,57 @@ def mask_scatter(
     kinds = "Rayleigh" if raman_shift is None else "Rayleigh and Raman"
     named = f"order {asked[0]}" if len(asked) == 1 else "orders 1 and 2"
     return _prepared(X, values, observed, f"{kinds} scatter of {named} within {width:g} nm left out")
+
+
+def drop_empty_slabs(X: Any) -> Preprocessed:
+    """Leave out every slab, of any mode, in which nothing was observed: no data can tell its row of a factor.
+
+    Every fit and every estimate refuses such a slab, because a model would have to invent it. Other slabs stay, however
+    little was observed in them.
+
+    Parameters
+    ----------
+    X : array, masked array, DataArray, Series or Preprocessed
+        A tensor of three modes or more. Missing cells are NaN or masked. It is not modified.
+
+    Returns
+    -------
+    Preprocessed
+        ``.X``, the tensor without these slabs, ``.labels``, those of the slabs that are left, and ``.steps``, in which
+        the others are named.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If `X` is no tensor of finite real numbers, or has no observed cell at all.
+
+    Examples
+    --------
+    >>> X = np.arange(24.0).reshape(2, 3, 4)
+    >>> X[:, 1] = np.nan
+    >>> drop_empty_slabs(X)
+    Preprocessed(shape=(2, 2, 4), steps=('slab 1 of mode 1 left out, nothing observed',))
+    """
+    values, observed = _observed_values(X, "X of drop_empty_slabs")
+    if not observed.any():
+        refuse("X of drop_empty_slabs", "a tensor with observed cells", "only missing cells")
+    # One look is enough: a slab that holds an observed cell holds it still when empty slabs of other modes are gone.
+    seen = [observed.any(axis=_all_but(mode, observed.ndim)) for mode in range(observed.ndim)]
+    steps = [
+        f"{_slabs(np.flatnonzero(~kept))} of mode {mode} left out, nothing observed"
+        for mode, kept in enumerate(seen)
+        if not kept.all()
+    ]
+    kept = [np.flatnonzero(kept) for kept in seen]
+    prepared = _prepared(X, values[np.ix_(*kept)], observed[np.ix_(*kept)], *steps)
+    return prepared if prepared.labels is None else replace(prepared, labels=prepared.labels.rows(kept))
+
+
+def _slabs(indices: NDArray[Any]) -> str:
+    """Return slabs in words, the first few by their indices."""
+    listed = ", ".join(map(str, indices[:LISTED_SLABS]))
+    more = f" and {len(indices) - LISTED_SLABS} more" if len(indices) > LISTED_SLABS else ""
+    return f"{'slab' if len(indices) == 1 else 'slabs'} {listed}{more}"
 
 
 def _wavelengths(given: Any, length: int, what: str) -> Array:
@@ -349,6 +402,8 @@ def _in_zero_slabs(values: Array, modes: tuple[int, ...]) -> NDArray[np.bool_]:
 
 def _observed_values(X: Any, what: str) -> tuple[Array, NDArray[np.bool_]]:
     """Return a new float64 array with 0 in missing cells, and which cells are observed."""
+    if hasattr(X, "noise"):
+        refuse(what, "a tensor without weights", "a weighted one", "Preprocess it first, and weigh the result.")
     tensor = X.X if isinstance(X, Preprocessed) else split_labels(X)[0]
     data = np.asarray(np.ma.getdata(tensor))
     if data.dtype.kind not in "buif" or data.ndim < 3:
@@ -361,8 +416,8 @@ def _observed_values(X: Any, what: str) -> tuple[Array, NDArray[np.bool_]]:
     return values, observed
 
 
-def _prepared(X: Any, values: Array, observed: NDArray[np.bool_], step: str) -> Preprocessed:
-    """Return the new values in the likeness of `X`: its precision, its mask, its steps and one more."""
+def _prepared(X: Any, values: Array, observed: NDArray[np.bool_], *more: str) -> Preprocessed:
+    """Return the new values in the likeness of `X`: its precision, its mask, its steps and those that are added."""
     plain, labels = split_labels(X)
     tensor, steps = (plain.X, plain.steps) if isinstance(plain, Preprocessed) else (plain, ())
     values[~observed] = np.nan
@@ -370,7 +425,7 @@ def _prepared(X: Any, values: Array, observed: NDArray[np.bool_], step: str) -> 
         values = values.astype(np.float32)
     if isinstance(tensor, np.ma.MaskedArray):
         values = np.ma.masked_array(values, mask=~observed)
-    return Preprocessed(values, (*steps, step), labels)
+    return Preprocessed(values, (*steps, *more), labels)
 
 
 def _check_modes(modes: int | Iterable[int], ndim: int, what: str) -> tuple[int, ...]:

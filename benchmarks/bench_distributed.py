@@ -15,7 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-import bench_memory
+import children
 import measure
 import numpy as np
 from measure import say
@@ -48,7 +48,7 @@ SMOKE = Grid((24,), chunk=12, workers=(1,), largest_rank=1)
 
 def run(grid: Grid) -> dict[str, Any]:
     """Measure everything."""
-    rows = [bench_memory._in_a_child(of_one_size, side, grid.chunk, grid.largest_rank) for side in grid.sides]
+    rows = [children.in_a_child(of_one_size, side, grid.chunk, grid.largest_rank) for side in grid.sides]
     for row in rows:
         say(f"{row['side']} cubed, {row['bytes'] / 1e6:.0f} MB: {row['seconds']}, peak {row['peak_share']:.1%} of X")
     clusters = [of_a_cluster(workers, grid.sides[0], grid.chunk) for workers in grid.workers]
@@ -80,8 +80,8 @@ def of_one_size(side: int, chunk: int, largest_rank: int) -> dict[str, Any]:
         _estimate(lazy(16, 8), 1)  # kernels and libraries
         X = lazy(side, chunk)
         chunked.LARGEST_COMPUTED = X.nbytes // 4
-        bench_memory._forget_peak()
-        before = bench_memory._resident()
+        children.forget_peak()
+        before = children.resident()
         seconds: dict[str, float] = {}
         made: dict[str, Any] = {}
 
@@ -99,7 +99,7 @@ def of_one_size(side: int, chunk: int, largest_rank: int) -> dict[str, Any]:
         seconds["sweep"] /= SWEEPS
         timed("one fit", lambda: fit_parafac(tensor, RANK, solver=SOLVER, n_starts=3, random_state=0))
         timed("estimate", lambda: _estimate(X, largest_rank))
-        peak = bench_memory._peak() - before
+        peak = children.peak() - before
     return {"side": side, "bytes": X.nbytes, "seconds": seconds, "peak": peak, "peak_share": peak / X.nbytes}
 
 

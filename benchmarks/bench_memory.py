@@ -10,13 +10,8 @@ that is VmHWM, which ``resource.getrusage(...).ru_maxrss`` reports too, but for 
 
 from __future__ import annotations
 
-import multiprocessing
-import resource
-import sys
 import tempfile
 from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,6 +19,7 @@ from typing import Any
 import measure
 import numpy as np
 import timed
+from children import forget_peak, in_a_child, peak, resident
 from measure import say
 from timed import Array, Shape
 
@@ -56,24 +52,19 @@ def run(grid: Grid) -> dict[str, Any]:
     calls += [("rank sweep", grid.largest_rank, workers, _rank_sweep) for workers in grid.workers]
     with tempfile.TemporaryDirectory() as folder:
         path = str(Path(folder) / "X.npy")
-        _in_a_child(_save, path, grid.shape)
+        in_a_child(_save, path, grid.shape)
         rows = [_row(grid.shape, path, *call) for call in calls]
     return {"shape": list(grid.shape), "n_starts": N_STARTS, "n_folds": N_FOLDS, "rows": rows}
 
 
 def _row(shape: Shape, path: str, what: str, rank: int, workers: int, task: Callable[..., Any]) -> dict[str, Any]:
-    extra = _in_a_child(extra_memory, path, task, rank, workers)
+    extra = in_a_child(extra_memory, path, task, rank, workers)
     size = 8 * int(np.prod(shape))
     row = {"what": what, "rank": rank, "workers": workers, "bytes": extra, "share_per_worker": extra / size / workers}
     say(
         f"{what} {timed.label(shape)} R {rank}, {workers} workers: {extra / 1e6:.1f} MB beyond X of {size / 1e6:.0f} MB"
     )
     return row
-
-
-def _in_a_child(function: Callable[..., Any], *arguments: Any) -> Any:
-    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as child:
-        return child.submit(function, *arguments).result()
 
 
 def _save(path: str, shape: Shape) -> None:
@@ -85,10 +76,10 @@ def extra_memory(path: str, task: Callable[[Array, int, int], Any], rank: int, w
     with measure.one_thread():
         task(timed.noisy_cp((12, 11, 10)).X, min(rank, 3), workers)
         X = np.load(path)
-        _forget_peak()
-        before = _resident()
+        forget_peak()
+        before = resident()
         task(X, rank, workers)
-        return _peak() - before
+        return peak() - before
 
 
 def _core_consistency(X: Array, rank: int, workers: int) -> None:
@@ -98,33 +89,6 @@ def _core_consistency(X: Array, rank: int, workers: int) -> None:
 def _rank_sweep(X: Array, rank: int, workers: int) -> None:
     ranks = range(1, rank + 1)
     autoten.estimate_rank(X, ranks, solver=SOLVER, n_starts=N_STARTS, n_folds=N_FOLDS, random_state=0, n_jobs=workers)
-
-
-def _forget_peak() -> None:
-    with suppress(OSError):  # Linux alone can
-        Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
-
-
-def _resident() -> int:
-    return _status("VmRSS") or _largest()
-
-
-def _peak() -> int:
-    return _status("VmHWM") or _largest()
-
-
-def _status(name: str) -> int | None:
-    """Return a figure of /proc/self/status in bytes."""
-    try:
-        lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
-    except OSError:
-        return None
-    return next(1024 * int(line.split()[1]) for line in lines if line.startswith(name + ":"))
-
-
-def _largest() -> int:
-    unit = 1 if sys.platform == "darwin" else 1024
-    return unit * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
 
 if __name__ == "__main__":

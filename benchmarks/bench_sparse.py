@@ -1,4 +1,4 @@
-"""Sparse tensors: MTTKRP, an ALS sweep and core consistency against pyttb; memory and time of a whole estimate.
+"""Sparse tensors: MTTKRP, an ALS sweep and core consistency against pyttb; a whole estimate; reading a .tns file.
 
     python benchmarks/bench_sparse.py            # about half an hour, writes results/sparse.json
     python benchmarks/bench_sparse.py --smoke    # tiny sizes, writes nothing
@@ -10,7 +10,9 @@ timed by difference, as in bench_kernels.py. Quality beside speed: the same prod
 from __future__ import annotations
 
 import math
+import tempfile
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -22,6 +24,7 @@ import neighbours
 import numpy as np
 import ours
 import timed
+from children import resident
 from measure import alternating, say, seconds_of, seconds_per_sweep, short
 from timed import Array, Shape
 
@@ -32,6 +35,7 @@ from autoten.scores.core_consistency import fitted_core
 from autoten.tensors.sparse import SparseTensor
 
 SAMPLING_SECONDS = 0.02
+LINES_AT_ONCE = 100_000
 
 
 @dataclass(frozen=True)
@@ -45,6 +49,7 @@ class Grid:
     consistency_nonzeros: int
     consistency_rank: int
     estimate_events: float
+    lines: int
     largest_rank: int
     repeats: int
 
@@ -57,6 +62,7 @@ FULL = Grid(
     consistency_nonzeros=10**6,
     consistency_rank=5,
     estimate_events=1.2e7,
+    lines=10**7,
     largest_rank=10,
     repeats=5,
 )
@@ -68,6 +74,7 @@ SMOKE = Grid(
     consistency_nonzeros=500,
     consistency_rank=2,
     estimate_events=800.0,
+    lines=500,
     largest_rank=2,
     repeats=2,
 )
@@ -80,6 +87,7 @@ def run(grid: Grid) -> dict[str, Any]:
         "products": [products(grid, n) for n in grid.nonzeros],
         "core_consistency": [core_consistency(grid)],
         "estimates": [estimate(grid)],
+        "reading": [reading(grid)],
     }
 
 
@@ -159,14 +167,36 @@ def estimate(grid: Grid) -> dict[str, Any]:
     }
 
 
+def reading(grid: Grid) -> dict[str, Any]:
+    """Time how a .tns file is read, written into a temporary folder beforehand."""
+    _, coords, values = drawn(grid.shape, grid.lines)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "X.tns"
+        _write_tns(path, coords, values)
+        answers: list[Any] = []
+        seconds = seconds_of(lambda: answers.append(autoten.read_tns(path)), time.perf_counter)
+        row = {"lines": len(values), "bytes": path.stat().st_size, "seconds": seconds, "nonzeros": answers[0].nnz}
+    say(f"reading {row['lines']} lines, {row['bytes'] / 1e6:.0f} MB: {short(seconds)}")
+    return row
+
+
+def _write_tns(path: Path, coords: Array, values: Array) -> None:
+    """Write coordinates, counted from one, and values, a line for each nonzero."""
+    with path.open("w", encoding="ascii") as file:
+        for first in range(0, len(values), LINES_AT_ONCE):
+            part = slice(first, first + LINES_AT_ONCE)
+            columns = [*(coords[part] + 1).T.tolist(), values[part].tolist()]
+            file.writelines(map("{} {} {} {:.6g}\n".format, *columns))
+
+
 @contextmanager
 def _peak_memory() -> Iterator[list[int]]:
     """Watch the resident memory from a thread (Linux only): the list receives the largest increase in bytes."""
-    before, peak, done = _resident(), [0], threading.Event()
+    before, peak, done = resident(), [0], threading.Event()
 
     def watch() -> None:
         while not done.wait(SAMPLING_SECONDS):
-            peak[0] = max(peak[0], _resident() - before)
+            peak[0] = max(peak[0], resident() - before)
 
     watcher = threading.Thread(target=watch)
     watcher.start()
@@ -175,14 +205,6 @@ def _peak_memory() -> Iterator[list[int]]:
     finally:
         done.set()
         watcher.join()
-
-
-def _resident() -> int:
-    status = Path("/proc/self/status")
-    if not status.is_file():
-        return 0
-    line = next(line for line in status.read_text("ascii").splitlines() if line.startswith("VmRSS"))
-    return 1024 * int(line.split()[1])
 
 
 def _difference(one: Array, other: Array) -> float:

@@ -16,6 +16,7 @@ from functools import partial
 from pathlib import Path
 
 import bench_compression
+import bench_missing
 import recovery_tables
 import terabyte
 from markdown import NOT_YET, table
@@ -24,7 +25,18 @@ from timed import label
 
 HERE = Path(__file__).parent
 README = HERE / "README.md"
-NAMES = ("kernels", "sparse", "solvers", "memory", "distributed", "growth", "recovery", "compression")
+NAMES = (
+    "kernels",
+    "sparse",
+    "solvers",
+    "memory",
+    "kinds",
+    "missing",
+    "distributed",
+    "growth",
+    "recovery",
+    "compression",
+)
 
 
 def load(folder: Path) -> Results:
@@ -192,7 +204,12 @@ def sparse(results: Row) -> list[str]:
         "what X takes itself."
         for row in results["estimates"]
     ]
-    return [*table(head, rows), "", *sweeps, *estimates]
+    reading = [
+        f"Reading a `.tns` file of {row['lines']:,} lines ({row['bytes'] / 1e6:.0f} MB) takes {_s(row['seconds'])} "
+        "(wall clock; goal: under a minute)."
+        for row in results.get("reading", ())
+    ]
+    return [*table(head, rows), "", *sweeps, *estimates, *reading]
 
 
 def rank_sweeps(results: Row) -> list[str]:
@@ -343,6 +360,52 @@ def compression(results: Row) -> list[str]:
     return [f"- {line}" for line in bench_compression.summary(results["tensors"])]
 
 
+def kinds(results: Row) -> list[str]:
+    """Return estimates of real tensors."""
+    head = ("tensor", "fitted by", "agreed", "rank", "probability", "wall", "CPU", "beyond X", "warnings")
+    rows = (
+        (
+            f"{row['file']}, {label(tuple(row['shape']))}, {_cells(row)}",
+            row["name"].rsplit(", ", 1)[1],
+            " or ".join(map(str, row["agreed"])) or "–",
+            row["rank"],
+            ", ".join(f"{rank}: {probability:.2f}" for rank, probability in row["probabilities"].items()),
+            _s(row["wall_seconds"]),
+            _s(row["cpu_seconds"]),
+            f"{row['extra_bytes'] / 1e6:.0f} MB ({row['extra_bytes'] / row['bytes']:.2g} times X)",
+            "<br>".join(row["warnings"]) or "none",
+        )
+        for row in results["rows"]
+    )
+    return table(head, rows)
+
+
+def _cells(row: Row) -> str:
+    """Return how many cells hold something, in words."""
+    if row["sparse"]:
+        return f"{row['filled']:,} nonzeros"
+    return f"{100 * row['missing']:.1f} % missing" if row["missing"] else "complete"
+
+
+def missing(results: Row) -> list[str]:
+    """Return how often the rank is found with cells missing."""
+    head = ("draws", "missing", "right", "goal", "too small", "too large", "probability of the truth", "CPU, median")
+    rows = (
+        (
+            row["split"],
+            f"{100 * row['share']:.0f} %",
+            f"{row['right']} of {row['draws']} ({100 * row['right'] / row['draws']:.0f} %)",
+            f"{100 * row['goal']:.0f} %: {'met' if row['right'] >= row['goal'] * row['draws'] else '**missed**'}",
+            row["too_small"],
+            row["too_large"],
+            f"{row['probability_of_truth']:.2f}",
+            _s(row["cpu_seconds"]),
+        )
+        for row in bench_missing.rates(results["rows"])
+    )
+    return table(head, rows)
+
+
 BLOCKS: dict[str, Callable[[Results], list[str]]] = {
     "targets": targets,
     "losses": losses,
@@ -362,6 +425,8 @@ BLOCKS: dict[str, Callable[[Results], list[str]]] = {
         block, "distributed", lines=distributed, threads="BLAS on one thread in every process; wall clock."
     ),
     "growth": partial(block, "growth", lines=growth),
+    "kinds": partial(block, "kinds", lines=kinds, threads="Two workers, BLAS on one thread in each."),
+    "missing": partial(block, "missing", lines=missing, threads="One thread a draw."),
     "compression": partial(block, "compression", lines=compression, threads="One worker."),
     "recovery": partial(block, "recovery", lines=recovery_tables.overall, threads="One thread a draw; CPU time."),
     **{

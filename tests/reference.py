@@ -73,8 +73,9 @@ def mttkrp(X, factors, mode):
     return np.einsum(f"{terms}->{letters[mode]}z", np.where(np.isnan(X), 0.0, X), *(factors[n] for n in others))
 
 
-def normal_equations(X, factors, mode):
+def normal_equations(X, factors, mode, cell_weights=None):
     """Return for each row of factor `mode` its Gram matrix (I, R, R) and right-hand side (I, R), cell by cell."""
+    cell_weights = np.ones(X.shape) if cell_weights is None else cell_weights
     rank = factors[0].shape[1]
     grams = np.zeros((X.shape[mode], rank, rank))
     right = np.zeros((X.shape[mode], rank))
@@ -83,15 +84,17 @@ def normal_equations(X, factors, mode):
         for n, factor in enumerate(factors):
             if n != mode:
                 row = row * factor[cell[n]]
-        grams[cell[mode]] += np.outer(row, row)
-        right[cell[mode]] += X[tuple(cell)] * row
+        grams[cell[mode]] += cell_weights[tuple(cell)] * np.outer(row, row)
+        right[cell[mode]] += cell_weights[tuple(cell)] * X[tuple(cell)] * row
     return grams, right
 
 
-def loss(X, factors, weights=None):
-    """Return the sum of squared residuals over observed cells."""
+def loss(X, factors, weights=None, cell_weights=None):
+    """Return the (weighted) sum of squared residuals over observed cells."""
     model = cp_tensor(factors, weights)
-    return float(sum((X[cell] - model[cell]) ** 2 for cell in map(tuple, np.argwhere(~np.isnan(X)))))
+    cell_weights = np.ones(X.shape) if cell_weights is None else cell_weights
+    cells = map(tuple, np.argwhere(~np.isnan(X)))
+    return float(sum(cell_weights[cell] * (X[cell] - model[cell]) ** 2 for cell in cells))
 
 
 def deviance(X, factors, weights=None):
@@ -131,11 +134,12 @@ def als(X, start, n_sweeps):
 # ----------------------------------------------------------------------------------------------- core consistency
 
 
-def least_squares_core(X, factors):
+def least_squares_core(X, factors, cell_weights=None):
     """Return the (smallest) core that fits the observed cells best, by least squares on the Kronecker product."""
     rank = factors[0].shape[1]
     observed = ~np.isnan(X).ravel()
-    core = np.linalg.lstsq(kronecker(factors)[observed], X.ravel()[observed])[0]
+    roots = np.sqrt(np.ones(X.shape) if cell_weights is None else cell_weights).ravel()[observed]
+    core = np.linalg.lstsq(roots[:, None] * kronecker(factors)[observed], roots * X.ravel()[observed])[0]
     return core.reshape((rank,) * X.ndim)
 
 

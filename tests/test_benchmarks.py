@@ -6,16 +6,20 @@ import re
 import subprocess
 import sys
 
+import bench_counts
 import bench_distributed
 import bench_growth
 import bench_kernels
+import bench_kinds
 import bench_memory
+import bench_missing
 import bench_solvers
 import bench_sparse
 import machine
 import measure
 import neighbours
 import pytest
+import rows
 import tables
 import targets
 import terabyte
@@ -29,6 +33,8 @@ RUNS = {
     "solvers": lambda: bench_solvers.run(bench_solvers.SMOKE),
     "memory": lambda: bench_memory.run(bench_memory.SMOKE),
     "growth": lambda: bench_growth.run(bench_growth.SMOKE),
+    "kinds": lambda: {"rows": rows.made(bench_kinds.jobs(bench_kinds.SMOKE))},
+    "missing": lambda: {"rows": rows.made(bench_missing.SMOKE)},
 }
 
 
@@ -95,6 +101,70 @@ def test_memory(smoke):
     shares = {row["what"]: row["share_per_worker"] for row in smoke["memory"]["rows"]}
     assert shares["rank sweep"] > 0
     assert shares["core consistency"] >= 0
+
+
+def test_kinds(smoke):
+    (row,) = smoke["kinds"]["rows"]
+    assert (row["file"], row["shape"], row["missing"]) == ("amino_acids", [5, 201, 61], 0.0)
+    assert row["wall_seconds"] > 0
+    assert row["extra_bytes"] >= 0
+    assert all(len(warning) <= bench_kinds.LONGEST_WARNING for warning in row["warnings"])
+    assert "amino_acids, 5×201×61, complete | HALS |" in "\n".join(tables.kinds(smoke["kinds"]))
+
+
+def test_a_tiny_twin_is_of_the_same_kind():
+    X = timed.noisy_cp((7, 8, 9, 5)).X
+    X[0, 1, 2, 3] = float("nan")
+    tiny = bench_kinds._tiny(X)
+    assert (tiny.ndim, tiny.dtype, int((tiny != tiny).sum())) == (4, X.dtype, 1)
+    counts = bench_counts.Setting((20, 20, 20), filled=0.02).draw(2, 0).X
+    assert (bench_kinds._tiny(counts).format, bench_kinds._tiny(counts).dtype) == ("coo", counts.dtype)
+
+
+def test_missing(smoke):
+    shares = [row["share"] for row in bench_missing.rates(smoke["missing"]["rows"])]
+    assert shares == [0.1, 0.6]
+    assert len(bench_missing.FULL) == 2 * 20 * 4
+    assert len({name for name in bench_missing.FULL if "reported" in name}) == 80
+    row = smoke["missing"]["rows"][0] | {"split": "reported"}
+    met, missed = ([row | {"rank": 3 if n < right else 2} for n in range(20)] for right in (19, 18))
+    assert ["met" in tables.missing({"rows": done})[2] for done in (met, missed)] == [True, False]
+
+
+def test_counts_have_the_density_that_is_asked_for():
+    drawn = bench_counts.Setting((40, 40, 40), filled=0.01).draw(3, 0)
+    assert drawn.X.nnz == pytest.approx(0.01 * 40**3, rel=0.15)
+    assert drawn.model.weights.min() >= 0.05 * drawn.model.weights.sum() * (1 - 1e-9)
+    assert bench_counts.Setting((20, 20, 20), mean=0.5).draw(3, 0).X.mean() == pytest.approx(0.5, rel=0.2)
+    assert len(bench_counts.FULL) == 5 * 20
+
+
+def test_a_study_goes_on_where_it_was_cut_short(monkeypatch, tmp_path):
+    calls = []
+
+    def count(number, fails=()):
+        calls.append(number)
+        if number in fails:
+            raise KeyboardInterrupt
+        return {"number": number}
+
+    def study(*arguments, fails=()):
+        monkeypatch.setattr(sys, "argv", ["bench_study.py", *arguments])
+        jobs = {f"row {number}": (count, number, fails) for number in range(4)}
+        rows.main("study", "", jobs, {"row 0": (count, 0)}, lambda done: [str(len(done))])
+        return [row["number"] for row in json.loads((tmp_path / "study.json").read_text())["rows"]]
+
+    monkeypatch.setattr(measure, "RESULTS", tmp_path)
+    with pytest.raises(KeyboardInterrupt):
+        study(fails=(2,))
+    assert study() == [0, 1, 2, 3]
+    assert calls == [0, 1, 2, 2, 3]
+    assert study("--only", "row 1") == [0, 1, 2, 3]
+    assert calls[5:] == [1]
+    study()  # all done: anew
+    assert calls[6:] == [0, 1, 2, 3]
+    study("--smoke")
+    assert calls[10:] == [0]
 
 
 def test_growth(smoke, tmp_path):

@@ -75,7 +75,7 @@ def test_values_of_the_same_cell_are_summed_and_zeros_dropped(dtype):
     np.add.at(X, coords, values)
     tensor = as_tensor(scipy.sparse.coo_array((values, coords), shape=SHAPE))
     check_tensor(tensor, X, 1e-9)
-    assert len(tensor.nonzeros) == 2
+    assert len(tensor.listed) == 2
 
 
 def test_a_listed_nan_is_missing():
@@ -283,5 +283,5 @@ def test_real_sparse_tensors(real_data, name, tmp_path):
     np.savez(tmp_path / "X.npz", **arrays)
     tensor = as_tensor(read_tensor(tmp_path / "X.npz"))
     assert tensor.shape == tuple(arrays["shape"])
-    assert len(tensor.nonzeros) == len(arrays["vals"])
+    assert len(tensor.listed) == len(arrays["vals"])
     assert tensor.norm_squared == pytest.approx(float(np.square(arrays["vals"], dtype=float).sum()))

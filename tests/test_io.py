@@ -252,8 +252,8 @@ REFUSED = [
     (
         SLAB,
         ValueError,
-        "X must be a tensor with observed cells in every slab. Got no observed cell at index 2 of mode 1. Drop it with "
-        "numpy.delete(X, [2, 3], axis=1).",
+        "X must be a tensor with observed cells in every slab. Got no observed cell at indices 2, 3 of mode 1. "
+        "Leave such slabs out: autoten.preprocess.drop_empty_slabs(X).",
     ),
     (
         np.where(draw() > 1, np.inf, 1.0),

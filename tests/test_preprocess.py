@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from autoten._validation import AutotenWarning
 from autoten.datasets import load_amino_acids
 from autoten.estimate import estimate_rank
-from autoten.preprocess import MAX_SWEEPS, Preprocessed, center, mask_scatter, scale
+from autoten.preprocess import MAX_SWEEPS, Preprocessed, center, drop_empty_slabs, mask_scatter, scale
 
 SHAPE = (5, 6, 7)
 
@@ -285,6 +285,86 @@ def test_a_prepared_tensor_reads_well_and_is_frozen():
     with pytest.raises(dataclasses.FrozenInstanceError):
         prepared.steps = ()
     assert Preprocessed(draw(), ()).steps == ()
+
+
+# ------------------------------------------------------------------------------------------------------ empty slabs
+
+
+def with_empty_slabs():
+    X = draw(holes=0.2)
+    X[2] = X[:, 5] = X[:, 0] = np.nan
+    return X
+
+
+def test_empty_slabs_of_all_modes_are_left_out_and_named():
+    X = with_empty_slabs()
+    prepared = drop_empty_slabs(X)
+    np.testing.assert_array_equal(prepared.X, X[np.ix_([0, 1, 3, 4], [1, 2, 3, 4], range(7))])
+    assert prepared.steps == (
+        "slab 2 of mode 0 left out, nothing observed",
+        "slabs 0, 5 of mode 1 left out, nothing observed",
+    )
+
+
+def test_what_refuses_an_empty_slab_names_the_remedy_and_the_remedy_is_one():
+    X = with_empty_slabs()
+    with pytest.raises(ValueError, match=r"at index 2 of mode 0\. Leave such .*drop_empty_slabs"):
+        estimate_rank(X, [1])
+    estimate = estimate_rank(drop_empty_slabs(X), [1], n_starts=1, n_folds=2, random_state=0)
+    assert estimate.model.shape == (4, 4, 7)
+    assert len(estimate.settings["preprocessing"]) == 2
+
+
+@pytest.mark.parametrize("holes", [0.0, 0.3])
+def test_without_empty_slabs_nothing_changes(holes):
+    prepared = drop_empty_slabs(draw(holes=holes))
+    np.testing.assert_array_equal(prepared.X, draw(holes=holes))
+    assert prepared.steps == ()
+
+
+def test_a_slab_with_a_single_observed_cell_stays():
+    X = draw()
+    X[1] = np.nan
+    X[1, 2, 3] = 5.0
+    assert drop_empty_slabs(X).shape == SHAPE
+
+
+def test_labels_stay_with_their_slabs():
+    xarray = pytest.importorskip("xarray")
+    X = xarray.DataArray(with_empty_slabs(), {"site": list("abcde"), "hour": np.arange(6) * 10, "kind": np.arange(7)})
+    prepared = drop_empty_slabs(X)
+    assert prepared.labels.indices[0].tolist() == list("abde")
+    assert prepared.labels.indices[1].tolist() == [10, 20, 30, 40]
+    again = drop_empty_slabs(center(X, modes=2))
+    assert again.labels.indices[0].tolist() == list("abde")
+    assert again.steps[0] == "centred across mode 2"
+
+
+def test_a_series_of_which_a_slab_is_all_nan():
+    pandas = pytest.importorskip("pandas")
+    index = pandas.MultiIndex.from_product([list("abc"), [1, 2], [5, 6, 7]], names=["site", "year", "kind"])
+    series = pandas.Series(np.where(index.get_level_values("site") == "b", np.nan, 1.0), index=index)
+    assert drop_empty_slabs(series).labels.indices[0].tolist() == ["a", "c"]
+
+
+def test_a_masked_array_stays_masked_without_its_empty_slabs():
+    X = with_empty_slabs()
+    prepared = drop_empty_slabs(np.ma.masked_invalid(X))
+    assert isinstance(prepared.X, np.ma.MaskedArray)
+    np.testing.assert_array_equal(np.asarray(prepared), np.asarray(drop_empty_slabs(X)))
+
+
+def test_many_empty_slabs_are_counted_not_all_listed():
+    X = draw((30, 3, 3))
+    X[5:25] = np.nan
+    assert drop_empty_slabs(X).steps == (
+        "slabs 5, 6, 7, 8, 9, 10, 11, 12, 13, 14 and 10 more of mode 0 left out, nothing observed",
+    )
+
+
+def test_nothing_but_missing_cells_is_refused():
+    with pytest.raises(ValueError, match=r"^X of drop_empty_slabs must be a tensor with observed cells"):
+        drop_empty_slabs(np.full(SHAPE, np.nan))
 
 
 # ------------------------------------------------------------------------------------------------------- sentences

@@ -107,10 +107,10 @@ def test_larger_sizes(shape):
 def test_nothing_is_stored_but_nonzeros():
     cells, values = np.array([7, 3, 7, 5, 9, 9]), np.array([1.0, 2.0, 0.5, 0.0, 4.0, -4.0])
     tensor = SparseTensor.of(cells, values, (3, 4, 5))
-    assert tensor.nonzeros.tolist() == [3, 7]
+    assert tensor.listed.tolist() == [3, 7]
     assert tensor.values.tolist() == [2.0, 1.5]
     zeroed = tensor.zeroed(np.array([3, 4]))
-    assert (zeroed.nonzeros.tolist(), zeroed.values.tolist()) == ([7], [1.5])
+    assert (zeroed.listed.tolist(), zeroed.values.tolist()) == ([7], [1.5])
 
 
 @pytest.mark.parametrize("filled", [0.1, 0.6])

@@ -80,7 +80,8 @@ def core_consistency(X: Any, cp: Any, *, core_divisor: bool = False) -> float:
     Parameters
     ----------
     X : array_like of shape (I_1, ..., I_N)
-        The data; missing cells (NaN, ``numpy.ma``) take no part: the core is fitted to observed cells only.
+        The data; missing cells (NaN, ``numpy.ma``) take no part: the core is fitted to observed cells only, by weighted
+        least squares where they have weights (`weighted`).
     cp : CP model of the same shape with F components
         `CPModel`, tensorly's ``CPTensor``, pyttb's ``ktensor`` or ``(weights, factors)``.
     core_divisor : bool
@@ -245,7 +246,7 @@ def fitted_core(tensor: Tensor, model: CPModel) -> Array | None:
     if model.rank == 0 or float(model.rank) ** model.ndim > LARGEST_CORE:
         return None
     weights, spectra = _weights_and_spectra(model)
-    if len(tensor.hidden):
+    if len(tensor.hidden) or tensor.cell_weights is not None:
         core = _core_over_observed(tensor, weights, spectra)
     else:
         core = tensor.project([s.basis for s in spectra])
@@ -319,16 +320,17 @@ def multiplied(core: Array, matrices: list[Array]) -> Array:
 
 
 def _core_over_observed(tensor: Tensor, weights: Array, spectra: list[_Spectrum]) -> Array:
-    """Return the least-squares core in the orthonormal bases over observed cells only.
+    """Return the (weighted) least-squares core in the orthonormal bases over observed cells only.
 
     With orthonormal bases K the normal equations are (I - K_h' K_h) g = K' x_observed, h the hidden cells; where those
-    are many, K' times K g without them costs less. Conjugate gradients from the model.
+    are many, K' times K g without them costs less. With weights W they are K' W K g = K' W x. Conjugate gradients from
+    the model.
     """
     rank, order = weights.size, len(spectra)
     size = rank**order
     bases = [s.basis for s in spectra]
-    hidden = tensor.hidden
-    few_hidden = len(hidden) <= LISTED_SHARE * prod(tensor.shape)
+    hidden, weights_of_cells = tensor.hidden, tensor.cell_weights
+    few_hidden = weights_of_cells is None and len(hidden) <= LISTED_SHARE * prod(tensor.shape)
     rows, _ = stack_rows(hidden, tensor.shape) if few_hidden else (np.empty((order, 0)), None)
     stacked = np.vstack(bases)
     values = np.empty(len(hidden))
@@ -342,7 +344,10 @@ def _core_over_observed(tensor: Tensor, weights: Array, spectra: list[_Spectrum]
 
     def over_observed(core: Array) -> Array:
         model = multiplied(core.reshape((rank,) * order), bases)
-        model.reshape(-1)[hidden] = 0.0
+        if weights_of_cells is None:
+            model.reshape(-1)[hidden] = 0.0
+        else:
+            model *= weights_of_cells
         return multiplied(model, [basis.T for basis in bases]).ravel()
 
     diagonal = np.zeros((rank,) * order)
@@ -366,7 +371,8 @@ def _noise_loss(tensor: Tensor, weights: Array, spectra: list[_Spectrum], square
     freedom = tensor.n_observed - n_parameters
     if freedom <= 0:
         return float("nan")
-    # Over observed cells only, the core's variance grows about as the share of observed cells shrinks.
+    # Over observed cells only, the core's variance grows about as the share of observed cells shrinks. Where they have
+    # weights, as the mean weight of all cells shrinks: the same share, for observed ones weigh 1 on average.
     variance = squared_error / freedom * (tensor.n_observed + len(tensor.hidden)) / tensor.n_observed
 
     metrics = [_inverse_weights(weights) ** 2, *[np.ones(rank)] * (order - 1)]

@@ -13,7 +13,7 @@ from autoten.cp import CPModel
 from autoten.io import as_tensor, model_of
 from autoten.losses import Poisson, loss_of
 from autoten.tensors.counts import deviance, null_deviance
-from autoten.tensors.equations import model_values
+from autoten.tensors.equations import model_values, weights_at
 from autoten.tensors.protocol import Block
 
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ def _squared(tensor: Tensor, fold: FoldFit) -> float:
     if fold.model is None:
         return float("nan")
     if fold.counts is None:
-        return relative_error(tensor, fold.model, fold.cells, fold.weights)
+        return relative_error(tensor, fold.model, fold.cells, fold.weights, fold.offsets)
     null = fold.counts.norm_squared
     return fold.counts.squared_error(fold.model.folded()) / null if null > 0.0 else float("nan")
 
@@ -115,9 +115,16 @@ def _deviance(tensor: Tensor, fold: FoldFit, loss: Poisson) -> tuple[float, floa
 
 
 def relative_error(
-    tensor: Tensor, model: CPModel, cells: Cells | Block, weights: NDArray[np.float64] | None = None
+    tensor: Tensor,
+    model: CPModel,
+    cells: Cells | Block,
+    weights: NDArray[np.float64] | None = None,
+    offsets: NDArray[np.float64] | None = None,
 ) -> float:
     """Return the model's squared error at `cells` over that of the zero model, each cell counted `weights` times.
+
+    Where the tensor's cells have weights of their own, their squared errors count for these too. With offsets, those
+    beside the model and those beside none, both predict by these as well.
 
     Where that is zero, NaN; 1 for a tensor of zeros, which the zero model predicts as well as any.
     """
@@ -129,7 +136,9 @@ def relative_error(
         return squared_error / part.norm_squared if part.norm_squared > 0.0 else float("nan")
     values: NDArray[Any] = tensor.values_at(cells)
     errors = values - model_values(model.folded(), cells, tensor.shape)
-    if weights is not None:
-        values, errors = np.sqrt(weights) * values, np.sqrt(weights) * errors
+    if offsets is not None:
+        values, errors = values - offsets[1], errors - offsets[0]
+    roots = np.sqrt(weights_at(tensor, cells) * (1.0 if weights is None else weights))
+    values, errors = roots * values, roots * errors
     null = float(values @ values)
     return float(errors @ errors) / null if null > 0.0 else float("nan")

@@ -63,7 +63,7 @@ def nonnegative_core_consistency(X: Any, cp: Any) -> float:
     Returns
     -------
     float
-        At most 100; NaN for a model without components or a core of more than 1000 cells.
+        At most 100; NaN for a model without components, a core of more than 1000 cells, or data that are `weighted`.
 
     Raises
     ------
@@ -88,7 +88,7 @@ def nonnegative_core(tensor: Tensor, model: CPModel) -> Array | None:
     By nonnegative least squares on the Kronecker product of the factors' triangles: in their orthonormal bases the
     data have no more cells than the core.
     """
-    if model.rank == 0 or model.rank**model.ndim > LARGEST_NONNEGATIVE_CORE:
+    if model.rank == 0 or model.rank**model.ndim > LARGEST_NONNEGATIVE_CORE or tensor.cell_weights is not None:
         return None
     factors = model.normalized().folded()
     bases, triangles = zip(*(np.linalg.qr(factor) for factor in factors), strict=True)
@@ -148,6 +148,8 @@ def kl_core_consistency(X: Any, cp: Any) -> float:
     model = model_of(tensor, cp)
     if any((part < 0).any() for part in (model.weights, *model.factors)):
         refuse("a CP model of counts", "nonnegative", "negative entries")
+    if tensor.cell_weights is not None:
+        refuse("X of kl_core_consistency", "counts without weights", "weights of their cells")
     if (tensor.values_at(tensor.nonzero) < 0).any():
         refuse("X of kl_core_consistency", "counts or other amounts >= 0", "negative cells")
     return consistency(kl_core(tensor, model))

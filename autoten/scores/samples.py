@@ -25,7 +25,8 @@ class SampleInfluence(NamedTuple):
         In [0, 1]; the sum is the number of (linearly independent) components. A sample with a leverage near 1 has a
         component to itself.
     residual : array of shape (I,)
-        Root mean square of the residuals at a sample's observed cells, in the units of X.
+        Root mean square of the residuals at a sample's observed cells, in the units of X. Of `weighted` data each
+        square counts by its weight, so that samples of precise cells are judged more strictly.
     """
 
     leverage: Array

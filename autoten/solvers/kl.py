@@ -96,7 +96,10 @@ class KL:
         return Poisson(self.floor)
 
     def check(self, tensor: Tensor) -> None:
-        """Refuse a tensor with negative cells."""
+        """Refuse a tensor with negative cells, or with weights: counts have a noise of their own."""
+        if tensor.cell_weights is not None:
+            remedy = "Leave them out, or use HALS()."
+            refuse("X for the solver KL", "counts without weights", "weights of their cells", remedy)
         smallest = float(tensor.values_at(tensor.nonzero).min(initial=0.0)) * tensor.scale
         if smallest < 0.0:
             refuse(

@@ -67,7 +67,11 @@ class ChunkedTensor:
         return np.empty(0, dtype=np.int64)
 
     @property
-    def nonzeros(self) -> None:
+    def cell_weights(self) -> None:
+        return None
+
+    @property
+    def listed(self) -> None:
         return None
 
     @property

@@ -75,7 +75,11 @@ class DenseTensor:
         return np.flatnonzero(self.data)
 
     @property
-    def nonzeros(self) -> None:
+    def cell_weights(self) -> None:
+        return None
+
+    @property
+    def listed(self) -> None:
         return None
 
     @property

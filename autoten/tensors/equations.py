@@ -121,6 +121,11 @@ def model_values(factors: Sequence[Array], cells: NDArray[np.int64], shape: tupl
     return out
 
 
+def weights_at(tensor: Tensor, cells: NDArray[np.int64]) -> Array | float:
+    """Return what the squared errors at `cells` count for: 1 where all observed cells count alike."""
+    return 1.0 if tensor.cell_weights is None else tensor.cell_weights.reshape(-1)[cells]
+
+
 def model_total(factors: Sequence[Array], hidden: NDArray[np.int64], shape: tuple[int, ...]) -> float:
     """Return the sum over observed cells of the model whose weights are folded into its factors."""
     everywhere = float(np.prod([factor.sum(axis=0) for factor in factors], axis=0).sum())

@@ -70,10 +70,14 @@ class MaskedTensor:
     def norm_squared(self) -> float:
         return self.base.norm_squared_without(self.hidden)
 
+    @property
+    def cell_weights(self) -> None:
+        return None
+
     @cached_property
-    def nonzeros(self) -> Cells | None:
+    def listed(self) -> Cells | None:
         """The observed cells that are not zero, where the base lists them."""
-        listed = self.base.nonzeros
+        listed = self.base.listed
         return None if listed is None else listed[~places_of(listed, self.hidden)[1]]
 
     @property

@@ -38,21 +38,21 @@ class NormalEquations(Protocol):
 class DenseRows(NamedTuple):
     """A tensor in one array as the matrix that the compiled loop works on.
 
-    Hidden cells are listed or marked. `sink` is a writable view of the memory of `rows`, for the values at the listed
-    ones: in row l those of the columns ``cell_columns[cell_starts[l] : cell_starts[l + 1]]``. `observed`, of the shape
-    of `rows`, is False at the marked ones, which take no part. What is not used is empty; if all are, `rows` is the
-    data themselves.
+    Hidden cells are listed or have no weight. `sink` is a writable view of the memory of `rows`, for the values at the
+    listed ones: in row l those of the columns ``cell_columns[cell_starts[l] : cell_starts[l + 1]]``. `cell_weights`, of
+    the shape of `rows`, tells what each cell's squared error counts for: booleans where all observed cells count alike.
+    What is not used is empty; if all are, `rows` is the data themselves.
     """
 
     rows: Array
     sink: Array
     cell_starts: Cells
     cell_columns: NDArray[np.int32]
-    observed: NDArray[np.bool_]
+    cell_weights: NDArray[Any]
 
     def multiplications(self, rank: int) -> int:
         """Return about how many a sweep takes."""
-        columns = rank * (rank + 3) // 2 if self.observed.size else rank
+        columns = rank * (rank + 3) // 2 if self.cell_weights.size else rank
         return 2 * self.rows.size * columns
 
 
@@ -74,7 +74,7 @@ class Tensor(Protocol):
 
     @property
     def norm_squared(self) -> float:
-        """Sum of squares over observed cells."""
+        """Sum of squares over observed cells, weighted."""
 
     @property
     def total(self) -> float:
@@ -93,7 +93,14 @@ class Tensor(Protocol):
         """The cells that are not observed."""
 
     @property
-    def nonzeros(self) -> Cells | None:
+    def cell_weights(self) -> Array | None:
+        """What each cell's squared error counts for, shape (I_1, ..., I_N): 0 where hidden, 1 on average elsewhere.
+
+        None where all observed cells count alike.
+        """
+
+    @property
+    def listed(self) -> Cells | None:
         """The observed cells that are not zero where the storage lists them, None where it lists all cells."""
 
     @property
@@ -101,7 +108,7 @@ class Tensor(Protocol):
         """What a pass over the data costs, in cells of a dense tensor."""
 
     def mttkrp(self, factors: Sequence[Array], mode: int) -> Array:
-        """Return the MTTKRP over observed cells, shape (I_mode, R)."""
+        """Return the MTTKRP over observed cells, each times its weight, shape (I_mode, R)."""
 
     def normal_equations(self, *, exact: bool = False) -> NormalEquations:
         """Return the normal equations of a new fit; `exact` forbids imputing from the current factors."""
@@ -110,13 +117,13 @@ class Tensor(Protocol):
         """Return what the compiled loop needs, or None where it does not suit."""
 
     def squared_error(self, factors: Sequence[Array]) -> float:
-        """Return the squared error of a model over observed cells, from its residuals."""
+        """Return the weighted squared error of a model over observed cells, from its residuals."""
 
     def project(self, matrices: Sequence[Array]) -> Array:
-        """Return X times the transpose of a matrix (I_n, k_n) in every mode, unobserved cells as zero."""
+        """Return X times the transpose of a matrix (I_n, k_n) in every mode: each cell times its weight."""
 
     def gram(self, mode: int) -> Array:
-        """Return the unfolding of `mode` times its transpose, unobserved cells as zero, shape (I, I)."""
+        """Return the unfolding of `mode` times its transpose, each cell times its weight, shape (I, I)."""
 
     def gram_times(self, mode: int, columns: Array) -> Array:
         """Return `gram` times a matrix (I, k), without forming it where it costs more than it is worth."""

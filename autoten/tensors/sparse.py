@@ -147,7 +147,11 @@ class SparseTensor:
         return np.empty(0, dtype=np.int64)
 
     @property
-    def nonzeros(self) -> Cells:
+    def cell_weights(self) -> None:
+        return None
+
+    @property
+    def listed(self) -> Cells:
         return self.pattern.cells
 
     @property
@@ -236,20 +240,20 @@ class SparseTensor:
 
     def values_at(self, cells: Cells) -> Array:
         values = np.zeros(len(cells))
-        place, found = places_of(cells, self.nonzeros)
+        place, found = places_of(cells, self.listed)
         values[found] = self.values[place[found]]
         return values
 
     def _elsewhere(self, cells: Cells) -> NDArray[np.bool_]:
         """Return which nonzeros are not among the cells (sorted)."""
         kept = np.ones(len(self.values), dtype=bool)
-        place, found = places_of(cells, self.nonzeros)
+        place, found = places_of(cells, self.listed)
         kept[place[found]] = False
         return kept
 
     def zeroed(self, cells: Cells) -> SparseTensor:
         kept = self._elsewhere(cells)
-        return SparseTensor(Pattern(self.nonzeros[kept], self.shape), self.values[kept], self.scale)
+        return SparseTensor(Pattern(self.listed[kept], self.shape), self.values[kept], self.scale)
 
     @cached_property
     def total(self) -> float:
@@ -257,10 +261,10 @@ class SparseTensor:
 
     @property
     def nonzero(self) -> Cells:
-        return self.nonzeros
+        return self.listed
 
     def pieces(self) -> Iterator[Array]:
-        yield self.nonzeros
+        yield self.listed
         yield self.values
 
     def hide(self, cells: Cells) -> MaskedTensor:
@@ -277,7 +281,7 @@ class SparseTensor:
         listable = prod(self.shape) <= LISTABLE
         n_signs = prod(self.shape) if listable else len(self.values)
         bits = np.unpackbits(np.frombuffer(rng.bytes((n_signs + 7) // 8), dtype=np.uint8), count=n_signs)
-        signs = bits[self.nonzeros] if listable else bits
+        signs = bits[self.listed] if listable else bits
         return self.with_values(np.where(signs, -self.values, self.values))
 
     def sub(self, indices: Sequence[Array]) -> SparseTensor:
