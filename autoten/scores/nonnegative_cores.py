@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import reduce
 from math import prod
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,6 +36,11 @@ LARGEST_NONNEGATIVE_CORE = 1000
 # Multiplicative steps to a core of counts, at most; and the relative decrease of the divergence that may be left.
 KL_CORE_STEPS = 3000
 KL_CORE_TOLERANCE = 1e-9
+
+# They also end when the score has moved by less than so many points over so many accelerated steps (of three each): at
+# that pace all others together would move it by less than a hundredth of a point.
+SETTLED_POINTS = 1e-4
+SETTLED_STEPS = 40
 
 # Share of a core's start that is spread evenly, off the diagonal too: what starts at zero stays there.
 OFF_DIAGONAL = 0.5
@@ -180,15 +185,26 @@ def kl_core(
         for _ in range(n_steps):
             core = problem.step(core)
         return core
-    losses = np.empty(n_steps)
-    for done in range(0, n_steps - 2, 3):
-        core = problem.accelerated(core)
-        number = done // 3
-        losses[number] = problem.loss(core)
+    here = problem.at(core)
+    losses, scores = np.empty(n_steps), np.empty(n_steps)
+    for number in range((n_steps - 2) // 3):
+        here = problem.accelerated(here)
+        losses[number], scores[number] = here.loss, consistency(here.core)
         decrease = loop.to_come(losses, number + 1)
-        if decrease <= max(KL_CORE_TOLERANCE * losses[number], loop.ROUNDING * tensor.total):
+        recent = scores[max(number - SETTLED_STEPS, 0) : number + 1]
+        if decrease <= max(KL_CORE_TOLERANCE * here.loss, loop.ROUNDING * tensor.total) or (
+            len(recent) > SETTLED_STEPS and np.ptp(recent) < SETTLED_POINTS
+        ):
             break
-    return core
+    return here.core
+
+
+class _At(NamedTuple):
+    """A core, the model's rates at the counts, and their divergence from these."""
+
+    core: Array
+    rates: Array
+    loss: float
 
 
 class _KLCore:
@@ -232,33 +248,36 @@ class _KLCore:
         _kernels.tucker_adjoint(stack_rows(cells, self._shape)[0], self._stacked, np.ones(len(cells)), out)
         return out.reshape(self._sums.shape)
 
+    def at(self, core: Array) -> _At:
+        """Return what is known of a core."""
+        rates = self.rates(core)
+        with np.errstate(divide="ignore"):
+            loss = self._counts @ np.log(self._counts / rates) - self._counts.sum() + (self._sums * core).sum()
+        return _At(core, rates, float(loss))
+
     def step(self, core: Array) -> Array:
         """Return the core after a multiplicative step."""
-        rates = self.rates(core)
+        return self._stepped(core, self.rates(core))
+
+    def _stepped(self, core: Array, rates: Array) -> Array:
         ratios = np.divide(self._counts, rates, out=np.zeros_like(rates), where=rates > 0.0)
         factor = np.divide(self.adjoint(ratios), self._sums, out=np.zeros_like(core), where=self._sums > 0.0)
         return np.asarray(core * factor)
 
-    def loss(self, core: Array) -> float:
-        """Return the divergence."""
-        rates = self.rates(core)
-        with np.errstate(divide="ignore"):
-            return float(self._counts @ np.log(self._counts / rates) - self._counts.sum() + (self._sums * core).sum())
-
-    def accelerated(self, core: Array) -> Array:
-        """Return the core after two steps and one along their trend in logarithms, taken back if it goes uphill.
+    def accelerated(self, here: _At) -> _At:
+        """Return where two steps and one along their trend in logarithms lead, the last taken back if it goes uphill.
 
         SQUAREM (Varadhan & Roland 2008): with r the first change and v the change of change, the length is |r| / |v|.
         """
-        one = self.step(core)
-        two = self.step(one)
-        logs = [np.log(np.maximum(each, SMALLEST_ENTRY)) for each in (core, one, two)]
+        one = self._stepped(here.core, here.rates)
+        two = self.at(self.step(one))
+        logs = [np.log(np.maximum(each, SMALLEST_ENTRY)) for each in (here.core, one, two.core)]
         change, bend = logs[1] - logs[0], logs[2] - 2.0 * logs[1] + logs[0]
         length = np.sqrt((change**2).sum() / max(float((bend**2).sum()), SMALLEST_ENTRY))
         if length <= 1.0:
             return two
-        ahead = self.step(np.exp(np.clip(logs[0] + 2.0 * length * change + length**2 * bend, *LOG_BOUNDS)))
-        return ahead if self.loss(ahead) <= self.loss(two) else two
+        ahead = np.exp(np.clip(logs[0] + 2.0 * length * change + length**2 * bend, *LOG_BOUNDS))
+        return min(two, self.at(self.step(ahead)), key=lambda at: at.loss)
 
 
 def nonnegative_core_scores(tensor: Tensor, fits: RankFits) -> Mapping[str, Any]:
