@@ -15,6 +15,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from statistics import median
 from typing import Any
 
 import numpy as np
@@ -117,23 +118,42 @@ def measured(setting: str, rank: int, number: int, like: Setting | None = None, 
     }
 
 
-def summary(done: Sequence[rows.Row]) -> list[str]:
-    """Return how often each run is right, a line for each setting and run; and beside the goals."""
-    lines = []
-    for setting in dict.fromkeys(row["setting"] for row in done):
-        some = [row for row in done if row["setting"] == setting]
-        for name in RUNS:
-            figures = ", ".join(f"{policy} {_right(some, name, policy)}" for policy in POLICIES)
-            lines.append(f"{setting}, {name}: right of {len(some)}: {figures}")
-        better = sum(row["squared"]["KL, hidden cells"] < row["squared"]["least squares, hidden cells"] for row in some)
-        lines.append(f"{setting}: KL has the smaller squared error at hidden cells in {better} of {len(some)}")
+def rates(done: Sequence[rows.Row]) -> list[dict[str, Any]]:
+    """Return how often each run and policy is right in every setting."""
+    return [
+        {
+            "setting": setting,
+            "run": name,
+            "draws": len(some),
+            "right": {policy: _right(some, name, policy) for policy in POLICIES},
+            "seconds": median(row["seconds"][name] for row in some),
+        }
+        for setting in dict.fromkeys(row["setting"] for row in done)
+        for some in [[row for row in done if row["setting"] == setting]]
+        for name in RUNS
+    ]
+
+
+def beside_goals(done: Sequence[rows.Row]) -> list[str]:
+    """Return which loss predicts better, and how often either is right beside what was asked."""
+    better = sum(row["squared"]["KL, hidden cells"] < row["squared"]["least squares, hidden cells"] for row in done)
     judged = [row for row in done if row["setting"] not in HARDER]
     ours, theirs = (_right(judged, name, "default") for name in ("KL, hidden cells", "least squares, hidden cells"))
-    lines.append(
-        f"default policy, without {' and '.join(HARDER)}: of {len(judged)} KL is right in {ours} (goal: 90 %), "
-        f"least squares in {theirs} (goal: no more)"
-    )
-    return lines
+    return [
+        f"At the true rank KL has the smaller squared error at hidden cells in {better} of {len(done)}.",
+        f"Default policy, {' and '.join(HARDER)} apart: of {len(judged)} KL is right in {ours} (asked: 90 %), least "
+        f"squares in {theirs} (asked: no more).",
+    ]
+
+
+def summary(done: Sequence[rows.Row]) -> list[str]:
+    """Return all of that, line by line."""
+    lines = [
+        f"{row['setting']}, {row['run']}: right of {row['draws']}: "
+        + ", ".join(f"{policy} {right}" for policy, right in row["right"].items())
+        for row in rates(done)
+    ]
+    return [*lines, *beside_goals(done)]
 
 
 def _right(done: Sequence[rows.Row], name: str, policy: str) -> int:

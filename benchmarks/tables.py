@@ -1,6 +1,6 @@
-"""Write the tables of README.md anew from the results.
+"""Write the tables of this folder's README.md, and those of the project's, anew from the results.
 
-    python benchmarks/tables.py            # between the markers of README.md
+    python benchmarks/tables.py            # between the markers of both
     python benchmarks/tables.py --smoke    # prints them, writes nothing
 
 What stands outside ``<!-- begin: name -->`` ... ``<!-- end: name -->`` is written by hand and kept.
@@ -11,11 +11,12 @@ from __future__ import annotations
 import argparse
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
 import bench_compression
+import bench_counts
 import bench_missing
 import recovery_tables
 import terabyte
@@ -25,6 +26,10 @@ from timed import label
 
 HERE = Path(__file__).parent
 README = HERE / "README.md"
+FIRST = HERE.parent / "README.md"
+
+Blocks = Mapping[str, Callable[[Results], list[str]]]
+
 NAMES = (
     "kernels",
     "sparse",
@@ -32,6 +37,8 @@ NAMES = (
     "memory",
     "kinds",
     "missing",
+    "switch",
+    "counts",
     "distributed",
     "growth",
     "recovery",
@@ -199,9 +206,9 @@ def sparse(results: Row) -> list[str]:
         for row in results["products"]
     ]
     estimates = [
-        f"An estimate of {row['nonzeros']:,} nonzeros, ranks 1..{row['largest_rank']}, takes {_s(row['seconds'])} "
-        f"and at its peak {row['bytes_per_nonzero']:.0f} bytes a nonzero beyond X, {row['of_the_nonzeros']:.3g} times "
-        "what X takes itself."
+        f"An estimate of {row['nonzeros']:,} nonzeros, ranks 1..{row['largest_rank']}, fits of 20 sweeps at most, "
+        f"takes {_s(row['seconds'])} and at its peak {row['bytes_per_nonzero']:.0f} bytes a nonzero beyond X, "
+        f"{row['of_the_nonzeros']:.3g} times what X takes itself."
         for row in results["estimates"]
     ]
     reading = [
@@ -406,7 +413,76 @@ def missing(results: Row) -> list[str]:
     return table(head, rows)
 
 
-BLOCKS: dict[str, Callable[[Results], list[str]]] = {
+def switch(results: Row) -> list[str]:
+    """Return fits with missing cells, imputed and solved exactly."""
+    head = ("missing", "R", "imputed", "exact", "imputed / exact", "sweeps", "losses apart")
+    rows = (
+        (
+            f"{100 * row['share']:.0f} %",
+            row["rank"],
+            _ms(row["seconds"]["imputed"]),
+            _ms(row["seconds"]["exact"]),
+            f"{row['seconds']['imputed'] / row['seconds']['exact']:.2f}",
+            f"{row['sweeps']['imputed']}, {row['sweeps']['exact']}",
+            f"{abs(row['loss']['imputed'] / row['loss']['exact'] - 1.0):.0e}",
+        )
+        for row in results["rows"]
+    )
+    return table(head, rows)
+
+
+def counts(results: Row) -> list[str]:
+    """Return how often the rank of counts was right, by loss, hold-out and policy."""
+    rates = bench_counts.rates(results["rows"])
+    head = ("counts", "fitted by", "draws", *bench_counts.POLICIES, "CPU s a draw, median")
+    body = ((row["setting"], row["run"], row["draws"], *row["right"].values(), _s(row["seconds"])) for row in rates)
+    return [*table(head, body), "", *(f"- {line}" for line in bench_counts.beside_goals(results["rows"]))]
+
+
+def first_page_of_speed(results: Results) -> list[str]:
+    """Return the ratios to rivals that most users ask for, and what an estimate takes."""
+    if not {"kernels", "solvers", "sparse"} <= results.keys():
+        return [NOT_YET]
+    kernels, solvers, sparse = (results[name] for name in ("kernels", "solvers", "sparse"))
+    cubes = [row for row in kernels["dense_sweeps"] if row["rank"] == 5 and row["shape"][0] >= 100]
+    pyttb = [row for row in cubes if "pyttb" in row["ratio"]]
+    body = [
+        ("ranks 1..15 × 10 starts, tensorly's `parafac`", *_each(solvers["rank_sweeps"], lambda row: row["ratio"])),
+        ("a dense sweep, R 5, tensorly", *_each(cubes, lambda row: row["ratio"]["tensorly"])),
+        ("a dense sweep, R 5, pyttb", *_each(pyttb, lambda row: row["ratio"]["pyttb"])),
+        ("a sweep with missing cells, R 5, tensorly `mask=`", *_of_missing(kernels["masked_sweeps"])),
+        ("core consistency, R 5, tlviz", *_each(kernels["core_consistency"], lambda row: row["ratio"]["tlviz"])),
+        ("sparse MTTKRP, R 16, pyttb", *_of_nonzeros(sparse["products"])),
+        ("sparse core consistency, R 5, pyttb", *_of_nonzeros(sparse["core_consistency"])),
+    ]
+    totals = ", ".join(f"{_s(row['total'])} for {_label(row)}" for row in solvers["profiles"])
+    walls = solvers["processes"]["wall_seconds"]
+    return [
+        *table(("on one core", "of", "times as long as here"), body),
+        "",
+        f"- `estimate_rank` with defaults, ranks 1..{solvers['profiles'][0]['ranks']}: {totals}. Two workers "
+        f"(`n_jobs=2`) are {solvers['parallel']['speed_up']:.1f} times as fast as one.",
+        f"- The first call of all compiles the kernels, {solvers['processes']['compile_seconds']:.0f} seconds of CPU "
+        f"time once; they are cached on disk. A later process needs {_s(walls['estimate'])} for import and a whole "
+        f"estimate of the amino acids, where the first took {_s(walls['cold'])}.",
+    ]
+
+
+def _each(rows: Sequence[Row], ratio: Callable[[Row], float]) -> tuple[str, str]:
+    return ", ".join(map(_label, rows)), ", ".join(f"{ratio(row):.1f}" for row in rows)
+
+
+def _of_missing(rows: Sequence[Row]) -> tuple[str, str]:
+    ratios = ", ".join(f"{row['ratio']['tensorly']:.0f}" for row in rows)
+    return ", ".join(f"{_label(row)} {100 * row['missing']:.0f} %" for row in rows), ratios
+
+
+def _of_nonzeros(rows: Sequence[Row]) -> tuple[str, str]:
+    ratios = ", ".join(f"{row['ratio']['pyttb']:.0f}" for row in rows)
+    return ", ".join(f"{row['nonzeros']:.0e} nonzeros".replace("e+0", "e") for row in rows), ratios
+
+
+BLOCKS: Blocks = {
     "targets": targets,
     "losses": losses,
     "sweeps": partial(block, "kernels", lines=sweeps),
@@ -427,6 +503,8 @@ BLOCKS: dict[str, Callable[[Results], list[str]]] = {
     "growth": partial(block, "growth", lines=growth),
     "kinds": partial(block, "kinds", lines=kinds, threads="Two workers, BLAS on one thread in each."),
     "missing": partial(block, "missing", lines=missing, threads="One thread a draw."),
+    "switch": partial(block, "switch", lines=switch),
+    "counts": partial(block, "counts", lines=counts, threads="One thread a draw; CPU time."),
     "compression": partial(block, "compression", lines=compression, threads="One worker."),
     "recovery": partial(block, "recovery", lines=recovery_tables.overall, threads="One thread a draw; CPU time."),
     **{
@@ -436,12 +514,19 @@ BLOCKS: dict[str, Callable[[Results], list[str]]] = {
 }
 
 
-def render(text: str, results: Results) -> str:
+# The few that the first page of the project shows.
+FIRST_PAGE: Blocks = {
+    "recovery": partial(block, "recovery", lines=recovery_tables.first_page, header=False),
+    "speed": first_page_of_speed,
+}
+
+
+def render(text: str, results: Results, blocks: Blocks = BLOCKS) -> str:
     """Return the text with every table made anew; markers without a table, or a table without them, are an error."""
     marked = re.findall(r"<!-- begin: ([\w-]+) -->", text)
-    if sorted(marked) != sorted(BLOCKS):
-        raise ValueError(f"README.md must have markers for exactly {sorted(BLOCKS)}. Got {sorted(marked)}.")
-    for name, lines in BLOCKS.items():
+    if sorted(marked) != sorted(blocks):
+        raise ValueError(f"README.md must have markers for exactly {sorted(blocks)}. Got {sorted(marked)}.")
+    for name, lines in blocks.items():
         begin, end = f"<!-- begin: {name} -->", f"<!-- end: {name} -->"
         before, rest = text.split(begin)
         _, after = rest.split(end)
@@ -466,14 +551,16 @@ def _s(seconds: float) -> str:
 
 
 def main() -> None:
-    """Write README.md."""
+    """Write both README.md."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--smoke", action="store_true", help="print, write nothing")
-    text = render(README.read_text("utf-8"), load(HERE / "results"))
-    if parser.parse_args().smoke:
-        print(text)
-    else:
-        README.write_text(text, encoding="utf-8")
+    smoke = parser.parse_args().smoke
+    for path, blocks in ((README, BLOCKS), (FIRST, FIRST_PAGE)):
+        text = render(path.read_text("utf-8"), load(HERE / "results"), blocks)
+        if smoke:
+            print(text)
+        else:
+            path.write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":

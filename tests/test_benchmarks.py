@@ -15,6 +15,7 @@ import bench_memory
 import bench_missing
 import bench_solvers
 import bench_sparse
+import bench_switch
 import machine
 import measure
 import neighbours
@@ -35,6 +36,8 @@ RUNS = {
     "growth": lambda: bench_growth.run(bench_growth.SMOKE),
     "kinds": lambda: {"rows": rows.made(bench_kinds.jobs(bench_kinds.SMOKE))},
     "missing": lambda: {"rows": rows.made(bench_missing.SMOKE)},
+    "counts": lambda: {"rows": rows.made(bench_counts.SMOKE)},
+    "switch": lambda: bench_switch.run(bench_switch.SMOKE),
 }
 
 
@@ -198,6 +201,12 @@ def test_rivals_do_as_many_sweeps_as_asked_for(monkeypatch):
     ]
 
 
+def test_both_ways_with_missing_cells_end_in_the_same_fit(smoke):
+    for row in smoke["switch"]["rows"]:
+        assert row["loss"]["imputed"] == pytest.approx(row["loss"]["exact"], rel=1e-4)
+        assert row["sweeps"]["imputed"] != row["sweeps"]["exact"]  # they were two ways
+
+
 def test_tables_show_the_results(smoke):
     text = tables.render(tables.README.read_text("utf-8"), smoke)
     assert "python benchmarks/bench_kernels.py" in text
@@ -256,9 +265,10 @@ def test_tables_without_results_say_so():
     assert text.count("not measured yet") == len(targets.TARGETS)
 
 
-def test_the_committed_tables_are_those_of_the_committed_results():
-    text = tables.README.read_text("utf-8")
-    assert tables.render(text, tables.load(measure.RESULTS)) == text, "run `python benchmarks/tables.py`"
+@pytest.mark.parametrize(("page", "blocks"), [(tables.README, tables.BLOCKS), (tables.FIRST, tables.FIRST_PAGE)])
+def test_the_committed_tables_are_those_of_the_committed_results(page, blocks):
+    text = page.read_text("utf-8")
+    assert tables.render(text, tables.load(measure.RESULTS), blocks) == text, "run `python benchmarks/tables.py`"
 
 
 def test_every_table_has_its_markers():

@@ -1,0 +1,85 @@
+"""From which share of missing cells on it pays to solve every row exactly, instead of imputing.
+
+    python benchmarks/bench_switch.py            # a few minutes, writes results/switch.json
+    python benchmarks/bench_switch.py --smoke    # tiny sizes, writes nothing
+
+The same fits to the end (tolerance 1e-7, at most 1000 sweeps) by either way, from the same starts in full space: a
+random CP tensor of rank 5 with white noise at 20 dB, cells missing at random. The rule itself is
+``autoten.tensors.masked.IMPUTE_SHARE``, which this script moves out of the way.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import measure
+import numpy as np
+import timed
+from measure import say, short
+from timed import Shape
+
+from autoten import ALS, masked
+from autoten.cp import CPModel
+from autoten.io import as_tensor
+from autoten.solvers.base import Fit
+from autoten.tensors import masked as masked_tensors
+from autoten.tensors.protocol import Tensor
+
+SOLVER = ALS(compress=False)
+
+# Hidden shares up to which cells are imputed: always, never.
+WAYS = {"imputed": 1.0, "exact": -1.0}
+
+
+@dataclass(frozen=True)
+class Grid:
+    """What is measured."""
+
+    shape: Shape
+    shares: tuple[float, ...]
+    ranks: tuple[int, ...]
+    repeats: int
+
+
+FULL = Grid((40, 40, 40), (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9), ranks=(3, 5, 8), repeats=3)
+SMOKE = Grid((12, 11, 10), (0.2, 0.5), ranks=(1,), repeats=1)
+
+
+def run(grid: Grid) -> dict[str, Any]:
+    """Measure every share and rank."""
+    rows = [_row(grid, rank, share) for rank in grid.ranks for share in grid.shares]
+    return {"shape": list(grid.shape), "true_rank": timed.TRUE_RANK, "rows": rows}
+
+
+def _row(grid: Grid, rank: int, share: float) -> dict[str, Any]:
+    tensor = as_tensor(masked(timed.noisy_cp(grid.shape).X, timed.observed(grid.shape, share)))
+    start = CPModel(np.ones(rank), tuple(timed.factors(grid.shape, rank)))
+    ended: dict[str, Fit] = {}
+
+    def fit(way: str) -> None:
+        ended[way] = fitted(tensor, start, way)
+
+    seconds = measure.alternating({way: lambda way=way: fit(way) for way in WAYS}, grid.repeats)
+    say(f"{share:.0%} missing, R {rank}: " + ", ".join(f"{way} {short(seconds[way])}" for way in WAYS))
+    return {
+        "rank": rank,
+        "share": share,
+        "seconds": seconds,
+        "sweeps": {way: done.n_iter for way, done in ended.items()},
+        "loss": {way: done.loss for way, done in ended.items()},
+    }
+
+
+def fitted(tensor: Tensor, start: CPModel, way: str) -> Fit:
+    """Return the fit, its hidden cells imputed or its rows solved exactly."""
+    rule = masked_tensors.IMPUTE_SHARE
+    masked_tensors.IMPUTE_SHARE = WAYS[way]
+    try:
+        return SOLVER.fit(tensor, start)
+    finally:
+        masked_tensors.IMPUTE_SHARE = rule
+
+
+if __name__ == "__main__":
+    measure.main("switch", __doc__, run, FULL, SMOKE)
