@@ -229,7 +229,7 @@ import sys
 sys.path.insert(0, sys.argv[1])
 import numpy as np
 import dask.array as da
-from bench_memory import _forget_peak, _peak, _resident
+from children import forget_peak, peak, resident
 import autoten
 from autoten import fitting
 from autoten.tensors import chunked
@@ -253,10 +253,10 @@ chunked.LARGEST_COMPUTED = 0
 run(lazy(24, 12), [1, 2])
 X = lazy(256, 64)
 chunked.LARGEST_COMPUTED = X.nbytes // 4
-_forget_peak()
-before = _resident()
+forget_peak()
+before = resident()
 answer = run(X, [1, 2])
-print((_peak() - before) / X.nbytes, answer.rank)
+print((peak() - before) / X.nbytes, answer.rank)
 """
 
 
