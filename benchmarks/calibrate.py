@@ -24,7 +24,6 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize
 
 from autoten.selection import calibrated
-from autoten.selection.pareto import largest_uninformative_rank
 from autoten.table import RankTable
 
 HERE = Path(__file__).parent
@@ -59,10 +58,8 @@ def level(table: RankTable) -> Array:
 
 def raw_trilinearity(table: RankTable) -> Array:
     """Return `trilinearity` of core consistency as it is, below its ceiling: noise counts against a component."""
-    lost = np.nan_to_num((table.mean("ceiling") - table.mean("core_consistency"))[1:], nan=0.0)
-    lost[table.ranks[1:] <= largest_uninformative_rank(len(table.shape))] = 0.0
-    decades = np.clip(np.log10(1.0 + np.maximum(lost, 0.0) / calibrated.POINTS), 0.0, calibrated.LARGEST_LOSS)
-    return -np.diff(decades, prepend=0.0)
+    lost = (table.mean("ceiling") - table.mean("core_consistency"))[1:]
+    return -np.diff(calibrated.decades(table, lost), prepend=0.0)
 
 
 def noise_jump(table: RankTable) -> Array:

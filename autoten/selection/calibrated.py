@@ -93,7 +93,12 @@ def trilinearity(table: RankTable) -> Array:
 
 def decades_lost(table: RankTable) -> Array:
     r"""Return :math:`\log_{10}(1 + (100 - c) / 10)` of every rank above 0, from 0 to 6; see `trilinearity`."""
-    lost = 100.0 - np.nan_to_num(table.mean("corrected_core_consistency")[1:], nan=100.0)
+    return decades(table, 100.0 - table.mean("corrected_core_consistency")[1:])
+
+
+def decades(table: RankTable, points: Array) -> Array:
+    """Return points lost by every rank above 0 in decades; none where they are unknown or core consistency is mute."""
+    lost = np.nan_to_num(points, nan=0.0)
     lost[table.ranks[1:] <= largest_uninformative_rank(len(table.shape))] = 0.0
     return np.asarray(np.clip(np.log10(1.0 + np.maximum(lost, 0.0) / POINTS), 0.0, LARGEST_LOSS))
 
