@@ -11,19 +11,6 @@ from autoten._kernels import compiled, descend, product_of_others
 
 
 @compiled
-def add_row_sums(cells, stacked, mode, offset, sign, out):  # type: ignore[no-untyped-def]
-    """out[i, r] += sign * the sum over listed cells in row i of `mode` of the product of the other factors' rows."""
-    n_cells = cells.shape[1]
-    rank = stacked.shape[1]
-    product = np.empty(rank)
-    for c in range(n_cells):
-        product_of_others(cells, stacked, mode, c, sign, product)
-        row = cells[mode, c] - offset
-        for r in range(rank):
-            out[row, r] += product[r]
-
-
-@compiled
 def derivatives(cells, counts, stacked, mode, offset, smallest, slopes, curvatures, errors):  # type: ignore[no-untyped-def]
     """Add up, for each row of `mode`, the derivatives of sum x log m, and x log (x / m) itself.
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from autoten import _count_kernels
 from autoten.tensors.equations import model_total, model_values, other_cells, stack_rows
+from autoten.tensors.sparse import Pattern, SparseTensor
 
 if TYPE_CHECKING:
     from autoten.losses import Poisson
@@ -28,20 +29,16 @@ class Counts:
         self.values = tensor.values_at(cells)
         self.cells, self.offsets = stack_rows(cells, tensor.shape)
         # Sums over observed cells: over all, less the hidden ones; or over the observed ones where those are fewer.
+        # Such a sum is the MTTKRP of a tensor of ones.
         self._few_hidden = len(tensor.hidden) <= tensor.n_observed
         listed = tensor.hidden if self._few_hidden else other_cells(tensor.hidden, tensor.shape)
-        self._listed, _ = stack_rows(listed, tensor.shape)
+        self._ones = SparseTensor(Pattern(listed, tensor.shape), np.ones(len(listed)))
 
     def row_sums(self, factors: Sequence[Array], mode: int) -> Array:
         """Return for each row of `mode` the sum over its observed cells of the other factors' product, (I, R)."""
-        rank = factors[0].shape[1]
-        sums = np.zeros((self.shape[mode], rank))
+        sums = self._ones.mttkrp(factors, mode)
         if self._few_hidden:
-            sums += np.prod([factor.sum(axis=0) for n, factor in enumerate(factors) if n != mode], axis=0)
-        if self._listed.size:
-            sign = -1.0 if self._few_hidden else 1.0
-            stacked = np.vstack(factors)
-            _count_kernels.add_row_sums(self._listed, stacked, mode, self.offsets[mode], sign, sums)
+            sums = np.prod([factor.sum(axis=0) for n, factor in enumerate(factors) if n != mode], axis=0) - sums
         return np.maximum(sums, 0.0)  # a row without observed cells is a difference of equals
 
     def derivatives(self, factors: Sequence[Array], mode: int, smallest: float) -> tuple[Array, Array, Array]:
