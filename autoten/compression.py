@@ -8,6 +8,7 @@ refined in the full space before anything is reported of them.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import prod
 from typing import TYPE_CHECKING, Any
@@ -47,6 +48,12 @@ class Compression:
 
     core: DenseTensor
     bases: tuple[Array, ...]
+
+    @classmethod
+    def of(cls, tensor: Tensor, bases: Sequence[Array]) -> Compression:
+        """Return the core in the spans of other bases: those of a whole, with the rows of a part."""
+        orthonormal = tuple(np.linalg.qr(basis)[0] for basis in bases)
+        return cls(DenseTensor(tensor.project(orthonormal).astype(float)), orthonormal)
 
     def restrict(self, model: CPModel) -> CPModel:
         """Return the model's projection on the bases, a model of the core."""
@@ -110,6 +117,7 @@ class Subspaces:
     def __init__(self, tensor: Tensor) -> None:
         self._tensor = tensor
         self._cores: dict[int, Compression] = {}
+        self._leading: tuple[int, Compression] | None = None
         self._bases: dict[tuple[int, int | None], Array] = {}
 
     def bases(self, rank: int) -> tuple[Array, ...]:
@@ -145,7 +153,9 @@ class Subspaces:
         if tier not in self._cores:
             bases = tuple(np.ascontiguousarray(basis[:, : _core_length(tier)]) for basis in self.bases(tier))
             self._cores[tier] = Compression(DenseTensor(self._tensor.project(bases).astype(float)), bases)
-        return self._cores[tier].leading(length)
+        if self._leading is None or self._leading[0] != rank:  # asked for twice: one object is sent to workers once
+            self._leading = rank, self._cores[tier].leading(length)
+        return self._leading[1]
 
 
 def _sketched(tensor: Tensor, mode: int, n_vectors: int) -> Array:

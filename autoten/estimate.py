@@ -395,7 +395,7 @@ class _Sweep:
 
     def __init__(self, tensor: Tensor, scorers: Sequence[Scorer], store: Checkpoint | None = None) -> None:
         self.models: dict[int, CPModel] = {}
-        self.timings: dict[str, float] = {"starts": 0.0, "folds": 0.0, "scores": 0.0}
+        self.timings: dict[str, float] = {"starts": 0.0, "folds": 0.0, "halves": 0.0, "scores": 0.0}
         self.warnings: list[str] = []
         self._tensor = tensor
         self._scorers = scorers

@@ -45,12 +45,19 @@ OFFSET_TURNS = 50
 # Losses below this are zero but for rounding.
 EXACT_LOSS = 1e-14
 
+# Halves of the longest mode are fitted by themselves, to see whether the components come back: so many random splits,
+# so many starts of each half, so many sweeps of the best one, since what comes back shows early.
+N_SPLITS = 2
+HALF_STARTS = 3
+HALF_SWEEPS = 100
+SHORTEST_SPLIT = 4
+
 # The start that is grown from the rank below stays in full space, beside those explored in the core.
 FULL_SPACE_STARTS = (0,)
 
 # One stream of random numbers per purpose, keyed by (purpose, rank, number): no count of workers, ranks or folds
 # changes another number.
-START, FOLD, DRAW_FOLDS, RESAMPLE, SIGNS = range(5)
+START, FOLD, DRAW_FOLDS, RESAMPLE, SIGNS, DRAW_HALVES, HALF = range(7)
 
 # Rank-one fits to the data and to copies with random signs: so many copies, so many sweeps each.
 N_COPIES = 5
@@ -78,7 +85,8 @@ class FoldFit:
 class RankFits:
     """All fits of one rank. Lives until its scores are taken; of the models only the best one's is kept.
 
-    Rank 0 brings `rank_one` along: a quick rank-one fit of the data, then of copies with random signs.
+    Rank 0 brings `rank_one` along: a quick rank-one fit of the data, then of copies with random signs. `halves` holds,
+    for each random split of the longest mode, the models of both halves without that mode; none where it is too short.
     """
 
     rank: int
@@ -87,6 +95,7 @@ class RankFits:
     seconds: dict[str, float]
     rank_one: tuple[Fit, ...] = ()
     solver: Solver = ALS()  # noqa: RUF009 (a frozen value)
+    halves: tuple[tuple[CPModel, CPModel], ...] = ()
 
     @property
     def best(self) -> Fit:
@@ -166,7 +175,7 @@ def fit_parafac(
     plan = Plan(solver or ALS(), _NO_HOLDOUT, n_starts, 0, entropy_of(random_state))
     with Workers(1, here=isinstance(tensor, ChunkedTensor)) as workers:
         workers.share(tensor)
-        fits, _, _ = _fit_starts(workers, tensor, Subspaces(tensor), plan, rank, _empty(tensor))
+        fits, *_ = _fit_starts(workers, tensor, Subspaces(tensor), plan, rank, _empty(tensor))
     best = best_of(fits)
     model = occupied.expand(best.model.scaled(tensor.scale)).labelled(labels)
     return Fit(model, best.loss, best.n_iter, best.converged, best.history)
@@ -317,14 +326,12 @@ def _halves(
     rng = np.random.default_rng(entropy_of(random_state))
     pairs = []
     for _ in range(check_integer(n_splits, "n_splits", minimum=1)):
-        shuffled = rng.permutation(length)
         models = []
-        for half in (shuffled[: length // 2], shuffled[length // 2 :]):
-            indices = [np.sort(half) if n == mode else np.arange(size) for n, size in enumerate(tensor.shape)]
+        for rows in random_halves(length, rng):
+            part = _Half(mode, rows).of(tensor)
             seed = int(rng.integers(2**32))
-            fit = fit_parafac(tensor.sub(indices), rank, solver=solver, n_starts=n_starts, random_state=seed)
-            factors = tuple(factor for n, factor in enumerate(fit.model.factors) if n != mode)
-            models.append(CPModel(fit.model.weights, factors))
+            fit = fit_parafac(part, rank, solver=solver, n_starts=n_starts, random_state=seed)
+            models.append(_without_mode(fit.model, mode))
         pairs.append((models[0], models[1]))
     return pairs
 
@@ -362,6 +369,7 @@ def fit_ranks(
     folds = plan.holdout.folds(tensor, plan.n_folds, plan.rng(DRAW_FOLDS))
     null = plan.solver.fit(tensor, _empty(tensor))
     subspaces = Subspaces(tensor)
+    halves = _draw_halves(tensor, plan)
     best, unasked = null.model, 0.0
     waiting: _Waiting | None = None
     with Workers(plan.n_jobs, here=isinstance(tensor, ChunkedTensor)) as workers:
@@ -380,52 +388,58 @@ def fit_ranks(
                 on_pass(rank, best)
                 on_fit(plan.n_starts + len(folds) * (rank in ranks))
                 continue
-            starts, held_out, seconds = _fit_starts(workers, tensor, subspaces, plan, rank, best, waiting)
-            on_fit(len(starts) + len(held_out))
+            starts, seconds, refitted = _fit_starts(workers, tensor, subspaces, plan, rank, best, waiting)
+            on_fit(len(starts) + (waiting is not None) * len(folds))
             if waiting is not None:
                 if time.monotonic() > plan.deadline:
                     return
-                yield waiting.with_folds(held_out, seconds[1])
+                yield waiting.done(*refitted)
                 waiting = None
             best = best_of(starts).model
-            unasked += seconds[0]
+            unasked += seconds
             if rank not in ranks:
                 if time.monotonic() <= plan.deadline:  # else the fits may have been cut short
                     on_pass(rank, best)
                 continue
-            tasks = _fold_tasks(tensor, plan, folds, best)
-            waiting = _Waiting(tensor, rank, starts, unasked, folds, tasks, plan.solver)
+            fold_tasks = [task(_fit_fold, tensor, plan, fold, best, number) for number, fold in enumerate(folds)]
+            half_tasks = list(_half_tasks(tensor, plan, halves, subspaces, rank))
+            waiting = _Waiting(tensor, rank, starts, unasked, folds, (fold_tasks, half_tasks), plan.solver)
             unasked = 0.0
             # With several workers the folds are fitted beside the next rank's refining, so that none of them idles.
             if not workers.several or rank == max(ranks) or rank + 1 in known:
-                (held_out,), (spent,) = workers.run(waiting.tasks)
-                on_fit(len(held_out))
+                refitted = workers.run(*waiting.tasks)
+                on_fit(len(folds))
                 if time.monotonic() > plan.deadline:
                     return
-                yield waiting.with_folds(held_out, spent)
+                yield waiting.done(*refitted)
                 waiting = None
 
 
 # A fold's model of the whole tensor, and whether it had converged; its cells, a long list, stay where they are.
 _FoldModel = tuple[CPModel | None, bool]
 
+# What groups of tasks returned, and their seconds.
+_Done = tuple[list[list[Any]], list[float]]
+
 
 @dataclass(frozen=True, eq=False)
 class _Waiting:
-    """A rank whose starts are fitted and whose folds are still to be."""
+    """A rank whose starts are fitted; its folds and halves are still to be, two groups of tasks."""
 
     tensor: Tensor
     rank: int
     starts: tuple[Fit, ...]
     seconds: float
     folds: Sequence[Fold]
-    tasks: Sequence[Task]
+    tasks: tuple[Sequence[Task], Sequence[Task]]
     solver: Solver
 
-    def with_folds(self, fitted: Sequence[_FoldModel], seconds: float) -> RankFits:
-        held_out = tuple(_fold_fit(self.tensor, fold, *of) for fold, of in zip(self.folds, fitted, strict=True))
-        spent = {"starts": self.seconds, "folds": seconds}
-        return RankFits(self.rank, self.starts, held_out, spent, solver=self.solver)
+    def done(self, fitted: Sequence[list[Any]], seconds: Sequence[float]) -> RankFits:
+        """Return the fits of the rank from what its groups of tasks returned, and how long they took."""
+        held_out = tuple(_fold_fit(self.tensor, fold, *of) for fold, of in zip(self.folds, fitted[0], strict=True))
+        halves = tuple(zip(fitted[1][0::2], fitted[1][1::2], strict=True))
+        spent = {"starts": self.seconds, "folds": seconds[0], "halves": seconds[1]}
+        return RankFits(self.rank, self.starts, held_out, spent, solver=self.solver, halves=halves)
 
 
 def best_of(fits: Sequence[Fit]) -> Fit:
@@ -461,10 +475,10 @@ def _fit_starts(
     rank: int,
     smaller: CPModel,
     waiting: _Waiting | None = None,
-) -> tuple[tuple[Fit, ...], list[_FoldModel], tuple[float, float]]:
-    """Return a fit from every start (all explored, the best of them refined until they converge) and waiting folds.
+) -> tuple[tuple[Fit, ...], float, _Done]:
+    """Return a fit from every start (all explored, the best of them refined until they converge) and their seconds.
 
-    The last entry holds the seconds that the starts and the folds took.
+    The last entry is what the tasks of a rank that waits have returned.
     """
     began = time.monotonic()
     core = subspaces.core(rank) if plan.solver.compress else None
@@ -482,13 +496,14 @@ def _fit_starts(
     promising = _distinct_best(explored)
     exploring = time.monotonic() - began
     tasks = [task(_refine, tensor, plan, explored[number]) for number in promising]
+    refitted: _Done = ([], [])
     if waiting is None:
         refined, refining = workers.run_together(tasks)
-        held_out, folding = list[_FoldModel](), 0.0
     else:
-        (refined, held_out), (refining, folding) = workers.run(tasks, waiting.tasks)
+        (refined, *groups), (refining, *seconds) = workers.run(tasks, *waiting.tasks)
+        refitted = (groups, seconds)
     fits = dict(enumerate(explored)) | dict(zip(promising, refined, strict=True))
-    return tuple(fits[number] for number in numbers), held_out, (exploring + refining, folding)
+    return tuple(fits[number] for number in numbers), exploring + refining, refitted
 
 
 def _fit_rank_one(tensor: Tensor, plan: Plan, number: int) -> Fit:
@@ -502,8 +517,73 @@ def _fit_rank_one(tensor: Tensor, plan: Plan, number: int) -> Fit:
     return plan.solver.fit(copy, start, max_iter=RANK_ONE_SWEEPS, deadline=plan.deadline)
 
 
-def _fold_tasks(tensor: Tensor, plan: Plan, folds: Sequence[Fold], full: CPModel) -> list[Task]:
-    return [task(_fit_fold, tensor, plan, fold, full, number) for number, fold in enumerate(folds)]
+@dataclass(frozen=True, eq=False)
+class _Half:
+    """A half of the longest mode: some of its rows."""
+
+    mode: int
+    rows: NDArray[np.int64]
+
+    def of(self, tensor: Tensor) -> Tensor:
+        return tensor.sub([self.rows if n == self.mode else np.arange(size) for n, size in enumerate(tensor.shape)])
+
+    def of_shape(self, shape: Sequence[int]) -> tuple[int, ...]:
+        return tuple(len(self.rows) if n == self.mode else length for n, length in enumerate(shape))
+
+    def of_bases(self, bases: Sequence[NDArray[Any]]) -> tuple[NDArray[Any], ...]:
+        return tuple(basis[self.rows] if n == self.mode else basis for n, basis in enumerate(bases))
+
+
+def _draw_halves(tensor: Tensor, plan: Plan) -> list[_Half]:
+    """Return both halves of every split; none where the longest mode is too short, or X is read in chunks."""
+    mode = int(np.argmax(tensor.shape))
+    length = tensor.shape[mode]
+    if length < SHORTEST_SPLIT or isinstance(tensor, ChunkedTensor):
+        return []
+    rng = plan.rng(DRAW_HALVES)
+    return [_Half(mode, rows) for _ in range(N_SPLITS) for rows in random_halves(length, rng)]
+
+
+def random_halves(length: int, rng: np.random.Generator) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return the rows of two random halves of a mode, each in order."""
+    shuffled = rng.permutation(length)
+    return np.sort(shuffled[: length // 2]), np.sort(shuffled[length // 2 :])
+
+
+def _half_tasks(tensor: Tensor, plan: Plan, halves: Sequence[_Half], subspaces: Subspaces, rank: int) -> Iterator[Task]:
+    """Yield a task for every half that can have so many components."""
+    if not halves or rank > largest_useful_rank(halves[0].of_shape(tensor.shape)):
+        return
+    bases = [basis[:, :rank] for basis in subspaces.bases(rank)]
+    core = subspaces.core(rank) if plan.solver.compress else None
+    for number, half in enumerate(halves):
+        yield task(_fit_half, tensor, plan, half, bases, core, rank, number)
+
+
+def _fit_half(
+    tensor: Tensor,
+    plan: Plan,
+    half: _Half,
+    bases: Sequence[NDArray[Any]],
+    core: Compression | None,
+    rank: int,
+    number: int,
+) -> CPModel:
+    """Return the model of a half without the mode that was split."""
+    part = half.of(tensor)
+    small = None
+    if core is not None and part.norm_squared > 0.0:
+        small = Compression.of(part, half.of_bases(core.bases))
+    rng, nothing = plan.rng(HALF, rank, number), _empty(part)
+    own_bases = half.of_bases(bases)
+    starts = [make_start(1 + k, own_bases, rank, nothing, rng) for k in range(HALF_STARTS)]
+    best = best_of([_explore(part, plan, start, small) for start in starts])
+    fit = plan.solver.fit(part, best.model, max_iter=HALF_SWEEPS, deadline=plan.deadline)
+    return _without_mode(fit.model, half.mode)
+
+
+def _without_mode(model: CPModel, mode: int) -> CPModel:
+    return CPModel(model.weights, tuple(factor for n, factor in enumerate(model.factors) if n != mode))
 
 
 def _distinct_best(fits: Sequence[Fit]) -> list[int]:

@@ -92,18 +92,21 @@ def of_one_size(side: int, chunk: int, largest_rank: int) -> dict[str, Any]:
             seconds[what] = time.monotonic() - began
             return made
 
-        tensor = timed("first pass", lambda: as_tensor(X))
-        timed("making X", lambda: sum(1 for _ in tensor.pieces()))
-        timed("second pass", lambda: tensor.gram(tensor._split))
-        timed("sweep", lambda: _sweeps(tensor, side))
+        _parts(timed("first pass", lambda: as_tensor(X)), side, timed)
         seconds["sweep"] /= SWEEPS
-        timed("one fit", lambda: fit_parafac(tensor, RANK, solver=SOLVER, n_starts=3, random_state=0))
-        del tensor
         children.forget_peak()
         before = children.resident()
         timed("estimate", lambda: _estimate(X, largest_rank))
         peak = children.peak() - before
     return {"side": side, "bytes": X.nbytes, "seconds": seconds, "peak": peak, "peak_share": peak / X.nbytes}
+
+
+def _parts(tensor: Any, side: int, timed: Callable[[str, Callable[[], Any]], Any]) -> None:
+    """Time what an estimate is made of; nothing of the tensor stays in memory."""
+    timed("making X", lambda: sum(1 for _ in tensor.pieces()))
+    timed("second pass", lambda: tensor.gram(tensor._split))
+    timed("sweep", lambda: _sweeps(tensor, side))
+    timed("one fit", lambda: fit_parafac(tensor, RANK, solver=SOLVER, n_starts=3, random_state=0))
 
 
 def of_a_cluster(workers: int, side: int, chunk: int) -> dict[str, Any]:

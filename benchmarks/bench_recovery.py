@@ -31,7 +31,7 @@ import rivals
 from numpy.typing import NDArray
 from scipy.stats import binomtest
 
-from autoten.selection import DEFAULT_POLICY, Choice, apply_policy
+from autoten.selection import DEFAULT_POLICY, Choice, apply_policy, calibrated
 from autoten.selection.choice import Policy
 from autoten.table import RankTable
 
@@ -216,8 +216,9 @@ def calibration(shares: Sequence[Array], truths: Sequence[int]) -> dict[str, Any
     The expected calibration error is the mean distance of a bin's stated probability from its share of right answers;
     its interval comes from resampled draws.
     """
-    stated = np.array([share.max() for share in shares])
-    right = np.array([share.argmax() == truth for share, truth in zip(shares, truths, strict=True)], dtype=float)
+    answers = [calibrated.median(share) for share in shares]
+    stated = np.array([share[answer] for share, answer in zip(shares, answers, strict=True)])
+    right = np.equal(answers, truths).astype(float)
     rng = np.random.default_rng(0)
     resampled = [rng.integers(len(stated), size=len(stated)) for _ in range(N_RESAMPLED)]
     low, high = np.quantile([_calibration_error(stated[r], right[r]) for r in resampled], [0.025, 0.975])
@@ -273,6 +274,7 @@ def forms(of: Sequence[Judged]) -> list[dict[str, Any]]:
                 "form": form,
                 "parameters": len(names),
                 "exact": _exact(known, truths),
+                "most_probable": float(np.mean(np.equal([int(share.argmax()) for share in known], truths))),
                 "left_out": _exact(unknown, truths),
                 "calibration": calibration(known, truths),
                 "calibration_left_out": calibration(unknown, truths),
@@ -282,7 +284,7 @@ def forms(of: Sequence[Judged]) -> list[dict[str, Any]]:
 
 
 def _exact(shares: Sequence[Array], truths: Sequence[int]) -> float:
-    return float(np.mean([share.argmax() == truth for share, truth in zip(shares, truths, strict=True)]))
+    return float(np.mean([calibrated.median(share) == truth for share, truth in zip(shares, truths, strict=True)]))
 
 
 def real_tensors() -> list[dict[str, Any]]:

@@ -104,6 +104,34 @@ def test_a_fold_without_a_model_is_no_agreement():
     assert calibrated.replicability(make_table([1.0, 1.0], alike=[0.999, nan]))[1] == pytest.approx(-np.log10(2000))
 
 
+def test_components_that_come_back_from_halves_are_counted():
+    table = make_table([1.0] * 4, stability_halves=[[nan, nan], [1.0, 0.8], [0.9, 1.0], [0.6, 0.6], [nan, nan]])
+    assert calibrated.has_halves(table)
+    np.testing.assert_allclose(calibrated.split_half(table), [0.9, 1.0, -0.1, 0.0], atol=1e-9)
+
+
+def test_halves_that_agree_on_nothing_speak_for_no_component():
+    table = make_table([1.0, -0.5], stability_halves=[[nan], [1.0], [1.0]])
+    assert calibrated.split_half(table).tolist() == [1.0, 0.0]
+
+
+def test_without_halves_the_coefficients_are_those_fitted_without():
+    made = json.loads(files("autoten.selection").joinpath("calibrated.json").read_text("utf-8"))
+    table = make_table([1.0, 0.5, 0.1])
+    assert not calibrated.has_halves(table)
+    odds = calibrated.log_odds(table, made["without_halves"])
+    assert list(DEFAULT_POLICY(table).probabilities.values()) == calibrated.probabilities(odds).tolist()
+    known = make_table([1.0, 0.5, 0.1], stability_halves=[[nan], [1.0], [1.0], [0.6]])
+    odds = calibrated.log_odds(known, made["coefficients"])
+    assert list(DEFAULT_POLICY(known).probabilities.values()) == calibrated.probabilities(odds).tolist()
+
+
+def test_the_answer_is_the_median():
+    shares = np.array([0.05, 0.30, 0.25, 0.40])
+    assert calibrated.median(shares) == 2
+    assert calibrated.median(np.array([0.5, 0.5])) == 0
+
+
 def test_components_that_cancel_each_other_speak_against_a_rank():
     table = make_table([1.0] * 4, opposition=[[0.0], [0.0], [-0.7], [-0.85], [-1.0]])
     np.testing.assert_allclose(calibrated.degeneracy(table), [0.0, 0.0, -0.5, -1.0], atol=1e-9)
@@ -195,8 +223,8 @@ def test_the_end_of_the_range_is_named():
 def test_no_clear_rank_is_said_and_the_others_are_alternatives():
     policy = Calibrated({"intercept": 0.0})
     choice = policy(make_table([1.0, 0.5, 0.1], core=[100, 100, -2000]))
-    assert choice.reason.startswith("No clear rank: 0 has a probability of 25 %, 1 one of 25 %.")
-    assert [other.rank for other in choice.alternatives] == [1, 2, 3]
+    assert choice.reason.startswith("No clear rank: 1 has a probability of 25 %, 0 one of 25 %.")
+    assert [other.rank for other in choice.alternatives] == [0, 2, 3]
     assert choice.alternatives[-1].reason.endswith("core consistency is below -1000")
 
 

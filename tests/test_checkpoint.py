@@ -219,7 +219,7 @@ def test_the_file_needs_no_pickle_and_states_its_version(path):
     with np.load(path, allow_pickle=False) as archive:
         assert all(archive[name].dtype != object for name in archive.files)
         record = json.loads(str(archive["record"]))
-    assert (record["format"], record["version"]) == ("autoten checkpoint", 1)
+    assert (record["format"], record["version"]) == ("autoten checkpoint", 2)
     assert [rank for rank, _ in record["ranks"]] == [0, 1, 2, 3, 4]
 
 
@@ -280,7 +280,7 @@ NOT_OURS = "checkpoint of estimate_rank must be a new path, or a file that an ea
         (lambda path: estimate_rank(X, **QUICK).save(path), NOT_OURS),
         (damaged, NOT_OURS),
         (lambda path: written(path, format="other"), NOT_OURS),
-        (lambda path: written(path, version=2), "the format version of a checkpoint must be 1. Got 2."),
+        (lambda path: written(path, version=1), "the format version of a checkpoint must be 2. Got 1."),
     ],
     ids=["text", "folder", "estimate", "damaged", "format", "version"],
 )

@@ -16,14 +16,15 @@ GOOD_LOSS = 0.01
 
 
 def stability_scores(tensor: Tensor, fits: RankFits) -> Mapping[str, Any]:
-    """Return factor match scores of the best start: against every fold, and against the other good starts.
+    """Return factor match scores of the best start, against every fold and the other good starts, and between halves.
 
-    NaN for a fold without a model, for a start that is not good, and for the best start itself.
+    NaN for a fold without a model, for a start that is not good, for the best start itself, and where there are no
+    halves.
     """
     nan = float("nan")
     best = fits.best
     if best.model.rank == 0:
-        return {"stability_folds": [nan] * len(fits.folds), "stability_starts": nan}
+        return {"stability_folds": [nan] * len(fits.folds), "stability_starts": nan, "stability_halves": nan}
     limit = best.loss * (1.0 + GOOD_LOSS) + 1e-12
     return {
         "stability_folds": [
@@ -33,4 +34,5 @@ def stability_scores(tensor: Tensor, fits: RankFits) -> Mapping[str, Any]:
             factor_match_score(best.model, fit.model) if fit is not best and fit.loss <= limit else nan
             for fit in fits.starts
         ],
+        "stability_halves": [factor_match_score(*models) for models in fits.halves] or nan,
     }

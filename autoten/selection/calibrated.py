@@ -113,6 +113,29 @@ def replicability(table: RankTable) -> Array:
     alike = np.nan_to_num(table.mean("stability_folds")[1:], nan=0.0)
     decades = np.log10(np.maximum(table.ranks[1:] * (1.0 - alike), LEAST_DIFFERENCE))
     gained = -np.diff(decades, prepend=np.log10(USUAL_DIFFERENCE))
+    return _credited(table, gained)
+
+
+def split_half(table: RankTable) -> Array:
+    r"""Return by how many components more than at the rank before come back from halves of the data, from -1 to 1.
+
+    Models of two random halves of the longest mode share :math:`R s` components in the other modes, s their factor
+    match score: about one more with every component of the data, less or none with one of the noise or of a rest that
+    is not multilinear. Agreement on a component that explains nothing does not speak for it. 0 where unknown.
+    """
+    if not has_halves(table):
+        return np.zeros(len(table) - 1)
+    shared = table.ranks[1:] * table.mean("stability_halves")[1:]
+    return _credited(table, np.nan_to_num(np.clip(np.diff(shared, prepend=0.0), -1.0, 1.0), nan=0.0))
+
+
+def has_halves(table: RankTable) -> bool:
+    """Return whether models of halves are known: of arrays read in chunks and of very short modes there are none."""
+    return "stability_halves" in table and bool(np.isfinite(table["stability_halves"]).any())
+
+
+def _credited(table: RankTable, gained: Array) -> Array:
+    """Return what replicates more, without credit for components that explain nothing."""
     return np.where(share(table) > SMALLEST_SHARE, gained, np.minimum(gained, 0.0))
 
 
@@ -126,13 +149,13 @@ def degeneracy(table: RankTable) -> Array:
 
 
 EVIDENCE: Mapping[str, Callable[[RankTable], Array]] = MappingProxyType(
-    {f.__name__: f for f in (intercept, contrast, share, trilinearity, replicability, degeneracy)}
+    {f.__name__: f for f in (intercept, contrast, share, trilinearity, replicability, split_half, degeneracy)}
 )
 
 
-def _published() -> Mapping[str, float]:
+def _published(name: str = "coefficients") -> Mapping[str, float]:
     text = files("autoten.selection").joinpath("calibrated.json").read_text("utf-8")
-    coefficients: dict[str, float] = json.loads(text)["coefficients"]
+    coefficients: dict[str, float] = json.loads(text)[name]
     return coefficients
 
 
@@ -148,19 +171,27 @@ def probabilities(odds: Array) -> Array:
     return np.asarray(shares / shares.sum())
 
 
+def median(shares: Array) -> int:
+    """Return the first row up to which half of the probability lies: the answer of smallest expected error."""
+    return int(np.searchsorted(np.cumsum(shares), 0.5))
+
+
 @dataclass(frozen=True, repr=False)
 class Calibrated:
-    r"""The most probable rank: prediction, interpretability and replicability of every component, weighed.
+    r"""The median of the probable ranks: prediction, interpretability and replicability of every component, weighed.
 
-    Five pieces of evidence speak for a component or against it: how much more it lowers the held-out error than those
+    Six pieces of evidence speak for a component or against it: how much more it lowers the held-out error than those
     that follow (`contrast`), how much of the data it explains (`share`), how much corrected core consistency is lost
-    with it (`trilinearity`), whether folds still find the same components (`replicability`), and whether two
-    of them cancel each other (`degeneracy`). Their weighted sum is the log odds of a rank against the one before,
+    with it (`trilinearity`), whether folds (`replicability`) and halves of the longest mode (`split_half`) find the
+    same components, and whether two of them cancel each other (`degeneracy`). Their weighted sum is the log odds of a
+    rank against the one before,
 
     .. math:: \log \frac{P(r)}{P(r - 1)} = \beta_0 + \sum_j \beta_j \varphi_j(r),
 
     an adjacent-categories logit. So a weak component between strong ones does not end the count, and the exchange rates
-    between the axes are ratios of coefficients.
+    between the axes are ratios of coefficients. The answer is the smallest rank that is not too small with a
+    probability of one half: of all answers it has the smallest expected error. As a rule it is the most probable rank
+    too.
 
     The coefficients stand in ``autoten/selection/calibrated.json``: the maximum likelihood on simulated tensors with
     white, uneven, heavy-tailed and structured noise, instrument-like misfit, scatter, gaps, counts, collinear and
@@ -171,7 +202,7 @@ class Calibrated:
     Parameters
     ----------
     coefficients : mapping from a name in `EVIDENCE` to float
-        The published ones by default.
+        The published ones by default; where halves are not known, those that were fitted without them.
 
     Notes
     -----
@@ -200,9 +231,12 @@ class Calibrated:
         for name in NEEDED:
             if name == "heldout" or name not in table:
                 score_of(table, name, repr(self))  # refuses, or warrants that it is known somewhere
-        shares = probabilities(log_odds(table, self.coefficients))
+        coefficients = self.coefficients
+        if not has_halves(table) and dict(coefficients) == dict(_published()):
+            coefficients = _published("without_halves")
+        shares = probabilities(log_odds(table, coefficients))
         seen = _Seen.of(table)
-        row = int(shares.argmax())
+        row = median(shares)
         ranks = table.ranks.tolist()
         others = [other for other in np.argsort(-shares) if other != row and shares[other] >= WORTH_A_MENTION]
         return Choice(
@@ -250,7 +284,7 @@ class _Seen(NamedTuple):
 def _reason(seen: _Seen, shares: Array, row: int) -> str:
     """Return why this rank and not its neighbours, in two sentences as a rule."""
     sentences = []
-    second = int(np.argsort(-shares)[1])
+    second = int(np.argmax(np.where(np.arange(len(shares)) == row, -1.0, shares)))
     if shares[row] < CLEAR_ODDS * shares[second]:
         sentences.append(
             f"No clear rank: {seen.ranks[row]} has a probability of {100 * shares[row]:.0f} %, "

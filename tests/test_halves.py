@@ -1,0 +1,81 @@
+"""Halves of the longest mode: do components come back from fits that share no cell?"""
+
+import numpy as np
+import pytest
+from scipy import sparse
+
+from autoten import ALS, HALS, KL, estimate_rank
+from autoten.datasets import make_cp_tensor, white_noise
+from autoten.fitting import N_SPLITS, random_halves
+
+DRAW = make_cp_tensor((9, 20, 8), 2, noise=white_noise(20), random_state=0)
+QUICK = {"ranks": range(1, 5), "n_starts": 2, "n_folds": 2, "random_state": 0}
+
+
+def halves_of(X, **options):
+    return estimate_rank(X, **{**QUICK, **options}).table["stability_halves"]
+
+
+def test_components_of_the_data_come_back_and_those_of_the_noise_do_not():
+    halves = halves_of(DRAW.X)
+    assert halves.shape == (5, N_SPLITS)
+    assert np.isnan(halves[0]).all()
+    assert (halves[2] > 0.99).all()
+    assert (halves[3:] < 0.9).all()
+
+
+def test_halves_are_disjoint_and_in_order():
+    first, second = random_halves(7, np.random.default_rng(0))
+    assert (len(first), len(second)) == (3, 4)
+    assert sorted([*first, *second]) == list(range(7))
+    assert (np.diff(first) > 0).all()
+    assert (np.diff(second) > 0).all()
+
+
+def test_a_range_of_ranks_changes_no_half():
+    np.testing.assert_array_equal(halves_of(DRAW.X)[[0, 2, 4]], halves_of(DRAW.X, ranks=[2, 4]))
+
+
+def test_workers_change_no_half():
+    np.testing.assert_array_equal(halves_of(DRAW.X), halves_of(DRAW.X, n_jobs=2))
+
+
+@pytest.mark.parametrize("solver", [ALS(), ALS(compress=False), HALS(), KL()], ids=repr)
+def test_every_solver_fits_halves(solver):
+    X = np.random.default_rng(0).poisson(np.abs(DRAW.model.to_tensor()))
+    halves = halves_of(X, solver=solver, ranks=[1, 2])[1:]
+    assert (halves >= 0).all()
+    assert (halves <= 1).all()
+
+
+def test_sparse_and_dense_halves_are_the_same():
+    X = np.random.default_rng(0).poisson(0.3, size=(9, 20, 8)).astype(float)
+    np.testing.assert_allclose(halves_of(sparse.coo_array(X))[:3], halves_of(X)[:3], atol=1e-8)
+
+
+def test_missing_cells_play_no_part():
+    X = DRAW.X.copy()
+    hidden = np.random.default_rng(0).random(X.shape) < 0.2
+    X[hidden] = np.nan
+    assert (halves_of(X)[2] > 0.98).all()
+
+
+def test_modes_too_short_to_split_have_no_halves():
+    X = make_cp_tensor((3, 3, 3), 1, noise=white_noise(20), random_state=0).X
+    estimate = estimate_rank(X, [1, 2], n_starts=2, n_folds=2, random_state=0)
+    assert np.isnan(estimate.table["stability_halves"]).all()
+    assert estimate.rank in estimate.table.ranks
+
+
+def test_ranks_beyond_what_a_half_can_have_have_no_halves():
+    X = make_cp_tensor((4, 4, 4), 2, noise=white_noise(20), random_state=0).X
+    halves = halves_of(X, ranks=[8, 9])
+    assert np.isfinite(halves[1]).all()
+    assert np.isnan(halves[2]).all()
+
+
+def test_halves_of_nothing_are_no_matter():
+    X = DRAW.X.copy()
+    X[:, 1:] = 0.0
+    assert estimate_rank(X, **QUICK).rank in range(5)
+    assert estimate_rank(np.zeros((5, 6, 7)), **QUICK).rank == 0
