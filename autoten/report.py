@@ -19,6 +19,7 @@ COLUMNS = (
     ("ceiling", "ceiling", "points"),
     ("heldout", "held-out", "share"),
     ("stability_folds", "stability", "share"),
+    ("stability_halves", "halves", "share"),
 )
 
 # A core consistency below this says no more than that.

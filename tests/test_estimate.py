@@ -441,10 +441,21 @@ def test_report_says_everything():
     assert headline == "Estimated rank: 2"
     assert reason == "chosen by <lambda>"
     assert blank == ""
-    assert header.split() == ["rank", "fit", "%", "core", "cons.", "corrected", "ceiling", "held-out", "stability"]
+    assert header.split() == [
+        "rank",
+        "fit",
+        "%",
+        "core",
+        "cons.",
+        "corrected",
+        "ceiling",
+        "held-out",
+        "stability",
+        "halves",
+    ]
     rows = [row.split() for row in rest[:3]]
     assert [row[0] for row in rows] == ["0", "1", "*"]
-    assert rows[0] == ["0", "0", "-", "-", "-", "1", "-"]
+    assert rows[0] == ["0", "0", "-", "-", "-", "1", "-", "-"]
     assert rows[2][1] == "2"
     assert float(rows[2][2]) == pytest.approx(100 * answer.table.value("fit", 2), rel=1e-3)
     assert float(rows[2][6]) == pytest.approx(answer.table.value("heldout", 2), rel=1e-3)

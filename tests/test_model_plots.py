@@ -201,6 +201,7 @@ def test_influence_refuses_what_does_not_fit():
 
 def make_table(folds, starts):
     scores = {"stability_folds": folds, "stability_starts": starts, "heldout": [[1.0], [0.5], [0.4]]}
+    scores["stability_halves"] = [[NAN] * 2, [1.0, 0.9], [0.4, 0.2]]
     return RankTable([0, 1, 2], scores, (5, 6, 7))
 
 
@@ -209,8 +210,9 @@ NAN = float("nan")
 
 def test_stability_shows_folds_starts_and_the_choice():
     ax = plot_stability(make_table([[NAN] * 3, [1, 0.9, 0.95], [0.5, 0.2, 0.9]], [[NAN], [1.0], [0.7]]), Choice(1))
-    assert entries(ax) == ["folds", "mean of folds", "other starts", "chosen: 1"]
+    assert entries(ax) == ["folds", "mean of folds", "other starts", "halves", "chosen: 1"]
     np.testing.assert_allclose(drawn(ax, "mean of folds").get_ydata()[1:], [0.95, 1.6 / 3])
+    np.testing.assert_allclose(drawn(ax, "halves").get_ydata()[1:], [0.95, 0.3])
     assert ax.get_ylim()[0] < 0 < 1 < ax.get_ylim()[1]
     assert_readable(ax.figure)
 

@@ -239,8 +239,9 @@ def plot_stability(table: RankTable, choice: Choice | None = None, ax: Axes | No
     """Draw how alike the components are when they are found again, against rank: 1 is the same, 0 nothing in common.
 
     Factor match scores of the best start with the fits of the folds (each of which has not seen a part of the cells;
-    faint, and their mean) and with the other starts that ended about as well. A rank whose components do not come back
-    is no basis for an interpretation.
+    faint, and their mean) and with the other starts that ended about as well; and of models of two halves of the
+    longest mode with one another, which share no cell. A rank whose components do not come back is no basis for an
+    interpretation.
 
     Parameters
     ----------
@@ -267,6 +268,8 @@ def plot_stability(table: RankTable, choice: Choice | None = None, ax: Axes | No
         "linestyle": "--",
     }
     _draw_curve(ax, data.ranks, data.stability_starts, **style, label="other starts")
+    halves: dict[str, Any] = {"color": "C2", "marker": "s", "markersize": 4, "linestyle": ":"}
+    _draw_curve(ax, data.ranks, data.stability_halves, **halves, label="halves")
     return _finish(ax, data, data.ranks, data.stability, missing="stability")
 
 

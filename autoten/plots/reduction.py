@@ -45,10 +45,11 @@ class OverviewData(NamedTuple):
     # The front trades held-out error for interpretability: corrected core consistency as policies read it, 0 .. 100.
     interpretability: Array
     on_front: NDArray[np.bool_]
-    # Factor match score of the best start with the folds, and with the other good starts: means and replicates.
+    # Factor match scores: of the best start with the folds and with the other good starts, and of halves; means.
     stability: Array
     stability_folds: Array
     stability_starts: Array
+    stability_halves: Array
 
 
 class ErrorAxis(NamedTuple):
@@ -109,6 +110,7 @@ def overview_data(table: RankTable, choice: Choice | None = None) -> OverviewDat
         stability=_means(table, "stability_folds"),
         stability_folds=_replicates(table, "stability_folds"),
         stability_starts=_means(table, "stability_starts"),
+        stability_halves=_means(table, "stability_halves"),
     )
 
 

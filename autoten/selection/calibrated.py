@@ -254,6 +254,7 @@ class _Seen(NamedTuple):
     gains: Array  # of log held-out error, as measured; NaN for rank 0
     consistency: Array
     informative: NDArray[np.bool_]
+    shared: Array  # components that halves have in common; NaN where unknown
     excess: float  # smallest log ratio of what one component explains, data to copies with random signs; NaN if unknown
 
     @classmethod
@@ -261,7 +262,8 @@ class _Seen(NamedTuple):
         gains = np.array([np.nan, *(table.gain(int(rank)).mean for rank in table.ranks[1:])])
         informative = table.ranks > largest_uninformative_rank(len(table.shape))
         excess = float(table["null_excess"][0].min()) if "null_excess" in table else np.nan
-        return cls(table.ranks, gains, table.mean("core_consistency"), informative, excess)
+        shared = table.ranks * (table.mean("stability_halves") if has_halves(table) else np.nan)
+        return cls(table.ranks, gains, table.mean("core_consistency"), informative, shared, excess)
 
     def drop(self, row: int) -> str:
         """Return by how much the component of a row changes the held-out error."""
@@ -314,10 +316,16 @@ def _prediction(seen: _Seen, row: int) -> str:
 
 
 def _interpretability(seen: _Seen, row: int) -> list[str]:
-    rows = [r for r in (row, row + 1) if r < len(seen.ranks) and not np.isnan(seen.consistency[r])]
-    if not any(seen.informative[r] for r in rows):
-        return []
-    return [f"Core consistency is {' and '.join(f'{seen.points(r)} at rank {seen.ranks[r]}' for r in rows)}."]
+    here_and_next = [r for r in (row, row + 1) if r < len(seen.ranks)]
+    said = []
+    rows = [r for r in here_and_next if not np.isnan(seen.consistency[r])]
+    if any(seen.informative[r] for r in rows):
+        said.append(f"core consistency is {' and '.join(f'{seen.points(r)} at rank {seen.ranks[r]}' for r in rows)}")
+    if rows := [r for r in here_and_next if not np.isnan(seen.shared[r])]:
+        shares = " and ".join(f"{seen.shared[r]:.1f} of {seen.ranks[r]}" for r in rows)
+        said.append(f"halves of the data share {shares} components")
+    sentence = "; ".join(said)
+    return [f"{sentence[0].upper()}{sentence[1:]}."] if said else []
 
 
 DEFAULT_POLICY = Calibrated()
