@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from autoten._validation import as_generator, check_integer, check_mode, refuse
 from autoten.compression import Compression, Occupied, Subspaces
 from autoten.cp import CPModel, factor_match_score, match_components
+from autoten.halves import SHORTEST_SPLIT, Half, draw_halves, random_halves, without_mode
 from autoten.holdout import Fold, Holdout, counts_of, offsets_of
 from autoten.io import as_tensor
 from autoten.labels import split_labels
@@ -50,7 +51,6 @@ EXACT_LOSS = 1e-14
 N_SPLITS = 2
 HALF_STARTS = 3
 HALF_SWEEPS = 100
-SHORTEST_SPLIT = 4
 
 # The start that is grown from the rank below stays in full space, beside those explored in the core.
 FULL_SPACE_STARTS = (0,)
@@ -320,18 +320,18 @@ def _halves(
     """Return models, without the sample mode, of both halves of every split."""
     mode = check_mode(mode, len(tensor.shape), "mode of split_half")
     length = tensor.shape[mode]
-    if length < 4:
-        refuse("the mode to split", "of length >= 4", f"length {length}")
+    if length < SHORTEST_SPLIT:
+        refuse("the mode to split", f"of length >= {SHORTEST_SPLIT}", f"length {length}")
     rank = check_integer(rank, "rank of split_half", minimum=1)
     rng = np.random.default_rng(entropy_of(random_state))
     pairs = []
     for _ in range(check_integer(n_splits, "n_splits", minimum=1)):
         models = []
         for rows in random_halves(length, rng):
-            part = _Half(mode, rows).of(tensor)
+            part = Half(mode, rows).of(tensor)
             seed = int(rng.integers(2**32))
             fit = fit_parafac(part, rank, solver=solver, n_starts=n_starts, random_state=seed)
-            models.append(_without_mode(fit.model, mode))
+            models.append(without_mode(fit.model, mode))
         pairs.append((models[0], models[1]))
     return pairs
 
@@ -369,7 +369,8 @@ def fit_ranks(
     folds = plan.holdout.folds(tensor, plan.n_folds, plan.rng(DRAW_FOLDS))
     null = plan.solver.fit(tensor, _empty(tensor))
     subspaces = Subspaces(tensor)
-    halves = _draw_halves(tensor, plan)
+    # An array read in chunks has none: their fits would take more passes than all others.
+    halves = [] if isinstance(tensor, ChunkedTensor) else draw_halves(tensor.shape, N_SPLITS, plan.rng(DRAW_HALVES))
     best, unasked = null.model, 0.0
     waiting: _Waiting | None = None
     with Workers(plan.n_jobs, here=isinstance(tensor, ChunkedTensor)) as workers:
@@ -517,75 +518,6 @@ def _fit_rank_one(tensor: Tensor, plan: Plan, number: int) -> Fit:
     return plan.solver.fit(copy, start, max_iter=RANK_ONE_SWEEPS, deadline=plan.deadline)
 
 
-@dataclass(frozen=True, eq=False)
-class _Half:
-    """A half of the longest mode: some of its rows."""
-
-    mode: int
-    rows: NDArray[np.int64]
-
-    def of(self, tensor: Tensor) -> Tensor:
-        return tensor.sub([self.rows if n == self.mode else np.arange(size) for n, size in enumerate(tensor.shape)])
-
-    def of_shape(self, shape: Sequence[int]) -> tuple[int, ...]:
-        return tuple(len(self.rows) if n == self.mode else length for n, length in enumerate(shape))
-
-    def of_bases(self, bases: Sequence[NDArray[Any]]) -> tuple[NDArray[Any], ...]:
-        return tuple(basis[self.rows] if n == self.mode else basis for n, basis in enumerate(bases))
-
-
-def _draw_halves(tensor: Tensor, plan: Plan) -> list[_Half]:
-    """Return both halves of every split; none where the longest mode is too short, or X is read in chunks."""
-    mode = int(np.argmax(tensor.shape))
-    length = tensor.shape[mode]
-    if length < SHORTEST_SPLIT or isinstance(tensor, ChunkedTensor):
-        return []
-    rng = plan.rng(DRAW_HALVES)
-    return [_Half(mode, rows) for _ in range(N_SPLITS) for rows in random_halves(length, rng)]
-
-
-def random_halves(length: int, rng: np.random.Generator) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return the rows of two random halves of a mode, each in order."""
-    shuffled = rng.permutation(length)
-    return np.sort(shuffled[: length // 2]), np.sort(shuffled[length // 2 :])
-
-
-def _half_tasks(tensor: Tensor, plan: Plan, halves: Sequence[_Half], subspaces: Subspaces, rank: int) -> Iterator[Task]:
-    """Yield a task for every half that can have so many components."""
-    if not halves or rank > largest_useful_rank(halves[0].of_shape(tensor.shape)):
-        return
-    bases = [basis[:, :rank] for basis in subspaces.bases(rank)]
-    core = subspaces.core(rank) if plan.solver.compress else None
-    for number, half in enumerate(halves):
-        yield task(_fit_half, tensor, plan, half, bases, core, rank, number)
-
-
-def _fit_half(
-    tensor: Tensor,
-    plan: Plan,
-    half: _Half,
-    bases: Sequence[NDArray[Any]],
-    core: Compression | None,
-    rank: int,
-    number: int,
-) -> CPModel:
-    """Return the model of a half without the mode that was split."""
-    part = half.of(tensor)
-    small = None
-    if core is not None and part.norm_squared > 0.0:
-        small = Compression.of(part, half.of_bases(core.bases))
-    rng, nothing = plan.rng(HALF, rank, number), _empty(part)
-    own_bases = half.of_bases(bases)
-    starts = [make_start(1 + k, own_bases, rank, nothing, rng) for k in range(HALF_STARTS)]
-    best = best_of([_explore(part, plan, start, small) for start in starts])
-    fit = plan.solver.fit(part, best.model, max_iter=HALF_SWEEPS, deadline=plan.deadline)
-    return _without_mode(fit.model, half.mode)
-
-
-def _without_mode(model: CPModel, mode: int) -> CPModel:
-    return CPModel(model.weights, tuple(factor for n, factor in enumerate(model.factors) if n != mode))
-
-
 def _distinct_best(fits: Sequence[Fit]) -> list[int]:
     """Return which fits to refine: the smallest losses, no two of them the same."""
     chosen: list[int] = []
@@ -637,6 +569,38 @@ def _fit_beside_offsets(tensor: Tensor, plan: Plan, fold: Any, full: CPModel) ->
             break
         before = error
     return fold.complete(tensor, model), fit.converged and settled
+
+
+def _half_tasks(tensor: Tensor, plan: Plan, halves: Sequence[Half], subspaces: Subspaces, rank: int) -> Iterator[Task]:
+    """Yield a task for every half that can have so many components."""
+    if not halves or rank > largest_useful_rank(halves[0].of_shape(tensor.shape)):
+        return
+    bases = [basis[:, :rank] for basis in subspaces.bases(rank)]
+    core = subspaces.core(rank) if plan.solver.compress else None
+    for number, half in enumerate(halves):
+        yield task(_fit_half, tensor, plan, half, bases, core, rank, number)
+
+
+def _fit_half(
+    tensor: Tensor,
+    plan: Plan,
+    half: Half,
+    bases: Sequence[NDArray[Any]],
+    core: Compression | None,
+    rank: int,
+    number: int,
+) -> CPModel:
+    """Return the model of a half without the mode that was split."""
+    part = half.of(tensor)
+    small = None
+    if core is not None and part.norm_squared > 0.0:
+        small = Compression.of(part, half.of_bases(core.bases))
+    rng, nothing = plan.rng(HALF, rank, number), _empty(part)
+    own_bases = half.of_bases(bases)
+    starts = [make_start(1 + k, own_bases, rank, nothing, rng) for k in range(HALF_STARTS)]
+    best = best_of([_explore(part, plan, start, small) for start in starts])
+    fit = plan.solver.fit(part, best.model, max_iter=HALF_SWEEPS, deadline=plan.deadline)
+    return without_mode(fit.model, half.mode)
 
 
 def _fold_fit(tensor: Tensor, fold: Fold, model: CPModel | None, converged: bool) -> FoldFit:

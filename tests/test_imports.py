@@ -22,7 +22,7 @@ LAYERS = [
     ["_kernels", "labels"],
     ["cp", "coordinates"],
     ["tensors"],
-    ["io", "preprocess", "compression", "solvers", "holdout", "datasets", "workers"],
+    ["io", "preprocess", "compression", "solvers", "holdout", "halves", "datasets", "workers"],
     ["fitting"],
     ["scores"],
     ["table"],

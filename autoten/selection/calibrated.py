@@ -262,7 +262,8 @@ class _Seen(NamedTuple):
         gains = np.array([np.nan, *(table.gain(int(rank)).mean for rank in table.ranks[1:])])
         informative = table.ranks > largest_uninformative_rank(len(table.shape))
         excess = float(table["null_excess"][0].min()) if "null_excess" in table else np.nan
-        shared = table.ranks * (table.mean("stability_halves") if has_halves(table) else np.nan)
+        halves = table.mean("stability_halves") if has_halves(table) else np.full(len(table), np.nan)
+        shared = np.asarray(table.ranks * halves, dtype=float)
         return cls(table.ranks, gains, table.mean("core_consistency"), informative, shared, excess)
 
     def drop(self, row: int) -> str:
