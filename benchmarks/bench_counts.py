@@ -6,8 +6,8 @@
 
 Counts with gamma(0.3) factors, no component under 5 % of the events, ranks 2 to 6, ranks 1..8 tried, five starts, five
 folds: 30 x 30 x 30 cells at a mean of 2, 0.1 and 0.03 events, four draws each; sparse, 100 x 100 x 100 with 1 % and
-300 x 300 x 300 with 0.1 % of the cells filled, two draws each, since one takes minutes. Every tensor is estimated by KL with either hold-out and by least
-squares with hidden cells; the default policy and two rules answer.
+300 x 300 x 300 with 0.1 % of the cells filled, two draws each, since one takes minutes. Every tensor is estimated by KL
+with either hold-out and by least squares with hidden cells; the default policy and two rules answer.
 """
 
 from __future__ import annotations

@@ -238,6 +238,12 @@ def test_no_clear_rank_is_said_and_the_others_are_alternatives():
     assert choice.alternatives[-1].reason.endswith("core consistency is below -1000")
 
 
+def test_a_median_that_is_not_the_most_probable_rank_says_so():
+    shares = np.array([0.34, 0.27, 0.39])
+    reason = calibrated._reason(calibrated._Seen.of(make_table([1.0, 0.5])), shares, calibrated.median(shares))
+    assert reason.startswith("No clear rank: 1 is the median, with a probability of 27 %, 2 has one of 39 %.")
+
+
 def test_a_smaller_alternative_says_what_may_not_be_enough():
     choice = Calibrated({"contrast": 0.2})(make_table([1.0, 0.2, 0.1]))
     assert choice.rank == 2

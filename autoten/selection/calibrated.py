@@ -289,9 +289,10 @@ def _reason(seen: _Seen, shares: Array, row: int) -> str:
     sentences = []
     second = int(np.argmax(np.where(np.arange(len(shares)) == row, -1.0, shares)))
     if shares[row] < CLEAR_ODDS * shares[second]:
+        has = "has" if shares[row] >= shares[second] else "is the median, with"
         sentences.append(
-            f"No clear rank: {seen.ranks[row]} has a probability of {100 * shares[row]:.0f} %, "
-            f"{seen.ranks[second]} one of {100 * shares[second]:.0f} %."
+            f"No clear rank: {seen.ranks[row]} {has} a probability of {100 * shares[row]:.0f} %, "
+            f"{seen.ranks[second]} {'one' if has == 'has' else 'has one'} of {100 * shares[second]:.0f} %."
         )
     sentences += _why_nothing(seen) if row == 0 else [_prediction(seen, row), *_interpretability(seen, row)]
     if row > 0 and seen.excess <= 0.0:
