@@ -23,6 +23,11 @@ def refuse(what: str, expected: str, got: object, remedy: str = "", *, kind: typ
     raise kind(f"{sentence} {remedy}".rstrip())
 
 
+def counted(n: int, what: str) -> str:
+    """Return a number of things in words: ``1 cell``, ``2 cells``."""
+    return f"{n} {what}{'' if n == 1 else 's'}"
+
+
 def _short(got: object) -> str:
     text = got if isinstance(got, str) else repr(got)
     return text if len(text) <= 80 else f"{text[:38]} ... {text[-38:]}"  # a path says most at its end

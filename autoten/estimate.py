@@ -348,15 +348,25 @@ def _estimate_by_each(
         if ended_early or (estimates and left is not None and left <= 0.0):
             left_out.append(f"{name} was left out, because the run ended early.")
             continue
-        estimates[name] = estimate_rank(X, ranks, solver=solver, policy=policy, max_time=left, **settings)
+        try:
+            estimates[name] = estimate_rank(X, ranks, solver=solver, policy=policy, max_time=left, **settings)
+        except TimeoutError:
+            if not estimates:
+                raise
+            left_out.append(f"{name} was left out: no rank was done when the time was over. Raise max_time.")
     if not estimates:
         refuse("solver of estimate_rank", "such that one at least suits X", "none", left_out[0])
     name, choice = choose_between(policy, {each: estimate.table for each, estimate in estimates.items()})
     chosen = estimates[name]
+    cut_short = [
+        f"{each} was cut short at rank {int(estimate.table.ranks[-1])}: it could not be judged on the larger ones."
+        for each, estimate in estimates.items()
+        if each != name and not estimate.table.complete
+    ]
     return replace(
         chosen,
         choice=choice,
-        warnings=(*chosen.warnings, *left_out),
+        warnings=(*chosen.warnings, *cut_short, *left_out),
         timings={**chosen.timings, "total": time.monotonic() - began},
         by_solver=estimates,
     )

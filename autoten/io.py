@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from autoten._dense_kernels import largest_bits
-from autoten._validation import refuse
+from autoten._validation import counted, refuse
 from autoten.coordinates import Coordinates, coordinates_of, from_arrays, linear_cells, read_tns
 from autoten.cp import CPModel, as_cp
 from autoten.labels import Labels, split_labels
@@ -74,7 +74,7 @@ def as_tensor(X: Any, *, samples: int | None = None) -> Tensor:
         array = np.where(missing, array.dtype.type(0), array)
         largest = _largest_magnitude(array)
     if not np.isfinite(largest):
-        infinite = f"{int((~np.isfinite(array)).sum())} infinite cells"
+        infinite = counted(int((~np.isfinite(array)).sum()), "infinite cell")
         refuse("X", "finite, with NaN for missing cells", infinite, "Set them to NaN if they are missing.")
     tensor = DenseTensor(*_into_range(np.ascontiguousarray(array), largest))
     return tensor.hide(np.flatnonzero(missing)) if missing.any() else tensor
@@ -325,7 +325,7 @@ def _sparse_tensor(listed: Coordinates) -> Tensor:
         tensor = SparseTensor.of(cells, values, shape)
     largest = _largest_magnitude(tensor.values)
     if not np.isfinite(largest):
-        infinite = f"{int((~np.isfinite(tensor.values)).sum())} infinite cells"
+        infinite = counted(int((~np.isfinite(tensor.values)).sum()), "infinite cell")
         refuse("X", "finite, with NaN for missing cells", infinite, "Set them to NaN if they are missing.")
     tensor = SparseTensor(tensor.pattern, *_into_range(tensor.values, largest))
     return tensor.hide(hidden) if len(hidden) else tensor

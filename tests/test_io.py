@@ -264,7 +264,7 @@ REFUSED = [
     (
         np.where(np.arange(60).reshape(SHAPE) < 2, [[[-np.inf] + 4 * [np.nan]]], 1.0),
         ValueError,
-        "X must be finite, with NaN for missing cells. Got 1 infinite cells.",
+        "X must be finite, with NaN for missing cells. Got 1 infinite cell.",
     ),
     (
         draw() + 1j,

@@ -1,7 +1,10 @@
 """Several solvers in one estimate: a table for each, and policies that choose between them."""
 
 import json
+import math
 import re
+import time
+from dataclasses import dataclass
 
 import numpy as np
 import pytest
@@ -9,6 +12,7 @@ from contracts import noisy_tensor
 from test_kl import counts
 
 from autoten import ALS, HALS, KL, RankTable, estimate_rank, load, selection
+from autoten.datasets import make_cp_tensor, white_noise
 from autoten.selection import AutoTen2016, BestLoss, CoreConsistencyThreshold, HeldOutMinimum, choose_between
 
 BRIEF = {"n_starts": 3, "n_folds": 3, "random_state": 0}
@@ -132,3 +136,34 @@ def test_one_table_alone_is_its_own_answer():
     curve = table(core_consistency=[100, 99, 98, 5])
     assert AutoTen2016().between({"ALS": curve}) == ("ALS", AutoTen2016()(curve))
     assert selection.BestLoss(HeldOutMinimum()).between({"ALS": table(heldout=[0.5, 0.3])})[0] == "ALS"
+
+
+@dataclass(frozen=True)
+class Late(ALS):
+    """Least squares that wait until time is over before they fit more than so many components."""
+
+    largest: int = 0
+
+    def fit(self, tensor, start, *, max_iter=None, deadline=math.inf):
+        if start.rank > self.largest and deadline < math.inf:
+            time.sleep(max(0.0, deadline - time.monotonic()) + 0.01)
+        return super().fit(tensor, start, max_iter=max_iter, deadline=deadline)
+
+
+@pytest.mark.parametrize(
+    ("largest", "said"),
+    [
+        (0, "Late was left out: no rank was done when the time was over. Raise max_time."),
+        (2, "Late was cut short at rank 2: it could not be judged on the larger ones."),
+    ],
+)
+def test_what_the_first_solver_has_done_is_kept_when_the_second_has_no_time(largest, said):
+    X = make_cp_tensor((6, 7, 8), 2, noise=white_noise(20), random_state=0).X
+    alone = estimate_rank(X, [1, 2, 3], n_starts=2, n_folds=2, random_state=0)
+    answer = estimate_rank(
+        X, [1, 2, 3], solver=(ALS(), Late(largest=largest)), n_starts=2, n_folds=2, random_state=0, max_time=2.0
+    )
+    assert answer.rank == alone.rank
+    assert answer.table.complete
+    assert said in answer.warnings
+    assert list(answer.by_solver) == (["ALS", "Late"] if largest else ["ALS"])

@@ -105,6 +105,9 @@ def plot_components(
             panels[0].figure.legend(loc="outside upper center", frameon=False, **legend)
         else:
             panels[-1].legend(**legend)
+    else:
+        for ax in panels:
+            ax.text(0.5, 0.5, "no components", transform=ax.transAxes, ha="center", va="center")
     figure = canvas_figure(panels[0])
     figure.draw_without_rendering()  # settles how wide the Axes are
     heights = [fit_tick_labels(ax) for ax in panels]

@@ -384,4 +384,4 @@ def _written(error: float) -> str:
 
 def _written_accuracy(error: float) -> str:
     """Write one minus the error; many nines are hard to count, so a tiny error is written as what is missing."""
-    return f"{1.0 - error:.6g}".replace("-", "−") if error > 5e-5 else f"1−{_written(error)}"
+    return f"{1.0 - error:.6g}".replace("-", "−") if error > 5e-5 or error <= 0.0 else f"1−{_written(error)}"

@@ -251,7 +251,7 @@ class _Seen(NamedTuple):
     """What the words of a choice are made of, a row for every rank."""
 
     ranks: NDArray[np.int64]
-    gains: Array  # of log held-out error, as measured; NaN for rank 0
+    gains: Array  # of log held-out error over the best rank before; NaN for rank 0
     consistency: Array
     informative: NDArray[np.bool_]
     shared: Array  # components that halves have in common; NaN where unknown
@@ -259,7 +259,7 @@ class _Seen(NamedTuple):
 
     @classmethod
     def of(cls, table: RankTable) -> _Seen:
-        gains = np.array([np.nan, *(table.gain(int(rank)).mean for rank in table.ranks[1:])])
+        gains = np.array([np.nan, *gains_over_best(table)])
         informative = table.ranks > largest_uninformative_rank(len(table.shape))
         excess = float(table["null_excess"][0].min()) if "null_excess" in table else np.nan
         halves = table.mean("stability_halves") if has_halves(table) else np.full(len(table), np.nan)
@@ -301,7 +301,8 @@ def _reason(seen: _Seen, shares: Array, row: int) -> str:
 
 
 def _why_nothing(seen: _Seen) -> list[str]:
-    sentences = [f"Component {seen.ranks[1]} {seen.drop(1)}: nothing beyond noise."]
+    verdict = "not enough to tell it from noise" if seen.gains[1] > 0 else "nothing beyond noise"
+    sentences = [f"Component {seen.ranks[1]} {seen.drop(1)}: {verdict}."]
     if not np.isnan(seen.excess):
         times = np.exp(seen.excess)
         sentences.append(f"It explains {times:.2f} times as much of the data as of copies with random signs.")
