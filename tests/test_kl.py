@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import reference
 from contracts import FoldFit, RankFits, SolverContract, draw_model, noisy_tensor, with_holes
+from scipy import sparse
 
 from autoten import ALS, KL, CountSplit, CPModel, RandomElements, estimate_rank, factor_match_score, fit_parafac
 from autoten.io import as_tensor
@@ -279,3 +280,20 @@ def test_chicago_crimes_run(real_data):
     assert estimate.table.complete
     assert (np.diff(estimate.table["fit"][:, 0]) > 0).all()
     assert draw_model(X.shape, 1).shape == estimate.model.shape
+
+
+def test_divided_sparse_counts_are_fitted_as_dense_ones_are():
+    # A part of a count may be zero where the count is not: such a cell is no count to the fit.
+    X = counts((12, 13, 14), 2, gamma=0.4)
+    fits = []
+    for data in (X, sparse.coo_array(X)):
+        tensor = as_tensor(data)
+        (fold, *_) = CountSplit(0.4).folds(tensor, 1, np.random.default_rng(0))
+        training = fold.training(tensor)
+        assert (training.values_at(np.flatnonzero(X)) == 0).any()
+        start = CPModel(np.zeros(2), tuple(np.random.default_rng(1).random((n, 2)) for n in X.shape))
+        fits.append(KL().fit(training, start))
+    dense, listed = fits
+    assert dense.converged
+    assert listed.converged
+    np.testing.assert_allclose(listed.history, dense.history, rtol=1e-8)

@@ -27,6 +27,8 @@ class Counts:
         self.total = tensor.total
         cells = tensor.nonzero
         self.values = tensor.values_at(cells)
+        if not self.values.all():  # a part of a divided count may be zero where the count is not
+            cells, self.values = cells[self.values > 0], self.values[self.values > 0]
         self.cells, self.offsets = stack_rows(cells, tensor.shape)
         # Sums over observed cells: over all, less the hidden ones; or over the observed ones where those are fewer.
         # Such a sum is the MTTKRP of a tensor of ones.
