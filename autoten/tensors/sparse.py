@@ -291,16 +291,20 @@ class SparseTensor:
             starts, order, _ = self.pattern.slices(mode)
             kept = np.concatenate([order[:0], *(order[starts[i] : starts[i + 1]] for i in indices[mode])])
         else:
-            kept = np.arange(len(self.values))
-        shape = tuple(len(index) for index in indices)
-        cells = np.zeros(len(kept), dtype=np.int64)
+            kept = np.flatnonzero(np.isin(np.arange(self.shape[mode]), indices[mode])[self.pattern.coords[mode]])
+        # Modes that keep everything drop nothing: what a half needs is then in proportion to the half.
+        places = []
         for coords, index, length in zip(self.pattern.coords, indices, self.shape, strict=True):
             place = np.full(length, -1, dtype=np.int64)
             place[index] = np.arange(len(index))
-            position = place[coords[kept]]
-            inside = position >= 0
-            kept, cells = kept[inside], cells[inside] * len(index) + position[inside]
-        return SparseTensor.of(cells, self.values[kept], shape, self.scale)
+            places.append(place)
+            if (place < 0).any():
+                kept = kept[place[coords[kept]] >= 0]
+        cells = np.zeros(len(kept), dtype=np.int64)
+        for coords, index, place in zip(self.pattern.coords, indices, places, strict=True):
+            cells *= len(index)
+            cells += place[coords[kept]]
+        return SparseTensor.of(cells, self.values[kept], tuple(map(len, indices)), self.scale)
 
 
 def _stacked(factors: Sequence[Array]) -> tuple[Array, Cells]:
