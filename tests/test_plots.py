@@ -29,6 +29,7 @@ from autoten.plots import (
     plot_heldout,
     plot_overview,
 )
+from autoten.plots.overview import _written_accuracy
 from autoten.selection.choice import Choice
 from autoten.table import RankTable
 
@@ -407,6 +408,16 @@ def test_components_are_readable(shape, rank, labels):
     (legend,) = axes[0].figure.legends
     assert len(legend.get_texts()) == rank
     assert_readable(axes[0].figure)
+
+
+def test_a_model_without_components_says_so_in_every_panel():
+    axes = plot_components(CPModel(np.zeros(0), tuple(np.zeros((length, 0)) for length in (4, 5, 6))))
+    assert [[text.get_text() for text in ax.texts] for ax in axes] == [["no components"]] * 3
+
+
+@pytest.mark.parametrize(("error", "written"), [(0.0, "1"), (0.25, "0.75"), (-0.5, "1.5"), (2e-6, "1−2e-6")])
+def test_an_accuracy_is_written_by_what_is_missing_only_where_something_is(error, written):
+    assert _written_accuracy(error) == written
 
 
 def test_legend_gives_the_share_of_the_weights_largest_first():

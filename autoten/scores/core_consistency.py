@@ -205,6 +205,8 @@ def corrected(tensor: Tensor, model: CPModel, squared_error: float, raw: float) 
     weights, spectra = _weights_and_spectra(model)
     ceiling = _ceiling(spectra)
     loss = _noise_loss(tensor, weights, spectra, squared_error)
+    if ceiling + loss == 0.0:  # a model of nothing but zeros
+        return CorrectedCoreConsistency(raw, ceiling, loss, 0.0)
     excess = max(0.0, ceiling - raw - loss) / (ceiling + loss)
     share = ceiling / (ceiling + loss)
     return CorrectedCoreConsistency(raw, ceiling, loss, 100.0 * share * (1.0 - excess))
