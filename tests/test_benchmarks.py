@@ -139,7 +139,7 @@ def test_counts_have_the_density_that_is_asked_for():
     assert drawn.X.nnz == pytest.approx(0.01 * 40**3, rel=0.15)
     assert drawn.model.weights.min() >= 0.05 * drawn.model.weights.sum() * (1 - 1e-9)
     assert bench_counts.Setting((20, 20, 20), mean=0.5).draw(3, 0).X.mean() == pytest.approx(0.5, rel=0.2)
-    assert len(bench_counts.FULL) == 5 * 20
+    assert len(bench_counts.FULL) == 3 * 20 + 2 * 5  # four draws of a rank, one of the sparse ones
 
 
 def test_a_study_goes_on_where_it_was_cut_short(monkeypatch, tmp_path):
