@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from autoten._dense_kernels import contract_last, fill_leading, mttkrp_last, mttkrp_partial
+from autoten._dense_kernels import contract_last, contract_rows, fill_leading, mttkrp_last, mttkrp_partial
 from autoten._kernels import PROXIMAL, cholesky, compiled, squared_error
 from autoten._row_kernels import exact_error, exact_sweep
 
@@ -24,8 +24,14 @@ from autoten._row_kernels import exact_error, exact_sweep
 WINDOW = 5
 SLOWEST_RATE = 0.98
 
+# Falls of single sweeps that shrink by this factor are those of a fit that converges fast.
+FAST_RATE = 0.3
+
 # A loss below this share of the sum of squares is rounding: the Gram-based value cannot see further.
 ROUNDING = 1e-14
+
+# Hidden cells are filled in so many rows of X at once: they are read again right after, from the cache.
+FILLED_ROWS = 64
 
 # Extrapolation: plain sweeps before it may begin, first step, growth on success, shrinkage on failure, bounds.
 PLAIN_SWEEPS = 5
@@ -40,9 +46,17 @@ LARGEST_STEP = 30.0
 def to_come(losses, n):  # type: ignore[no-untyped-def]
     """Estimate the decrease still to come after n sweeps: the sum of a geometric series over windows of sweeps.
 
-    The last window's own decrease is the least it can be: one slow window does not make a series.
+    The last window's own decrease is the least it can be: one slow window does not make a series. Before there are two
+    windows, three falls do, each a fraction of the one before; the series is then one of the slowest rate.
     """
     if n <= 2 * WINDOW:
+        if n < 4:
+            return np.inf
+        first = losses[n - 4] - losses[n - 3]
+        second = losses[n - 3] - losses[n - 2]
+        third = losses[n - 2] - losses[n - 1]
+        if second <= FAST_RATE * first and third <= FAST_RATE * second:
+            return max(third, 0.0) / (1.0 - SLOWEST_RATE)
         return np.inf
     before = max(losses[n - 1 - 2 * WINDOW] - losses[n - 1 - WINDOW], 0.0)
     now = max(losses[n - 1 - WINDOW] - losses[n - 1], 0.0)
@@ -131,17 +145,20 @@ def update_mode(factors, weights, lengths, offsets, mode, rhs, gram, lower):  # 
 
 
 @compiled
-def model_at_cells(cell_starts, cell_columns, factors, weights, offsets, leading, sink, model):  # type: ignore[no-untyped-def]
+def model_at_cells(  # type: ignore[no-untyped-def]
+    sink, cell_starts, cell_columns, factors, weights, offsets, leading, filling, before, step, model
+):
     """Put the model's values at the hidden cells into `model`; return what their filling adds to the squared error.
 
-    `leading` is the Khatri-Rao product of every factor but the last. With f what X holds at the hidden cells and m the
-    model, the filled tensor has sum f^2 in its sum of squares and sum (f - m)^2 in its squared error that the observed
-    cells have not: together sum m (2 f - m).
+    `leading` is the Khatri-Rao product of every factor but the last. With f what X holds at the hidden cells (see
+    `fill`) and m the model, the filled tensor has sum f^2 in its sum of squares and sum (f - m)^2 in its squared error
+    that the observed cells have not: together sum m (2 f - m).
     """
     total = 0.0
     if cell_columns.size == 0:
         return total
     rank = factors.shape[0]
+    single = sink.itemsize == 4  # what it holds has been rounded
     # One row per index: the cells jump about in this mode.
     last = np.ascontiguousarray(factors[:, offsets[offsets.size - 1] :].T)
     here = np.empty(rank)
@@ -153,19 +170,33 @@ def model_at_cells(cell_starts, cell_columns, factors, weights, offsets, leading
             value = 0.0
             for r in range(rank):
                 value += here[r] * last[column, r]
+            held = filling[c] + step * (filling[c] - before[c])
+            if single:
+                held = np.float64(np.float32(held))
             model[c] = value
-            total += value * (2.0 * np.float64(sink[row, column]) - value)
+            total += value * (2.0 * held - value)
     return total
 
 
 @compiled
-def fill(cell_starts, cell_columns, model, before, step, sink):  # type: ignore[no-untyped-def]
-    """Write the model's values, moved on by `step` times their last change, into the hidden cells of X."""
-    if cell_columns.size == 0:
-        return
-    for row in range(cell_starts.size - 1):
+def fill(cell_starts, cell_columns, model, before, step, begin, end, sink):  # type: ignore[no-untyped-def]
+    """Write the model's values, moved on by `step` times their last change, into X's hidden cells of these rows."""
+    for row in range(begin, end):
         for c in range(cell_starts[row], cell_starts[row + 1]):
             sink[row, cell_columns[c]] = model[c] + step * (model[c] - before[c])
+
+
+@compiled
+def contract_filled(rows, sink, cell_starts, cell_columns, model, before, step, last, out):  # type: ignore[no-untyped-def]
+    """Contract X with the last factor; its hidden cells are filled block by block, while the block is at hand."""
+    if cell_columns.size == 0:
+        contract_last(rows, last, out)
+        return
+    n_rows = rows.shape[0]
+    for begin in range(0, n_rows, FILLED_ROWS):
+        end = min(begin + FILLED_ROWS, n_rows)
+        fill(cell_starts, cell_columns, model, before, step, begin, end, sink)
+        contract_rows(rows, last, out, begin, end)
 
 
 @compiled
@@ -179,6 +210,9 @@ def one_sweep(  # type: ignore[no-untyped-def]
     offsets,
     factors,
     weights,
+    filling,
+    before,
+    step,
     model,
     norm_squared,
     limit,
@@ -191,13 +225,16 @@ def one_sweep(  # type: ignore[no-untyped-def]
 ):
     """Update every mode once; return the loss. `model` receives the model's values at listed cells.
 
+    Those cells hold `filling`, moved on from `before` by `step`, meanwhile.
+
     Infinite, the sweep broken off, if the loss is above `limit` after the first mode already. With listed cells it is
     known at the end only.
     """
     if cell_weights.size > 0:
         return exact_sweep(rows, cell_weights, lengths, offsets, factors, weights, norm_squared, limit)
     last = lengths.size - 1
-    contract_last(rows, factors[:, offsets[last] :].copy(), contracted)
+    here = factors[:, offsets[last] :].copy()
+    contract_filled(rows, sink, cell_starts, cell_columns, filling, before, step, here, contracted)
     for mode in range(last):
         rhs = mttkrp_partial(contracted, lengths, offsets, factors, mode, scratch, right)
         explained = update_mode(factors, weights, lengths, offsets, mode, rhs, gram, lower)
@@ -205,7 +242,9 @@ def one_sweep(  # type: ignore[no-untyped-def]
             return np.inf
     fill_leading(factors, lengths, offsets, leading)
     explained = update_mode(factors, weights, lengths, offsets, last, mttkrp_last(rows, leading), gram, lower)
-    filled = model_at_cells(cell_starts, cell_columns, factors, weights, offsets, leading, sink, model)
+    filled = model_at_cells(
+        sink, cell_starts, cell_columns, factors, weights, offsets, leading, filling, before, step, model
+    )
     return norm_squared + filled - explained
 
 
@@ -250,9 +289,8 @@ def als_sweeps(  # type: ignore[no-untyped-def]
     rounding = ROUNDING * norm_squared
     if begin == 0:
         fill_leading(factors, lengths, offsets, leading)
-        model_at_cells(cell_starts, cell_columns, factors, weights, offsets, leading, sink, model)
+        model_at_cells(sink, cell_starts, cell_columns, factors, weights, offsets, leading, model, model, 0.0, model)
         model_before[:] = model
-        fill(cell_starts, cell_columns, model, model_before, 0.0, sink)
     for sweep in range(begin, end):
         now[:] = factors
         now_weights[:] = weights
@@ -273,6 +311,9 @@ def als_sweeps(  # type: ignore[no-untyped-def]
                 offsets,
                 factors,
                 weights,
+                model,
+                model_before,
+                ahead,
                 model_after,
                 norm_squared,
                 limit,
@@ -290,7 +331,6 @@ def als_sweeps(  # type: ignore[no-untyped-def]
             ahead = 0.0
             factors[:] = now
             weights[:] = now_weights
-            fill(cell_starts, cell_columns, model, model_before, 0.0, sink)
         if ahead > 0.0:
             step[0] = min(step[0] * STEP_GROWTH, LARGEST_STEP)
         earlier[:] = now
@@ -298,7 +338,6 @@ def als_sweeps(  # type: ignore[no-untyped-def]
         model[:] = model_after
         if sweep + 1 == PLAIN_SWEEPS and extrapolate:
             step[0] = FIRST_STEP
-        fill(cell_starts, cell_columns, model, model_before, step[0], sink)
         if losses[sweep] <= rounding or to_come(losses, sweep + 1) <= max(tol * losses[sweep], rounding):
             return sweep + 1, True
     return end, False
@@ -314,8 +353,8 @@ def residual_error(rows, sink, cell_starts, cell_columns, cell_weights, lengths,
         return exact_error(rows, cell_weights, lengths, offsets, factors, weights)
     leading = np.empty((rows.shape[0], factors.shape[0]))
     fill_leading(factors, lengths, offsets, leading)
-    model = np.empty(cell_columns.size)
-    model_at_cells(cell_starts, cell_columns, factors, weights, offsets, leading, sink, model)
-    fill(cell_starts, cell_columns, model, model, 0.0, sink)
+    model = np.zeros(cell_columns.size)
+    model_at_cells(sink, cell_starts, cell_columns, factors, weights, offsets, leading, model, model, 0.0, model)
+    fill(cell_starts, cell_columns, model, model, 0.0, 0, cell_starts.size - 1, sink)
     folded = factors[:, offsets[lengths.size - 1] :] * np.expand_dims(weights, 1)
     return squared_error(rows, leading, folded)

@@ -80,12 +80,18 @@ def fill_leading(factors, lengths, offsets, out):  # type: ignore[no-untyped-def
 @compiled
 def contract_last(rows, last, out):  # type: ignore[no-untyped-def]
     """out[r, l] = sum_k rows[l, k] last[r, k], in tiles of 4 rows by 2 components: one read of X."""
-    n_rows, length = rows.shape
+    return contract_rows(rows, last, out, 0, rows.shape[0])
+
+
+@compiled
+def contract_rows(rows, last, out, begin, end):  # type: ignore[no-untyped-def]
+    """Do `contract_last` for rows begin .. end - 1 alone."""
+    length = rows.shape[1]
     rank = last.shape[0]
     large = rows.size * rows.itemsize > READ_AHEAD_BYTES
     ahead = 0.0
-    row = 0
-    while row + ROW_BLOCK <= n_rows:
+    row = begin
+    while row + ROW_BLOCK <= end:
         if large and row % READ_AHEAD_ROWS == 0:
             ahead += read_ahead(rows, row)
         r = 0
@@ -128,7 +134,7 @@ def contract_last(rows, last, out):  # type: ignore[no-untyped-def]
             out[r, row + 2] = a2
             out[r, row + 3] = a3
         row += ROW_BLOCK
-    while row < n_rows:
+    while row < end:
         for r in range(rank):
             a0 = 0.0
             for k in range(length):

@@ -114,6 +114,7 @@ class Plan:
     entropy: int
     n_jobs: int = 1
     deadline: float = math.inf
+    n_splits: int = N_SPLITS
 
     def rng(self, *key: int) -> np.random.Generator:
         """Return the stream of random numbers with this key."""
@@ -370,7 +371,8 @@ def fit_ranks(
     null = plan.solver.fit(tensor, _empty(tensor))
     subspaces = Subspaces(tensor)
     # An array read in chunks has none: their fits would take more passes than all others.
-    halves = [] if isinstance(tensor, ChunkedTensor) else draw_halves(tensor.shape, N_SPLITS, plan.rng(DRAW_HALVES))
+    split = not isinstance(tensor, ChunkedTensor)
+    halves = draw_halves(tensor.shape, plan.n_splits, plan.rng(DRAW_HALVES)) if split else []
     best, unasked = null.model, 0.0
     waiting: _Waiting | None = None
     with Workers(plan.n_jobs, here=isinstance(tensor, ChunkedTensor)) as workers:

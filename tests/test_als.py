@@ -118,7 +118,7 @@ def test_a_fit_in_many_short_calls_of_compiled_code_is_the_same_fit(missing, dty
     # Calls are kept short so that an interrupt or a deadline is seen: what one leaves off the next must take up.
     X, start = noisy_tensor((6, 7, 8), 3, missing=missing).astype(dtype), draw_model((6, 7, 8), 4, seed=3)
     whole = ALS().fit(as_tensor(X), start)
-    monkeypatch.setattr("autoten.solvers.als.CALL_SECONDS", 1e-12)
+    monkeypatch.setattr("autoten.solvers.dense.CALL_SECONDS", 1e-12)
     parts = ALS().fit(as_tensor(X), start)
     assert parts.n_iter == whole.n_iter > 20
     np.testing.assert_allclose(parts.history, whole.history, rtol=1e-9 if dtype == "f8" else 1e-6)
@@ -127,7 +127,7 @@ def test_a_fit_in_many_short_calls_of_compiled_code_is_the_same_fit(missing, dty
 @pytest.mark.parametrize("missing", [0.0, 0.1, 0.6])
 def test_a_deadline_that_passes_keeps_the_sweeps_that_are_done(missing, monkeypatch):
     X, start = noisy_tensor((6, 7, 8), 3, missing=missing), draw_model((6, 7, 8), 4, seed=3)
-    monkeypatch.setattr("autoten.solvers.als.CALL_SECONDS", 1e-12)
+    monkeypatch.setattr("autoten.solvers.dense.CALL_SECONDS", 1e-12)
     clock = count()
     monkeypatch.setattr("time.monotonic", lambda: float(next(clock)))
     late = ALS().fit(as_tensor(X), start, deadline=7.0)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +14,7 @@ from autoten._validation import check_integer, check_real
 from autoten.cp import CPModel
 from autoten.solvers.alternating import Iterate, alternate
 from autoten.solvers.base import Fit
+from autoten.solvers.dense import DenseSweeps
 from autoten.tensors.equations import solve_rows
 
 if TYPE_CHECKING:
@@ -24,10 +24,6 @@ Array = NDArray[Any]
 
 # A model, its loss after every sweep, whether that has settled, and the squared error from the residuals.
 _Fitted = tuple[CPModel, Array, bool, float]
-
-# One call of the compiled loop works about this long, so that interrupts and deadlines are seen.
-CALL_SECONDS = 0.1
-MULTIPLICATIONS_PER_SECOND = 2e9
 
 
 @dataclass(frozen=True)
@@ -48,13 +44,14 @@ class ALS:
     Parameters
     ----------
     max_iter : int
-        Largest number of sweeps.
+        Largest number of sweeps, those in subspaces included.
     tol : float
         Relative decrease of the loss that may be left.
     extrapolate : bool
         False gives the plain textbook algorithm.
     compress : bool
-        Whether starts may be explored in a compressed core; what is reported is refined in full space either way.
+        Whether starts may be explored in a compressed core, and sweeps done in subspaces; what is reported is refined
+        in full space either way.
 
     References
     ----------
@@ -111,35 +108,10 @@ class ALS:
         dense = tensor.dense_rows()
         if dense is None:
             return None
-        lengths = np.array(tensor.shape)
-        offsets = np.cumsum(lengths) - lengths
-        factors = np.ascontiguousarray(np.vstack(start.factors).T, dtype=float)
-        weights = start.weights.astype(float)
-        earlier, step, losses = factors.copy(), np.zeros(1), np.empty(max_iter)
-        at_cells, at_cells_before = np.empty((2, len(dense.cell_columns)))
-        at_once = max(1, int(CALL_SECONDS * MULTIPLICATIONS_PER_SECOND / dense.multiplications(start.rank)))
-        done, settled = 0, False
-        while done < max_iter and not settled and time.monotonic() < deadline:
-            done, settled = loop.als_sweeps(
-                *dense,
-                lengths,
-                offsets,
-                factors,
-                earlier,
-                weights,
-                at_cells,
-                at_cells_before,
-                step,
-                losses,
-                done,
-                min(done + at_once, max_iter),
-                tensor.norm_squared,
-                self.tol,
-                self.extrapolate,
-            )
-        squared_error = loop.residual_error(*dense, lengths, offsets, factors, weights)
-        model = CPModel(weights, tuple(np.ascontiguousarray(f.T) for f in np.split(factors, offsets[1:], axis=1)))
-        return model, losses[:done], settled, squared_error
+        sweeps = DenseSweeps(dense, tensor.shape, tensor.norm_squared, start, self.tol, self.extrapolate)
+        by_subspaces = self.compress and self.extrapolate and sweeps.subspaces_pay()
+        losses, settled = (sweeps.sweep_by_subspaces if by_subspaces else sweeps.sweep)(max_iter, deadline)
+        return sweeps.model, losses, settled, sweeps.residual_error()
 
 
 class LeastSquaresProblem:
