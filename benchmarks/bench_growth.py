@@ -22,6 +22,7 @@ import ours
 import timed
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, LogLocator
 from measure import alternating, say, seconds_per_sweep, short
 
 import autoten
@@ -163,6 +164,9 @@ def _draw_panel(ax: Axes, shown: dict[str, Any]) -> None:
     ax.grid(color="0.9", linewidth=0.6)
     low, high = ax.get_ylim()
     ax.set_ylim(low, high * (high / low) ** 0.35)  # room for the legend
+    if high < 100 * low:  # too short for a tick at every power of ten
+        ax.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+        ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     ax.legend(loc="upper left", frameon=False)
 
 

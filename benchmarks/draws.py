@@ -6,6 +6,7 @@
     python benchmarks/draws.py reported --rivals --cheap --draws 50  # more of the cases that took under 5 s
     python benchmarks/draws.py real --rivals           # the same of the real tensors
     python benchmarks/draws.py development --pack      # what has been measured so far, into results/draws
+    python benchmarks/draws.py reported --again 5 17   # whether these draws get the stored answers from today's fits
 
 One line of JSON per draw is appended to ``benchmarks/draws/SPLIT.jsonl``; draws that are there or packed already are
 passed over, so a run can be stopped and taken up again. Fits do not depend on the selector: it reads the tables
@@ -31,6 +32,7 @@ from joblib import Parallel, delayed
 
 import autoten
 from autoten import RankEstimate
+from autoten.selection.calibrated import DEFAULT_POLICY
 from autoten.table import RankTable
 
 FOLDER = Path(__file__).parent / "draws"
@@ -144,6 +146,25 @@ def run(split: Split, which: Sequence[Case | real.RealCase], n_draws: int, with_
             print(f"{place}/{len(todo)} {row['case']} #{row['number']}: {row['seconds']} s", flush=True)
 
 
+def again(split: Split, which: Sequence[Case | real.RealCase], numbers: Sequence[int], n_jobs: int) -> None:
+    """Fit draws anew, store nothing, and say where the default policy answers otherwise than from the stored table."""
+    stored_rows = {(row["case"], row["number"]): row for row in load(split)}
+    todo = [(case, number) for number in numbers for case in which if (case.name, number) in stored_rows]
+    rows = Parallel(n_jobs=n_jobs)(delayed(measured)(case, split, number, False) for case, number in todo)
+    changed, moved = [], []
+    for row in rows:
+        before = DEFAULT_POLICY(stored_rows[row["case"], row["number"]]["table"])
+        now = DEFAULT_POLICY(restored(row["table"]))
+        moved.append(max(abs(now.probabilities[rank] - before.probabilities[rank]) for rank in now.probabilities))
+        if now.rank != before.rank:
+            changed.append(f"{row['case']} #{row['number']}: {before.rank}, now {now.rank}")
+    print(*changed, sep="\n")
+    print(
+        f"{len(rows)} draws fitted anew, {len(rows) - len(changed)} with the stored rank; probabilities moved by "
+        f"{np.median(moved):.1e} (median), {np.quantile(moved, 0.9):.1e} (nine in ten)"
+    )
+
+
 def cheap(split: Split) -> set[str]:
     """Return the names of the cases whose measured draws took less than `CHEAP` seconds on average."""
     seconds: dict[str, list[float]] = {}
@@ -163,6 +184,7 @@ def main() -> None:
     parser.add_argument("--cheap", action="store_true", help="only cases that took under 5 s so far")
     parser.add_argument("--only", nargs="+", metavar="CASE", help="these cases")
     parser.add_argument("--pack", action="store_true", help="measure nothing, pack what is there")
+    parser.add_argument("--again", type=int, nargs="+", metavar="NUMBER", help="fit these draws anew and compare")
     parser.add_argument("--jobs", type=int, default=2)
     options = parser.parse_args()
     if options.pack:
@@ -178,6 +200,9 @@ def main() -> None:
     if options.cheap:
         names = cheap(options.split)
         which = [case for case in which if case.name in names]
+    if options.again:
+        again(options.split, which, options.again, options.jobs)
+        return
     run(options.split, which, options.draws, options.rivals, options.jobs)
 
 
