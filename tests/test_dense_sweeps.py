@@ -1,5 +1,6 @@
 """Sweeps over a dense array: most of them in the span of the last step, and where they end."""
 
+import itertools
 import math
 
 import numpy as np
@@ -89,10 +90,16 @@ def test_all_sweeps_count(max_iter, missing):
     assert not fit.converged
 
 
-def test_a_passed_deadline_leaves_a_model(monkeypatch):
-    X, start = noisy_tensor(SHAPE, 3, noise=0.3), draw_model(SHAPE, 6, seed=2)
-    fit = ALS().fit(as_tensor(X), start, deadline=0.0)
-    assert (fit.n_iter, fit.converged) == (0, False)
+@pytest.mark.parametrize("missing", [0.0, 0.1])
+@pytest.mark.parametrize("deadline", [0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 9.0])
+def test_whenever_the_deadline_passes_there_is_a_model(deadline, missing, monkeypatch):
+    clock = itertools.count()
+    monkeypatch.setattr("autoten.solvers.dense.CALL_SECONDS", 1e-12)
+    monkeypatch.setattr("time.monotonic", lambda: float(next(clock)))
+    X, start = noisy_tensor(SHAPE, 3, noise=0.3, missing=missing), draw_model(SHAPE, 6, seed=2)
+    fit = ALS().fit(as_tensor(X), start, deadline=deadline)
+    assert not fit.converged
+    assert fit.n_iter <= deadline
     assert np.isfinite(fit.loss)
 
 

@@ -49,11 +49,14 @@ class DenseSweeps:
     Parameters
     ----------
     dense : DenseRows
-        The tensor, its hidden cells and weights; `norm_squared` is that of its observed cells.
+        The tensor as a matrix, its hidden cells and its weights.
+    shape : tuple of int
+        Of the tensor.
+    norm_squared : float
+        The sum of squares of its observed cells.
     start : CPModel
-    tol : float
-        As of `ALS`.
-    extrapolate : bool
+        Where to begin.
+    tol, extrapolate
         As of `ALS`.
     """
 
@@ -135,6 +138,8 @@ class DenseSweeps:
             before, fall_before = losses[-1] if losses else math.inf, fall
             within, at_rest = self._round(most - len(losses), deadline)
             losses += within
+            if not within:  # the deadline has passed meanwhile
+                break
             idle = idle + 1 if at_rest else 0
             fall = max(before - losses[-1], 0.0)
             rate = min(fall / fall_before, loop.SLOWEST_RATE) if 0.0 < fall_before < math.inf else 0.0
