@@ -43,11 +43,18 @@ LARGEST_STEP = 30.0
 
 
 @compiled
+def rest_of_series(before, now):  # type: ignore[no-untyped-def]
+    """Estimate the sum of the falls that follow two in a row, the last one at least: one slow fall makes no series."""
+    rate = min(now / before, SLOWEST_RATE) if before > 0.0 else 0.0
+    return max(now, now * rate / (1.0 - rate))
+
+
+@compiled
 def to_come(losses, n):  # type: ignore[no-untyped-def]
     """Estimate the decrease still to come after n sweeps: the sum of a geometric series over windows of sweeps.
 
-    The last window's own decrease is the least it can be: one slow window does not make a series. Before there are two
-    windows, three falls do, each a fraction of the one before; the series is then one of the slowest rate.
+    Before there are two windows, three falls do, each a fraction of the one before; the series is then one of the
+    slowest rate.
     """
     if n <= 2 * WINDOW:
         if n < 4:
@@ -59,9 +66,7 @@ def to_come(losses, n):  # type: ignore[no-untyped-def]
             return max(third, 0.0) / (1.0 - SLOWEST_RATE)
         return np.inf
     before = max(losses[n - 1 - 2 * WINDOW] - losses[n - 1 - WINDOW], 0.0)
-    now = max(losses[n - 1 - WINDOW] - losses[n - 1], 0.0)
-    rate = min(now / before, SLOWEST_RATE) if before > 0.0 else 0.0
-    return max(now, now * rate / (1.0 - rate))
+    return rest_of_series(before, max(losses[n - 1 - WINDOW] - losses[n - 1], 0.0))
 
 
 @compiled

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 import autoten
 from autoten import ALS, CPModel
 from autoten.datasets import make_cp_tensor
-from autoten.fitting import Plan, RankFits, fit_ranks
+from autoten.fitting import Plan, RankFits, _empty, fit_ranks
 from autoten.holdout import Fold, Holdout
 from autoten.io import as_tensor
 from autoten.solvers.base import Fit
@@ -70,8 +70,8 @@ def rank_sweep(
     loop that people write, and is left out.
     """
     plan = Plan(solver, holdout or NoHoldout(), n_starts, n_folds, seed, n_splits=0)
-    nothing = {0: CPModel(np.zeros(0), tuple(np.zeros((length, 0)) for length in X.shape))}
-    return {fits.rank: fits for fits in fit_ranks(as_tensor(X), ranks, plan, known=nothing)}
+    tensor = as_tensor(X)
+    return {fits.rank: fits for fits in fit_ranks(tensor, ranks, plan, known={0: _empty(tensor)})}
 
 
 def loss_of(tensor: Tensor, cp: Any) -> float:

@@ -76,12 +76,12 @@ class DenseSweeps:
         self._shape = shape
         self._lengths = np.array(shape)
         self._offsets = np.cumsum(self._lengths) - self._lengths
-        self._at_cells, self._at_cells_before = np.empty((2, len(dense.cell_columns)))
+        self._at_cells = np.empty(len(dense.cell_columns))  # the model's values at hidden cells after the last sweep
         self.model = start
 
     @property
     def model(self) -> CPModel:
-        """The model; setting it begins anew from there."""
+        """The model."""
         factors = np.split(self._factors, self._offsets[1:], axis=1)
         return CPModel(self._weights.copy(), tuple(np.ascontiguousarray(factor.T) for factor in factors))
 
@@ -89,14 +89,11 @@ class DenseSweeps:
     def model(self, model: CPModel) -> None:
         self._factors = np.ascontiguousarray(np.vstack(model.factors).T, dtype=float)
         self._weights = model.weights.astype(float)
-        self._restart()
-
-    def _restart(self) -> None:
-        self._earlier, self._step = self._factors.copy(), np.zeros(1)
 
     def sweep(self, most: int, deadline: float) -> tuple[Array, bool]:
         """Do at most so many sweeps; return the loss after each of them, and whether it has settled."""
-        self._restart()
+        # What calls of the loop hand on; extrapolation begins anew, since the model may have moved by other means.
+        earlier, at_cells_before, step = self._factors.copy(), np.empty_like(self._at_cells), np.zeros(1)
         losses = np.empty(most)
         cost = self._dense.multiplications(len(self._weights))
         at_once = max(1, int(CALL_SECONDS * MULTIPLICATIONS_PER_SECOND / cost))
@@ -107,11 +104,11 @@ class DenseSweeps:
                 self._lengths,
                 self._offsets,
                 self._factors,
-                self._earlier,
+                earlier,
                 self._weights,
                 self._at_cells,
-                self._at_cells_before,
-                self._step,
+                at_cells_before,
+                step,
                 losses,
                 done,
                 min(done + at_once, most),
@@ -142,8 +139,7 @@ class DenseSweeps:
                 break
             idle = idle + 1 if at_rest else 0
             fall = max(before - losses[-1], 0.0)
-            rate = min(fall / fall_before, loop.SLOWEST_RATE) if 0.0 < fall_before < math.inf else 0.0
-            to_come = max(fall, fall * rate / (1.0 - rate))
+            to_come = loop.rest_of_series(fall_before, fall) if fall_before < math.inf else fall
             settled = to_come <= max(self.tol * losses[-1], loop.ROUNDING * self.norm_squared)
         return np.array(losses), settled
 
