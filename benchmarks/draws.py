@@ -158,7 +158,8 @@ def again(split: Split, which: Sequence[Case | real.RealCase], numbers: Sequence
         moved.append(max(abs(now.probabilities[rank] - before.probabilities[rank]) for rank in now.probabilities))
         if now.rank != before.rank:
             changed.append(f"{row['case']} #{row['number']}: {before.rank}, now {now.rank}")
-    print(*changed, sep="\n")
+    for line in changed:
+        print(line)
     print(
         f"{len(rows)} draws fitted anew, {len(rows) - len(changed)} with the stored rank; probabilities moved by "
         f"{np.median(moved):.1e} (median), {np.quantile(moved, 0.9):.1e} (nine in ten)"
