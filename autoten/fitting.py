@@ -14,12 +14,13 @@ from numpy.typing import NDArray
 
 from autoten._validation import as_generator, check_integer, check_mode, refuse
 from autoten.compression import Compression, Occupied, Subspaces
-from autoten.cp import CPModel, factor_match_score, match_components
+from autoten.cp import CPModel
 from autoten.halves import SHORTEST_SPLIT, Half, draw_halves, random_halves, without_mode
 from autoten.holdout import Fold, Holdout, counts_of, offsets_of
 from autoten.io import as_tensor
 from autoten.labels import split_labels
 from autoten.losses import LEAST_SQUARES, loss_of
+from autoten.matching import Seen, match_score, matches
 from autoten.solvers.als import ALS
 from autoten.solvers.base import Fit, Solver
 from autoten.solvers.starts import make_start
@@ -212,7 +213,7 @@ def split_half(
     Returns
     -------
     array of shape (n_splits,)
-        Factor match scores over the other modes, in [0, 1].
+        Factor match scores over the other modes, in [0, 1]; where cells are missing, over what is observed of them.
 
     Raises
     ------
@@ -230,8 +231,9 @@ def split_half(
     >>> bool(split_half(X, 2, n_splits=2, random_state=0).min() > 0.95)
     True
     """
-    halves = _halves(as_tensor(X), rank, mode, solver, n_splits, n_starts, random_state)
-    return np.array([factor_match_score(*models) for models in halves])
+    tensor = as_tensor(X)
+    halves, seen = _halves(tensor, rank, mode, solver, n_splits, n_starts, random_state)
+    return np.array([match_score(*models, seen) for models in halves])
 
 
 class SplitHalf(NamedTuple):
@@ -245,7 +247,8 @@ class SplitHalf(NamedTuple):
         The modes that are compared: all but the one that is split.
     congruences : array of shape (n_splits, R, n_modes)
         For each split and component, the absolute cosine between the columns of its two halves in each of `modes`, in
-        [0, 1] (Tucker's congruence coefficient; 0.95 and above is taken as the same spectrum).
+        [0, 1] (Tucker's congruence coefficient; 0.95 and above is taken as the same spectrum). Where cells are missing,
+        each row counts by what its observed cells show of the component.
     """
 
     model: CPModel
@@ -302,23 +305,22 @@ def split_half_components(
     ((3, 2, 2), True)
     """
     tensor = as_tensor(X)
-    halves = _halves(tensor, rank, mode, solver, n_splits, n_starts, random_state)
+    halves, seen = _halves(tensor, rank, mode, solver, n_splits, n_starts, random_state)
     whole = fit_parafac(X, rank, solver=solver, n_starts=n_starts, random_state=entropy_of(random_state))
     mode = check_mode(mode, len(tensor.shape), "mode of split_half")
     others = tuple(n for n in range(len(tensor.shape)) if n != mode)
     wanted = CPModel(whole.model.weights, tuple(whole.model.factors[n] for n in others))
     congruences = []
     for first, second in halves:
-        matches = match_components(first, second)
-        named = match_components(wanted, first)
-        congruences.append(np.abs(matches.cosines)[named.second])
+        named = matches(wanted, first, seen)
+        congruences.append(np.abs(matches(first, second, seen).cosines)[named.second])
     return SplitHalf(whole.model, others, np.stack(congruences))
 
 
 def _halves(
     tensor: Tensor, rank: int, mode: int, solver: Solver | None, n_splits: int, n_starts: int, random_state: Any
-) -> list[tuple[CPModel, CPModel]]:
-    """Return models, without the sample mode, of both halves of every split."""
+) -> tuple[list[tuple[CPModel, CPModel]], Seen]:
+    """Return models, without the sample mode, of both halves of every split, and over which cells to compare them."""
     mode = check_mode(mode, len(tensor.shape), "mode of split_half")
     length = tensor.shape[mode]
     if length < SHORTEST_SPLIT:
@@ -334,7 +336,7 @@ def _halves(
             fit = fit_parafac(part, rank, solver=solver, n_starts=n_starts, random_state=seed)
             models.append(without_mode(fit.model, mode))
         pairs.append((models[0], models[1]))
-    return pairs
+    return pairs, Seen.of(tensor).without(mode)
 
 
 def fit_ranks(

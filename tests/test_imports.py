@@ -24,6 +24,7 @@ LAYERS = [
     ["tensors"],
     ["compression"],
     ["io", "preprocess", "solvers", "holdout", "halves", "datasets", "workers"],
+    ["matching"],
     ["fitting"],
     ["scores"],
     ["table"],

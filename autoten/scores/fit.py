@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from autoten.cp import most_opposed_pair
+from autoten.matching import Seen, most_opposed_pair
 
 if TYPE_CHECKING:
     from autoten.fitting import RankFits
@@ -18,5 +18,5 @@ def fit_scores(tensor: Tensor, fits: RankFits) -> Mapping[str, Any]:
         "fit": 1.0 - fits.best.loss,
         "loss_starts": [fit.loss for fit in fits.starts],
         "converged_starts": [fit.converged for fit in fits.starts],
-        "opposition": most_opposed_pair(fits.best.model)[0],
+        "opposition": most_opposed_pair(fits.best.model, Seen.of(tensor))[0],
     }
