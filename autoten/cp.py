@@ -261,6 +261,11 @@ def khatri_rao(matrices: Sequence[Array]) -> Array:
     return reduce(pair, matrices)
 
 
+def n_parameters(shape: Sequence[int], rank: int) -> int:
+    """Return the number of free parameters of a CP model: ``R (sum_n I_n - N + 1)``, scales counted once."""
+    return rank * (sum(shape) - len(shape) + 1)
+
+
 def is_surely_unique(shape: Sequence[int], rank: int) -> bool:
     """Tell whether Kruskal's condition holds for generic factors: ``sum_n min(I_n, R) >= 2 R + N - 1``.
 

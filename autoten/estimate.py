@@ -276,6 +276,7 @@ def estimate_rank(
     if isinstance(whole, ChunkedTensor) and not isinstance(holdout, Blocks):
         # Lists of single cells would take as much memory as X.
         refuse("holdout of estimate_rank", "Blocks() for a dask array that is read in chunks", holdout)
+    out_of_reach = _check_reach(holdout, whole.shape, candidates)
     store = None if checkpoint is None else Checkpoint(checkpoint)
     seed = None if store is None or random_state is not None else store.seed
     plan = Plan(
@@ -298,6 +299,7 @@ def estimate_rank(
     choice = apply_policy(policy, table)
     probabilities = choice.probabilities or selection_frequency(policy, table, plan.rng(RESAMPLE))
     warnings = (
+        *out_of_reach,
         *empty_warnings(whole, tensor),
         *data_warnings(tensor, table, labels),
         *sweep.warnings,
@@ -542,6 +544,22 @@ def _check_suits(solver: Any, tensor: Tensor) -> None:
     """Refuse data that the solver says it cannot fit."""
     if hasattr(solver, "check"):
         solver.check(tensor)
+
+
+def _check_reach(holdout: Any, shape: tuple[int, ...], ranks: Sequence[int]) -> tuple[str, ...]:
+    """Return a warning, and log it now, if the hold-out cannot score all ranks; refuse it if it can score rank 1 alone."""
+    largest = ranks[-1] if not hasattr(holdout, "largest_rank") else holdout.largest_rank(shape)
+    if largest >= ranks[-1]:
+        return ()
+    mode = int(np.argmin(shape))
+    cause = f"mode {mode}, of length {shape[mode]}, is too short to be divided"
+    remedy = "Use RandomElements(0.1), or leave out a smaller share."
+    if largest == 1 or largest < ranks[0]:
+        expected = f"one that can score rank {max(2, ranks[0])} of a tensor of shape {shape}"
+        refuse("holdout of estimate_rank", expected, f"{holdout!r}: {cause}", remedy)
+    warning = f"{holdout!r} can score no rank above {largest} of a tensor of shape {shape}: {cause} further. {remedy}"
+    logger.warning(warning)
+    return (warning,)
 
 
 def _check_jobs(n_jobs: Any) -> int:

@@ -6,6 +6,7 @@ import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
@@ -14,7 +15,7 @@ from numpy.typing import NDArray
 
 from autoten._validation import as_generator, check_integer, check_mode, refuse
 from autoten.compression import Compression, Occupied, Subspaces
-from autoten.cp import CPModel
+from autoten.cp import CPModel, n_parameters
 from autoten.halves import SHORTEST_SPLIT, Half, draw_halves, random_halves, without_mode
 from autoten.holdout import Fold, Holdout, counts_of, offsets_of
 from autoten.io import as_tensor
@@ -28,8 +29,8 @@ from autoten.tensors.chunked import ChunkedTensor
 from autoten.tensors.protocol import Block, Cells, Tensor
 from autoten.workers import Task, Workers, task
 
-# Starts of a fold that may not start from the full fit; its training tensor is small.
-COLD_FOLD_STARTS = 3
+# Starts of a fold whose training tensor is not the whole less some cells, but a smaller one.
+SMALL_FOLD_STARTS = 3
 
 # Starts are explored for so many sweeps, most of them in a compressed core, where a sweep costs next to nothing; the
 # best few are then refined in full space until they converge. Starts whose losses agree to this relative difference
@@ -71,7 +72,8 @@ class FoldFit:
 
     Where cells were sampled, `weights` tells how many each of them stands for. With `counts`, a tensor of its own: a
     part of every cell, which the model has not seen. `offsets`, shape (2, n_cells), belong to the prediction where the
-    fold centres: beside the model, and beside none.
+    fold centres: beside the model, and beside none. `cells_per_parameter` is the number of observed training cells for
+    each free parameter.
     """
 
     model: CPModel | None
@@ -80,6 +82,7 @@ class FoldFit:
     weights: NDArray[np.float64] | None = None
     counts: Tensor | None = None
     offsets: NDArray[np.float64] | None = None
+    cells_per_parameter: float = math.nan
 
 
 @dataclass(frozen=True, eq=False)
@@ -376,6 +379,7 @@ def fit_ranks(
     split = not isinstance(tensor, ChunkedTensor)
     halves = draw_halves(tensor.shape, plan.n_splits, plan.rng(DRAW_HALVES)) if split else []
     best, unasked = null.model, 0.0
+    own = [fold.restrict(null.model) for fold in folds]
     waiting: _Waiting | None = None
     with Workers(plan.n_jobs, here=isinstance(tensor, ChunkedTensor)) as workers:
         workers.share(tensor, *folds)
@@ -398,15 +402,21 @@ def fit_ranks(
             if waiting is not None:
                 if time.monotonic() > plan.deadline:
                     return
+                own = [fit.own for fit in refitted[0][0]]
                 yield waiting.done(*refitted)
                 waiting = None
             best = best_of(starts).model
             unasked += seconds
+            pairs = enumerate(zip(folds, own, strict=True))
+            fold_tasks = [
+                task(_fit_fold, tensor, plan, fold, smaller, best, number) for number, (fold, smaller) in pairs
+            ]
             if rank not in ranks:
+                (fitted,), _ = workers.run(fold_tasks)
+                own = [fit.own for fit in fitted]
                 if time.monotonic() <= plan.deadline:  # else the fits may have been cut short
                     on_pass(rank, best)
                 continue
-            fold_tasks = [task(_fit_fold, tensor, plan, fold, best, number) for number, fold in enumerate(folds)]
             half_tasks = list(_half_tasks(tensor, plan, halves, subspaces, rank))
             waiting = _Waiting(tensor, rank, starts, unasked, folds, (fold_tasks, half_tasks), plan.solver)
             unasked = 0.0
@@ -416,12 +426,22 @@ def fit_ranks(
                 on_fit(len(folds))
                 if time.monotonic() > plan.deadline:
                     return
+                own = [fit.own for fit in refitted[0][0]]
                 yield waiting.done(*refitted)
                 waiting = None
 
 
-# A fold's model of the whole tensor, and whether it had converged; its cells, a long list, stay where they are.
-_FoldModel = tuple[CPModel | None, bool]
+class _FoldModel(NamedTuple):
+    """What a fold has fitted to its training tensor and what that makes of the whole (None where it is not defined).
+
+    The fold's cells, a long list, stay where they are.
+    """
+
+    own: CPModel
+    whole: CPModel | None
+    converged: bool
+    cells_per_parameter: float
+
 
 # What groups of tasks returned, and their seconds.
 _Done = tuple[list[list[Any]], list[float]]
@@ -441,7 +461,8 @@ class _Waiting:
 
     def done(self, fitted: Sequence[list[Any]], seconds: Sequence[float]) -> RankFits:
         """Return the fits of the rank from what its groups of tasks returned, and how long they took."""
-        held_out = tuple(_fold_fit(self.tensor, fold, *of) for fold, of in zip(self.folds, fitted[0], strict=True))
+        models = zip(self.folds, fitted[0], strict=True)
+        held_out = tuple(_fold_fit(self.tensor, fold, *of[1:]) for fold, of in models)
         halves = tuple(zip(fitted[1][0::2], fitted[1][1::2], strict=True))
         spent = {"starts": self.seconds, "folds": seconds[0], "halves": seconds[1]}
         return RankFits(self.rank, self.starts, held_out, spent, solver=self.solver, halves=halves)
@@ -545,34 +566,53 @@ def _refine(tensor: Tensor, plan: Plan, fit: Fit) -> Fit:
     return fit if fit.converged else plan.solver.fit(tensor, fit.model, deadline=plan.deadline)
 
 
-def _fit_fold(tensor: Tensor, plan: Plan, fold: Fold, full: CPModel, number: int) -> _FoldModel:
-    if hasattr(fold, "offsets"):
-        return _fit_beside_offsets(tensor, plan, fold, full)
-    training = fold.training(tensor)
-    if fold.warm:
-        starts = [fold.restrict(full)]
+def _fit_fold(tensor: Tensor, plan: Plan, fold: Any, smaller: CPModel, full: CPModel, number: int) -> _FoldModel:
+    """Fit a fold, grown from its own model of the rank below, which has not seen what the fold holds out.
+
+    The full fit has: past the true rank its surplus components lie where they fit the noise of held-out cells too, and
+    a fold that starts there stays there, however long it is fitted. So it serves only where the fold has missed a
+    component on its own way: where a single sweep from the full fit leaves less of the training cells than the fold's
+    own fit does, by more than the parameters of one component take off noise.
+
+    A model with as many parameters as there are cells to learn from would predict anything: such a fold has none.
+    """
+    beside_offsets = hasattr(fold, "offsets")
+    training = tensor.hide(fold.cells) if beside_offsets else fold.training(tensor)
+    rank, of_one = full.rank, n_parameters(training.shape, 1)
+    per_parameter = training.n_observed / (rank * of_one)
+    if per_parameter <= 1.0:
+        return _FoldModel(smaller, None, True, per_parameter)
+    if beside_offsets:
+        fit = partial(_fit_beside_offsets, tensor, plan, fold)
     else:
-        rng = plan.rng(FOLD, full.rank, number)
-        nothing = _empty(training)
-        bases = Subspaces(training).bases(full.rank)
-        starts = [make_start(1 + k, bases, full.rank, nothing, rng) for k in range(COLD_FOLD_STARTS)]
-    fits = [plan.solver.fit(training, start, deadline=plan.deadline) for start in starts]
-    best = best_of(fits)
-    return fold.complete(tensor, best.model), best.converged
+        fit = partial(plan.solver.fit, training, deadline=plan.deadline)
+    rng = plan.rng(FOLD, rank, number)
+    bases = () if fold.warm else Subspaces(training).bases(rank)
+    best = best_of(
+        [fit(make_start(k, bases, rank, smaller, rng)) for k in range(1 if fold.warm else SMALL_FOLD_STARTS)]
+    )
+    if fold.warm:
+        ahead = fit(fold.restrict(full), max_iter=1)
+        if ahead.loss < best.loss * (1.0 - of_one / (training.n_observed - rank * of_one)):
+            best = best_of([best, fit(ahead.model)])
+    return _FoldModel(best.model, fold.complete(tensor, best.model), best.converged, per_parameter)
 
 
-def _fit_beside_offsets(tensor: Tensor, plan: Plan, fold: Any, full: CPModel) -> _FoldModel:
-    """Fit a fold's offsets and its components in turn: the error over what it sees never rises."""
-    model, before = full, math.inf
-    for _ in range(OFFSET_TURNS):
+def _fit_beside_offsets(tensor: Tensor, plan: Plan, fold: Any, start: CPModel, max_iter: int | None = None) -> Fit:
+    """Fit a fold's offsets and its components in turn: the error over what it sees never rises.
+
+    With `max_iter` one turn of so many sweeps.
+    """
+    model, before, settled = start, math.inf, False
+    for _ in range(OFFSET_TURNS if max_iter is None else 1):
         training = fold.without(tensor, fold.offsets(tensor, model))
-        fit = plan.solver.fit(training, model, deadline=plan.deadline)
+        fit = plan.solver.fit(training, model, max_iter=max_iter, deadline=plan.deadline)
         model, error = fit.model, fit.loss * training.norm_squared
         settled = before - error <= OFFSET_TOLERANCE * error + EXACT_LOSS * tensor.norm_squared
         if settled or time.monotonic() > plan.deadline:
             break
         before = error
-    return fold.complete(tensor, model), fit.converged and settled
+    return Fit(model, error / tensor.norm_squared, fit.n_iter, fit.converged and settled, fit.history)
 
 
 def _half_tasks(tensor: Tensor, plan: Plan, halves: Sequence[Half], subspaces: Subspaces, rank: int) -> Iterator[Task]:
@@ -607,10 +647,13 @@ def _fit_half(
     return without_mode(fit.model, half.mode)
 
 
-def _fold_fit(tensor: Tensor, fold: Fold, model: CPModel | None, converged: bool) -> FoldFit:
+def _fold_fit(
+    tensor: Tensor, fold: Fold, model: CPModel | None, converged: bool, cells_per_parameter: float = math.nan
+) -> FoldFit:
     weights = getattr(fold, "weights", None)  # a fold that a user wrote need not have any
     offsets = None if model is None else offsets_of(fold, tensor, model)
-    return FoldFit(model, fold.cells, converged, weights, counts_of(fold, tensor), offsets)
+    counts = counts_of(fold, tensor)
+    return FoldFit(model, fold.cells, converged, weights, counts, offsets, cells_per_parameter)
 
 
 def _empty(tensor: Tensor) -> CPModel:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import count
 from math import prod
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -209,8 +210,16 @@ class Blocks:
             for _ in range(n_folds)
         ]
 
+    def largest_rank(self, shape: Sequence[int]) -> int:
+        """Return the largest rank that the kept corner of a tensor of this shape can score."""
+        kept = tuple(length - self._size(length) for length in shape)
+        return next(rank for rank in count(1) if not _is_unique(kept, rank + 1))
+
+    def _size(self, length: int) -> int:
+        return min(max(1, round(self.share * length)), length - 1)
+
     def _left_out(self, length: int, rng: np.random.Generator) -> NDArray[np.int64]:
-        size = min(max(1, round(self.share * length)), length - 1)
+        size = self._size(length)
         if self.contiguous:
             return np.arange(size) + rng.integers(length - size + 1)
         return np.sort(rng.choice(length, size, replace=False))
@@ -436,7 +445,7 @@ class _Block:
         return model.rows(self.kept)
 
     def complete(self, tensor: Tensor, model: CPModel) -> CPModel | None:
-        if not is_surely_unique(model.shape, model.rank) or model.rank > prod(sorted(model.shape)[:-1]):
+        if not _is_unique(model.shape, model.rank):
             return None
         folded = model.folded()
         factors = []
@@ -447,6 +456,11 @@ class _Block:
             rows[self.left_out[mode]] = regressed_rows(tensor.sub(side), folded, mode)
             factors.append(rows)
         return CPModel(np.ones(model.rank), tuple(factors))
+
+
+def _is_unique(shape: Sequence[int], rank: int) -> bool:
+    """Return whether the rows that a corner of this shape leaves out can be regressed on a model of it."""
+    return is_surely_unique(shape, rank) and rank <= prod(sorted(shape)[:-1])
 
 
 def counts_of(fold: Fold, tensor: Tensor) -> Tensor | None:

@@ -74,6 +74,7 @@ class RankTable:
     corrected_core_consistency    1           core consistency without that loss, in percent of the ceiling
     heldout                       folds       held-out squared error over that of the zero model; of KL, deviance over
                                               that of the mean
+    cells_per_parameter           folds       observed training cells for each free parameter of the model
     stability_folds               folds       factor match score, full fit against the fit of the fold
     stability_starts              starts      factor match score, best start against the other good starts
     nonnegative_core_consistency  1           (HALS) core consistency with a core that is >= 0

@@ -1,7 +1,7 @@
 """Fluorescence whose cells below the excitation line are missing, against the same tensors complete.
 
-    python benchmarks/bench_spectra.py          # twenty mixtures of three to five fluorophores, into results/spectra.json
-    python benchmarks/bench_spectra.py --smoke
+python benchmarks/bench_spectra.py          # twenty mixtures of three to five fluorophores, into results/spectra.json
+python benchmarks/bench_spectra.py --smoke
 """
 
 from __future__ import annotations

@@ -200,6 +200,21 @@ def largest_uninformative_rank(n_modes: int) -> int:
     return 2 if n_modes == 3 else 1
 
 
+def is_scored(table: RankTable) -> NDArray[np.bool_]:
+    """Return which rows have a held-out error; the model without components counts as scored."""
+    return np.asarray(~np.isnan(table.mean("heldout")) | (table.ranks == 0))
+
+
+def where_it_ends(table: RankTable) -> str:
+    """Return a sentence, to follow a reason, about ranks that have no held-out error; nothing where all have one."""
+    without = table.ranks[~is_scored(table)].tolist()
+    if not without:
+        return ""
+    which = f"Rank {without[0]} has" if len(without) == 1 else f"Ranks {', '.join(map(str, without))} have"
+    ended = table.ranks[is_scored(table)][-1]
+    return f" {which} no held-out error{f': the range ended at {ended}' if without[-1] > ended else ''}."
+
+
 def score_of(table: RankTable, name: str, asker: str, needed: NDArray[np.bool_] | None = None) -> Array:
     """Return the mean of a score for every row, shape (n_rows,), NaN where it is not known.
 

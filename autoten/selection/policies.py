@@ -25,6 +25,7 @@ from autoten.selection.pareto import (
     largest_uninformative_rank,
     score_of,
     trade_off,
+    where_it_ends,
 )
 from autoten.table import RankTable
 
@@ -63,7 +64,7 @@ class HeldOutMinimum:
         """Return the choice from the table."""
         heldout = score_of(table, "heldout", repr(self))
         row = best_row(-heldout)
-        return Choice(int(table.ranks[row]), _best_prediction(table, row, heldout))
+        return Choice(int(table.ranks[row]), _best_prediction(table, row, heldout) + where_it_ends(table))
 
 
 @dataclass(frozen=True)
@@ -112,12 +113,14 @@ class OneStandardError:
         best = best_row(-heldout)
         row = next((row for row in range(best) if self._is_close(table, row, best)), best)
         if row == best:
-            return Choice(int(table.ranks[best]), _best_prediction(table, best, heldout, self._rest(table, best)))
+            reason = _best_prediction(table, best, heldout, self._rest(table, best)) + where_it_ends(table)
+            return Choice(int(table.ranks[best]), reason)
         rank, lowest = int(table.ranks[row]), int(table.ranks[best])
         error, least = _percent(heldout[row]), _percent(heldout[best])
         reason = (
             f"Rank {rank} is the smallest whose held-out error ({error} of the zero model's) is within "
             f"{_count(self.n_errors, 'standard error')} of the lowest ({least} at rank {lowest})."
+            f"{where_it_ends(table)}"
         )
         return Choice(rank, reason, (Alternative(lowest, f"lowest held-out error, {least}"),))
 
@@ -153,6 +156,7 @@ class _TradeOffPolicy(ABC):
         scores = self.scores(trade)
         row = best_row(scores)
         reason = f"Rank {trade.ranks[row]} {self.because.format_map(vars(self))}: {describe(trade, row)}."
+        reason += where_it_ends(table)
         return Choice(int(trade.ranks[row]), reason, _others_on_front(trade, scores, row))
 
 
