@@ -148,8 +148,10 @@ def read_tns(path: str | Path, shape: Sequence[int] | None = None) -> scipy.spar
 def from_arrays(arrays: Any, name: str) -> scipy.sparse.coo_array | None:
     """Return the sparse tensor of an archive with ``coords`` (nnz, N), ``vals`` and ``shape``; None if it has others.
 
-    Coordinates are counted from zero.
+    Coordinates are counted from zero. Also read is what scipy and pydata/sparse save: ``coords`` (N, nnz) and ``data``.
     """
+    if {"coords", "data", "shape"} <= set(arrays) and not np.any(arrays.get("fill_value", 0)):
+        arrays = {"coords": arrays["coords"].T, "vals": arrays["data"], "shape": arrays["shape"]}
     if not {"coords", "vals", "shape"} <= set(arrays):
         return None
     coords, values, shape = (np.asarray(arrays[key]) for key in ("coords", "vals", "shape"))

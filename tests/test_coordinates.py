@@ -305,6 +305,19 @@ def test_an_archive_of_coordinates(tmp_path):
     check_tensor(as_tensor(got), X, 1e-9)
 
 
+@pytest.mark.parametrize("package", ["scipy", "pydata"])
+def test_an_archive_that_another_package_saved(tmp_path, package):
+    X = draw()
+    if package == "scipy":
+        scipy.sparse.save_npz(tmp_path / "X.npz", coo(X))
+    else:
+        sparse.save_npz(tmp_path / "X.npz", sparse.COO.from_numpy(X))
+    check_tensor(as_tensor(read_tensor(tmp_path / "X.npz")), X, 1e-9)
+    sparse.save_npz(tmp_path / "X.npz", sparse.COO.from_numpy(X) + 1)  # unlisted cells are no zeros
+    with pytest.raises(ValueError, match=r"^X\.npz must be a file with an array named X or .* fill_value \(\)\.$"):
+        read_tensor(tmp_path / "X.npz")
+
+
 @pytest.mark.parametrize("dtype", ["i4", "f8"])
 def test_coordinates_as_matlab_writes_them(tmp_path, dtype):
     X = draw()
