@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import numbers
 import operator
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, NoReturn
 
 import numpy as np
@@ -23,9 +25,28 @@ def refuse(what: str, expected: str, got: object, remedy: str = "", *, kind: typ
     raise kind(f"{sentence} {remedy}".rstrip())
 
 
+@contextmanager
+def reading(path: Path, kind: str, *errors: type[Exception]) -> Iterator[None]:
+    """Make one sentence of what a reader raises on a broken file."""
+    try:
+        yield
+    except errors as error:
+        message = f"{path.name} cannot be read as a {kind} file: {type(error).__name__}: {error}"
+        raise ValueError(message.splitlines()[0]) from error
+
+
 def counted(n: int, what: str) -> str:
     """Return a number of things in words: ``1 cell``, ``2 cells``."""
     return f"{n} {what}{'' if n == 1 else 's'}"
+
+
+def is_number(text: str) -> bool:
+    """Tell whether a text says a number."""
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _short(got: object) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
@@ -11,10 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from autoten._dense_kernels import largest_bits
-from autoten._validation import counted, refuse
+from autoten._validation import counted, reading, refuse
 from autoten.coordinates import Coordinates, coordinates_of, from_arrays, linear_cells, read_tns
 from autoten.cp import CPModel, as_cp
-from autoten.labels import Labels, split_labels
+from autoten.labels import Labels, read_csv, split_labels
 from autoten.tensors import chunked
 from autoten.tensors.chunked import ChunkedTensor
 from autoten.tensors.dense import DenseTensor
@@ -28,7 +29,8 @@ if TYPE_CHECKING:
 # Squares and their sums stay far inside the floating range while the largest magnitude is inside these powers of two.
 SAFE_EXPONENTS = {"f": (-30, 30), "d": (-300, 300)}
 
-READABLE = (".npy", ".npz", ".mat", ".tns", ".tns.gz")
+# What stands for an array in a file that is a pickle, which is never loaded.
+UNREADABLE = "(pickled)"
 
 
 def as_tensor(X: Any, *, samples: int | None = None) -> Tensor:
@@ -235,11 +237,17 @@ def _weighted_tensor(tensor: Tensor, noise: NDArray[np.float64]) -> WeightedTens
 
 
 def read_tensor(path: str | Path) -> Any:
-    """Return the tensor in a ``.npy``, ``.npz``, ``.mat``, ``.tns`` or ``.tns.gz`` file.
+    """Return the tensor in a ``.npy``, ``.npz``, ``.mat``, ``.csv``, ``.tns`` or ``.tns.gz`` file.
 
-    Of a file that holds several arrays the one called ``X`` is taken, or the only one with three or more modes. A
-    ``.npz`` file with ``coords`` (nnz, N), counted from zero, ``vals`` and ``shape``, and a FROSTT ``.tns`` file, give
-    a ``scipy.sparse.coo_array``.
+    Of a file that holds several arrays the one called ``X`` is taken, or the only one with three or more modes; a field
+    of a MATLAB struct is one of them, such as ``X.data``. A file with ``coords`` (nnz, N), counted from zero, ``vals``
+    and ``shape``, and a FROSTT ``.tns`` file, give a ``scipy.sparse.coo_array``.
+
+    A ``.csv`` file is a long table: a row for each cell, which holds its label in each mode and then its value, below a
+    header that names the modes. Fields are separated by commas, semicolons or tabs. A combination of labels that is not
+    listed, or whose value is blank or NA, is missing. The result has the labels (``data``, ``dims``, ``coords``, as an
+    xarray ``DataArray``), sorted, as numbers where all of a column are. A first column without a name, such as the row
+    numbers that pandas and R write, is left out.
 
     Raises
     ------
@@ -248,36 +256,93 @@ def read_tensor(path: str | Path) -> Any:
     """
     path = Path(path)
     kind = "".join(path.suffixes[-2:]).lower() if path.suffix.lower() == ".gz" else path.suffix.lower()
-    if kind not in READABLE:
-        refuse("the file", f"one of {', '.join(READABLE)}", path.name)
+    if kind not in READERS:
+        refuse("the file", f"one of {', '.join(READERS)}", path.name)
     if not path.is_file():
         refuse("the file", "an existing file", str(path))
-    if kind.startswith(".tns"):
-        return read_tns(path)
-    try:
-        if kind == ".npy":
-            return np.asarray(np.load(path, allow_pickle=False))
-        if kind == ".npz":
-            with np.load(path, allow_pickle=False) as archive:
-                if "X" in archive.files:  # whatever else there is, even what cannot be read
-                    return np.asarray(archive["X"])
-                arrays = {name: archive[name] for name in archive.files}
-        else:
-            from scipy.io import loadmat
+    return READERS[kind](path)
 
-            arrays = {name: value for name, value in loadmat(path).items() if not name.startswith("__")}
-    except Exception as error:  # readers raise whatever a broken file provokes
-        message = f"{path.name} cannot be read as a {kind} file: {type(error).__name__}: {error}"
-        raise ValueError(message.splitlines()[0]) from error
+
+def _read_npy(path: Path) -> NDArray[Any]:
+    _check_beginning(path, ".npy", b"\x93NUMPY")
+    with reading(path, ".npy", Exception):
+        return np.asarray(np.load(path, allow_pickle=False))
+
+
+def _read_npz(path: Path) -> Any:
+    _check_beginning(path, ".npz", b"PK")
+    arrays: dict[str, Any] = {}
+    with reading(path, ".npz", Exception), np.load(path, allow_pickle=False) as archive:
+        names = ["X"] if "X" in archive.files else archive.files  # whatever else there is
+        for name in names:
+            try:
+                arrays[name] = archive[name]
+            except ValueError:
+                if len(names) == 1:
+                    raise
+                arrays[name] = UNREADABLE
+    return _only_tensor(arrays, path.name)
+
+
+def _read_mat(path: Path) -> Any:
+    from scipy.io import loadmat
+
+    for beginning in (b"MATLAB 7.3", b"\x89HDF"):
+        if _beginning(path).startswith(beginning):
+            remedy = "Write it in MATLAB by save(file, variable, '-v7')."
+            refuse(path.name, "a .mat file of version 7 or older", "one of version 7.3, which is HDF5", remedy)
+    with reading(path, ".mat", Exception):
+        arrays = dict(_without_structs((k, v) for k, v in loadmat(path).items() if not k.startswith("__")))
+    return _only_tensor(arrays, path.name)
+
+
+# What reads a file of each kind.
+READERS: dict[str, Callable[[Path], Any]] = {
+    ".npy": _read_npy,
+    ".npz": _read_npz,
+    ".mat": _read_mat,
+    ".csv": read_csv,
+    ".tns": read_tns,
+    ".tns.gz": read_tns,
+}
+
+
+def _beginning(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return file.read(10)
+
+
+def _check_beginning(path: Path, kind: str, expected: bytes) -> None:
+    """Refuse what NumPy did not write: it takes all it does not know for a pickle."""
+    beginning = _beginning(path)
+    if not beginning.startswith(expected):
+        got = f"one that begins with {beginning!r}" if beginning else "an empty one"
+        refuse(path.name, f"a {kind} file that NumPy wrote", got)
+
+
+def _without_structs(arrays: Iterable[tuple[str, Any]]) -> Iterator[tuple[str, Any]]:
+    """Yield the fields of MATLAB structs (and objects) as arrays of their own, and all other arrays as they are."""
+    for name, value in arrays:
+        fields = getattr(getattr(value, "dtype", None), "names", None)
+        if fields is None:
+            yield name, value
+        else:
+            single = value.size == 1
+            yield from _without_structs((f"{name}.{f}", value[f].item() if single else value[f]) for f in fields)
+
+
+def _only_tensor(arrays: dict[str, Any], name: str) -> Any:
+    """Return the tensor among the arrays in a file."""
     if "X" in arrays:
         return np.asarray(arrays["X"])
-    sparse = from_arrays(arrays, path.name)
+    sparse = from_arrays(arrays, name)
     if sparse is not None:
         return sparse
     tensors = {name: value for name, value in arrays.items() if np.ndim(value) >= 3}
     if len(tensors) != 1:
-        held = ", ".join(f"{name} {np.shape(value)}" for name, value in arrays.items()) or "nothing"
-        refuse(f"{path.name}", "a file with an array named X or a single array of three or more modes", held)
+        shapes = {key: value if value is UNREADABLE else np.shape(value) for key, value in (tensors or arrays).items()}
+        held = ", ".join(f"{key} {shape}" for key, shape in shapes.items()) or "nothing"
+        refuse(name, "a file with an array named X or a single array of three or more modes", held)
     return np.asarray(next(iter(tensors.values())))
 
 
