@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numbers
 import operator
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, NoReturn
 
 import numpy as np
@@ -74,12 +74,23 @@ def check_ranks(ranks: Any, what: str = "ranks of estimate_rank") -> tuple[int, 
     return tuple(sorted({int(rank) for rank in candidates}))
 
 
-def check_mode(mode: Any, ndim: int, what: str) -> int:
-    """Return `mode` as an index in ``0 .. ndim - 1`` (negative values count from the end)."""
+def check_mode(mode: Any, ndim: int, what: str, names: Sequence[str] = ()) -> int:
+    """Return `mode` as an index in ``0 .. ndim - 1``: given by number (negative ones count from the end) or by name."""
+    if isinstance(mode, str):
+        if mode not in names:
+            refuse(what, f"one of {list(names)}" if names else "a number, since X has no names of modes", repr(mode))
+        return names.index(mode)
     number = check_integer(mode, what, minimum=-ndim)
     if number >= ndim:
         refuse(what, f"a mode of a tensor with {ndim} modes, 0 to {ndim - 1}", mode)
     return number % ndim
+
+
+def check_modes_given(modes: Iterable[Any], what: str) -> None:
+    """Refuse what can be a mode of no tensor: neither a number nor a name."""
+    for mode in modes:
+        if not isinstance(mode, str):
+            check_integer(mode, what, minimum=-64)
 
 
 def as_generator(random_state: int | np.random.Generator | None) -> np.random.Generator:

@@ -25,7 +25,7 @@ from autoten.diagnosis import data_warnings, empty_warnings, fit_warnings
 from autoten.fitting import RESAMPLE, Plan, RankFits, check_largest_rank, entropy_of, fit_ranks
 from autoten.holdout import Blocks, Holdout, RandomElements
 from autoten.io import as_tensor
-from autoten.labels import Labels, split_labels
+from autoten.labels import Labels, numbered, split_labels
 from autoten.scores import DEFAULT_SCORERS
 from autoten.selection import (
     DEFAULT_POLICY,
@@ -279,8 +279,8 @@ def estimate_rank(
     store = None if checkpoint is None else Checkpoint(checkpoint)
     seed = None if store is None or random_state is not None else store.seed
     plan = Plan(
-        cast("Solver", solver),
-        holdout,
+        cast("Solver", numbered(solver, len(whole.shape), labels)),
+        numbered(holdout, len(whole.shape), labels),
         check_integer(n_starts, "n_starts of estimate_rank", minimum=1),
         check_integer(n_folds, "n_folds of estimate_rank", minimum=2),
         entropy_of(random_state) if seed is None else seed,

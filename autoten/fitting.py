@@ -18,7 +18,7 @@ from autoten.cp import CPModel, factor_match_score, match_components
 from autoten.halves import SHORTEST_SPLIT, Half, draw_halves, random_halves, without_mode
 from autoten.holdout import Fold, Holdout, counts_of, offsets_of
 from autoten.io import as_tensor
-from autoten.labels import split_labels
+from autoten.labels import names_of, numbered, split_labels
 from autoten.losses import LEAST_SQUARES, loss_of
 from autoten.solvers.als import ALS
 from autoten.solvers.base import Fit, Solver
@@ -173,7 +173,8 @@ def fit_parafac(
     occupied = Occupied.of(whole)
     tensor = occupied.tensor
     n_starts = check_integer(n_starts, "n_starts", minimum=1)
-    plan = Plan(solver or ALS(), _NO_HOLDOUT, n_starts, 0, entropy_of(random_state))
+    solver = numbered(solver or ALS(), len(whole.shape), labels)
+    plan = Plan(solver, _NO_HOLDOUT, n_starts, 0, entropy_of(random_state))
     with Workers(1, here=isinstance(tensor, ChunkedTensor)) as workers:
         workers.share(tensor)
         fits, *_ = _fit_starts(workers, tensor, Subspaces(tensor), plan, rank, _empty(tensor))
@@ -185,7 +186,7 @@ def fit_parafac(
 def split_half(
     X: Any,
     rank: int,
-    mode: int = 0,
+    mode: int | str = 0,
     *,
     solver: Solver | None = None,
     n_splits: int = 5,
@@ -200,8 +201,8 @@ def split_half(
         The data.
     rank : int
         Number of components.
-    mode : int
-        The mode of samples, of length >= 4, that is split.
+    mode : int or str
+        The mode of samples, of length >= 4, that is split, by number, or by name if X is labelled.
     solver : Solver, optional
         ``ALS()`` by default.
     n_splits, n_starts : int
@@ -230,7 +231,7 @@ def split_half(
     >>> bool(split_half(X, 2, n_splits=2, random_state=0).min() > 0.95)
     True
     """
-    halves = _halves(as_tensor(X), rank, mode, solver, n_splits, n_starts, random_state)
+    _, halves = _halves(X, rank, mode, solver, n_splits, n_starts, random_state)
     return np.array([factor_match_score(*models) for models in halves])
 
 
@@ -261,7 +262,7 @@ class SplitHalf(NamedTuple):
 def split_half_components(
     X: Any,
     rank: int,
-    mode: int = 0,
+    mode: int | str = 0,
     *,
     solver: Solver | None = None,
     n_splits: int = 5,
@@ -301,11 +302,9 @@ def split_half_components(
     >>> halves.congruences.shape, bool(halves.worst.min() > 0.95)
     ((3, 2, 2), True)
     """
-    tensor = as_tensor(X)
-    halves = _halves(tensor, rank, mode, solver, n_splits, n_starts, random_state)
+    split, halves = _halves(X, rank, mode, solver, n_splits, n_starts, random_state)
     whole = fit_parafac(X, rank, solver=solver, n_starts=n_starts, random_state=entropy_of(random_state))
-    mode = check_mode(mode, len(tensor.shape), "mode of split_half")
-    others = tuple(n for n in range(len(tensor.shape)) if n != mode)
+    others = tuple(n for n in range(whole.model.ndim) if n != split)
     wanted = CPModel(whole.model.weights, tuple(whole.model.factors[n] for n in others))
     congruences = []
     for first, second in halves:
@@ -316,10 +315,13 @@ def split_half_components(
 
 
 def _halves(
-    tensor: Tensor, rank: int, mode: int, solver: Solver | None, n_splits: int, n_starts: int, random_state: Any
-) -> list[tuple[CPModel, CPModel]]:
-    """Return models, without the sample mode, of both halves of every split."""
-    mode = check_mode(mode, len(tensor.shape), "mode of split_half")
+    X: Any, rank: int, mode: int | str, solver: Solver | None, n_splits: int, n_starts: int, random_state: Any
+) -> tuple[int, list[tuple[CPModel, CPModel]]]:
+    """Return the number of the sample mode, and models, without it, of both halves of every split."""
+    X, labels = split_labels(X)
+    tensor = as_tensor(X)
+    mode = check_mode(mode, len(tensor.shape), "mode of split_half", names_of(labels))
+    solver = numbered(solver, len(tensor.shape), labels)
     length = tensor.shape[mode]
     if length < SHORTEST_SPLIT:
         refuse("the mode to split", f"of length >= {SHORTEST_SPLIT}", f"length {length}")
@@ -334,7 +336,7 @@ def _halves(
             fit = fit_parafac(part, rank, solver=solver, n_starts=n_starts, random_state=seed)
             models.append(without_mode(fit.model, mode))
         pairs.append((models[0], models[1]))
-    return pairs
+    return mode, pairs
 
 
 def fit_ranks(

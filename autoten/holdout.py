@@ -7,15 +7,16 @@ model of that tensor becomes one of the whole, to be compared on the fold's cell
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import prod
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from autoten._validation import check_integer, check_mode, check_real, refuse
+from autoten._validation import check_mode, check_modes_given, check_real, refuse
 from autoten.cp import CPModel, is_surely_unique
+from autoten.labels import MODES
 from autoten.tensors.chunked import ChunkedTensor
 from autoten.tensors.dense import DenseTensor
 from autoten.tensors.equations import LISTABLE, indices_of, other_cells, places_of, solve_rows
@@ -127,17 +128,17 @@ class RandomFibres:
 
     Parameters
     ----------
-    mode : int
-        The mode along which the fibres run (a spectrum, a time course).
+    mode : int or str
+        The mode along which the fibres run (a spectrum, a time course), by number, or by name if X is labelled.
     share : float
         Share of the fibres that each fold hides, in (0, 0.5].
     """
 
-    mode: int
+    mode: int | str = field(metadata=MODES)
     share: float = 0.1
 
     def __post_init__(self) -> None:
-        check_integer(self.mode, "mode of RandomFibres", minimum=-64)
+        check_modes_given((self.mode,), "mode of RandomFibres")
         check_real(self.share, "share of RandomFibres", above=0.0, below=0.5000001)
 
     def folds(self, tensor: Tensor, n_folds: int, rng: np.random.Generator) -> list[_Cells]:
@@ -277,8 +278,8 @@ class Centred:
     ----------
     holdout : RandomElements or RandomFibres
         Which cells to hide.
-    modes : int or tuple of int
-        The modes that X is centred across.
+    modes : int, str or tuple of these
+        The modes that X is centred across, by number, or by name if X is labelled.
 
     Notes
     -----
@@ -298,7 +299,7 @@ class Centred:
     """
 
     holdout: Holdout
-    modes: int | tuple[int, ...]
+    modes: int | str | tuple[int | str, ...] = field(metadata=MODES)
 
     def __post_init__(self) -> None:
         if not isinstance(self.holdout, (RandomElements, RandomFibres)):
@@ -306,8 +307,7 @@ class Centred:
         modes = self.modes if isinstance(self.modes, tuple) else (self.modes,)
         if not modes:
             refuse("modes of Centred", "one mode or several", self.modes)
-        for mode in modes:
-            check_integer(mode, "modes of Centred", minimum=-64)
+        check_modes_given(modes, "modes of Centred")
 
     def folds(self, tensor: Tensor, n_folds: int, rng: np.random.Generator) -> list[_CentredCells]:
         """Return the folds."""
