@@ -246,7 +246,7 @@ class CP(_SampleTransformer):
         Number of starts.
     heldout_share : float
         Share of the cells of new samples, in (0, 0.5], that `score` predicts from the others.
-    random_state : int, Generator or None
+    random_state : int, Generator, RandomState or None
         Same seed, same fit and same score.
 
     Attributes

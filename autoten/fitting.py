@@ -145,7 +145,7 @@ def fit_parafac(
         ``ALS()`` by default.
     n_starts : int
         Number of starts, of mixed kinds: spectral, Gaussian and nonnegative.
-    random_state : int, Generator or None
+    random_state : int, Generator, RandomState or None
         Same seed, same result.
 
     Returns
@@ -207,7 +207,7 @@ def split_half(
         ``ALS()`` by default.
     n_splits, n_starts : int
         Number of random splits, and of starts for each half.
-    random_state : int, Generator or None
+    random_state : int, Generator, RandomState or None
         Same seed, same result.
 
     Returns
@@ -532,7 +532,7 @@ def _distinct_best(fits: Sequence[Fit]) -> list[int]:
 
 
 def _explore(tensor: Tensor, plan: Plan, start: CPModel, core: Compression | None) -> Fit:
-    if core is None:
+    if core is None or tensor.norm_squared == 0.0:  # nothing that a core could hold a share of
         return plan.solver.fit(tensor, start, max_iter=EXPLORING_SWEEPS, deadline=plan.deadline)
     fit = plan.solver.fit(core.core, core.restrict(start), max_iter=EXPLORING_SWEEPS_IN_CORE, deadline=plan.deadline)
     # What the bases cut off is orthogonal to the model: it adds to the error as it is.
@@ -596,9 +596,7 @@ def _fit_half(
 ) -> CPModel:
     """Return the model of a half without the mode that was split."""
     part = half.of(tensor)
-    small = None
-    if core is not None and part.norm_squared > 0.0:
-        small = Compression.of(part, half.of_bases(core.bases))
+    small = None if core is None else Compression.of(part, half.of_bases(core.bases))
     rng, nothing = plan.rng(HALF, rank, number), _empty(part)
     own_bases = half.of_bases(bases)
     starts = [make_start(1 + k, own_bases, rank, nothing, rng) for k in range(HALF_STARTS)]

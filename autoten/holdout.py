@@ -40,6 +40,9 @@ CENTRED_TOLERANCE = 1e-3
 OFFSET_TOLERANCE = 1e-10
 OFFSET_SWEEPS = 1000
 
+# Counts are divided as 64-bit integers.
+LARGEST_COUNT = 2.0**63
+
 
 class Fold(Protocol):
     """One held-out part of a tensor."""
@@ -254,10 +257,12 @@ class CountSplit:
     def folds(self, tensor: Tensor, n_folds: int, rng: np.random.Generator) -> list[_Thinned]:
         """Return the folds."""
         values = tensor.scale * tensor.values_at(tensor.nonzero)
-        odd = values[(values < 0) | (values != np.round(values))]
+        odd = values[(values < 0) | (values >= LARGEST_COUNT) | (values != np.round(values))]
         if len(odd):
             remedy = "Hold out cells with RandomElements(0.1) where data are no counts."
-            refuse("X for the hold-out CountSplit", "whole numbers >= 0", f"{odd[0]:g} in a cell", remedy)
+            refuse(
+                "X for the hold-out CountSplit", "whole numbers >= 0 and below 2**63", f"{odd[0]:g} in a cell", remedy
+            )
         return [_Thinned(self.share, int(rng.integers(2**63))) for _ in range(n_folds)]
 
 
@@ -303,7 +308,9 @@ class Centred:
 
     def __post_init__(self) -> None:
         if not isinstance(self.holdout, (RandomElements, RandomFibres)):
-            refuse("holdout of Centred", "RandomElements(share) or RandomFibres(mode)", self.holdout, kind=TypeError)
+            refuse(
+                "holdout of Centred", "RandomElements(share) or RandomFibres(mode)", repr(self.holdout), kind=TypeError
+            )
         modes = self.modes if isinstance(self.modes, tuple) else (self.modes,)
         if not modes:
             refuse("modes of Centred", "one mode or several", self.modes)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -16,12 +17,16 @@ from autoten.labels import MODES
 from autoten.solvers.als import LeastSquaresProblem
 from autoten.solvers.alternating import Iterate, alternate
 from autoten.solvers.base import Fit
+from autoten.tensors.chunked import ChunkedTensor
 from autoten.tensors.equations import solve_nonnegative_rows
 
 if TYPE_CHECKING:
     from autoten.tensors.protocol import Tensor
 
 Array = NDArray[Any]
+
+# More than this share of the sum of squares in negative cells deserves a warning where every factor is nonnegative.
+LARGEST_NEGATIVE_SHARE = 0.25
 
 
 @dataclass(frozen=True)
@@ -85,6 +90,20 @@ class HALS:
     def compress(self) -> bool:
         """Never: a nonnegative model of a compressed core is no nonnegative model of the tensor."""
         return False
+
+    def doubts(self, tensor: Tensor) -> Iterator[str]:
+        """Yield a warning if much of the data is negative where no model can be."""
+        ndim = len(tensor.shape)
+        if len(self._modes(ndim)) < ndim or isinstance(tensor, ChunkedTensor) or tensor.norm_squared == 0.0:
+            return
+        squares = np.square(values := tensor.values_at(tensor.nonzero))
+        share = float(squares[values < 0.0].sum() / squares.sum())
+        if share > LARGEST_NEGATIVE_SHARE:
+            yield (
+                f"{share:.0%} of the sum of squares lies in negative cells, which no model with nonnegative factors in "
+                "all modes can reach. Change the sign of X if it is all negative; else leave a mode free, "
+                "HALS(nonnegative=(1, 2)), or use ALS()."
+            )
 
     def fit(self, tensor: Tensor, start: CPModel, *, max_iter: int | None = None, deadline: float = math.inf) -> Fit:
         """Fit from `start`, of which constrained modes count by their magnitudes."""
