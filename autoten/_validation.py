@@ -103,8 +103,4 @@ def as_generator(random_state: int | np.random.Generator | np.random.RandomState
         if random_state is not None and random_state < 0:
             refuse("random_state", "a seed >= 0, a numpy Generator or None", random_state)
         return np.random.default_rng(random_state)
-    expected, remedy = (
-        "an int, a numpy Generator or RandomState, or None",
-        "Give a number to have the same answer again.",
-    )
-    refuse("random_state", expected, repr(random_state), remedy, kind=TypeError)
+    refuse("random_state", "an int, a numpy Generator or None", repr(random_state), kind=TypeError)

@@ -336,7 +336,7 @@ def make_cp_tensor(
     weights: Sequence[float] | Array | None = None,
     noise: Noise | None = None,
     missing: float = 0.0,
-    random_state: int | np.random.Generator | None = None,
+    random_state: int | np.random.Generator | np.random.RandomState | None = None,
 ) -> SyntheticTensor:
     """Draw a tensor of known rank: a CP model with random factors, plus noise, with some cells missing.
 
@@ -427,7 +427,7 @@ def make_count_tensor(
     sparse: bool = False,
     factors: FactorGenerator | Sequence[FactorGenerator] | None = None,
     smallest_share: float = 0.05,
-    random_state: int | np.random.Generator | None = None,
+    random_state: int | np.random.Generator | np.random.RandomState | None = None,
 ) -> CountTensor:
     """Draw independent Poisson counts whose expectations are a CP model of known rank.
 

@@ -256,7 +256,7 @@ def test_the_record_reads_well_and_is_frozen():
         ({"noise": lambda signal, rng: signal[0]}, r"must be of the signal's shape \(6, 7, 8\)\. Got shape \(7, 8\)\."),
         ({"factors": collinear_factors(0.5), "rank": 7}, r"at least as long as the rank, 7\. Got length 6\."),
         ({"random_state": -1}, r"random_state must be a seed >= 0.* Got -1\."),
-        ({"random_state": "lucky"}, r"random_state must be an int, .* Got lucky\."),
+        ({"random_state": "lucky"}, r"random_state must be an int, .* Got 'lucky'\."),
     ],
 )
 def test_a_wrong_argument_is_refused_in_one_sentence(arguments, sentence):
