@@ -284,7 +284,7 @@ def mask_scatter(
     values, observed, labels = _observed_values(X, "X of mask_scatter")
     places = _check_modes(modes, labels, values.ndim, "modes of mask_scatter")
     if len(places) != 2:
-        refuse("modes of mask_scatter", "two, of emission and of excitation", modes)
+        refuse("modes of mask_scatter", "two, of emission and of excitation", repr(modes))
     asked = tuple(dict.fromkeys(orders))
     if not asked or not set(asked) <= {1, 2}:
         refuse("orders of mask_scatter", "1, 2 or both", asked)
