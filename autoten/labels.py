@@ -96,15 +96,15 @@ def numbered(record: Any, ndim: int, labels: Labels | None) -> Any:
     changes = {}
     for field in fields(record):
         value, what = getattr(record, field.name), f"{field.name} of {type(record).__name__}"
-        if "modes" in field.metadata:
-            number = [
-                check_mode(mode, ndim, what, names_of(labels)) if isinstance(mode, str) else mode
-                for mode in (value if isinstance(value, tuple) else (value,))
-            ]
-            changes[field.name] = tuple(number) if isinstance(value, tuple) else number[0]
+        if "modes" not in field.metadata:
+            changed = numbered(value, ndim, labels)
         else:
-            changes[field.name] = numbered(value, ndim, labels)
-    return replace(record, **changes)
+            given = value if isinstance(value, tuple) else (value,)
+            numbers = [check_mode(m, ndim, what, names_of(labels)) if isinstance(m, str) else m for m in given]
+            changed = tuple(numbers) if isinstance(value, tuple) else numbers[0]
+        if changed is not value:
+            changes[field.name] = changed
+    return replace(record, **changes) if changes else record
 
 
 def _unfolded(series: Any) -> tuple[NDArray[Any], Labels]:

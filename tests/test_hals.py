@@ -144,7 +144,7 @@ def test_negative_data_are_a_warning_where_no_mode_is_free(X):
     said = [sentence for sentence in estimate_rank(X, solver=HALS(), **quick).warnings if "negative cells" in sentence]
     assert len(said) == 1
     assert said[0].startswith(
-        f"{np.square(X[X < 0]).sum() / np.nansum(np.square(X)):.0%} of the sum of squares lies in "
+        f"{100 * np.square(X[X < 0]).sum() / np.nansum(np.square(X)):.0f} % of the sum of squares lies in "
     )
     for other, solver in ((X, HALS(nonnegative=(1, 2))), (np.abs(X), HALS()), (0 * X, HALS())):
         assert "negative cells" not in " ".join(estimate_rank(other, solver=solver, **quick).warnings)

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from dataclasses import dataclass
 
 import numpy as np
 import pytest
@@ -257,13 +258,21 @@ def test_the_model_knows_names_too(estimate):
     np.testing.assert_array_equal(named, plain)
 
 
+@dataclass(frozen=True)
+class Own:
+    """A user's record, whose texts name no modes."""
+
+    kind: str
+    numbers: np.ndarray
+
+
 def test_records_keep_everything_but_the_names():
     labels = Labels(NAMES, (None,) * 3)
     given = Centred(RandomFibres("sensor", 0.2), modes=("time", 0))
     assert numbered(given, 3, labels) == Centred(RandomFibres(2, 0.2), modes=(1, 0))
     assert numbered(HALS(max_iter=7), 3, labels) == HALS(max_iter=7)
-    own = object()
-    assert numbered(own, 3, labels) is own
+    for own in (object(), Own("time", np.arange(3))):
+        assert numbered(own, 3, labels) is own
 
 
 def test_the_report_keeps_the_names():
