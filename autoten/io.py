@@ -41,10 +41,10 @@ def as_tensor(X: Any, *, samples: int | None = None) -> Tensor:
     ----------
     X : array_like of shape (I_1, ..., I_N), N >= 3
         Numbers in any layout, byte order or memory map; NaN and the masked cells of a ``numpy.ma`` array are missing.
-        float32 stays float32, every other real type becomes float64; None is missing. Equal matrices in a list are
-        stacked. A tensor is returned as it is. Sparse tensors
-        (n-D ``scipy.sparse.coo_array``, pydata ``sparse`` arrays, pyttb's ``sptensor``) stay sparse: an unlisted cell
-        is an observed zero, values of the same cell are summed, and a listed NaN is missing. A dask array that is too
+        float32 stays float32, every other real type becomes float64; None is missing, and equal matrices in a list are
+        stacked. A tensor is returned as it is. Sparse tensors (n-D ``scipy.sparse.coo_array``, pydata ``sparse``
+        arrays, pyttb's ``sptensor``) stay sparse: an unlisted cell is an observed zero, values of the same cell are
+        summed, and a listed NaN is missing. A dask array that is too
         large to be computed is read chunk by chunk. Of an xarray ``DataArray`` or a pandas Series with a level of its
         index for each mode, the labels are left behind.
     samples : int, optional
@@ -290,16 +290,15 @@ def numbers_of(X: Any, what: str = "X") -> tuple[NDArray[Any], NDArray[np.bool_]
     mask = None
     parts = X if isinstance(X, (list, tuple)) else ()
     _refuse_what_is_no_array(X, parts, what)
-    if any(isinstance(part, np.ma.MaskedArray) for part in parts) and len({np.shape(part) for part in parts}) == 1:
-        X = np.ma.stack(parts)
-    if isinstance(X, np.ma.MaskedArray):
-        mask = np.ma.getmaskarray(X)
-        X = X.data
-    elif type(X).__module__.partition(".")[0] == "pyttb":
+    if type(X).__module__.partition(".")[0] == "pyttb":
         X = getattr(X, "data", X)
     remedy = "Give a NumPy array, or anything that converts to one."
     try:
-        array = np.asarray(X)
+        array = _with_masks(X)
+        if isinstance(array, np.ma.MaskedArray):
+            mask = np.ma.getmaskarray(array)
+            array = array.data
+        array = np.asarray(array)
     except Exception:  # noqa: BLE001 (an __array__ may raise anything)
         shapes = [str(part.shape) for part in parts if hasattr(part, "shape")]
         if shapes:
@@ -307,6 +306,15 @@ def numbers_of(X: Any, what: str = "X") -> tuple[NDArray[Any], NDArray[np.bool_]
             refuse(what, "an array, or equal ones to stack", got, "Pad the shorter ones with NaN: missing cells.")
         refuse(what, "an array of real numbers", type(X).__name__, remedy, kind=TypeError)
     return _as_real(array, remedy, what), mask
+
+
+def _with_masks(X: Any) -> Any:
+    """Return lists that hold masked arrays as one of these: NumPy would take what they hide for seen."""
+    if isinstance(X, (list, tuple)):
+        parts = [_with_masks(part) for part in X]
+        if any(isinstance(part, np.ma.MaskedArray) for part in parts):
+            return np.ma.stack(parts)
+    return X
 
 
 def _refuse_what_is_no_array(X: Any, parts: Sequence[Any], what: str) -> None:

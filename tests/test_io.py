@@ -255,6 +255,9 @@ def test_matrices_in_a_list_are_stacked_with_what_their_masks_hide():
         assert as_tensor(data).hidden.tolist() == np.flatnonzero(hidden).tolist()
         np.testing.assert_array_equal(center(data, 0).X, center(np.ma.masked_array(X, hidden), 0).X)
     assert as_tensor(list(X)).hidden.size == 0
+    whole = np.ma.masked_array(X, hidden)
+    for data in ([list(part) for part in whole], [[list(row) for row in part] for part in whole]):
+        assert as_tensor(data).hidden.tolist() == np.flatnonzero(hidden).tolist()
 
 
 REFUSED = [
@@ -326,6 +329,11 @@ REFUSED = [
         [np.ones((3, 4)), np.ones((3, 5)), np.ones((3, 4))],
         ValueError,
         "X must be an array, or equal ones to stack. Got 3 arrays of shapes (3, 4), (3, 5). Pad the shorter ",
+    ),
+    (
+        [np.ma.masked_array(np.ones((3, 4))), np.ones((3, 5)), [[1.0, 2.0], [3.0]]],
+        ValueError,
+        "X must be an array, or equal ones to stack. Got 3 arrays of shapes (3, 4), (3, 5). ",
     ),
     (
         [scipy.sparse.csr_array(np.eye(3))] * 2,
