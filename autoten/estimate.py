@@ -25,7 +25,7 @@ from autoten.diagnosis import data_warnings, empty_warnings, fit_warnings
 from autoten.fitting import RESAMPLE, Plan, RankFits, check_largest_rank, entropy_of, fit_ranks
 from autoten.holdout import Blocks, Holdout, RandomElements
 from autoten.io import as_tensor
-from autoten.labels import Labels, split_labels
+from autoten.labels import Labels, numbered, split_labels
 from autoten.scores import DEFAULT_SCORERS
 from autoten.selection import (
     DEFAULT_POLICY,
@@ -175,7 +175,7 @@ def estimate_rank(
     holdout: Holdout = RandomElements(0.1),  # noqa: B008 (a frozen value)
     n_starts: int = 10,
     n_folds: int = 5,
-    random_state: int | np.random.Generator | None = None,
+    random_state: int | np.random.Generator | np.random.RandomState | None = None,
     n_jobs: int = 1,
     progress: bool = False,
     max_time: float | None = None,
@@ -193,9 +193,11 @@ def estimate_rank(
         The data: an array of any real type (NaN = missing), ``numpy.ma``, a memory map, what `weighted` and the
         functions of `preprocess` return; a sparse tensor (n-D ``scipy.sparse.coo_array``, pydata ``sparse``, pyttb
         ``sptensor``), which is never made dense: unlisted cells are observed zeros; or a dask array (one larger than
-        256 MiB is read in chunks, must be complete, and needs ``holdout=Blocks()``). Labels of an xarray ``DataArray``
+        256 MiB is read in chunks, must be complete, and needs ``holdout=Blocks()``). None is missing, too, and equal
+        matrices in a list are stacked; files are read by `read_tensor`. Labels of an xarray ``DataArray``
         or of a pandas Series with a level of its index for each mode (a combination that is not listed is missing) come
-        back on models, pictures and in the report.
+        back on models, pictures and in the report, and modes may be given by name. Of a long data frame give
+        ``X.set_index([modes])[values]``, of a wide one ``X.stack()``.
     ranks : iterable of int
         Candidate ranks, >= 1. Rank 0, the model without components, always stands in the table.
     solver : Solver or sequence of solvers
@@ -210,8 +212,8 @@ def estimate_rank(
         What is hidden: `RandomElements`, `RandomFibres`, `Blocks` or `CountSplit`; `Centred` centres inside the folds.
     n_starts, n_folds : int
         Number of starts per rank and of held-out folds, >= 1 and >= 2.
-    random_state : int, Generator or None
-        Same seed, same answer, for any `n_jobs`.
+    random_state : int, Generator, RandomState or None
+        Same seed, same answer, for any `n_jobs`. Of a Generator or RandomState the next number is drawn.
     n_jobs : int
         Workers, through joblib; -1 for all cores. Each fit runs on one thread. Threads of this process, unless
         ``joblib.parallel_config(backend=...)`` names others; a dask cluster works with all it has, whatever `n_jobs`.
@@ -280,8 +282,8 @@ def estimate_rank(
     store = None if checkpoint is None else Checkpoint(checkpoint)
     seed = None if store is None or random_state is not None else store.seed
     plan = Plan(
-        cast("Solver", solver),
-        holdout,
+        cast("Solver", numbered(solver, len(whole.shape), labels)),
+        numbered(holdout, len(whole.shape), labels),
         check_integer(n_starts, "n_starts of estimate_rank", minimum=1),
         check_integer(n_folds, "n_folds of estimate_rank", minimum=2),
         entropy_of(random_state) if seed is None else seed,
@@ -302,6 +304,7 @@ def estimate_rank(
         *out_of_reach,
         *empty_warnings(whole, tensor),
         *data_warnings(tensor, table, labels),
+        *(plan.solver.doubts(tensor) if hasattr(plan.solver, "doubts") else ()),
         *sweep.warnings,
         *fit_warnings(tensor, table, choice.rank),
     )
@@ -513,13 +516,13 @@ def _checked_scores(scores: Any, scorer: Any) -> dict[str, np.ndarray[Any, Any]]
     what = f"the answer of scorer {getattr(scorer, '__name__', scorer)!s}"
     expected = "a dict from score name to one number or a sequence of numbers"
     if not isinstance(scores, Mapping):
-        refuse(what, expected, scores, kind=TypeError)
+        refuse(what, expected, repr(scores), kind=TypeError)
     try:
         columns = {str(name): np.atleast_1d(np.asarray(values, dtype=float)) for name, values in scores.items()}
     except (TypeError, ValueError):
-        refuse(what, expected, scores, kind=TypeError)
+        refuse(what, expected, repr(scores), kind=TypeError)
     if any(column.ndim != 1 for column in columns.values()):
-        refuse(what, expected, scores, kind=TypeError)
+        refuse(what, expected, repr(scores), kind=TypeError)
     return columns
 
 
@@ -565,20 +568,20 @@ def _check_reach(holdout: Any, shape: tuple[int, ...], ranks: Sequence[int]) -> 
 def _check_jobs(n_jobs: Any) -> int:
     number = n_jobs if isinstance(n_jobs, (int, np.integer)) and not isinstance(n_jobs, bool) else 0
     if number == 0:
-        refuse("n_jobs of estimate_rank", "a number of workers, or -1 for all cores", n_jobs)
+        refuse("n_jobs of estimate_rank", "a number of workers, or -1 for all cores", repr(n_jobs))
     return int(number)
 
 
 def _check_choices(solver: Any, policy: Any, holdout: Any, scorers: Any) -> None:
     if not hasattr(solver, "fit") or not hasattr(solver, "compress") or isinstance(solver, type):
-        refuse("solver of estimate_rank", "a Solver such as ALS(), with fit and compress", solver, kind=TypeError)
+        refuse("solver of estimate_rank", "a Solver such as ALS(), with fit and compress", repr(solver), kind=TypeError)
     check_policy(policy, "policy of estimate_rank")
     if not hasattr(holdout, "folds") or isinstance(holdout, type):
-        refuse("holdout of estimate_rank", "a hold-out such as RandomElements(0.1)", holdout, kind=TypeError)
+        refuse("holdout of estimate_rank", "a hold-out such as RandomElements(0.1)", repr(holdout), kind=TypeError)
     if not isinstance(scorers, Sequence) or not all(callable(scorer) for scorer in scorers):
         refuse(
             "scorers of estimate_rank",
             "a sequence of functions of a tensor and the fits of a rank",
-            scorers,
+            repr(scorers),
             kind=TypeError,
         )

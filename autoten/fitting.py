@@ -19,7 +19,7 @@ from autoten.cp import CPModel, n_parameters
 from autoten.halves import SHORTEST_SPLIT, Half, draw_halves, random_halves, without_mode
 from autoten.holdout import Fold, Holdout, counts_of, offsets_of
 from autoten.io import as_tensor
-from autoten.labels import split_labels
+from autoten.labels import names_of, numbered, split_labels
 from autoten.losses import LEAST_SQUARES, loss_of
 from autoten.matching import Seen, match_score, matches
 from autoten.solvers.als import ALS
@@ -149,7 +149,7 @@ def fit_parafac(
         ``ALS()`` by default.
     n_starts : int
         Number of starts, of mixed kinds: spectral, Gaussian and nonnegative.
-    random_state : int, Generator or None
+    random_state : int, Generator, RandomState or None
         Same seed, same result.
 
     Returns
@@ -177,7 +177,8 @@ def fit_parafac(
     occupied = Occupied.of(whole)
     tensor = occupied.tensor
     n_starts = check_integer(n_starts, "n_starts", minimum=1)
-    plan = Plan(solver or ALS(), _NO_HOLDOUT, n_starts, 0, entropy_of(random_state))
+    solver = numbered(solver or ALS(), len(whole.shape), labels)
+    plan = Plan(solver, _NO_HOLDOUT, n_starts, 0, entropy_of(random_state))
     with Workers(1, here=isinstance(tensor, ChunkedTensor)) as workers:
         workers.share(tensor)
         fits, *_ = _fit_starts(workers, tensor, Subspaces(tensor), plan, rank, _empty(tensor))
@@ -189,7 +190,7 @@ def fit_parafac(
 def split_half(
     X: Any,
     rank: int,
-    mode: int = 0,
+    mode: int | str = 0,
     *,
     solver: Solver | None = None,
     n_splits: int = 5,
@@ -204,13 +205,13 @@ def split_half(
         The data.
     rank : int
         Number of components.
-    mode : int
-        The mode of samples, of length >= 4, that is split.
+    mode : int or str
+        The mode of samples, of length >= 4, that is split, by number, or by name if X is labelled.
     solver : Solver, optional
         ``ALS()`` by default.
     n_splits, n_starts : int
         Number of random splits, and of starts for each half.
-    random_state : int, Generator or None
+    random_state : int, Generator, RandomState or None
         Same seed, same result.
 
     Returns
@@ -234,8 +235,7 @@ def split_half(
     >>> bool(split_half(X, 2, n_splits=2, random_state=0).min() > 0.95)
     True
     """
-    tensor = as_tensor(X)
-    halves, seen = _halves(tensor, rank, mode, solver, n_splits, n_starts, random_state)
+    _, halves, seen = _halves(X, rank, mode, solver, n_splits, n_starts, random_state)
     return np.array([match_score(*models, seen) for models in halves])
 
 
@@ -267,7 +267,7 @@ class SplitHalf(NamedTuple):
 def split_half_components(
     X: Any,
     rank: int,
-    mode: int = 0,
+    mode: int | str = 0,
     *,
     solver: Solver | None = None,
     n_splits: int = 5,
@@ -307,11 +307,9 @@ def split_half_components(
     >>> halves.congruences.shape, bool(halves.worst.min() > 0.95)
     ((3, 2, 2), True)
     """
-    tensor = as_tensor(X)
-    halves, seen = _halves(tensor, rank, mode, solver, n_splits, n_starts, random_state)
+    split, halves, seen = _halves(X, rank, mode, solver, n_splits, n_starts, random_state)
     whole = fit_parafac(X, rank, solver=solver, n_starts=n_starts, random_state=entropy_of(random_state))
-    mode = check_mode(mode, len(tensor.shape), "mode of split_half")
-    others = tuple(n for n in range(len(tensor.shape)) if n != mode)
+    others = tuple(n for n in range(whole.model.ndim) if n != split)
     wanted = CPModel(whole.model.weights, tuple(whole.model.factors[n] for n in others))
     congruences = []
     for first, second in halves:
@@ -321,10 +319,13 @@ def split_half_components(
 
 
 def _halves(
-    tensor: Tensor, rank: int, mode: int, solver: Solver | None, n_splits: int, n_starts: int, random_state: Any
-) -> tuple[list[tuple[CPModel, CPModel]], Seen]:
-    """Return models, without the sample mode, of both halves of every split, and over which cells to compare them."""
-    mode = check_mode(mode, len(tensor.shape), "mode of split_half")
+    X: Any, rank: int, mode: int | str, solver: Solver | None, n_splits: int, n_starts: int, random_state: Any
+) -> tuple[int, list[tuple[CPModel, CPModel]], Seen]:
+    """Return the sample mode's number, models, without it, of both halves of every split, and what they are seen by."""
+    X, labels = split_labels(X)
+    tensor = as_tensor(X)
+    mode = check_mode(mode, len(tensor.shape), "mode of split_half", names_of(labels))
+    solver = numbered(solver, len(tensor.shape), labels)
     length = tensor.shape[mode]
     if length < SHORTEST_SPLIT:
         refuse("the mode to split", f"of length >= {SHORTEST_SPLIT}", f"length {length}")
@@ -339,7 +340,7 @@ def _halves(
             fit = fit_parafac(part, rank, solver=solver, n_starts=n_starts, random_state=seed)
             models.append(without_mode(fit.model, mode))
         pairs.append((models[0], models[1]))
-    return pairs, Seen.of(tensor).without(mode)
+    return mode, pairs, Seen.of(tensor).without(mode)
 
 
 def fit_ranks(
@@ -553,7 +554,7 @@ def _distinct_best(fits: Sequence[Fit]) -> list[int]:
 
 
 def _explore(tensor: Tensor, plan: Plan, start: CPModel, core: Compression | None) -> Fit:
-    if core is None:
+    if core is None or tensor.norm_squared == 0.0:  # nothing that a core could hold a share of
         return plan.solver.fit(tensor, start, max_iter=EXPLORING_SWEEPS, deadline=plan.deadline)
     fit = plan.solver.fit(core.core, core.restrict(start), max_iter=EXPLORING_SWEEPS_IN_CORE, deadline=plan.deadline)
     # What the bases cut off is orthogonal to the model: it adds to the error as it is.
@@ -636,9 +637,7 @@ def _fit_half(
 ) -> CPModel:
     """Return the model of a half without the mode that was split."""
     part = half.of(tensor)
-    small = None
-    if core is not None and part.norm_squared > 0.0:
-        small = Compression.of(part, half.of_bases(core.bases))
+    small = None if core is None else Compression.of(part, half.of_bases(core.bases))
     rng, nothing = plan.rng(HALF, rank, number), _empty(part)
     own_bases = half.of_bases(bases)
     starts = [make_start(1 + k, own_bases, rank, nothing, rng) for k in range(HALF_STARTS)]

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from math import prod
+from numbers import Real
+from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -40,9 +42,10 @@ def as_tensor(X: Any, *, samples: int | None = None) -> Tensor:
     ----------
     X : array_like of shape (I_1, ..., I_N), N >= 3
         Numbers in any layout, byte order or memory map; NaN and the masked cells of a ``numpy.ma`` array are missing.
-        float32 stays float32, every other real type becomes float64. A tensor is returned as it is. Sparse tensors
-        (n-D ``scipy.sparse.coo_array``, pydata ``sparse`` arrays, pyttb's ``sptensor``) stay sparse: an unlisted cell
-        is an observed zero, values of the same cell are summed, and a listed NaN is missing. A dask array that is too
+        float32 stays float32, every other real type becomes float64; None is missing, and equal matrices in a list are
+        stacked. A tensor is returned as it is. Sparse tensors (n-D ``scipy.sparse.coo_array``, pydata ``sparse``
+        arrays, pyttb's ``sptensor``) stay sparse: an unlisted cell is an observed zero, values of the same cell are
+        summed, and a listed NaN is missing. A dask array that is too
         large to be computed is read chunk by chunk. Of an xarray ``DataArray`` or a pandas Series with a level of its
         index for each mode, the labels are left behind.
     samples : int, optional
@@ -65,7 +68,7 @@ def as_tensor(X: Any, *, samples: int | None = None) -> Tensor:
     listed = coordinates_of(X)
     if listed is not None:
         return _sparse_tensor(listed)
-    array, missing = _numbers(X)
+    array, missing = numbers_of(X)
     _check_shape(array.shape, samples)
     largest = _largest_magnitude(array)
     if missing is None and np.isfinite(largest):
@@ -207,7 +210,7 @@ def weighted(X: Any, noise: Any) -> Weighted:
     if type(X).__module__.split(".")[0] == "dask" or coordinates_of(X) is not None:
         remedy = "Give an array: X.todense() or X.compute(), if it fits into memory."
         refuse("X of weighted", "a dense tensor in memory", type(X).__name__, remedy, kind=TypeError)
-    data, mask = _numbers(X)
+    data, mask = numbers_of(X, "X of weighted")
     noise, of_noise = split_labels(noise)
     if labels is not None and of_noise is not None and not labels.agree_with(of_noise):
         refuse("noise of weighted", "labelled as X is", f"modes {of_noise.names}", "Bring it into the order of X.")
@@ -346,31 +349,79 @@ def _only_tensor(arrays: dict[str, Any], name: str) -> Any:
     return np.asarray(next(iter(tensors.values())))
 
 
-def _numbers(X: Any) -> tuple[NDArray[Any], NDArray[np.bool_] | None]:
+def numbers_of(X: Any, what: str = "X") -> tuple[NDArray[Any], NDArray[np.bool_] | None]:
     """Return a real floating array in native byte order, and the mask of a numpy.ma array."""
     mask = None
-    if isinstance(X, np.ma.MaskedArray):
-        mask = np.ma.getmaskarray(X)
-        X = X.data
-    elif type(X).__module__.partition(".")[0] == "pyttb":
+    parts = X if isinstance(X, (list, tuple)) else ()
+    _refuse_what_is_no_array(X, parts, what)
+    if type(X).__module__.partition(".")[0] == "pyttb":
         X = getattr(X, "data", X)
     remedy = "Give a NumPy array, or anything that converts to one."
     try:
-        array = np.asarray(X)
+        array = _with_masks(X)
+        if isinstance(array, np.ma.MaskedArray):
+            mask = np.ma.getmaskarray(array)
+            array = array.data
+        array = np.asarray(array)
     except Exception:  # noqa: BLE001 (an __array__ may raise anything)
-        refuse("X", "an array of real numbers", type(X).__name__, remedy, kind=TypeError)
-    return _as_real(array, remedy), mask
+        shapes = [str(part.shape) for part in parts if hasattr(part, "shape")]
+        if shapes:
+            got = f"{len(parts)} arrays of shapes {', '.join(dict.fromkeys(shapes))}"
+            refuse(what, "an array, or equal ones to stack", got, "Pad the shorter ones with NaN: missing cells.")
+        refuse(what, "an array of real numbers", type(X).__name__, remedy, kind=TypeError)
+    return _as_real(array, remedy, what), mask
 
 
-def _as_real(array: NDArray[Any], remedy: str) -> NDArray[Any]:
-    """Return an array of real numbers as float32 or float64."""
+def _with_masks(X: Any) -> Any:
+    """Return lists that hold masked arrays as one of these: NumPy would take what they hide for seen."""
+    if isinstance(X, (list, tuple)):
+        parts = [_with_masks(part) for part in X]
+        if any(isinstance(part, np.ma.MaskedArray) for part in parts):
+            return np.ma.stack(parts)
+    return X
+
+
+def _refuse_what_is_no_array(X: Any, parts: Sequence[Any], what: str) -> None:
+    """Refuse what NumPy would take for something else: the path of a file, and tables whose labels tell the modes."""
+    if isinstance(X, (str, PathLike)):
+        remedy = "Read a file first: autoten.read_tensor(path)."
+        refuse(what, "an array of real numbers", repr(X), remedy, kind=TypeError)
+    if hasattr(X, "iloc") and hasattr(X, "columns"):
+        remedy = (
+            "Of a long table, a row for each cell, give X.set_index([modes])[values]; of a wide one, whose rows and "
+            "columns together have a level for each mode, X.stack()."
+        )
+        refuse(what, "an array, or a Series with a level of its index for each mode", "a DataFrame", remedy)
+    tables = [part for part in parts if hasattr(part, "iloc") and hasattr(part, "columns")]
+    if any(not (one.index.equals(tables[0].index) and one.columns.equals(tables[0].columns)) for one in tables):
+        remedy = "Give pandas.concat(dict of tables).stack(): cells that a table lacks are then missing."
+        refuse(what, "tables with the same rows and columns, to stack", "tables that differ in them", remedy)
+
+
+def _as_real(array: NDArray[Any], remedy: str, what: str = "X") -> NDArray[Any]:
+    """Return an array of real numbers as float32 or float64, None as NaN."""
+    if array.dtype == object and array.ndim:
+        array = _without_objects(array, remedy, what)
     if array.dtype.kind not in "fiub":
         got = f"complex numbers ({array.dtype})" if array.dtype.kind == "c" else f"dtype {array.dtype}"
         if array.dtype.kind == "c":
             remedy = "Analyse its real and imaginary parts, or its magnitude."
-        refuse("X", "an array of real numbers", got, remedy, kind=TypeError)
+        refuse(what, "an array of real numbers", got, remedy, kind=TypeError)
     dtype = np.float32 if array.dtype.kind == "f" and array.dtype.itemsize <= 4 else np.float64
     return array.astype(dtype, copy=False)
+
+
+def _without_objects(array: NDArray[Any], remedy: str, what: str) -> NDArray[np.float64]:
+    """Return an array of Python's numbers as floats; None, and pandas' NA, are missing."""
+    cells = [np.nan if cell is None or type(cell).__name__ == "NAType" else cell for cell in array.flat]
+    odd = next((cell for cell in cells if not isinstance(cell, (Real, np.bool_))), None)
+    if odd is not None:
+        got = f"dtype object, with cells of type {type(odd).__name__}"
+        refuse(what, "an array of real numbers", got, remedy, kind=TypeError)
+    try:
+        return np.array(cells, dtype=float).reshape(array.shape)
+    except OverflowError:
+        refuse(what, "an array of real numbers", "an integer beyond the range of float64", "Scale it down.")
 
 
 def _sparse_tensor(listed: Coordinates) -> Tensor:
@@ -412,7 +463,7 @@ def _from_dask(X: Any) -> Tensor:
     if not hasattr(X, "chunks") or X.nbytes <= chunked.LARGEST_COMPUTED:
         return as_tensor(X.compute())
     _check_shape(X.shape, None)
-    array = X.astype(_numbers(np.empty(0, X.dtype))[0].dtype)
+    array = X.astype(numbers_of(np.empty(0, X.dtype))[0].dtype)
     tensor = ChunkedTensor(array)
     if not np.isfinite(tensor.largest_magnitude):
         remedy = "Fill or drop them, or compute the array if it fits into memory: there NaN is missing."

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, is_dataclass, replace
 from math import nan, prod
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,9 @@ from autoten._validation import check_mode, counted, is_number, reading, refuse
 
 # Kinds of label arrays that NumPy can save and plots can draw as they are; all others become texts.
 PLAIN_KINDS = "biufmMU"
+
+# Metadata of a field of a solver or hold-out that holds modes, by number or by name.
+MODES = {"modes": True}
 
 # A Series or a table is unfolded to at most so many cells (16 GiB of float64).
 LARGEST_UNFOLDED = 2**31
@@ -47,11 +50,7 @@ class Labels:
 
     def mode(self, mode: int | str) -> int:
         """Return the number of a mode that is given by number or name."""
-        if isinstance(mode, str):
-            if mode not in self.names:
-                refuse("a mode's name", f"one of {list(self.names)}", repr(mode))
-            return self.names.index(mode)
-        return check_mode(mode, len(self.names), "mode")
+        return check_mode(mode, len(self.names), "mode", self.names)
 
     def index(self, mode: int, index: int) -> str:
         """Return the label of one index of a mode; its number where there are no labels."""
@@ -85,15 +84,36 @@ def split_labels(X: Any) -> tuple[Any, Labels | None]:
     if hasattr(X, "dims") and hasattr(X, "coords") and hasattr(X, "data"):
         names = tuple(str(name) for name in X.dims)
         return X.data, Labels(names, tuple(_plain(X.coords[name]) if name in X.coords else None for name in X.dims))
-    if hasattr(getattr(X, "index", None), "codes") and hasattr(X.index, "levels"):
+    if getattr(X, "ndim", 0) == 1 and hasattr(getattr(X, "index", None), "codes") and hasattr(X.index, "levels"):
         return _unfolded(X)
     return X, getattr(X, "labels", None) if hasattr(X, "steps") else None
 
 
+def names_of(labels: Labels | None) -> tuple[str, ...]:
+    """Return the names of the modes; none where there are no labels."""
+    return () if labels is None else labels.names
+
+
+def numbered(record: Any, ndim: int, labels: Labels | None) -> Any:
+    """Return a solver or hold-out, a frozen record, with the numbers of modes in place of names, also inside a part."""
+    if not is_dataclass(record) or isinstance(record, type):
+        return record
+    changes = {}
+    for field in fields(record):
+        value, what = getattr(record, field.name), f"{field.name} of {type(record).__name__}"
+        if "modes" not in field.metadata:
+            changed = numbered(value, ndim, labels)
+        else:
+            given = value if isinstance(value, tuple) else (value,)
+            numbers = [check_mode(m, ndim, what, names_of(labels)) if isinstance(m, str) else m for m in given]
+            changed = tuple(numbers) if isinstance(value, tuple) else numbers[0]
+        if changed is not value:
+            changes[field.name] = changed
+    return replace(record, **changes) if changes else record
+
+
 def _unfolded(series: Any) -> tuple[NDArray[Any], Labels]:
     """Return a Series as a dense array, NaN where it lists nothing."""
-    if series.ndim != 1:
-        refuse("X", "a Series with one level of its index for each mode", "a DataFrame", "Give one of its columns.")
     index = series.index.remove_unused_levels()
     shape = tuple(len(level) for level in index.levels)
     codes = np.array([np.asarray(code) for code in index.codes], dtype=np.int64)

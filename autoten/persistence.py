@@ -61,7 +61,7 @@ def load(path: str | Path) -> RankEstimate:
     Parameters
     ----------
     path : str or Path
-        The ``.npz`` file.
+        The ``.npz`` file; as `save` does, `load` adds a missing ``.npz``.
 
     Returns
     -------
@@ -84,6 +84,8 @@ def load(path: str | Path) -> RankEstimate:
     True
     """
     path = Path(path)
+    if not path.is_file() and Path(f"{path}.npz").is_file():
+        path = Path(f"{path}.npz")
     if not path.is_file():
         refuse("the path of load", "an existing file written by RankEstimate.save", str(path))
     try:

@@ -158,7 +158,7 @@ def test_it_is_a_value():
             r"^holdout of Centred must be RandomElements\(share\) or RandomFibres\(mode\)\.",
         ),
         (lambda: Centred(RandomElements(0.1), ()), r"^modes of Centred must be one mode or several\. Got \(\)"),
-        (lambda: Centred(RandomElements(0.1), "a"), r"^modes of Centred must be an integer"),
+        (lambda: Centred(RandomElements(0.1), 0.5), r"^modes of Centred must be an integer"),
         (
             lambda: folds_of(center(with_offsets(), 0), Centred(RandomElements(0.1), 3)),
             r"^modes of Centred must be a mode of a tensor with 3 modes, 0 to 2\. Got 3",

@@ -15,6 +15,7 @@ from pathlib import Path
 import joblib
 import numpy as np
 import pytest
+import scipy.sparse
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
@@ -720,34 +721,34 @@ UNSUITABLE = [
     ("ranks", [1, 10**30], ValueError, LARGEST.format(10**30)),
     ("ranks", True, TypeError, RANKS.format(True)),
     ("ranks", [True, 2], TypeError, RANKS.format([True, 2])),
-    ("ranks", "1:10", TypeError, RANKS.format("1:10")),
+    ("ranks", "1:10", TypeError, RANKS.format("'1:10'")),
     ("ranks", ["1"], TypeError, RANKS.format(["1"])),
     ("ranks", None, TypeError, RANKS.format(None)),
     ("ranks", [[1, 2]], TypeError, RANKS.format([[1, 2]])),
     ("n_starts", 0, ValueError, "n_starts of estimate_rank must be an integer >= 1. Got 0."),
     ("n_starts", 2.5, TypeError, "n_starts of estimate_rank must be an integer >= 1. Got 2.5."),
     ("n_starts", True, TypeError, "n_starts of estimate_rank must be an integer >= 1. Got True."),
-    ("n_starts", "10", TypeError, "n_starts of estimate_rank must be an integer >= 1. Got 10."),
+    ("n_starts", "10", TypeError, "n_starts of estimate_rank must be an integer >= 1. Got '10'."),
     ("n_folds", 1, ValueError, "n_folds of estimate_rank must be an integer >= 2. Got 1."),
     ("n_folds", None, TypeError, "n_folds of estimate_rank must be an integer >= 2. Got None."),
     ("solver", ALS, TypeError, SOLVER.format("<class 'autoten.solvers.als.ALS'>")),
-    ("solver", "als", TypeError, SOLVER.format("als")),
+    ("solver", "als", TypeError, SOLVER.format("'als'")),
     ("solver", None, TypeError, SOLVER.format(None)),
     ("policy", None, TypeError, POLICY.format(None)),
-    ("policy", "knee", TypeError, POLICY.format("knee")),
+    ("policy", "knee", TypeError, POLICY.format("'knee'")),
     ("policy", Knee, TypeError, POLICY.format("<class 'autoten.selection.policies.Knee'>")),
     ("holdout", 0.1, TypeError, HOLDOUT.format(0.1)),
     ("holdout", None, TypeError, HOLDOUT.format(None)),
     ("holdout", RandomElements, TypeError, HOLDOUT.format("<class 'autoten.holdout.RandomElements'>")),
     ("scorers", None, TypeError, SCORERS.format(None)),
     ("scorers", [1], TypeError, SCORERS.format([1])),
-    ("scorers", "fit", TypeError, SCORERS.format("fit")),
+    ("scorers", "fit", TypeError, SCORERS.format("'fit'")),
     ("max_time", 0, ValueError, TIME.format(0)),
     ("max_time", -1.5, ValueError, TIME.format(-1.5)),
     ("max_time", math.inf, ValueError, TIME.format("inf")),
     ("max_time", math.nan, ValueError, TIME.format("nan")),
-    ("max_time", "1", TypeError, TIME.format(1)),
-    ("random_state", "a", TypeError, SEED.format("a")),
+    ("max_time", "1", TypeError, TIME.format("'1'")),
+    ("random_state", "a", TypeError, SEED.format("'a'")),
     ("random_state", 1.5, TypeError, SEED.format(1.5)),
     ("random_state", True, TypeError, SEED.format(True)),
     ("random_state", -1, ValueError, "random_state must be a seed >= 0, a numpy Generator or None. Got -1."),
@@ -987,11 +988,30 @@ def test_a_constant_tensor_has_one_component():
     assert len([warning for warning in answer.warnings if "are identical" in warning]) == 3
 
 
-@pytest.mark.parametrize("X", [np.zeros(SHAPE), holed(np.zeros(SHAPE))], ids=["complete", "missing"])
+@pytest.mark.parametrize(
+    "X",
+    [np.zeros(SHAPE), holed(np.zeros(SHAPE)), np.zeros((70, 60, 6)), scipy.sparse.coo_array((70, 60, 60))],
+    ids=["complete", "missing", "with a core", "sparse"],
+)
 def test_a_tensor_of_zeros_has_none(X):
     answer = estimate_rank(X, **QUICK)
     assert answer.rank == 0
     assert "All observed cells are zero: there is nothing to decompose." in answer.warnings
+
+
+def test_a_half_of_zeros_has_a_core_too():
+    alone = np.zeros((70, 60, 6))
+    alone[3] = 1.0
+    assert estimate_rank(alone, **QUICK).rank == 1
+
+
+def test_a_random_state_of_numpy_gives_its_next_number():
+    quick = {**QUICK, "ranks": [1]}
+    state, again = np.random.RandomState(0), np.random.RandomState(0)
+    seeds = [estimate_rank(X, **{**quick, "random_state": state}).settings["seed"] for _ in range(2)]
+    assert seeds[0] != seeds[1]
+    assert [estimate_rank(X, **{**quick, "random_state": again}).settings["seed"] for _ in range(2)] == seeds
+    np.testing.assert_array_equal(make_cp_tensor(SHAPE, 2, random_state=np.random.RandomState(0)).X.shape, SHAPE)
 
 
 def test_duplicate_slabs_are_named():

@@ -126,6 +126,30 @@ def test_nothing_positive_to_find_is_zero_and_no_crash():
     np.testing.assert_array_equal(fit.model.to_tensor(), 0)
 
 
+POSITIVE = nonnegative_model((5, 6, 7), 2).to_tensor()
+
+
+@pytest.mark.parametrize(
+    "X",
+    [
+        -POSITIVE,
+        with_holes(-POSITIVE, 0.2, 0),
+        np.where(np.arange(7) < 5, -1, 1) * POSITIVE,
+        POSITIVE - 2 * POSITIVE.mean(),
+    ],
+    ids=["all negative", "with holes", "mostly", "an offset"],
+)
+def test_negative_data_are_a_warning_where_no_mode_is_free(X):
+    quick = {"ranks": [1], "n_starts": 1, "n_folds": 2, "random_state": 0}
+    said = [sentence for sentence in estimate_rank(X, solver=HALS(), **quick).warnings if "negative cells" in sentence]
+    assert len(said) == 1
+    assert said[0].startswith(
+        f"{100 * np.square(X[X < 0]).sum() / np.nansum(np.square(X)):.0f} % of the sum of squares lies in "
+    )
+    for other, solver in ((X, HALS(nonnegative=(1, 2))), (np.abs(X), HALS()), (0 * X, HALS())):
+        assert "negative cells" not in " ".join(estimate_rank(other, solver=solver, **quick).warnings)
+
+
 def test_a_component_that_was_lost_can_come_back():
     X = nonnegative_model((6, 7, 8), 2, seed=2).to_tensor()
     start = nonnegative_model((6, 7, 8), 2, seed=3)

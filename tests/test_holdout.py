@@ -395,7 +395,7 @@ def test_held_out_errors_in_the_table_are_those_of_fits_that_never_saw_the_cells
     [
         (lambda: RandomElements(0), "share of RandomElements must be a number above 0 and below 0.5. Got 0."),
         (lambda: RandomElements(0.6), "share of RandomElements must be a number above 0 and below 0.5. Got 0.6."),
-        (lambda: RandomElements("a"), "share of RandomElements must be a number above 0 and below 0.5. Got a."),
+        (lambda: RandomElements("a"), "share of RandomElements must be a number above 0 and below 0.5. Got 'a'."),
         (lambda: RandomElements(np.nan), "share of RandomElements must be a number above 0 and below 0.5. Got nan."),
         (lambda: RandomFibres(0, 0.7), "share of RandomFibres must be a number above 0 and below 0.5. Got 0.7."),
         (lambda: RandomFibres(0.5), "mode of RandomFibres must be an integer >= -64. Got 0.5."),

@@ -1,13 +1,16 @@
 """as_tensor, masked and read_tensor: every kind of input, and a sentence for every unsuitable one."""
 
 import re
+from fractions import Fraction
 from io import StringIO
 from itertools import permutations
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 import scipy.io
+import scipy.sparse
 import tensorly
 from contracts import check_tensor, draw_factors, noisy_tensor, with_holes
 from hypothesis import given, settings
@@ -232,6 +235,34 @@ SLAB = draw()
 SLAB[:, 2] = np.nan
 SLAB[:, 3] = np.nan
 
+
+@pytest.mark.parametrize("missing", [None, "pandas' NA"])
+@pytest.mark.parametrize("number", [float, int, Fraction, np.float32, bool])
+def test_none_is_missing(missing, number):
+    missing = missing and pytest.importorskip("pandas").NA
+    cells = np.array([number(cell % 3) for cell in range(60)], dtype=object).reshape(SHAPE)
+    expected = cells.astype(float)
+    cells[1, 2, 3], expected[1, 2, 3] = missing, np.nan
+    for data in (cells, cells.tolist(), list(cells)):
+        tensor = as_tensor(data)
+        assert tensor.hidden.tolist() == [np.ravel_multi_index((1, 2, 3), SHAPE)]
+        np.testing.assert_array_equal(tensor.values_at(np.arange(5)), expected.ravel()[:5])
+    np.testing.assert_array_equal(center(cells, 0).X, center(expected, 0).X)
+
+
+def test_matrices_in_a_list_are_stacked_with_what_their_masks_hide():
+    X = draw()
+    hidden = X > 1
+    matrices = [np.ma.masked_array(part, mask) for part, mask in zip(X, hidden, strict=True)]
+    for data in (matrices, tuple(matrices), [*matrices[:-1], np.where(hidden[-1], np.nan, X[-1])]):
+        assert as_tensor(data).hidden.tolist() == np.flatnonzero(hidden).tolist()
+        np.testing.assert_array_equal(center(data, 0).X, center(np.ma.masked_array(X, hidden), 0).X)
+    assert as_tensor(list(X)).hidden.size == 0
+    whole = np.ma.masked_array(X, hidden)
+    for data in ([list(part) for part in whole], [[list(row) for row in part] for part in whole]):
+        assert as_tensor(data).hidden.tolist() == np.flatnonzero(hidden).tolist()
+
+
 REFUSED = [
     (
         np.ones((3, 4)),
@@ -280,8 +311,38 @@ REFUSED = [
         TypeError,
         "X must be an array of real numbers. Got dtype <U1. Give a NumPy array, or anything that converts to one.",
     ),
-    ("data.npy", TypeError, "X must be an array of real numbers. Got dtype <U8. Give a NumPy array"),
-    (np.full(SHAPE, None), TypeError, "X must be an array of real numbers. Got dtype object. Give a NumPy array"),
+    (
+        "data.npy",
+        TypeError,
+        "X must be an array of real numbers. Got 'data.npy'. Read a file first: autoten.read_tensor(",
+    ),
+    (Path("data.npy"), TypeError, f"X must be an array of real numbers. Got {Path('data.npy')!r}. Read a file first: "),
+    (np.full(SHAPE, None), ValueError, "X must be a tensor with observed cells. Got only missing cells."),
+    (
+        np.array([1.5, "2"] * 30, dtype=object).reshape(SHAPE),
+        TypeError,
+        "X must be an array of real numbers. Got dtype object, with cells of type str. Give a NumPy array",
+    ),
+    (
+        [[[10**400, 1], [1, 1]]] * 3,
+        ValueError,
+        "X must be an array of real numbers. Got an integer beyond the range of float64. ",
+    ),
+    (
+        [np.ones((3, 4)), np.ones((3, 5)), np.ones((3, 4))],
+        ValueError,
+        "X must be an array, or equal ones to stack. Got 3 arrays of shapes (3, 4), (3, 5). Pad the shorter ",
+    ),
+    (
+        [np.ma.masked_array(np.ones((3, 4))), np.ones((3, 5)), [[1.0, 2.0], [3.0]]],
+        ValueError,
+        "X must be an array, or equal ones to stack. Got 3 arrays of shapes (3, 4), (3, 5). ",
+    ),
+    (
+        [scipy.sparse.csr_array(np.eye(3))] * 2,
+        TypeError,
+        "X must be an array of real numbers. Got dtype object, with cells of type csr_array. Give a NumPy array",
+    ),
     (None, TypeError, "X must be an array of real numbers. Got dtype object. Give a NumPy array"),
     (np.zeros(SHAPE, "M8[s]"), TypeError, "X must be an array of real numbers. Got dtype datetime64[s]. Give a NumPy"),
     ([[[1, 2], [3]]], TypeError, "X must be an array of real numbers. Got list. Give a NumPy array"),

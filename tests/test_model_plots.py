@@ -259,12 +259,38 @@ def test_how_a_mode_is_drawn_follows_length_rank_and_labels():
     assert chosen(13, 2, labels=np.arange("2020-01", "2021-02", dtype="M8[M]")) is lines
 
 
-@pytest.mark.parametrize("labels", [None, np.arange("2021-03-01", "2021-03-09", dtype="M8[D]"), list("abcdefgh")])
+SPANS = np.arange(8).astype("m8[h]")
+OF_EVERY_KIND = {
+    "none": None,
+    "dates": np.arange("2021-03-01", "2021-03-09", dtype="M8[D]"),
+    "texts": list("abcdefgh"),
+    "spans of time": SPANS,
+    "spans in nanoseconds": SPANS.astype("m8[ns]"),
+    "spans in years": np.arange(8).astype("m8[Y]"),
+    "a span unknown": np.array([*SPANS[:7], np.timedelta64("NaT")]),
+    "a date unknown": np.array(["2021-03-01"] * 7 + ["NaT"], dtype="M8[D]"),
+    "a number unknown": [1.0, np.nan, 3.0, np.inf, 5.0, 6.0, 7.0, 8.0],
+    "the same number": [2.0] * 8,
+    "empty": [""] * 8,
+    "blank": ["  "] * 8,
+}
+
+
+@pytest.mark.parametrize("labels", OF_EVERY_KIND.values(), ids=OF_EVERY_KIND)
 def test_every_mode_drawing_is_readable_with_every_kind_of_label(labels):
     axes = plot_components(make_model((8,) * 4, 3), labels=[labels] * 4, draw=[bars, lines, points, heat_map])
     assert [len(ax.containers) for ax in axes] == [3, 0, 0, 0]
     assert [len(ax.collections) for ax in axes] == [0, 0, 0, 1]
     assert_readable(axes[0].figure)
+
+
+def test_spans_of_time_are_written_in_their_coarsest_unit():
+    def written(labels):
+        return [text.get_text() for text in plot_mode(make_model((3, 4, 5), 1), 0, labels=labels).get_xticklabels()]
+
+    assert written(np.array([24, 36, 48]).astype("m8[h]").astype("m8[ns]")) == ["24 hours", "36 hours", "48 hours"]
+    assert written(np.array([24, 48, 72]).astype("m8[h]")) == ["1 days", "2 days", "3 days"]
+    assert written(np.array([1, 2, 3]).astype("m8[M]")) == ["1 months", "2 months", "3 months"]
 
 
 def test_a_drawing_of_ones_own():
@@ -283,7 +309,7 @@ def test_one_mode_by_number_or_name():
         ax = plot_mode(model, mode)
         assert (ax.get_xlabel(), len(ax.lines)) == ("month", 3)
         assert entries(ax) == ["1: 63%", "2: 37%"]
-    with pytest.raises(ValueError, match=r"^a mode's name must be one of"):
+    with pytest.raises(ValueError, match=r"^mode must be one of"):
         plot_mode(model, "year")
     with pytest.raises(ValueError, match=r"^draw of plot_components must be one for each of 3 modes\. Got 1\.$"):
         plot_components(model, draw=[None])

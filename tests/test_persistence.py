@@ -120,7 +120,9 @@ def test_saved_twice_is_saved_the_same(plain, tmp_path):
 
 def test_path_may_be_text_and_npz_is_added(plain, tmp_path):
     plain.save(f"{tmp_path}/estimate")
-    assert load(f"{tmp_path}/estimate.npz").rank == plain.rank
+    assert load(f"{tmp_path}/estimate.npz").rank == load(f"{tmp_path}/estimate").rank == plain.rank
+    plain.save(tmp_path / "fit.2026")
+    assert load(tmp_path / "fit.2026").rank == plain.rank
 
 
 def test_the_file_holds_neither_pickles_nor_the_data(plain, tmp_path):

@@ -283,7 +283,7 @@ X0 = noisy_tensor((3, 4, 5), 1)
         (X0, np.inf, r"^noise of weighted must be positive .* Got inf\."),
         (X0, np.nan, r"^noise of weighted must be positive .* Got nan\."),
         (scipy.sparse.coo_array(X0), 1.0, r"^X of weighted must be a dense tensor in memory\. Got coo_array\."),
-        (np.full((2, 2, 2), "a"), 1.0, r"^X must be an array of real numbers\. Got dtype <U1"),
+        (np.full((2, 2, 2), "a"), 1.0, r"^X of weighted must be an array of real numbers\. Got dtype <U1"),
     ],
 )
 def test_what_cannot_be_weighted_is_refused_in_one_sentence(X, noise, sentence):

@@ -259,7 +259,7 @@ def heat_map(ax: Axes, factor: Array, names: Names, styles: Sequence[ComponentSt
     bar.ax.yaxis.set_major_locator(MaxNLocator(4))
     _mark_positions(ax, x, names)
     if x.dtype.kind != "M":
-        half = 0.5 * np.ptp(x) / max(1, len(x) - 1)
+        half = 0.5 * np.ptp(x) / max(1, len(x) - 1) or 0.5
         ax.set_xlim(float(x.min()) - half, float(x.max()) + half)
 
 
@@ -287,8 +287,8 @@ def draw_factor(
 
 
 def _has_positions(names: Names) -> bool:
-    """Tell whether indices are places along an axis: unlabelled, or labelled by numbers or dates."""
-    return names is None or names.dtype.kind in "iufM"
+    """Tell whether indices are places along an axis: unlabelled, or labelled by numbers or dates, all of them known."""
+    return names is None or (names.dtype.kind in "iufM" and bool(np.isfinite(names).all()))
 
 
 def _positions(length: int, names: Names) -> NDArray[Any]:
@@ -314,15 +314,18 @@ def _write_indices(ax: Axes, length: int, names: Names) -> None:
 
 
 def _texts(names: NDArray[Any]) -> list[str]:
-    if names.dtype.kind == "M":
-        units = [unit for unit in "YMDhms" if (names.astype(f"M8[{unit}]") == names).all()]
-        return [str(name) for name in names.astype(f"M8[{units[0]}]" if units else names.dtype)]
+    if names.dtype.kind in "mM":  # in the coarsest unit that loses nothing; spans of years or months have but their own
+        kind, of_years = names.dtype.kind, np.datetime_data(names.dtype)[0] in "YM"
+        coarser = "YMDhms" if kind == "M" else "" if of_years else "Dhms"
+        units = [unit for unit in coarser if (np.isnat(names) | (names.astype(f"{kind}8[{unit}]") == names)).all()]
+        return [str(name) for name in names.astype(f"{kind}8[{units[0]}]" if units else names.dtype)]
     return [short_text(name) for name in names]
 
 
 def short_text(name: Any) -> str:
     """Return a label as a text of bounded length."""
-    text = f"{name:g}" if isinstance(name, (int, float, np.integer, np.floating)) else str(name).strip()
+    number = isinstance(name, (int, float, np.integer, np.floating)) and not isinstance(name, np.timedelta64)
+    text = f"{name:g}" if number else str(name).strip()
     return text if len(text) <= LONGEST_LABEL else f"{text[: LONGEST_LABEL - 1]}…"
 
 
@@ -404,7 +407,7 @@ def fit_tick_labels(ax: Axes) -> float:
     spacing = 0.9 * ax.get_window_extent().width * (places[1] - places[0] if len(places) > 1 else 1.0) / (high - low)
     # Short labels, such as numbers, are easier to read level, if fewer.
     upright = width > max(spacing, 3 * height)
-    step = int(np.ceil((height if upright else width) / spacing))
+    step = max(1, int(np.ceil((height if upright else width) / spacing)))  # blank labels have no width
     texts = [label.get_text() for label in labels]
     ax.set_xticks(places[::step], texts[::step], rotation=90 if upright else 0, parse_math=False)
     return width / canvas_figure(ax).dpi if upright else 0.0

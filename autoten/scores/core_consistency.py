@@ -76,7 +76,8 @@ def core_consistency(X: Any, cp: Any, *, core_divisor: bool = False) -> float:
 
     with unit columns, all weights folded into the first factor, and T the superdiagonal tensor of ones (Bro & Kiers
     2003, equation 7). Which factor carries the weights matters for what the core holds off its diagonal; the first
-    one is the convention of tlviz.
+    one is the convention of tlviz. Its score is this one for models with unit columns, such as ours are; the columns of
+    any other it takes at the lengths they have.
     100 is perfect; values near 0 or below speak against the model. In three modes it carries no information at one
     and two components: there every converged least-squares fit scores 100, whatever the data (a degenerate one,
     whose components still grow and cancel, has not converged in this sense and can score anything).
