@@ -293,16 +293,15 @@ def estimate_rank(
         store.claim(_run_of(whole, scorers, plan))
     sweep = _Sweep(tensor, scorers, store)
     sweep.run(candidates, plan, progress)
-    table = sweep.table(whole.shape)
+    table = sweep.table(whole.shape, bool(getattr(solver, "nonnegative", False)))
     selecting = time.monotonic()
-    choice = apply_policy(policy, table)
+    found = (*empty_warnings(whole, tensor), *data_warnings(tensor, table, labels), *sweep.warnings)
+    try:
+        choice = apply_policy(policy, table)
+    except ValueError as error:  # there is no estimate then whose warnings one could read
+        raise ValueError(" ".join([str(error), *found])) from error
     probabilities = choice.probabilities or selection_frequency(policy, table, plan.rng(RESAMPLE))
-    warnings = (
-        *empty_warnings(whole, tensor),
-        *data_warnings(tensor, table, labels),
-        *sweep.warnings,
-        *fit_warnings(tensor, table, choice.rank),
-    )
+    warnings = (*found, *fit_warnings(tensor, table, choice.rank))
     finished = time.monotonic()
     timings = {**sweep.timings, "selection": finished - selecting, "total": finished - began}
     settings = {
@@ -465,7 +464,7 @@ class _Sweep:
         if self._store is not None:
             self._store.add(rank, model, scores)
 
-    def table(self, shape: tuple[int, ...]) -> RankTable:
+    def table(self, shape: tuple[int, ...], constrained: bool) -> RankTable:
         """Return the table of all scores of a tensor; rows with fewer replicates are filled up with NaN."""
         columns = {}
         of_ranks = [scores for _, scores in sorted(self._scores.items())]
@@ -473,7 +472,7 @@ class _Sweep:
             rows = [scores.get(name, np.array([np.nan])) for scores in of_ranks]
             width = max(len(row) for row in rows)
             columns[name] = np.array([np.pad(row, (0, width - len(row)), constant_values=np.nan) for row in rows])
-        return RankTable(np.array(sorted(self.models)), columns, shape, self._complete)
+        return RankTable(np.array(sorted(self.models)), columns, shape, self._complete, constrained)
 
 
 def _run_of(tensor: Tensor, scorers: Sequence[Scorer], plan: Plan) -> dict[str, Any]:

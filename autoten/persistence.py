@@ -42,6 +42,7 @@ def _taken_apart(estimate: RankEstimate, prefix: str) -> tuple[dict[str, Any], d
         "settings": dict(estimate.settings),
         "shape": table.shape,
         "complete": table.complete,
+        "constrained": table.constrained,
         "scores": list(table.replicates),
         "modes": None if labels is None else list(labels.names),
     }
@@ -104,7 +105,8 @@ def load(path: str | Path) -> RankEstimate:
 def _rebuilt(record: dict[str, Any], archive: dict[str, Any], prefix: str = "") -> RankEstimate:
     arrays = {name.removeprefix(prefix): array for name, array in archive.items() if name.startswith(prefix)}
     replicates = {name: arrays[f"score_{number}"] for number, name in enumerate(record["scores"])}
-    table = RankTable(arrays["ranks"], replicates, tuple(record["shape"]), record["complete"])
+    constrained = record.get("constrained", False)  # absent in files from before tables knew
+    table = RankTable(arrays["ranks"], replicates, tuple(record["shape"]), record["complete"], constrained)
     stated = record["stated_probabilities"]
     choice = Choice(
         record["choice"]["rank"],

@@ -133,6 +133,18 @@ def test_a_component_that_was_lost_can_come_back():
     assert HALS().fit(as_tensor(X), lost).loss < 1e-6
 
 
+@pytest.mark.parametrize("missing", [0.0, 0.3])
+@pytest.mark.parametrize("nonnegative", [True, (1,)])
+def test_the_table_knows_that_a_free_core_of_constrained_factors_can_stray_from_rank_2_on(missing, nonnegative):
+    X = noisy_nonnegative((8, 9, 10), 4, missing)
+    solver = HALS(nonnegative=nonnegative)
+    table = estimate_rank(X, [1, 2], solver=solver, n_starts=3, n_folds=2, random_state=0).table
+    assert table.constrained
+    assert table.value("core_consistency", 1) == pytest.approx(100, abs=1e-4)
+    assert table.value("core_consistency", 2) < 99.97
+    assert table.informative.tolist() == [False, False, True]
+
+
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from autoten.selection.choice import Alternative, Choice
-from autoten.selection.pareto import largest_uninformative_rank, score_of
+from autoten.selection.pareto import score_of
 from autoten.table import RankTable
 
 Array = NDArray[np.float64]
@@ -86,7 +86,7 @@ def trilinearity(table: RankTable) -> Array:
     r"""Return by how many decades less corrected core consistency is lost than at the rank before, from -6 to 6.
 
     A rank has lost :math:`\log_{10}(1 + (100 - c) / 10)` decades; none where nothing is lost, and where core
-    consistency says nothing (ranks 1 and 2 of three modes, 1 of more).
+    consistency says nothing (`RankTable.informative`).
     """
     return -np.diff(decades_lost(table), prepend=0.0)
 
@@ -99,7 +99,7 @@ def decades_lost(table: RankTable) -> Array:
 def decades(table: RankTable, points: Array) -> Array:
     """Return points lost by every rank above 0 in decades; none where they are unknown or core consistency is mute."""
     lost = np.nan_to_num(points, nan=0.0)
-    lost[table.ranks[1:] <= largest_uninformative_rank(len(table.shape))] = 0.0
+    lost[~table.informative[1:]] = 0.0
     return np.asarray(np.clip(np.log10(1.0 + np.maximum(lost, 0.0) / POINTS), 0.0, LARGEST_LOSS))
 
 
@@ -260,11 +260,10 @@ class _Seen(NamedTuple):
     @classmethod
     def of(cls, table: RankTable) -> _Seen:
         gains = np.array([np.nan, *gains_over_best(table)])
-        informative = table.ranks > largest_uninformative_rank(len(table.shape))
         excess = float(table["null_excess"][0].min()) if "null_excess" in table else np.nan
         halves = table.mean("stability_halves") if has_halves(table) else np.full(len(table), np.nan)
         shared = np.asarray(table.ranks * halves, dtype=float)
-        return cls(table.ranks, gains, table.mean("core_consistency"), informative, shared, excess)
+        return cls(table.ranks, gains, table.mean("core_consistency"), table.informative, shared, excess)
 
     def drop(self, row: int) -> str:
         """Return by how much the component of a row changes the held-out error."""
