@@ -36,6 +36,15 @@ POINTS = 10.0
 LEAST_DIFFERENCE = 1e-4
 USUAL_DIFFERENCE = 1e-2
 
+# What a piece of evidence says where it speaks against a component, to follow "component 5, which".
+DOUBTS = {
+    "share": "explains little of all that is held out",
+    "trilinearity": "costs core consistency",
+    "replicability": "folds find less alike",
+    "split_half": "does not come back from halves of the data",
+    "degeneracy": "nearly cancels another one",
+}
+
 # Scores that a table must hold; but for the held-out error they may be unknown.
 NEEDED = ("heldout", "core_consistency", "corrected_core_consistency", "stability_folds")
 
@@ -235,7 +244,7 @@ class Calibrated:
         if not has_halves(table) and dict(coefficients) == dict(_published()):
             coefficients = _published("without_halves")
         shares = probabilities(log_odds(table, coefficients))
-        seen = _Seen.of(table)
+        seen = _Seen.of(table, coefficients)
         row = median(shares)
         ranks = table.ranks.tolist()
         others = [other for other in np.argsort(-shares) if other != row and shares[other] >= WORTH_A_MENTION]
@@ -256,14 +265,16 @@ class _Seen(NamedTuple):
     informative: NDArray[np.bool_]
     shared: Array  # components that halves have in common; NaN where unknown
     excess: float  # smallest log ratio of what one component explains, data to copies with random signs; NaN if unknown
+    weighed: Mapping[str, Array]  # by piece of evidence, the log odds of every rank above 0
 
     @classmethod
-    def of(cls, table: RankTable) -> _Seen:
+    def of(cls, table: RankTable, coefficients: Mapping[str, float] = MappingProxyType({})) -> _Seen:
         gains = np.array([np.nan, *gains_over_best(table)])
         excess = float(table["null_excess"][0].min()) if "null_excess" in table else np.nan
         halves = table.mean("stability_halves") if has_halves(table) else np.full(len(table), np.nan)
         shared = np.asarray(table.ranks * halves, dtype=float)
-        return cls(table.ranks, gains, table.mean("core_consistency"), table.informative, shared, excess)
+        weighed = {name: coefficients[name] * EVIDENCE[name](table) for name in DOUBTS if name in coefficients}
+        return cls(table.ranks, gains, table.mean("core_consistency"), table.informative, shared, excess, weighed)
 
     def drop(self, row: int) -> str:
         """Return by how much the component of a row changes the held-out error."""
@@ -274,6 +285,13 @@ class _Seen(NamedTuple):
         """Return the core consistency of a row."""
         value = self.consistency[row]
         return "below -1000" if value < -1000.0 else f"{value:.1f}"
+
+    def case_against(self, row: int, chosen: int) -> str:
+        """Return what speaks most against a larger rank than the chosen one."""
+        lost = {name: float(odds[chosen:row].sum()) for name, odds in self.weighed.items()}
+        worst = min(lost, key=lambda name: lost[name], default=None)
+        doubt = f", which {DOUBTS[worst]}" if worst is not None and lost[worst] < 0.0 else ""
+        return f"component {self.ranks[row]}{doubt}"
 
     def case_for(self, row: int, chosen: int) -> str:
         """Return what can be said for another rank than the chosen one."""
@@ -314,7 +332,12 @@ def _prediction(seen: _Seen, row: int) -> str:
     if not len(later):
         return f"{here}; no larger rank was tried."
     largest = -100.0 * np.expm1(-later.max())
-    return f"{here}, later ones {f'by {largest:.3g} % at most' if largest > 0 else 'not at all'}."
+    if largest <= 0:
+        return f"{here}, later ones not at all."
+    # A gain is relative to the error that was left: a larger one later on need not be worth a component.
+    larger = later.max() > seen.gains[row]
+    why = f" ({seen.case_against(row + 1 + int(later.argmax()), row)})" if larger else ""
+    return f"{here}, later ones by {largest:.3g} % at most{why}."
 
 
 def _interpretability(seen: _Seen, row: int) -> list[str]:
