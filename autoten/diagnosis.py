@@ -13,7 +13,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from autoten._validation import counted
-from autoten.cp import is_surely_unique
+from autoten.cp import CPModel, is_surely_unique
 from autoten.labels import Labels
 from autoten.tensors.equations import LISTABLE, indices_of
 
@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 # Below this congruence two components nearly cancel each other: a degenerate solution.
 DEGENERATE = -0.9
+
+# Share of a component's squares, in cells where no slab of a mode was observed, that deserves a warning.
+UNSEEN = 0.2
 
 # Squared mean over mean of squares: from here on what all cells share hides what tells them apart.
 OFFSET = 0.9
@@ -48,7 +51,7 @@ def empty_warnings(whole: Tensor, occupied: Tensor) -> Iterator[str]:
 
 def data_warnings(tensor: Tensor, table: RankTable, labels: Labels | None = None) -> Iterator[str]:
     """Yield what the data alone make doubtful."""
-    labels = labels or Labels(("",) * len(tensor.shape), (None,) * len(tensor.shape))
+    labels = labels or _unlabelled(tensor)
     if tensor.norm_squared == 0.0:
         yield "All observed cells are zero: there is nothing to decompose."
         return
@@ -160,6 +163,28 @@ def fit_warnings(tensor: Tensor, table: RankTable, rank: int) -> Iterator[str]:
         yield f"{past} past Kruskal's bound for this shape: uniqueness is not guaranteed."
     if rank == table.ranks[-1] and table.complete:
         yield f"Rank {rank} is the largest that was tried: the data may support more. Widen the range of ranks."
+
+
+def unseen_warnings(tensor: Tensor, model: CPModel, labels: Labels | None = None) -> Iterator[str]:
+    """Yield which components lie to a good part where the model does nothing but extrapolate."""
+    labels = labels or _unlabelled(tensor)
+    index, model = dict(indices_of(tensor.hidden, tensor.shape)), model.normalized()
+    for mode, length in enumerate(tensor.shape):
+        others = [n for n in range(model.ndim) if n != mode]
+        lengths = [tensor.shape[n] for n in others]
+        fibres, counts = np.unique(np.ravel_multi_index([index[n] for n in others], lengths), return_counts=True)
+        rows = zip(others, np.unravel_index(fibres[counts == length], lengths), strict=True)
+        shares = np.prod([np.square(model.factors[n][row]) for n, row in rows], axis=0).sum(axis=0)
+        if len(found := np.flatnonzero(shares > UNSEEN)):
+            held = ", ".join(f"{100 * shares[r]:.0f} % of component {r + 1}" for r in found)
+            yield (
+                f"Cells that no slab of {_lowered(_mode(labels, mode))} shows hold {held} (of its squares): there the "
+                "model extrapolates, and what it says was never measured."
+            )
+
+
+def _unlabelled(tensor: Tensor) -> Labels:
+    return Labels(("",) * len(tensor.shape), (None,) * len(tensor.shape))
 
 
 def _ranks(ranks: Sequence[int] | NDArray[np.int64], chosen: int, one: str, several: str) -> str:

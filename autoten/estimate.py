@@ -21,7 +21,7 @@ from autoten._validation import check_integer, check_ranks, check_real, refuse
 from autoten.checkpoint import Checkpoint, fingerprint
 from autoten.compression import Occupied
 from autoten.cp import CPModel
-from autoten.diagnosis import data_warnings, empty_warnings, fit_warnings
+from autoten.diagnosis import data_warnings, empty_warnings, fit_warnings, unseen_warnings
 from autoten.fitting import RESAMPLE, Plan, RankFits, check_largest_rank, entropy_of, fit_ranks
 from autoten.holdout import Blocks, Holdout, RandomElements
 from autoten.io import as_tensor
@@ -301,7 +301,8 @@ def estimate_rank(
     except ValueError as error:  # there is no estimate then whose warnings one could read
         raise ValueError(" ".join([str(error), *found])) from error
     probabilities = choice.probabilities or selection_frequency(policy, table, plan.rng(RESAMPLE))
-    warnings = (*found, *fit_warnings(tensor, table, choice.rank))
+    unseen = unseen_warnings(tensor, sweep.models[choice.rank], labels)
+    warnings = (*found, *fit_warnings(tensor, table, choice.rank), *unseen)
     finished = time.monotonic()
     timings = {**sweep.timings, "selection": finished - selecting, "total": finished - began}
     settings = {

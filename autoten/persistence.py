@@ -53,6 +53,7 @@ def _taken_apart(estimate: RankEstimate, prefix: str) -> tuple[dict[str, Any], d
     for rank, model in estimate.models.items():
         arrays[f"weights_{rank}"] = model.weights
         arrays |= {f"factor_{rank}_{mode}": factor for mode, factor in enumerate(model.factors)}
+        arrays |= {f"support_{rank}_{mode}": shares for mode, shares in enumerate(model.support or ())}
     return record, {f"{prefix}{name}": array for name, array in arrays.items()}
 
 
@@ -118,7 +119,12 @@ def _rebuilt(record: dict[str, Any], archive: dict[str, Any], prefix: str = "") 
     names = record.get("modes")  # absent in files from before there were labels
     labels = None if names is None else Labels(tuple(names), tuple(arrays.get(f"labels_{mode}") for mode in modes))
     models = {
-        int(rank): CPModel(arrays[f"weights_{rank}"], tuple(arrays[f"factor_{rank}_{mode}"] for mode in modes), labels)
+        int(rank): CPModel(
+            arrays[f"weights_{rank}"],
+            tuple(arrays[f"factor_{rank}_{mode}"] for mode in modes),
+            labels,
+            tuple(arrays[f"support_{rank}_{mode}"] for mode in modes) if f"support_{rank}_0" in arrays else None,
+        )
         for rank in arrays["ranks"]
     }
     return RankEstimate(
