@@ -24,7 +24,7 @@ WHAT = "checkpoint of estimate_rank"
 FORMAT = "autoten checkpoint"
 
 # Raised as well whenever fits or scores come out with other numbers: old and new ones must not stand in one table.
-VERSION = 2
+VERSION = 3
 
 
 @dataclass(frozen=True, eq=False)

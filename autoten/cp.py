@@ -30,6 +30,9 @@ class CPModel:
         One factor matrix per mode.
     labels : Labels, optional
         Names of the modes and of their indices; models of labelled data have them.
+    support : tuple of arrays of shapes (I_1, R), ..., (I_N, R), optional
+        At each index of a mode, the share of a component's squares in the other modes that was observed (each cell
+        times its weight): what the entry of the factor rests on. Models of data with missing cells have it.
 
     Raises
     ------
@@ -47,6 +50,7 @@ class CPModel:
     weights: Array
     factors: tuple[Array, ...]
     labels: Labels | None = None
+    support: tuple[Array, ...] | None = None
 
     def __post_init__(self) -> None:
         factors = tuple(np.asarray(factor) for factor in self.factors)
@@ -102,6 +106,14 @@ class CPModel:
             np.multiply, (factor.T @ factor for factor in self.factors), np.outer(self.weights, self.weights)
         )
         return float(grams.sum())
+
+    @property
+    def observed_share(self) -> Array:
+        """Share of each component's squares that lies in observed cells, shape (R,); 1 where none are missing."""
+        if self.support is None:
+            return np.ones(self.rank)
+        unit = self._with_unit_columns()
+        return np.asarray(np.einsum("ir,ir->r", np.square(unit.factors[0]), self.support[0]))
 
     def to_tensor(self) -> Array:
         """Return the modelled tensor, shape ``self.shape`` (dense: think before you call it on a large model)."""
@@ -188,7 +200,8 @@ class CPModel:
         """
         unit = self.unit_columns()
         order = np.argsort(-unit.weights, kind="stable")
-        return CPModel(unit.weights[order], tuple(factor[:, order] for factor in unit.factors), self.labels)
+        support = self.support and tuple(shares[:, order] for shares in self.support)
+        return CPModel(unit.weights[order], tuple(f[:, order] for f in unit.factors), self.labels, support)
 
     def unit_columns(self) -> CPModel:
         """Return the same tensor with unit columns and nonnegative weights, components in their own order."""
@@ -207,7 +220,7 @@ class CPModel:
                 weights *= signs
             factors.append(factor)
         factors[0] = factors[0] * np.where(weights < 0, -1, 1)
-        return CPModel(np.abs(weights), tuple(factors), self.labels)
+        return CPModel(np.abs(weights), tuple(factors), self.labels, self.support)
 
 
 def as_cp(model: Any, shape: tuple[int, ...] | None = None) -> CPModel:

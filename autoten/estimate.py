@@ -21,7 +21,7 @@ from autoten._validation import check_integer, check_ranks, check_real, refuse
 from autoten.checkpoint import Checkpoint, fingerprint
 from autoten.compression import Occupied
 from autoten.cp import CPModel
-from autoten.diagnosis import data_warnings, empty_warnings, fit_warnings
+from autoten.diagnosis import data_warnings, empty_warnings, fit_warnings, unseen_warnings
 from autoten.fitting import RESAMPLE, Plan, RankFits, check_largest_rank, entropy_of, fit_ranks
 from autoten.holdout import Blocks, Holdout, RandomElements
 from autoten.io import as_tensor
@@ -296,18 +296,22 @@ def estimate_rank(
         store.claim(_run_of(whole, scorers, plan))
     sweep = _Sweep(tensor, scorers, store)
     sweep.run(candidates, plan, progress)
-    table = sweep.table(whole.shape)
+    table = sweep.table(whole.shape, bool(getattr(solver, "nonnegative", False)))
     selecting = time.monotonic()
-    choice = apply_policy(policy, table)
-    probabilities = choice.probabilities or selection_frequency(policy, table, plan.rng(RESAMPLE))
-    warnings = (
+    found = (
         *out_of_reach,
         *empty_warnings(whole, tensor),
         *data_warnings(tensor, table, labels),
         *(plan.solver.doubts(tensor) if hasattr(plan.solver, "doubts") else ()),
         *sweep.warnings,
-        *fit_warnings(tensor, table, choice.rank),
     )
+    try:
+        choice = apply_policy(policy, table)
+    except ValueError as error:  # there is no estimate then whose warnings one could read
+        raise ValueError(" ".join([str(error), *found])) from error
+    probabilities = choice.probabilities or selection_frequency(policy, table, plan.rng(RESAMPLE))
+    unseen = unseen_warnings(tensor, sweep.models[choice.rank], labels)
+    warnings = (*found, *fit_warnings(tensor, table, choice.rank), *unseen)
     finished = time.monotonic()
     timings = {**sweep.timings, "selection": finished - selecting, "total": finished - began}
     settings = {
@@ -470,7 +474,7 @@ class _Sweep:
         if self._store is not None:
             self._store.add(rank, model, scores)
 
-    def table(self, shape: tuple[int, ...]) -> RankTable:
+    def table(self, shape: tuple[int, ...], constrained: bool) -> RankTable:
         """Return the table of all scores of a tensor; rows with fewer replicates are filled up with NaN."""
         columns = {}
         of_ranks = [scores for _, scores in sorted(self._scores.items())]
@@ -478,7 +482,7 @@ class _Sweep:
             rows = [scores.get(name, np.array([np.nan])) for scores in of_ranks]
             width = max(len(row) for row in rows)
             columns[name] = np.array([np.pad(row, (0, width - len(row)), constant_values=np.nan) for row in rows])
-        return RankTable(np.array(sorted(self.models)), columns, shape, self._complete)
+        return RankTable(np.array(sorted(self.models)), columns, shape, self._complete, constrained)
 
 
 def _run_of(tensor: Tensor, scorers: Sequence[Scorer], plan: Plan) -> dict[str, Any]:
@@ -550,7 +554,7 @@ def _check_suits(solver: Any, tensor: Tensor) -> None:
 
 
 def _check_reach(holdout: Any, shape: tuple[int, ...], ranks: Sequence[int]) -> tuple[str, ...]:
-    """Return a warning, and log it now, if the hold-out cannot score all ranks; refuse it if it can score rank 1 alone."""
+    """Return a warning, and log it now, if the hold-out cannot score all ranks; refuse one that scores rank 1 only."""
     largest = ranks[-1] if not hasattr(holdout, "largest_rank") else holdout.largest_rank(shape)
     if largest >= ranks[-1]:
         return ()
@@ -558,8 +562,8 @@ def _check_reach(holdout: Any, shape: tuple[int, ...], ranks: Sequence[int]) -> 
     cause = f"mode {mode}, of length {shape[mode]}, is too short to be divided"
     remedy = "Use RandomElements(0.1), or leave out a smaller share."
     if largest == 1 or largest < ranks[0]:
-        expected = f"one that can score rank {max(2, ranks[0])} of a tensor of shape {shape}"
-        refuse("holdout of estimate_rank", expected, f"{holdout!r}: {cause}", remedy)
+        expected = f"one that can score rank {max(2, ranks[0])} of a tensor of shape {shape}: {cause}"
+        refuse("holdout of estimate_rank", expected, holdout, remedy)
     warning = f"{holdout!r} can score no rank above {largest} of a tensor of shape {shape}: {cause} further. {remedy}"
     logger.warning(warning)
     return (warning,)

@@ -472,7 +472,7 @@ class _Waiting:
 def best_of(fits: Sequence[Fit]) -> Fit:
     """Return the fit with the smallest loss; of those that are the same solution, one that has converged."""
     smallest = min(fit.loss for fit in fits)
-    same = [fit for fit in fits if fit.loss <= max(smallest * (1.0 + SAME_LOSS), EXACT_LOSS)]
+    same = [fit for fit in fits if fit.loss <= smallest * (1.0 + SAME_LOSS) + EXACT_LOSS]
     return min(same, key=lambda fit: (not fit.converged, fit.loss))
 
 

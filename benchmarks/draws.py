@@ -49,7 +49,7 @@ DIGITS = 7
 SLOW = "split-half"
 
 # Scores of single starts that no rule reads.
-UNREAD = ("loss_starts", "converged_starts", "core_consistency_starts", "stability_starts")
+UNREAD = ("converged", "loss_starts", "converged_starts", "core_consistency_starts", "stability_starts")
 
 
 def measured(case: Case | real.RealCase, split: Split, number: int, with_rivals: bool) -> dict[str, Any]:
@@ -93,7 +93,8 @@ def stored(table: RankTable) -> dict[str, Any]:
         for name, column in table.replicates.items()
         if name not in UNREAD
     }
-    return {"ranks": table.ranks.tolist(), "shape": list(table.shape), "scores": scores}
+    about = {"shape": list(table.shape), "constrained": table.constrained}
+    return {"ranks": table.ranks.tolist(), **about, "scores": scores}
 
 
 def _digits(value: float) -> float | None:
@@ -102,7 +103,8 @@ def _digits(value: float) -> float | None:
 
 def restored(plain: dict[str, Any]) -> RankTable:
     """Return the table that `stored` wrote."""
-    return RankTable(plain["ranks"], {n: np.array(v, dtype=float) for n, v in plain["scores"].items()}, plain["shape"])
+    scores = {n: np.array(v, dtype=float) for n, v in plain["scores"].items()}
+    return RankTable(plain["ranks"], scores, plain["shape"], constrained=plain.get("constrained", False))
 
 
 def load(split: str) -> list[dict[str, Any]]:

@@ -209,6 +209,24 @@ def test_the_reason_gives_both_axes():
     )
 
 
+@pytest.mark.parametrize(
+    ("against", "doubt"),
+    [
+        ({"core": [100, 100, 99, -1e5]}, "costs core consistency"),
+        ({"alike": [0.999, 0.999, 0.999, 0.5]}, "folds find less alike"),
+        ({"stability_halves": [[nan], [1.0], [1.0], [0.3], [0.0]]}, "does not come back from halves of the data"),
+        ({"opposition": [[nan], [0], [0], [0], [-0.99]]}, "nearly cancels another one"),
+        ({"alike": 1.0}, "explains little of all that is held out"),
+    ],
+)
+def test_a_larger_gain_that_does_not_count_is_explained(against, doubt):
+    seen = calibrated._Seen.of(make_table([4.0, 1.0, 0.1, 2.0], **against), calibrated._published())
+    assert calibrated._prediction(seen, 2) == (
+        f"Component 2 lowers the held-out error by 63.2 %, later ones by 86.5 % at most (component 4, which {doubt})."
+    )
+    assert calibrated._prediction(seen, 1).endswith("later ones by 86.5 % at most.")  # itself 98 %
+
+
 def test_the_reason_says_what_halves_share():
     halves = [[nan], [1.0], [0.99], [0.6]]
     with_core = DEFAULT_POLICY(make_table([2.0, 2.0, 0.01], core=[100, 100, -50], stability_halves=halves))

@@ -19,6 +19,7 @@ from autoten import (
     nonnegative_core_consistency,
 )
 from autoten.io import as_tensor
+from autoten.preprocess import mask_scatter
 from autoten.tensors.equations import solve_nonnegative_rows
 
 
@@ -157,6 +158,18 @@ def test_a_component_that_was_lost_can_come_back():
     assert HALS().fit(as_tensor(X), lost).loss < 1e-6
 
 
+@pytest.mark.parametrize("missing", [0.0, 0.3])
+@pytest.mark.parametrize("nonnegative", [True, (1,)])
+def test_the_table_knows_that_a_free_core_of_constrained_factors_can_stray_from_rank_2_on(missing, nonnegative):
+    X = noisy_nonnegative((8, 9, 10), 4, missing)
+    solver = HALS(nonnegative=nonnegative)
+    table = estimate_rank(X, [1, 2], solver=solver, n_starts=3, n_folds=2, random_state=0).table
+    assert table.constrained
+    assert table.value("core_consistency", 1) == pytest.approx(100, abs=1e-4)
+    assert table.value("core_consistency", 2) < 99.97
+    assert table.informative.tolist() == [False, False, True]
+
+
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
@@ -178,7 +191,30 @@ def test_a_mode_that_the_tensor_lacks_is_refused():
         fit_parafac(noisy_tensor((4, 5, 6), 2), 1, solver=HALS(nonnegative=(3,)))
 
 
+@pytest.mark.parametrize("seed", range(20))
+def test_a_row_stays_where_rounding_leaves_its_equations_indefinite(seed):
+    # The share of hidden cells is taken from the whole: where hardly a cell was observed, what is left is rounding.
+    rng = np.random.default_rng(seed)
+    rounding = 1e-16 * rng.standard_normal((3, 3))
+    gram, previous = np.zeros((1, 4, 4)), np.abs(rng.standard_normal((1, 4)))
+    gram[0, :3, :3], gram[0, 3, 3] = rounding + rounding.T, 0.5
+    rows = solve_nonnegative_rows(gram, np.array([[0.0, 0.0, 0.0, -1.0]]), previous)
+    assert rows[0, 3] < 1e-9
+    np.testing.assert_allclose(rows[0, :3], previous[0, :3], atol=0.01)
+
+
 # --------------------------------------------------------------------------------------------------------- real data
+
+
+def test_sugar_without_its_scatter_keeps_finite_factors(real_data):
+    # Below the line of excitation nothing is observed: there are emissions at which a component has no observed cell.
+    raw = real_data("sugar_process_full")
+    emission, excitation = raw["emission_nm"][::8], raw["excitation_nm"].astype(float)
+    X = mask_scatter(raw["X"][:, ::8], emission, excitation, 22).X.astype(float)
+    X[:, emission[:, None] < excitation] = np.nan
+    X = X[:, ~np.isnan(X).all(axis=(0, 2))]
+    fit = fit_parafac(X, 7, solver=HALS(max_iter=60), random_state=0)
+    assert all(np.isfinite(factor).all() for factor in fit.model.factors)
 
 
 def test_sugar_reaches_the_published_fits(real_data):

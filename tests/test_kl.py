@@ -269,6 +269,14 @@ def test_the_rank_of_counts_is_found(solver, holdout):
     assert estimate.table.mean("heldout")[3] < estimate.table.mean("heldout")[2]
 
 
+@pytest.mark.parametrize("missing", [0.0, 0.3])
+def test_core_consistency_says_nothing_up_to_rank_2(missing):
+    X = counts((8, 9, 10), 4, mean=3.0, missing=missing)
+    table = estimate_rank(X, [1, 2], solver=KL(), n_starts=3, n_folds=2, random_state=0).table
+    np.testing.assert_allclose(table.mean("core_consistency")[1:], 100, atol=0.05)
+    assert table.informative.tolist() == [False, False, False]
+
+
 def test_counts_from_the_signed_world_still_have_every_score():
     table = estimate_rank(counts((6, 7, 8), 2), [1, 2], solver=KL(), n_starts=2, n_folds=2, random_state=0).table
     for name in ("fit", "core_consistency", "corrected_core_consistency", "ceiling", "heldout", "heldout_squared"):

@@ -3,7 +3,7 @@
 import copy
 import json
 import pickle
-from dataclasses import fields, is_dataclass
+from dataclasses import fields, is_dataclass, replace
 from math import inf, nan
 
 import joblib
@@ -109,6 +109,11 @@ def test_a_loaded_estimate_answers_as_the_saved_one(plain, tmp_path):
 def test_an_interrupted_run_stays_marked(tmp_path):
     KINDS["interrupted"]().save(tmp_path / "partial.npz")
     assert load(tmp_path / "partial.npz").table.complete is False
+
+
+def test_constrained_fits_stay_marked(plain, tmp_path):
+    replace(plain, table=replace(plain.table, constrained=True)).save(tmp_path / "constrained.npz")
+    assert load(tmp_path / "constrained.npz").table.constrained is True
 
 
 def test_saved_twice_is_saved_the_same(plain, tmp_path):
@@ -240,7 +245,7 @@ def test_an_estimate_survives_copying(estimate, copied):
 
 
 PARTS = {
-    "table": RankTable([0, 2], {"heldout": [[1.0, 1.0], [inf, nan]]}, (4, 5, 6), complete=False),
+    "table": RankTable([0, 2], {"heldout": [[1.0, 1.0], [inf, nan]]}, (4, 5, 6), complete=False, constrained=True),
     "model": CPModel(np.array([2.0, 1.0]), [np.ones((n, 2), dtype=np.float32) for n in (3, 4, 5)]),
     "empty model": CPModel(np.zeros(0), [np.zeros((n, 0)) for n in (3, 4, 5)]),
     "fit": fit_parafac(X, 2, n_starts=2, random_state=0),

@@ -13,9 +13,10 @@ if TYPE_CHECKING:
 
 
 def fit_scores(tensor: Tensor, fits: RankFits) -> Mapping[str, Any]:
-    """Return explained share, the loss and convergence of every start, and the most opposed pair of components."""
+    """Return explained share, convergence of the best and of every start, losses, and the most opposed components."""
     return {
         "fit": 1.0 - fits.best.loss,
+        "converged": fits.best.converged,
         "loss_starts": [fit.loss for fit in fits.starts],
         "converged_starts": [fit.converged for fit in fits.starts],
         "opposition": most_opposed_pair(fits.best.model, Seen.of(tensor))[0],

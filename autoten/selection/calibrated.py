@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from autoten.selection.choice import Alternative, Choice
-from autoten.selection.pareto import is_scored, largest_uninformative_rank, score_of, where_it_ends
+from autoten.selection.pareto import is_scored, score_of, where_it_ends
 from autoten.table import RankTable
 
 Array = NDArray[np.float64]
@@ -44,6 +44,15 @@ UNKNOWN = -np.log(2.0)
 # by more than twice their size show that the fit has exploded, and nothing else.
 FEWEST_CELLS, ENOUGH_CELLS = 1.0, 10.0
 EXPLODED = 2.0
+
+# What a piece of evidence says where it speaks against a component, to follow "component 5, which".
+DOUBTS = {
+    "share": "explains little of all that is held out",
+    "trilinearity": "costs core consistency",
+    "replicability": "folds find less alike",
+    "split_half": "does not come back from halves of the data",
+    "degeneracy": "nearly cancels another one",
+}
 
 # Scores that a table must hold; but for the held-out error they may be unknown.
 NEEDED = ("heldout", "core_consistency", "corrected_core_consistency", "stability_folds")
@@ -95,7 +104,7 @@ def trilinearity(table: RankTable) -> Array:
     r"""Return by how many decades less corrected core consistency is lost than at the rank before, from -6 to 6.
 
     A rank has lost :math:`\log_{10}(1 + (100 - c) / 10)` decades; none where nothing is lost, and where core
-    consistency says nothing (ranks 1 and 2 of three modes, 1 of more).
+    consistency says nothing (`RankTable.informative`).
     """
     return -np.diff(decades_lost(table), prepend=0.0)
 
@@ -111,7 +120,7 @@ def decades(table: RankTable, points: Array) -> Array:
     Where they are unknown as many as at the rank before: what could not be scored is no evidence.
     """
     lost = _last_known(points, 0.0)
-    lost[table.ranks[1:] <= largest_uninformative_rank(len(table.shape))] = 0.0
+    lost[~table.informative[1:]] = 0.0
     return np.asarray(np.clip(np.log10(1.0 + np.maximum(lost, 0.0) / POINTS), 0.0, LARGEST_LOSS))
 
 
@@ -296,7 +305,7 @@ class Calibrated:
         if not has_halves(table) and dict(coefficients) == dict(_published()):
             coefficients = _published("without_halves")
         shares = probabilities(log_odds(table, coefficients))
-        seen = _Seen.of(table)
+        seen = _Seen.of(table, coefficients)
         ranks = table.ranks.tolist()
         row = min(median(shares), int(np.flatnonzero(is_scored(table))[-1]))
         others = [other for other in np.argsort(-shares) if other != row and shares[other] >= WORTH_A_MENTION]
@@ -319,17 +328,19 @@ class _Seen(NamedTuple):
     excess: float  # smallest log ratio of what one component explains, data to copies with random signs; NaN if unknown
     told: float  # how far the first rank is to be believed where it predicts nothing, 0 to 1
     cells: float  # its training cells for each parameter; NaN if unknown
+    weighed: Mapping[str, Array]  # by piece of evidence, the log odds of every rank above 0
 
     @classmethod
-    def of(cls, table: RankTable) -> _Seen:
+    def of(cls, table: RankTable, coefficients: Mapping[str, float] = MappingProxyType({})) -> _Seen:
         gains = np.array([np.nan, *gains_over_best(table)])
-        informative = table.ranks > largest_uninformative_rank(len(table.shape))
         excess = float(table["null_excess"][0].min()) if "null_excess" in table else np.nan
         halves = table.mean("stability_halves") if has_halves(table) else np.full(len(table), np.nan)
         shared = np.asarray(table.ranks * halves, dtype=float)
         told = float(credibility(table)[1])
         cells = table.value("cells_per_parameter", int(table.ranks[1])) if told < 1.0 else np.nan
-        return cls(table.ranks, gains, table.mean("core_consistency"), informative, shared, excess, told, cells)
+        weighed = {name: coefficients[name] * EVIDENCE[name](table) for name in DOUBTS if name in coefficients}
+        core = table.mean("core_consistency")
+        return cls(table.ranks, gains, core, table.informative, shared, excess, told, cells, weighed)
 
     def drop(self, row: int) -> str:
         """Return by how much the component of a row changes the held-out error."""
@@ -340,6 +351,13 @@ class _Seen(NamedTuple):
         """Return the core consistency of a row."""
         value = self.consistency[row]
         return "below -1000" if value < -1000.0 else f"{value:.1f}"
+
+    def case_against(self, row: int, chosen: int) -> str:
+        """Return what speaks most against a larger rank than the chosen one."""
+        lost = {name: float(odds[chosen:row].sum()) for name, odds in self.weighed.items()}
+        worst = min(lost, key=lambda name: lost[name], default=None)
+        doubt = f", which {DOUBTS[worst]}" if worst is not None and lost[worst] < 0.0 else ""
+        return f"component {self.ranks[row]}{doubt}"
 
     def case_for(self, row: int, chosen: int) -> str:
         """Return what can be said for another rank than the chosen one."""
@@ -385,7 +403,12 @@ def _prediction(seen: _Seen, row: int) -> str:
     if not len(later):
         return f"{here}; no larger rank was tried."
     largest = -100.0 * np.expm1(-later.max())
-    return f"{here}, later ones {f'by {largest:.3g} % at most' if largest > 0 else 'not at all'}."
+    if largest <= 0:
+        return f"{here}, later ones not at all."
+    # A gain is relative to the error that was left: a larger one later on need not be worth a component.
+    larger = later.max() > seen.gains[row]
+    why = f" ({seen.case_against(row + 1 + int(later.argmax()), row)})" if larger else ""
+    return f"{here}, later ones by {largest:.3g} % at most{why}."
 
 
 def _interpretability(seen: _Seen, row: int) -> list[str]:

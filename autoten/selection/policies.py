@@ -22,7 +22,6 @@ from autoten.selection.pareto import (
     TradeOff,
     chord_distance,
     ideal_distance,
-    largest_uninformative_rank,
     score_of,
     trade_off,
     where_it_ends,
@@ -309,8 +308,8 @@ class CoreConsistencyThreshold:
     The habit of many laboratories: climb until core consistency drops. Ranks beyond the first failure are not looked
     at, because core consistency past the true rank can come back by chance; the largest of those that pass
     nevertheless is given as an alternative. Core consistency is the raw one, of the best start. Up to rank 2 of a
-    three-way tensor it is 100 for any data, so an answer of 2 only says that 3 is too many. It answers 0 if the
-    smallest rank tried fails already.
+    three-way tensor (1 of nonnegative fits) it is 100 for any data, so an answer of 2 only says that 3 is too many. It
+    answers 0 if the smallest rank tried fails already.
 
     Parameters
     ----------
@@ -345,9 +344,9 @@ class CoreConsistencyThreshold:
         rank = max(passed, default=0)
         returned = [r for r, value in known.items() if r not in passed and value >= self.threshold]
         others = [Alternative(r, f"core consistency {_points(known[r])} again") for r in returned[-1:]]
-        return Choice(rank, self._reason(known, passed, len(table.shape)), tuple(others))
+        return Choice(rank, self._reason(known, passed, table), tuple(others))
 
-    def _reason(self, known: dict[int, float], passed: list[int], n_modes: int) -> str:
+    def _reason(self, known: dict[int, float], passed: list[int], table: RankTable) -> str:
         if not known:
             return "The table holds no rank with components."
         # The last rank that passed and the first that did not, where there are such.
@@ -359,7 +358,7 @@ class CoreConsistencyThreshold:
             f"Rank {passed[-1]} is the largest up to which core consistency stays at {self.threshold:g} or more: "
             f"{', '.join(figures)}."
         )
-        if passed[-1] <= largest_uninformative_rank(n_modes):
+        if not table.informative[table.row(passed[-1])]:
             reason += " Up to this rank it does so for any data, which is no evidence for it."
         return reason
 
