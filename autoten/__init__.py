@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from autoten.holdout import RandomFibres as RandomFibres
     from autoten.io import masked as masked
     from autoten.io import read_tensor as read_tensor
+    from autoten.io import streamed as streamed
     from autoten.io import weighted as weighted
     from autoten.persistence import load as load
     from autoten.scores.core_consistency import core_consistency as core_consistency
@@ -92,6 +93,7 @@ _HOMES = {
     "select_rank": "estimate",
     "split_half": "fitting",
     "split_half_components": "fitting",
+    "streamed": "io",
     "weighted": "io",
 }
 _MODULES = ("datasets", "plots", "preprocess", "selection")
