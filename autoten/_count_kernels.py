@@ -72,4 +72,4 @@ def newton_rows(sums, slopes, curvatures, rows):  # type: ignore[no-untyped-def]
             # A row without a count where this component lives: the rate there only costs.
             if full[r, r] <= 0.0 and sums[i, r] > 0.0:
                 rows[i, r] = 0.0
-        descend(full, rhs, rows[i])
+        descend(full, rhs, rows[i], 0.0)  # sums of positive terms are not off

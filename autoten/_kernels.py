@@ -268,12 +268,16 @@ def solve_nonnegative(gram, rhs, delta, rows):  # type: ignore[no-untyped-def]
         if free[i].min() >= 0.0:
             rows[i] = free[i]
         else:
-            descend(full, rhs[i], rows[i])
+            descend(full, rhs[i], rows[i], delta)
 
 
 @compiled
-def descend(gram, rhs, row):  # type: ignore[no-untyped-def]
-    """Cyclic coordinate descent on a' gram a / 2 - rhs' a over a >= 0, in place."""
+def descend(gram, rhs, row, delta):  # type: ignore[no-untyped-def]
+    """Cyclic coordinate descent on a' gram a / 2 - rhs' a over a >= 0, in place.
+
+    `delta` is what the diagonal may be off by where it was left by a subtraction: without it a component that no
+    observed cell of the row shows would take steps of rounding divided by rounding, without end.
+    """
     rank = row.size
     for _ in range(DESCENT_PASSES):
         moved = 0.0
@@ -284,7 +288,7 @@ def descend(gram, rhs, row):  # type: ignore[no-untyped-def]
             slope = rhs[r]
             for s in range(rank):
                 slope -= gram[r, s] * row[s]
-            value = max(row[r] + slope / gram[r, r], 0.0)
+            value = max(row[r] + slope / (gram[r, r] + delta), 0.0)
             moved = max(moved, abs(value - row[r]))
             size = max(size, value)
             row[r] = value
