@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from autoten.holdout import RandomFibres as RandomFibres
     from autoten.io import masked as masked
     from autoten.io import read_tensor as read_tensor
+    from autoten.io import streamed as streamed
     from autoten.io import weighted as weighted
     from autoten.matching import factor_match_score as factor_match_score
     from autoten.matching import match_components as match_components
@@ -92,6 +93,7 @@ _HOMES = {
     "select_rank": "estimate",
     "split_half": "fitting",
     "split_half_components": "fitting",
+    "streamed": "io",
     "weighted": "io",
 }
 _MODULES = ("datasets", "plots", "preprocess", "selection")

@@ -112,7 +112,7 @@ class CPModel:
         """Share of each component's squares that lies in observed cells, shape (R,); 1 where none are missing."""
         if self.support is None:
             return np.ones(self.rank)
-        unit = self._with_unit_columns()
+        unit = self.unit_columns()
         return np.asarray(np.einsum("ir,ir->r", np.square(unit.factors[0]), self.support[0]))
 
     def to_tensor(self) -> Array:

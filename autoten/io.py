@@ -14,12 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from autoten._dense_kernels import largest_bits
-from autoten._validation import counted, reading, refuse
+from autoten._validation import check_integer, counted, reading, refuse
 from autoten.coordinates import Coordinates, coordinates_of, from_arrays, linear_cells, read_tns
 from autoten.cp import CPModel, as_cp
 from autoten.labels import Labels, read_csv, split_labels
-from autoten.tensors import chunked
-from autoten.tensors.chunked import ChunkedTensor
+from autoten.tensors.chunked import LARGEST_COMPUTED, ChunkedTensor
 from autoten.tensors.dense import DenseTensor
 from autoten.tensors.masked import MaskedTensor
 from autoten.tensors.sparse import SparseTensor
@@ -225,6 +224,52 @@ def weighted(X: Any, noise: Any) -> Weighted:
         remedy = "Mark a cell that tells nothing as missing: NaN in X."
         refuse("noise of weighted", "positive and finite at every observed cell", f"{noise[unsuitable][0]:g}", remedy)
     return Weighted(data if mask is None else np.ma.masked_array(data, mask), noise, steps, labels)
+
+
+def streamed(X: Any, *, largest_computed: int = LARGEST_COMPUTED) -> ChunkedTensor:
+    """Return a dask array as a tensor that is read in chunks, however small it is.
+
+    By itself that is done from 256 MiB on. Where memory is scarce, or to see what it does to an answer, ask for it.
+
+    Parameters
+    ----------
+    X : dask.array.Array of shape (I_1, ..., I_N), N >= 3
+        Complete and finite. Labels of a ``DataArray`` are left behind.
+    largest_computed : int
+        The part of X that a fold is fitted to is computed if it has at most so many bytes, and a seventh of the cells.
+
+    Returns
+    -------
+    ChunkedTensor
+        For `estimate_rank` (with ``holdout=Blocks()``), `fit_parafac` and every other function that takes data.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If `X` is no dask array of real numbers, has missing cells, or is of unknown shape.
+
+    Examples
+    --------
+    >>> import dask.array as da
+    >>> from autoten import Blocks, datasets, estimate_rank
+    >>> X = da.from_array(datasets.load_amino_acids().X, chunks=(5, 67, 61))
+    >>> estimate_rank(streamed(X), range(1, 5), holdout=Blocks(), random_state=0).rank
+    3
+    """
+    X, _ = split_labels(X)
+    if type(X).__module__.split(".")[0] != "dask" or not hasattr(X, "chunks"):
+        remedy = "Make it one with dask.array.from_array(X, chunks=...)."
+        refuse("X of streamed", "a dask array", type(X).__name__, remedy, kind=TypeError)
+    check_integer(largest_computed, "largest_computed of streamed", minimum=0)
+    _check_known(X)
+    _check_shape(X.shape, None)
+    array = X.astype(numbers_of(np.empty(0, X.dtype))[0].dtype)
+    tensor = ChunkedTensor(array, largest_computed=largest_computed)
+    if not np.isfinite(tensor.largest_magnitude):
+        remedy = "Fill or drop them, or compute the array if it fits into memory: there NaN is missing."
+        refuse("X", "finite where it is a dask array that is read in chunks", "NaN or infinite cells", remedy)
+    scaled, scale = _into_range(array, tensor.largest_magnitude)
+    return tensor if scale == 1.0 else ChunkedTensor(scaled, scale, largest_computed)
 
 
 def _weighted_tensor(tensor: Tensor, noise: NDArray[np.float64]) -> WeightedTensor:
@@ -457,19 +502,16 @@ def _check_hidden(hidden: NDArray[np.int64], shape: tuple[int, ...]) -> None:
 
 
 def _from_dask(X: Any) -> Tensor:
-    """Return a dask array as a tensor: in memory where it is small, else as it is."""
+    """Return a dask array as a tensor: in memory where it is small, else read in chunks."""
+    _check_known(X)
+    if not hasattr(X, "chunks") or X.nbytes <= LARGEST_COMPUTED:
+        return as_tensor(X.compute())
+    return streamed(X)
+
+
+def _check_known(X: Any) -> None:
     if any(length != length for length in getattr(X, "shape", ())):
         refuse("X", "a dask array of known shape", f"shape {X.shape}", "Call its compute_chunk_sizes() first.")
-    if not hasattr(X, "chunks") or X.nbytes <= chunked.LARGEST_COMPUTED:
-        return as_tensor(X.compute())
-    _check_shape(X.shape, None)
-    array = X.astype(numbers_of(np.empty(0, X.dtype))[0].dtype)
-    tensor = ChunkedTensor(array)
-    if not np.isfinite(tensor.largest_magnitude):
-        remedy = "Fill or drop them, or compute the array if it fits into memory: there NaN is missing."
-        refuse("X", "finite where it is a dask array that is read in chunks", "NaN or infinite cells", remedy)
-    scaled, scale = _into_range(array, tensor.largest_magnitude)
-    return tensor if scale == 1.0 else ChunkedTensor(scaled, scale)
 
 
 def _largest_magnitude(array: NDArray[Any]) -> float:

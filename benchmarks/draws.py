@@ -35,8 +35,8 @@ from autoten import RankEstimate
 from autoten.selection.calibrated import DEFAULT_POLICY
 from autoten.table import RankTable
 
-FOLDER = Path(__file__).parent / "draws"
-PACKED = Path(__file__).parent / "results" / "draws"
+# Where draws are kept: as they were measured below it in ``draws``, packed in ``results/draws``.
+ROOT = Path(__file__).parent
 N_DRAWS = 20
 
 # A case is cheap if its estimates took less than so many seconds on average.
@@ -107,41 +107,52 @@ def restored(plain: dict[str, Any]) -> RankTable:
     return RankTable(plain["ranks"], scores, plain["shape"], constrained=plain.get("constrained", False))
 
 
-def load(split: str) -> list[dict[str, Any]]:
+def load(split: str, root: Path = ROOT) -> list[dict[str, Any]]:
     """Return all draws of a split that have been measured, in the order of the cases; tables restored."""
     places = {name: place for place, name in enumerate((*cases.BY_NAME, *(case.name for case in real.REAL)))}
-    rows = sorted((r for r in _lines(split) if r["case"] in places), key=lambda r: (places[r["case"]], r["number"]))
+    rows = sorted(
+        (r for r in _lines(split, root) if r["case"] in places), key=lambda r: (places[r["case"]], r["number"])
+    )
     return [row | {"table": restored(row["table"])} for row in rows]
 
 
-def _lines(split: str) -> list[dict[str, Any]]:
+def _lines(split: str, root: Path = ROOT) -> list[dict[str, Any]]:
     """Return what is packed and what has been measured since, as it was written."""
     texts = []
-    if (packed := PACKED / f"{split}.jsonl.gz").exists():
+    if (packed := root / "results" / "draws" / f"{split}.jsonl.gz").exists():
         texts.append(gzip.decompress(packed.read_bytes()).decode("utf-8"))
-    if (path := FOLDER / f"{split}.jsonl").exists():
+    if (path := root / "draws" / f"{split}.jsonl").exists():
         texts.append(path.read_text(encoding="utf-8"))
     rows = [json.loads(line) for text in texts for line in text.splitlines()]
     return list({(row["case"], row["number"]): row for row in rows}.values())
 
 
-def pack(split: str) -> None:
+def pack(split: str, root: Path = ROOT) -> None:
     """Write all that has been measured of a split into the folder of results."""
-    rows = sorted(_lines(split), key=lambda row: (row["case"], row["number"]))
+    rows = sorted(_lines(split, root), key=lambda row: (row["case"], row["number"]))
     text = "".join(json.dumps(row, allow_nan=False) + "\n" for row in rows)
-    PACKED.mkdir(parents=True, exist_ok=True)
-    (PACKED / f"{split}.jsonl.gz").write_bytes(gzip.compress(text.encode("utf-8"), mtime=0))
+    packed = root / "results" / "draws"
+    packed.mkdir(parents=True, exist_ok=True)
+    (packed / f"{split}.jsonl.gz").write_bytes(gzip.compress(text.encode("utf-8"), mtime=0))
     print(f"{len(rows)} draws packed")
 
 
-def run(split: Split, which: Sequence[Case | real.RealCase], n_draws: int, with_rivals: bool, n_jobs: int) -> None:
+def run(
+    split: Split,
+    which: Sequence[Case | real.RealCase],
+    n_draws: int,
+    with_rivals: bool,
+    n_jobs: int,
+    root: Path = ROOT,
+) -> None:
     """Measure what is missing, draw by draw across the cases, so that a stopped run has some of every case."""
-    done = {(row["case"], row["number"]) for row in load(split)}
+    done = {(row["case"], row["number"]) for row in load(split, root)}
     todo = [(c, number) for number in range(n_draws) for c in which if (c.name, number) not in done]
-    FOLDER.mkdir(exist_ok=True)
+    path = root / "draws" / f"{split}.jsonl"
+    path.parent.mkdir(exist_ok=True)
     work = Parallel(n_jobs=n_jobs, return_as="generator_unordered", batch_size=1)
     results = work(delayed(measured)(case, split, number, with_rivals) for case, number in todo)
-    with (FOLDER / f"{split}.jsonl").open("a", encoding="utf-8") as file:
+    with path.open("a", encoding="utf-8") as file:
         for place, row in enumerate(results, 1):
             file.write(json.dumps(row, allow_nan=False) + "\n")
             file.flush()

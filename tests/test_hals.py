@@ -75,6 +75,14 @@ def test_a_component_without_direction_elsewhere_stays_as_it_is():
     np.testing.assert_allclose(solve_nonnegative_rows(gram, rhs, np.array([[2.0, 3.0]])), [[0.0, 3.0]])
 
 
+def test_a_component_that_no_observed_cell_shows_stays_where_it_is():
+    # A row's Gram matrix is that of all cells less that of the hidden ones: of all but the first, rounding is left.
+    left = np.array([[1.82e-5, 0.0, 0.0], [7.53e-18, 9.42e-19, 0.0], [-6.08e-18, -7.9e-17, 1.05e-17]])
+    rhs, before = np.array([[1.0, 1.0, -1.0], [4e-3, 0.0, 0.0]]), np.array([[2.0, 2.0, 2.0], [230.0, 0.0, 0.0]])
+    rows = solve_nonnegative_rows(np.array([np.eye(3), left]), rhs, before)
+    np.testing.assert_allclose(rows, [[1.0, 1.0, 0.0], [4e-3 / 1.82e-5, 0.0, 0.0]], atol=1.0)
+
+
 # ---------------------------------------------------------------------------------------------------------- the model
 
 
@@ -119,6 +127,16 @@ def test_the_constraint_costs_something_where_it_binds_and_nothing_where_it_does
     fits = [fit_parafac(positive, 2, solver=solver, random_state=0) for solver in (HALS(), ALS())]
     assert fits[0].loss == pytest.approx(fits[1].loss, rel=1e-2)
     assert fits[0].loss >= fits[1].loss
+
+
+@pytest.mark.filterwarnings("error::RuntimeWarning")
+@pytest.mark.parametrize(("seed", "rank"), [(2, 5), (15, 7)])
+def test_components_without_support_in_a_row_stay_finite(seed, rank):
+    rng = np.random.default_rng([2, seed])
+    X = rng.poisson(rng.gamma(0.3, 2, size=(4, 7, 4, 4))).astype(float)
+    X[:, :, np.arange(4)[:, None] < np.arange(4)] = np.nan  # a triangle, as below the excitation line
+    model = fit_parafac(X, rank, solver=HALS(max_iter=60), n_starts=5, random_state=0).model
+    assert max(factor.max() for factor in model.factors) <= 1.0
 
 
 def test_nothing_positive_to_find_is_zero_and_no_crash():
