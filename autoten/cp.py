@@ -394,6 +394,11 @@ def most_opposed_pair(model: CPModel) -> tuple[float, tuple[int, int]]:
     return float(table[r, s]), (int(min(r, s)), int(max(r, s)))
 
 
+def n_parameters(shape: tuple[int, ...], rank: int) -> int:
+    """Return the number of free parameters of a model: of each component its unit columns and a weight."""
+    return rank * (sum(shape) - len(shape) + 1)
+
+
 def is_surely_unique(shape: Sequence[int], rank: int) -> bool:
     """Tell whether Kruskal's condition holds for generic factors: ``sum_n min(I_n, R) >= 2 R + N - 1``.
 

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from autoten.cp import is_surely_unique
+from autoten.fitting import largest_determined_rank
 from autoten.labels import Labels
 from autoten.tensors.equations import indices_of
 
@@ -111,8 +112,15 @@ def fit_warnings(tensor: Tensor, table: RankTable, rank: int) -> Iterator[str]:
             yield f"Rank {candidate}{chosen}: the best fit had not converged; raise max_iter of the solver."
         if candidate and not is_surely_unique(tensor.shape, int(candidate)):
             yield f"Rank {candidate}{chosen} is past Kruskal's bound for this shape: uniqueness is not guaranteed."
-    if rank == table.ranks[-1] and table.complete:
-        yield f"Rank {rank} is the largest that was tried: the data may support more. Widen the range of ranks."
+    *_, largest = table.ranks
+    smallest = table.ranks[min(1, len(table) - 1)]
+    if rank == largest and table.complete:
+        if rank < largest_determined_rank(tensor):
+            yield f"Rank {rank} is the largest that was tried: the data may support more. Widen the range of ranks."
+        else:
+            yield f"Rank {rank} is the largest that so few observed cells determine: the data may hold more components."
+    if rank in (0, smallest) and smallest > 1:
+        yield f"Rank {smallest} is the smallest that was tried: the data may hold fewer components. Begin with rank 1."
 
 
 def _best_converged(table: RankTable, row: int) -> bool:

@@ -8,6 +8,7 @@ import logging
 import math
 import platform
 import time
+from bisect import bisect_right
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, cast
@@ -20,9 +21,17 @@ from autoten import report
 from autoten._validation import check_integer, check_ranks, check_real, refuse
 from autoten.checkpoint import Checkpoint, fingerprint
 from autoten.compression import Occupied
-from autoten.cp import CPModel
+from autoten.cp import CPModel, n_parameters
 from autoten.diagnosis import data_warnings, empty_warnings, fit_warnings
-from autoten.fitting import RESAMPLE, Plan, RankFits, check_largest_rank, entropy_of, fit_ranks
+from autoten.fitting import (
+    RESAMPLE,
+    Plan,
+    RankFits,
+    check_largest_rank,
+    entropy_of,
+    fit_ranks,
+    largest_determined_rank,
+)
 from autoten.holdout import Blocks, Holdout, RandomElements
 from autoten.io import as_tensor
 from autoten.labels import Labels, split_labels
@@ -49,6 +58,9 @@ if TYPE_CHECKING:
     from autoten.scores import Scorer
 
 logger = logging.getLogger("autoten")
+
+# Ranks are tried up to this one unless the data cannot determine so many components.
+LARGEST_BY_DEFAULT = 10
 
 
 @dataclass(frozen=True, eq=False)
@@ -167,7 +179,7 @@ class RankEstimate:
 
 def estimate_rank(
     X: Any,
-    ranks: Iterable[int] = range(1, 11),
+    ranks: int | Iterable[int] | None = None,
     *,
     solver: Solver | Sequence[Solver] = ALS(),  # noqa: B008 (a frozen value)
     scorers: Sequence[Scorer] = DEFAULT_SCORERS,
@@ -196,8 +208,10 @@ def estimate_rank(
         256 MiB is read in chunks, must be complete, and needs ``holdout=Blocks()``). Labels of an xarray ``DataArray``
         or of a pandas Series with a level of its index for each mode (a combination that is not listed is missing) come
         back on models, pictures and in the report.
-    ranks : iterable of int
-        Candidate ranks, >= 1. Rank 0, the model without components, always stands in the table.
+    ranks : int or iterable of int, optional
+        Candidate ranks, >= 1: an integer n means 1 to n, ``[n]`` that rank alone, and None 1 to 10. Rank 0, the model
+        without components, always stands in the table. Ranks with more free parameters than X has observed cells are
+        left out, all but the first candidate, which a warning says.
     solver : Solver or sequence of solvers
         How models are fitted. With several, such as ``(ALS(), KL())``, every one makes an estimate of its own on the
         same folds (``by_solver``), the policy acts within each, and `BestLoss` chooses between them unless the policy
@@ -269,8 +283,7 @@ def estimate_rank(
     steps = tuple(getattr(X, "steps", ()))
     X, labels = split_labels(X)
     whole = as_tensor(X)
-    candidates = check_ranks(ranks)
-    check_largest_rank(whole.shape, candidates[-1], "the largest of the ranks of estimate_rank")
+    candidates, left_out = _candidates(whole, ranks)
     _check_choices(solver, policy, holdout, scorers)
     _check_suits(solver, whole)
     if isinstance(whole, ChunkedTensor) and not isinstance(holdout, Blocks):
@@ -298,6 +311,7 @@ def estimate_rank(
     choice = apply_policy(policy, table)
     probabilities = choice.probabilities or selection_frequency(policy, table, plan.rng(RESAMPLE))
     warnings = (
+        *left_out,
         *empty_warnings(whole, tensor),
         *data_warnings(tensor, table, labels),
         *sweep.warnings,
@@ -323,9 +337,22 @@ def estimate_rank(
     return RankEstimate(choice, table, models, probabilities, warnings, timings, settings)
 
 
+def _candidates(tensor: Tensor, ranks: int | Iterable[int] | None) -> tuple[Sequence[int], list[str]]:
+    """Return the ranks to try, and what to say of those that the data cannot determine."""
+    candidates = check_ranks(LARGEST_BY_DEFAULT if ranks is None else ranks)
+    if ranks is not None:
+        check_largest_rank(tensor.shape, candidates[-1], "the largest of the ranks of estimate_rank")
+    n_tried = max(bisect_right(candidates, largest_determined_rank(tensor)), 1)
+    if n_tried == len(candidates):
+        return candidates, []
+    first, last = candidates[n_tried], candidates[n_tried - 1]
+    said = f"rank {first} has {n_parameters(tensor.shape, first):,} free parameters, the data have"
+    return candidates[:n_tried], [f"Ranks above {last} were left out: {said} {tensor.n_observed:,} observed cells."]
+
+
 def _estimate_by_each(
     X: Any,
-    ranks: Iterable[int],
+    ranks: int | Iterable[int] | None,
     solvers: Mapping[str, Solver],
     policy: Policy,
     max_time: float | None,
@@ -333,7 +360,7 @@ def _estimate_by_each(
 ) -> RankEstimate:
     """Return the estimate by the solver that the policy chooses, with those by the others beside it."""
     began = time.monotonic()
-    ranks = check_ranks(ranks)
+    ranks = ranks if ranks is None else check_ranks(ranks)  # an iterator is read once
     estimates: dict[str, RankEstimate] = {}
     left_out: list[str] = []
     tensor = as_tensor(X)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from autoten._validation import as_generator, check_integer, check_mode, refuse
 from autoten.compression import Compression, Occupied, Subspaces
-from autoten.cp import CPModel, factor_match_score, match_components
+from autoten.cp import CPModel, factor_match_score, match_components, n_parameters
 from autoten.halves import SHORTEST_SPLIT, Half, draw_halves, random_halves, without_mode
 from autoten.holdout import Fold, Holdout, counts_of, offsets_of
 from autoten.io import as_tensor
@@ -467,7 +467,16 @@ def check_largest_rank(shape: Sequence[int], rank: int, what: str) -> None:
     """Refuse a rank above what any tensor of this shape can have."""
     bound = largest_useful_rank(shape)
     if rank > bound:
-        refuse(what, f"at most {bound}, the largest rank that a tensor of shape {tuple(shape)} can have", str(rank))
+        expected = f"at most {bound}, the largest rank that a tensor of shape {tuple(shape)} can have"
+        refuse(what, expected, str(rank), "Ask for fewer components.")
+
+
+def largest_determined_rank(tensor: Tensor) -> int:
+    """Return the largest rank, 1 at least, whose free parameters do not outnumber the observed cells.
+
+    Beyond it many models fit equally well, and none can be told from the others.
+    """
+    return max(tensor.n_observed // n_parameters(tensor.shape, 1), 1)
 
 
 def _fit_starts(
@@ -531,7 +540,9 @@ def _distinct_best(fits: Sequence[Fit]) -> list[int]:
 
 def _explore(tensor: Tensor, plan: Plan, start: CPModel, core: Compression | None) -> Fit:
     if core is None:
-        return plan.solver.fit(tensor, start, max_iter=EXPLORING_SWEEPS, deadline=plan.deadline)
+        fit = plan.solver.fit(tensor, start, max_iter=EXPLORING_SWEEPS, deadline=plan.deadline)
+        endless = getattr(plan.solver, "tol", None) == 0  # every sweep is wanted
+        return replace(fit, converged=fit.converged and not endless)
     fit = plan.solver.fit(core.core, core.restrict(start), max_iter=EXPLORING_SWEEPS_IN_CORE, deadline=plan.deadline)
     # What the bases cut off is orthogonal to the model: it adds to the error as it is.
     share = core.core.norm_squared / tensor.norm_squared

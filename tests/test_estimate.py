@@ -19,7 +19,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 import autoten
-from autoten import ALS, Blocks, RandomElements, RandomFibres, estimate_rank, preprocess, select_rank
+from autoten import ALS, HALS, Blocks, RandomElements, RandomFibres, estimate_rank, preprocess, select_rank
 from autoten.datasets import load_amino_acids, make_cp_tensor, white_noise
 from autoten.fitting import fit_parafac
 from autoten.scores import DEFAULT_SCORERS
@@ -196,13 +196,16 @@ def test_four_modes_with_missing_cells():
         ([1, 2, 3], [0, 1, 2, 3]),
         ([3, 1, 2, 1], [0, 1, 2, 3]),
         ((2,), [0, 2]),
-        (2, [0, 2]),
-        (np.int32(2), [0, 2]),
+        (2, [0, 1, 2]),  # an integer means the ranks up to it
+        (np.int32(3), [0, 1, 2, 3]),
+        (np.array(3), [0, 1, 2, 3]),
+        (range(3, 0, -1), [0, 1, 2, 3]),
+        (np.array([3]), [0, 3]),
         (np.array([1, 3], dtype=np.uint8), [0, 1, 3]),
         ({2, 1}, [0, 1, 2]),
         ((rank for rank in (2, 4)), [0, 2, 4]),
     ],
-    ids=["list", "unordered", "tuple", "int", "numpy int", "numpy array", "set", "generator"],
+    ids=str,
 )
 def test_no_score_depends_on_the_other_ranks_asked_for(estimate, ranks, rows):
     answer = estimate_rank(X, **{**QUICK, "ranks": ranks})
@@ -213,7 +216,7 @@ def test_no_score_depends_on_the_other_ranks_asked_for(estimate, ranks, rows):
 
 
 def test_by_default_ranks_1_to_10_are_tried():
-    X = make_cp_tensor((5, 4, 5), 1, noise=white_noise(20), random_state=0).X
+    X = make_cp_tensor((5, 6, 5), 1, noise=white_noise(20), random_state=0).X
     assert estimate_rank(X, n_starts=2, n_folds=2, random_state=0).table.ranks.tolist() == list(range(11))
 
 
@@ -695,9 +698,9 @@ def test_the_clock_is_read_within_a_fit(clock):
 # ------------------------------------------------------------------------------------------------- unsuitable arguments
 
 RANKS = "ranks of estimate_rank must be positive integers. Got {}. "
-RANKS += "Give a range such as range(1, 11); rank 0 (nothing beyond noise) is always added."
+RANKS += "Give a range such as range(1, 11), or its end alone; rank 0 (nothing beyond noise) is always added."
 LARGEST = "the largest of the ranks of estimate_rank must be at most 42, the largest rank that a tensor of shape "
-LARGEST += "(8, 7, 6) can have. Got {}."
+LARGEST += "(8, 7, 6) can have. Got {}. Ask for fewer components."
 POLICY = "policy of estimate_rank must be a function from a RankTable to a Choice, such as Knee(). Got {}."
 HOLDOUT = "holdout of estimate_rank must be a hold-out such as RandomElements(0.1). Got {}."
 SOLVER = "solver of estimate_rank must be a Solver such as ALS(), with fit and compress. Got {}."
@@ -706,10 +709,10 @@ SEED = "random_state must be an int, a numpy Generator or None. Got {}."
 TIME = "max_time must be a number above 0 and below inf. Got {}."
 
 UNSUITABLE = [
-    ("ranks", 0, ValueError, RANKS.format([0])),
+    ("ranks", 0, ValueError, RANKS.format(0)),
     ("ranks", [0, 1, 2], ValueError, RANKS.format([0, 1, 2])),
     ("ranks", range(3), ValueError, RANKS.format([0, 1, 2])),
-    ("ranks", -3, ValueError, RANKS.format([-3])),
+    ("ranks", -3, ValueError, RANKS.format(-3)),
     ("ranks", [2, -1], ValueError, RANKS.format([2, -1])),
     ("ranks", 2.0, TypeError, RANKS.format(2.0)),
     ("ranks", [1, 2.5], TypeError, RANKS.format([1, 2.5])),
@@ -718,11 +721,12 @@ UNSUITABLE = [
     ("ranks", range(0), ValueError, RANKS.format("none")),
     ("ranks", 43, ValueError, LARGEST.format(43)),
     ("ranks", [1, 10**30], ValueError, LARGEST.format(10**30)),
+    ("ranks", 10**30, ValueError, LARGEST.format(10**30)),
+    ("ranks", range(10**30, 0, -1), ValueError, LARGEST.format(10**30)),
     ("ranks", True, TypeError, RANKS.format(True)),
     ("ranks", [True, 2], TypeError, RANKS.format([True, 2])),
     ("ranks", "1:10", TypeError, RANKS.format("1:10")),
     ("ranks", ["1"], TypeError, RANKS.format(["1"])),
-    ("ranks", None, TypeError, RANKS.format(None)),
     ("ranks", [[1, 2]], TypeError, RANKS.format([[1, 2]])),
     ("n_starts", 0, ValueError, "n_starts of estimate_rank must be an integer >= 1. Got 0."),
     ("n_starts", 2.5, TypeError, "n_starts of estimate_rank must be an integer >= 1. Got 2.5."),
@@ -776,8 +780,46 @@ def test_an_unsuitable_number_of_workers_gets_one_sentence(n_jobs):
         estimate_rank(X, **QUICK, n_jobs=n_jobs)
 
 
-def test_ranks_as_an_array_without_dimensions():
-    assert estimate_rank(X, **{**QUICK, "ranks": np.array(2)}).table.ranks.tolist() == [0, 2]
+SMALL = [((2, 4, 60), 7), ((3, 3, 50), 8), ((3, 4, 4), 5), ((2, 2, 2), 2), ((2, 2, 2, 2), 3)]
+
+
+@pytest.mark.parametrize(("shape", "largest"), SMALL, ids=str)
+@pytest.mark.parametrize("solver", [ALS(max_iter=5), (ALS(max_iter=5), HALS(max_iter=5))], ids=["one", "two"])
+def test_by_default_ranks_end_where_parameters_outnumber_cells(shape, largest, solver):
+    tensor = np.random.default_rng(0).random(shape)
+    answer = estimate_rank(tensor, solver=solver, n_starts=2, n_folds=2, random_state=0)
+    assert answer.table.ranks.tolist() == [*range(largest + 1)]
+    parameters = (largest + 1) * (sum(shape) - len(shape) + 1)
+    said = f"Ranks above {largest} were left out: rank {largest + 1} has {parameters} free parameters, "
+    assert said + f"the data have {tensor.size} observed cells." in answer.warnings
+    assert answer.table.complete
+
+
+def test_ranks_that_the_observed_cells_cannot_determine_are_left_out(estimate):
+    holes = np.random.default_rng(0).random(SHAPE) < 0.7
+    answer = estimate_rank(np.where(holes, np.nan, X), range(1, 40), solver=ALS(max_iter=5), n_starts=2, n_folds=2)
+    largest = (X.size - holes.sum()) // 19
+    assert answer.table.ranks.tolist() == [*range(largest + 1)]
+    assert sum("were left out" in warning for warning in answer.warnings) == 1
+    assert not any("were left out" in warning for warning in estimate.warnings)
+
+
+@pytest.mark.parametrize(
+    ("ranks", "wanted", "said"),
+    [
+        ([4, 5, 6], 4, "Rank 4 is the smallest that was tried: the data may hold fewer components. Begin with rank 1."),
+        ([4, 5], 0, "Rank 4 is the smallest that was tried: the data may hold fewer components. Begin with rank 1."),
+        ([1, 2], 2, "Rank 2 is the largest that was tried: the data may support more. Widen the range of ranks."),
+        (17, 17, "Rank 17 is the largest that so few observed cells determine: the data may hold more components."),
+        ([4, 5], 5, "Rank 5 is the largest that was tried: the data may support more. Widen the range of ranks."),
+        ([1, 2], 1, None),
+        ([2, 4, 6], 4, None),
+    ],
+)
+def test_an_answer_at_either_end_of_the_candidates_says_so(ranks, wanted, said):
+    answer = estimate_rank(X, ranks, solver=ALS(max_iter=5), policy=lambda table: wanted, n_starts=1, n_folds=2)
+    ends = [warning for warning in answer.warnings if "tried:" in warning or "so few observed" in warning]
+    assert ends == ([] if said is None else [said])
 
 
 @pytest.mark.parametrize(
@@ -1073,12 +1115,12 @@ def test_a_pair_that_does_not_cancel_is_not_named(amino):
 
 
 def test_ranks_past_kruskals_bound_are_named():
-    # Of a 3 x 3 x 3 tensor rank r is surely unique while 3 min(3, r) >= 2 r + 2: up to 3.
-    X = make_cp_tensor((3, 3, 3), 1, noise=white_noise(20), random_state=0).X
-    answer = estimate_rank(X, range(1, 6), n_starts=2, n_folds=2, random_state=0, policy=lambda table: 4)
+    # Of a 3 x 3 x 9 tensor rank r is surely unique while 2 min(3, r) + min(9, r) >= 2 r + 2: up to 4.
+    X = make_cp_tensor((3, 3, 9), 1, noise=white_noise(20), random_state=0).X
+    answer = estimate_rank(X, range(1, 7), n_starts=2, n_folds=2, random_state=0, policy=lambda table: 5)
     assert [warning for warning in answer.warnings if "Kruskal" in warning] == [
-        "Rank 4 (the chosen rank) is past Kruskal's bound for this shape: uniqueness is not guaranteed.",
-        "Rank 5 is past Kruskal's bound for this shape: uniqueness is not guaranteed.",
+        "Rank 5 (the chosen rank) is past Kruskal's bound for this shape: uniqueness is not guaranteed.",
+        "Rank 6 is past Kruskal's bound for this shape: uniqueness is not guaranteed.",
     ]
 
 
@@ -1095,11 +1137,11 @@ def test_fits_that_have_not_converged_are_named(estimate):
 def test_noise_loss_is_unknown_where_no_degree_of_freedom_is_left():
     # 4 x 4 x 4 cells, but 6 components have 6 (12 - 2) = 60 parameters and 7 have 70.
     X = make_cp_tensor((4, 4, 4), 1, noise=white_noise(30), random_state=0).X
-    answer = estimate_rank(X, [1, 6, 7], n_starts=2, n_folds=2, random_state=0)
-    np.testing.assert_array_equal(np.isnan(answer.table.mean("noise_loss")), [True, False, False, True])
-    assert answer.rank == 1
-
-
-def test_a_single_rank_without_a_degree_of_freedom_is_no_error():
-    X = make_cp_tensor((4, 4, 4), 1, noise=white_noise(30), random_state=0).X
-    assert estimate_rank(X, 7, n_starts=2, n_folds=2, random_state=0).table.ranks.tolist() == [0, 7]
+    few = estimate_rank(X, [1, 6, 7], n_starts=2, n_folds=2, random_state=0)
+    np.testing.assert_array_equal(np.isnan(few.table.mean("noise_loss")), [True, False, False])
+    assert few.rank == 1
+    alone = estimate_rank(X, [7], n_starts=2, n_folds=2, random_state=0)
+    np.testing.assert_array_equal(np.isnan(alone.table.mean("noise_loss")), [True, True])
+    said = "Ranks above 6 were left out: rank 7 has 70 free parameters, the data have 64 observed cells."
+    assert said in few.warnings
+    assert said not in alone.warnings

@@ -43,7 +43,7 @@ class HALS:
     max_iter : int
         Largest number of sweeps.
     tol : float
-        Relative decrease of the loss that may be left.
+        Relative decrease of the loss that may be left; with 0, as in `ALS`, every sweep of `max_iter` is made.
     extrapolate : bool
         False gives plain sweeps.
 
@@ -75,7 +75,7 @@ class HALS:
         if self.nonnegative is not True:
             _check_modes(self.nonnegative)
         check_integer(self.max_iter, "max_iter of HALS", minimum=1)
-        check_real(self.tol, "tol of HALS", above=0.0, below=1.0)
+        check_real(self.tol, "tol of HALS", above=0.0, below=1.0, closed=True)
 
     @property
     def compress(self) -> bool:
