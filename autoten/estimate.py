@@ -62,6 +62,11 @@ logger = logging.getLogger("autoten")
 # Ranks are tried up to this one unless the data cannot determine so many components.
 LARGEST_BY_DEFAULT = 10
 
+# No more ranks are tried once the held-out errors of so many in a row were more than so many times the smallest one:
+# larger models cost ever more, and the data do not carry them.
+RANKS_FAR_PAST = 10
+ERROR_FAR_PAST = 2.0
+
 
 @dataclass(frozen=True, eq=False)
 class RankEstimate:
@@ -210,8 +215,9 @@ def estimate_rank(
         back on models, pictures and in the report.
     ranks : int or iterable of int, optional
         Candidate ranks, >= 1: an integer n means 1 to n, ``[n]`` that rank alone, and None 1 to 10. Rank 0, the model
-        without components, always stands in the table. Ranks with more free parameters than X has observed cells are
-        left out, all but the first candidate, which a warning says.
+        without components, always stands in the table. A warning says where the table ends before: ranks with more free
+        parameters than X has observed cells are left out, all but the first candidate, and so is what follows ten ranks
+        in a row whose held-out error is more than twice the smallest.
     solver : Solver or sequence of solvers
         How models are fitted. With several, such as ``(ALS(), KL())``, every one makes an estimate of its own on the
         same folds (``by_solver``), the policy acts within each, and `BestLoss` chooses between them unless the policy
@@ -232,9 +238,12 @@ def estimate_rank(
     progress : bool
         Show a progress bar.
     max_time : float, optional
-        Seconds after which no further rank is begun; the answer then covers the ranks that are done and says so.
+        Seconds after which nothing more is fitted. Half of them are held back so that a rank that takes long leaves
+        some for each later one: ranks whose fits had not all ended stand in the table with the scores that there are,
+        and a warning names them.
     checkpoint : str or Path, optional
-        A file of what is finished, replaced after every rank. If it is there already, the run goes on from it.
+        A file of what is finished, single fits included, replaced after every rank, every few seconds, and when the
+        run ends early. If it is there already, the run goes on from it.
 
     Returns
     -------
@@ -386,7 +395,7 @@ def _estimate_by_each(
     name, choice = choose_between(policy, {each: estimate.table for each, estimate in estimates.items()})
     chosen = estimates[name]
     cut_short = [
-        f"{each} was cut short at rank {int(estimate.table.ranks[-1])}: it could not be judged on the larger ones."
+        f"{each} was cut short: it could not be judged on all ranks."
         for each, estimate in estimates.items()
         if each != name and not estimate.table.complete
     ]
@@ -427,6 +436,10 @@ def select_rank(table: RankTable, policy: Policy = DEFAULT_POLICY) -> Choice:
     return apply_policy(policy, table)
 
 
+class _FarPastError(Exception):
+    """Larger ranks are far past what the data carry."""
+
+
 class _Sweep:
     """Scores ranks as their fits arrive, and keeps of each only its scores and its best model, also on disk."""
 
@@ -438,6 +451,8 @@ class _Sweep:
         self._scorers = scorers
         self._store = store
         self._scores: dict[int, Mapping[str, Any]] = {}
+        self._cut_short: list[int] = []
+        self._ended = False
         self._complete = False
 
     def run(self, ranks: Sequence[int], plan: Plan, progress: bool) -> None:
@@ -453,28 +468,52 @@ class _Sweep:
             elif rank in asked:
                 self.models[rank] = model
                 self._scores[rank] = known[rank].scores or {}
+                self._check_far_past()
 
         models = {rank: done.model for rank, done in known.items()}
+        memory = None if self._store is None else self._store.fits
         with _ProgressBar(total, progress) as advance:
             try:
-                for fits in fit_ranks(self._tensor, ranks, plan, advance, models, on_pass):
-                    whole = time.monotonic() <= plan.deadline  # rank 0 comes even if it was cut short
+                for fits in fit_ranks(self._tensor, ranks, plan, advance, models, on_pass, memory):
                     self._score(fits)
-                    if whole:
+                    if fits.whole:
                         self._keep(fits.rank, fits.best.model, self._scores[fits.rank])
+                    else:
+                        self._cut_short.append(fits.rank)
+                    self._check_far_past()
+            except _FarPastError:
+                self._ended = True
             except KeyboardInterrupt:
                 if len(self._scores) < 2:
                     raise
-        self._complete = set(ranks) <= set(self.models)
-        if not self._complete:
-            done = max(self.models)
-            if done == 0:
-                raise TimeoutError(
-                    f"max_time must be long enough for one rank. Rank {ranks[0]} did not finish. Raise it."
-                )
+            finally:
+                if self._store is not None:
+                    self._store.flush()
+        done = max(self.models)
+        if {0, *self._cut_short} >= set(self.models):
+            raise TimeoutError(f"max_time must be long enough for one rank. Rank {ranks[0]} did not finish. Raise it.")
+        self._complete = (done == ranks[-1] or self._ended) and not self._cut_short
+        if self._ended and done < ranks[-1]:
+            self.warnings.append(
+                f"Ranks above {done} were not tried: the held-out errors of the last {RANKS_FAR_PAST} were more than "
+                f"{ERROR_FAR_PAST:g} times the smallest."
+            )
+        elif done < ranks[-1]:
             self.warnings.append(
                 f"The run ended early: of ranks {ranks[0]} to {ranks[-1]} only those up to {done} are in the table."
             )
+        if self._cut_short:
+            self.warnings.append(
+                f"Time was over before all fits of these ranks had ended: {', '.join(map(str, self._cut_short))}. "
+                "Scores are missing there, or those of unfinished fits. Raise max_time, or go on from a checkpoint."
+            )
+
+    def _check_far_past(self) -> None:
+        """End the run where larger ranks have long ceased to predict anything; a score that is absent ends none."""
+        rows = [scores.get("heldout", np.nan) for _, scores in sorted(self._scores.items())]
+        errors = np.array([np.median(row) for row in rows])
+        if len(errors) > RANKS_FAR_PAST and np.all(errors[-RANKS_FAR_PAST:] > ERROR_FAR_PAST * np.fmin.reduce(errors)):
+            raise _FarPastError
 
     def _score(self, fits: RankFits) -> None:
         began = time.monotonic()

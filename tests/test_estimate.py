@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 
 import autoten
 from autoten import ALS, HALS, Blocks, RandomElements, RandomFibres, estimate_rank, preprocess, select_rank
+from autoten.checkpoint import Checkpoint
 from autoten.datasets import load_amino_acids, make_cp_tensor, white_noise
 from autoten.fitting import fit_parafac
 from autoten.scores import DEFAULT_SCORERS
@@ -680,7 +681,7 @@ def test_time_enough_changes_nothing(estimate):
 
 
 def test_the_clock_is_read_within_a_fit(clock):
-    """A rank that would take for ever does not: fits end at the deadline, and the unfinished rank is dropped."""
+    """A rank that would take for ever does not: fits end at the deadline, and a rank without any fit is dropped."""
 
     class Endless(Ticking):
         def fit(self, tensor, start, *, max_iter=None, deadline=math.inf):
@@ -693,6 +694,66 @@ def test_the_clock_is_read_within_a_fit(clock):
     answer = estimate_rank(X, **QUICK, solver=Endless(clock), max_time=1000.0)
     assert answer.table.ranks.tolist() == [0, 1, 2]
     assert answer.table.complete is False
+
+
+class Patient:
+    """A solver of which a fit of rank r takes r seconds of the clock in the test, and gives up at the deadline."""
+
+    compress = False
+
+    def __init__(self, clock):
+        self.clock = clock
+
+    def __repr__(self):
+        return "Patient()"
+
+    def fit(self, tensor, start, *, max_iter=None, deadline=math.inf):
+        ends = self.clock.now + start.rank
+        self.clock.now = min(ends, max(self.clock.now, deadline) + 1e-3)
+        return ALS().fit(tensor, start, max_iter=max_iter if ends <= deadline else 1)
+
+
+@pytest.mark.parametrize(("seconds", "whole"), [(90.0, 1), (250.0, 3), (1000.0, 6)])
+def test_with_little_time_every_rank_is_explored_at_least(clock, seconds, whole):
+    # Undisturbed, ranks 1 to 6 take about 24 fits each, of 1 to 6 seconds.
+    options = {**QUICK, "ranks": range(1, 7), "solver": Patient(clock)}
+    undisturbed = estimate_rank(X, **options)
+    clock.now = 0.0
+    answer = estimate_rank(X, **options, max_time=seconds)
+    assert answer.table.ranks.tolist() == [0, 1, 2, 3, 4, 5, 6]
+    np.testing.assert_array_equal(np.isfinite(answer.table["fit"]), True)
+    for name, column in answer.table.replicates.items():
+        rows = slice(1 + whole)
+        np.testing.assert_array_equal(column[rows], undisturbed.table[name][rows, : column.shape[1]], err_msg=name)
+    said = [warning for warning in answer.warnings if warning.startswith("Time was over")]
+    if whole == 6:
+        assert (answer.table.complete, said) == (True, [])
+        assert clock.now < 1000.0
+        return
+    assert not answer.table.complete
+    assert clock.now <= seconds + 0.1
+    cut = ", ".join(map(str, range(whole + 1, 7)))
+    assert said == [
+        f"Time was over before all fits of these ranks had ended: {cut}. Scores are missing there, or those of "
+        "unfinished fits. Raise max_time, or go on from a checkpoint."
+    ]
+    assert np.isnan(answer.table["heldout"][-1]).all()  # a fold that was cut short is none
+
+
+def test_a_second_run_gets_further_until_all_is_done(clock, tmp_path):
+    options = {**QUICK, "ranks": range(1, 7), "solver": Patient(clock)}
+    undisturbed = estimate_rank(X, **options)
+    done = [0]
+    for _ in range(20):
+        clock.now = 0.0
+        answer = estimate_rank(X, **options, max_time=60.0, checkpoint=tmp_path / "run.npz")
+        kept = Checkpoint(tmp_path / "run.npz")
+        done.append(24 * max(kept.ranks) + sum(rank == max(kept.ranks) + 1 for rank, *_ in kept.fits))
+        assert done[-1] > done[-2]
+        if answer.table.complete:
+            break
+    assert_same_tables(answer, undisturbed)
+    assert kept.fits == {}
 
 
 # ------------------------------------------------------------------------------------------------- unsuitable arguments
@@ -802,6 +863,26 @@ def test_ranks_that_the_observed_cells_cannot_determine_are_left_out(estimate):
     assert answer.table.ranks.tolist() == [*range(largest + 1)]
     assert sum("were left out" in warning for warning in answer.warnings) == 1
     assert not any("were left out" in warning for warning in estimate.warnings)
+
+
+def test_ranks_far_past_what_the_data_carry_are_not_tried(tmp_path):
+    tensor = np.random.default_rng(0).standard_normal((7, 8, 9))
+    options = {"n_starts": 2, "n_folds": 3, "random_state": 0}
+    answer = estimate_rank(tensor, 20, **options, checkpoint=tmp_path / "run.npz")
+    last = answer.table.ranks[-1]
+    errors = np.median(answer.table["heldout"], axis=1)
+    assert 10 <= last < 20
+    assert (errors[-10:] > 2 * errors.min()).all()
+    assert answer.table.complete
+    said = f"Ranks above {last} were not tried: the held-out errors of the last 10 were more than 2 times the smallest."
+    assert said in answer.warnings
+    for n_jobs, path in [(1, tmp_path / "run.npz"), (2, None)]:
+        again = estimate_rank(tensor, 20, **options, checkpoint=path, n_jobs=n_jobs)
+        assert_same_tables(again, answer)
+        assert again.warnings == answer.warnings
+    shorter = estimate_rank(tensor, last, **options)
+    assert_same_tables(shorter, answer)
+    assert said not in shorter.warnings
 
 
 @pytest.mark.parametrize(
