@@ -291,6 +291,7 @@ def als_sweeps(  # type: ignore[no-untyped-def]
     right = np.empty(n_rows)
     gram = np.empty((rank, rank))
     lower = np.zeros((rank, rank))
+    settled = False
     rounding = ROUNDING * norm_squared
     if begin == 0:
         fill_leading(factors, lengths, offsets, leading)
@@ -343,9 +344,10 @@ def als_sweeps(  # type: ignore[no-untyped-def]
         model[:] = model_after
         if sweep + 1 == PLAIN_SWEEPS and extrapolate:
             step[0] = FIRST_STEP
-        if losses[sweep] <= rounding or to_come(losses, sweep + 1) <= max(tol * losses[sweep], rounding):
+        settled = losses[sweep] <= rounding or to_come(losses, sweep + 1) <= max(tol * losses[sweep], rounding)
+        if settled and tol > 0.0:
             return sweep + 1, True
-    return end, False
+    return end, settled
 
 
 @compiled

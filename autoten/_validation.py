@@ -65,23 +65,27 @@ def check_integer(value: Any, what: str, *, minimum: int) -> int:
     return number
 
 
-def check_real(value: Any, what: str, *, above: float, below: float) -> float:
-    """Return `value` as a float strictly between `above` and `below`."""
-    expected = f"a number above {above:g} and below {below:g}"
+def check_real(value: Any, what: str, *, above: float, below: float, closed: bool = False) -> float:
+    """Return `value` as a float strictly between `above` and `below`, or at `above` where that is closed."""
+    expected = f"a number {'>=' if closed else 'above'} {above:g} and below {below:g}"
     if isinstance(value, (bool, np.bool_)) or not isinstance(value, numbers.Real):
         refuse(what, expected, repr(value), kind=TypeError)
-    if not above < float(value) < below:
+    if not above < float(value) < below and not (closed and value == above):
         refuse(what, expected, value)
     return float(value)
 
 
-def check_ranks(ranks: Any, what: str = "ranks of estimate_rank") -> tuple[int, ...]:
-    """Return the candidate ranks as a strictly increasing tuple of positive integers."""
-    remedy = "Give a range such as range(1, 11); rank 0 (nothing beyond noise) is always added."
+def check_ranks(ranks: Any, what: str = "ranks of estimate_rank") -> Sequence[int]:
+    """Return the candidate ranks as a strictly increasing sequence of positive integers; an integer n means 1 to n."""
+    remedy = "Give a range such as range(1, 11), or its end alone; rank 0 (nothing beyond noise) is always added."
     if isinstance(ranks, np.ndarray):
-        ranks = np.atleast_1d(ranks).ravel()
-    elif isinstance(ranks, (int, np.integer)) and not isinstance(ranks, bool):
-        ranks = [ranks]
+        ranks = ranks.ravel() if ranks.ndim else ranks[()]
+    if isinstance(ranks, (int, np.integer)) and not isinstance(ranks, bool):
+        if ranks < 1:
+            refuse(what, "positive integers", ranks, remedy)
+        ranks = range(1, int(ranks) + 1)
+    if isinstance(ranks, range) and ranks and min(ranks[0], ranks[-1]) >= 1:
+        return ranks if ranks.step > 0 else ranks[::-1]  # never listed: it may be far too long
     if isinstance(ranks, str) or not isinstance(ranks, Iterable):
         refuse(what, "positive integers", repr(ranks), remedy, kind=TypeError)
     candidates = list(ranks)

@@ -6,8 +6,9 @@ import hashlib
 import json
 import os
 import tempfile
-from collections.abc import Mapping
-from dataclasses import dataclass
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields, is_dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,8 @@ from numpy.typing import NDArray
 
 from autoten._validation import refuse
 from autoten.cp import CPModel
+from autoten.fitting import FoldModel, _fit_fold
+from autoten.solvers.base import Fit
 
 if TYPE_CHECKING:
     from autoten.tensors.protocol import Tensor
@@ -25,6 +28,11 @@ FORMAT = "autoten checkpoint"
 
 # Raised as well whenever fits or scores come out with other numbers: old and new ones must not stand in one table.
 VERSION = 3
+
+# Between ranks the file is written when something was finished and so many seconds have passed since, but writing never
+# takes more than this share of the time.
+SECONDS_BETWEEN = 5.0
+WRITING_SHARE = 0.05
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,8 +46,22 @@ class FinishedRank:
     scores: Mapping[str, NDArray[Any]] | None = None
 
 
+class _Fits(dict[Any, Any]):
+    """Finished fits of unfinished ranks; tells of each one that is added."""
+
+    def __init__(self, kept: Mapping[Any, Any], added: Callable[[], None]) -> None:
+        super().__init__(kept)
+        self._added = added
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        super().__setitem__(key, value)
+        self._added()
+
+
 class Checkpoint:
-    """A file of finished ranks, written whole and anew after each of them.
+    """A file of finished ranks, and finished fits of the others, written whole and anew.
+
+    Ranks come by `add`, fits by putting them into ``fits``, the memory of `fit_ranks`.
 
     Parameters
     ----------
@@ -58,8 +80,11 @@ class Checkpoint:
         self._path = Path(path)
         self.ranks: dict[int, FinishedRank] = {}
         self._run: Mapping[str, Any] = {}
+        kept: Mapping[Any, Any] = {}
         if self._path.exists():
-            self._run, self.ranks = _read(self._path)
+            self._run, self.ranks, kept = _read(self._path)
+        self.fits = _Fits(kept, self._added)
+        self._unwritten, self._next = False, time.monotonic() + SECONDS_BETWEEN
 
     @property
     def seed(self) -> int | None:
@@ -81,24 +106,34 @@ class Checkpoint:
                 refuse(WHAT, "a path that can be written", f"{self._path}: {error.strerror}")
 
     def add(self, rank: int, model: CPModel, scores: Mapping[str, NDArray[Any]] | None = None) -> None:
-        """Keep a finished rank."""
+        """Keep a finished rank, in place of its fits, but for those of the folds, from which the next rank's grow."""
         self.ranks[rank] = FinishedRank(model, scores)
+        for key in [key for key in self.fits if key[0] < rank or (key[0] == rank and key[1] != _fit_fold.__name__)]:
+            del self.fits[key]
         self._write()
+
+    def flush(self) -> None:
+        """Write what was finished since the file was last written."""
+        if self._unwritten:
+            self._write()
+
+    def _added(self) -> None:
+        self._unwritten = True
+        if time.monotonic() >= self._next:
+            self._write()
 
     def _write(self) -> None:
         """Replace the file at once: a process killed at any moment leaves the old file or the new one."""
-        ranks = sorted(self.ranks.items())
+        began = time.monotonic()
+        values: list[NDArray[Any]] = []
         record = {
             "format": FORMAT,
             "version": VERSION,
             "run": dict(self._run),
-            "ranks": [[rank, None if done.scores is None else list(done.scores)] for rank, done in ranks],
+            "ranks": [[rank, _packed(self.ranks[rank], values)] for rank in sorted(self.ranks)],
+            "fits": [[*key, _packed(result, values)] for key, result in self.fits.items()],
         }
-        arrays = {"record": np.array(json.dumps(record))}
-        for rank, done in ranks:
-            arrays[f"weights_{rank}"] = done.model.weights
-            arrays |= {f"factor_{rank}_{mode}": factor for mode, factor in enumerate(done.model.factors)}
-            arrays |= {f"score_{rank}_{number}": values for number, values in enumerate((done.scores or {}).values())}
+        arrays = {"record": np.array(json.dumps(record))} | {f"array_{n}": array for n, array in enumerate(values)}
         # In the same folder, so that replacing is a renaming, and under a name that no other process uses.
         handle, part = tempfile.mkstemp(prefix=f"{self._path.name}.", suffix=".part", dir=self._path.absolute().parent)
         try:
@@ -110,6 +145,8 @@ class Checkpoint:
         except BaseException:
             Path(part).unlink(missing_ok=True)
             raise
+        now = time.monotonic()
+        self._unwritten, self._next = False, now + max(SECONDS_BETWEEN, (now - began) / WRITING_SHARE)
 
 
 def fingerprint(tensor: Tensor) -> str:
@@ -121,24 +158,49 @@ def fingerprint(tensor: Tensor) -> str:
     return digest.hexdigest()
 
 
-def _read(path: Path) -> tuple[Mapping[str, Any], dict[int, FinishedRank]]:
+def _read(path: Path) -> tuple[Mapping[str, Any], dict[int, FinishedRank], dict[Any, Any]]:
     try:
         with np.load(path, allow_pickle=False) as archive:
             arrays = {name: archive[name] for name in archive.files}
         record = json.loads(str(arrays["record"]))
         known, version = record["format"] == FORMAT, int(record["version"])
-        ranks = {rank: _rank(arrays, rank, names) for rank, names in record["ranks"]} if version == VERSION else {}
+        current = version == VERSION
+        ranks = {rank: _unpacked(done, arrays) for rank, done in record["ranks"]} if current else {}
+        fits = {tuple(key): _unpacked(result, arrays) for *key, result in record["fits"]} if current else {}
     except Exception:  # noqa: BLE001 (a file of any other kind, or a damaged one, can fail in any way)
         known, version = False, VERSION
     if not known:
         refuse(WHAT, "a new path, or a file that an earlier run has written there", str(path))
     if version != VERSION:
         refuse("the format version of a checkpoint", f"{VERSION}", str(version), "Give another path, or delete it.")
-    return record["run"], ranks
+    return record["run"], ranks, fits
 
 
-def _rank(arrays: Mapping[str, Any], rank: int, names: list[str] | None) -> FinishedRank:
-    n_modes = sum(name.startswith(f"factor_{rank}_") for name in arrays)
-    model = CPModel(arrays[f"weights_{rank}"], tuple(arrays[f"factor_{rank}_{mode}"] for mode in range(n_modes)))
-    scores = None if names is None else {name: arrays[f"score_{rank}_{k}"] for k, name in enumerate(names)}
-    return FinishedRank(model, scores)
+_RECORDS = {record.__name__: record for record in (CPModel, Fit, FoldModel, FinishedRank)}
+
+
+def _packed(value: Any, arrays: list[NDArray[Any]]) -> Any:
+    """Return a value as JSON can say it, its arrays put aside."""
+    if isinstance(value, np.ndarray):
+        arrays.append(value)
+        return {"array": len(arrays) - 1}
+    if is_dataclass(value):
+        parts = {field.name: _packed(getattr(value, field.name), arrays) for field in fields(value)}
+        return {"record": type(value).__name__, "parts": parts}
+    if isinstance(value, Mapping):
+        return {"parts": {name: _packed(part, arrays) for name, part in value.items()}}
+    if isinstance(value, tuple):
+        return [_packed(part, arrays) for part in value]
+    return value.item() if isinstance(value, np.generic) else value
+
+
+def _unpacked(value: Any, arrays: Mapping[str, Any]) -> Any:
+    """Return what `_packed` was given."""
+    if isinstance(value, list):
+        return tuple(_unpacked(part, arrays) for part in value)
+    if not isinstance(value, dict):
+        return value
+    if "array" in value:
+        return arrays[f"array_{value['array']}"]
+    parts = {name: _unpacked(part, arrays) for name, part in value["parts"].items()}
+    return _RECORDS[value["record"]](**parts) if "record" in value else parts

@@ -14,6 +14,7 @@ from scipy.sparse.csgraph import connected_components
 
 from autoten._validation import counted
 from autoten.cp import CPModel, is_surely_unique
+from autoten.fitting import largest_determined_rank
 from autoten.labels import Labels
 from autoten.tensors.equations import LISTABLE, indices_of
 
@@ -161,8 +162,15 @@ def fit_warnings(tensor: Tensor, table: RankTable, rank: int) -> Iterator[str]:
     if len(rows := np.flatnonzero([not is_surely_unique(tensor.shape, int(each)) for each in ranks])):
         past = _ranks(ranks[rows], rank, "is", "are")
         yield f"{past} past Kruskal's bound for this shape: uniqueness is not guaranteed."
-    if rank == table.ranks[-1] and table.complete:
-        yield f"Rank {rank} is the largest that was tried: the data may support more. Widen the range of ranks."
+    *_, largest = ranks
+    smallest = ranks[min(1, len(table) - 1)]
+    if rank == largest and table.complete:
+        if rank < largest_determined_rank(tensor):
+            yield f"Rank {rank} is the largest that was tried: the data may support more. Widen the range of ranks."
+        else:
+            yield f"Rank {rank} is the largest that so few observed cells determine: the data may hold more components."
+    if rank in (0, smallest) and smallest > 1:
+        yield f"Rank {smallest} is the smallest that was tried: the data may hold fewer components. Begin with rank 1."
 
 
 def unseen_warnings(tensor: Tensor, model: CPModel, labels: Labels | None = None) -> Iterator[str]:

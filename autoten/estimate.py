@@ -8,6 +8,7 @@ import logging
 import math
 import platform
 import time
+from bisect import bisect_right
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, cast
@@ -20,9 +21,17 @@ from autoten import report
 from autoten._validation import check_integer, check_ranks, check_real, refuse
 from autoten.checkpoint import Checkpoint, fingerprint
 from autoten.compression import Occupied
-from autoten.cp import CPModel
+from autoten.cp import CPModel, n_parameters
 from autoten.diagnosis import data_warnings, empty_warnings, fit_warnings, unseen_warnings
-from autoten.fitting import RESAMPLE, Plan, RankFits, check_largest_rank, entropy_of, fit_ranks
+from autoten.fitting import (
+    RESAMPLE,
+    Plan,
+    RankFits,
+    check_largest_rank,
+    entropy_of,
+    fit_ranks,
+    largest_determined_rank,
+)
 from autoten.holdout import Blocks, Holdout, RandomElements
 from autoten.io import as_tensor
 from autoten.labels import Labels, numbered, split_labels
@@ -49,6 +58,14 @@ if TYPE_CHECKING:
     from autoten.scores import Scorer
 
 logger = logging.getLogger("autoten")
+
+# Ranks are tried up to this one unless the data cannot determine so many components.
+LARGEST_BY_DEFAULT = 10
+
+# No more ranks are tried once the held-out errors of so many in a row were more than so many times the smallest one:
+# larger models cost ever more, and the data do not carry them.
+RANKS_FAR_PAST = 10
+ERROR_FAR_PAST = 2.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -167,7 +184,7 @@ class RankEstimate:
 
 def estimate_rank(
     X: Any,
-    ranks: Iterable[int] = range(1, 11),
+    ranks: int | Iterable[int] | None = None,
     *,
     solver: Solver | Sequence[Solver] = ALS(),  # noqa: B008 (a frozen value)
     scorers: Sequence[Scorer] = DEFAULT_SCORERS,
@@ -198,8 +215,11 @@ def estimate_rank(
         ``DataArray`` or of a pandas Series with a level of its index for each mode (a combination that is not listed is
         missing) come back on models, pictures and in the report, and modes may be given by name. Of a long data frame
         give ``X.set_index([modes])[values]``, of a wide one ``X.stack()``.
-    ranks : iterable of int
-        Candidate ranks, >= 1. Rank 0, the model without components, always stands in the table.
+    ranks : int or iterable of int, optional
+        Candidate ranks, >= 1: an integer n means 1 to n, ``[n]`` that rank alone, and None 1 to 10. Rank 0, the model
+        without components, always stands in the table. A warning says where the table ends before: ranks with more free
+        parameters than X has observed cells are left out, all but the first candidate, and so is what follows ten ranks
+        in a row whose held-out error is more than twice the smallest.
     solver : Solver or sequence of solvers
         How models are fitted. With several, such as ``(ALS(), KL())``, every one makes an estimate of its own on the
         same folds (``by_solver``), the policy acts within each, and `BestLoss` chooses between them unless the policy
@@ -220,9 +240,12 @@ def estimate_rank(
     progress : bool
         Show a progress bar.
     max_time : float, optional
-        Seconds after which no further rank is begun; the answer then covers the ranks that are done and says so.
+        Seconds after which nothing more is fitted. Half of them are held back so that a rank that takes long leaves
+        some for each later one: ranks whose fits had not all ended stand in the table with the scores that there are,
+        and a warning names them.
     checkpoint : str or Path, optional
-        A file of what is finished, replaced after every rank. If it is there already, the run goes on from it.
+        A file of what is finished, single fits included, replaced after every rank, every few seconds, and when the
+        run ends early. If it is there already, the run goes on from it.
 
     Returns
     -------
@@ -271,8 +294,7 @@ def estimate_rank(
     steps = tuple(getattr(X, "steps", ()))
     X, labels = split_labels(X)
     whole = as_tensor(X)
-    candidates = check_ranks(ranks)
-    check_largest_rank(whole.shape, candidates[-1], "the largest of the ranks of estimate_rank")
+    candidates, left_out = _candidates(whole, ranks)
     _check_choices(solver, policy, holdout, scorers)
     _check_suits(solver, whole)
     if isinstance(whole, ChunkedTensor) and not isinstance(holdout, Blocks):
@@ -299,6 +321,7 @@ def estimate_rank(
     table = sweep.table(whole.shape, bool(getattr(solver, "nonnegative", False)))
     selecting = time.monotonic()
     found = (
+        *left_out,
         *out_of_reach,
         *empty_warnings(whole, tensor),
         *data_warnings(tensor, table, labels),
@@ -332,9 +355,22 @@ def estimate_rank(
     return RankEstimate(choice, table, models, probabilities, warnings, timings, settings)
 
 
+def _candidates(tensor: Tensor, ranks: int | Iterable[int] | None) -> tuple[Sequence[int], list[str]]:
+    """Return the ranks to try, and what to say of those that the data cannot determine."""
+    candidates = check_ranks(LARGEST_BY_DEFAULT if ranks is None else ranks)
+    if ranks is not None:
+        check_largest_rank(tensor.shape, candidates[-1], "the largest of the ranks of estimate_rank")
+    n_tried = max(bisect_right(candidates, largest_determined_rank(tensor)), 1)
+    if n_tried == len(candidates):
+        return candidates, []
+    first, last = candidates[n_tried], candidates[n_tried - 1]
+    said = f"rank {first} has {n_parameters(tensor.shape, first):,} free parameters, the data have"
+    return candidates[:n_tried], [f"Ranks above {last} were left out: {said} {tensor.n_observed:,} observed cells."]
+
+
 def _estimate_by_each(
     X: Any,
-    ranks: Iterable[int],
+    ranks: int | Iterable[int] | None,
     solvers: Mapping[str, Solver],
     policy: Policy,
     max_time: float | None,
@@ -342,7 +378,7 @@ def _estimate_by_each(
 ) -> RankEstimate:
     """Return the estimate by the solver that the policy chooses, with those by the others beside it."""
     began = time.monotonic()
-    ranks = check_ranks(ranks)
+    ranks = ranks if ranks is None else check_ranks(ranks)  # an iterator is read once
     estimates: dict[str, RankEstimate] = {}
     left_out: list[str] = []
     tensor = as_tensor(X)
@@ -368,7 +404,7 @@ def _estimate_by_each(
     name, choice = choose_between(policy, {each: estimate.table for each, estimate in estimates.items()})
     chosen = estimates[name]
     cut_short = [
-        f"{each} was cut short at rank {int(estimate.table.ranks[-1])}: it could not be judged on the larger ones."
+        f"{each} was cut short: it could not be judged on all ranks."
         for each, estimate in estimates.items()
         if each != name and not estimate.table.complete
     ]
@@ -409,6 +445,10 @@ def select_rank(table: RankTable, policy: Policy = DEFAULT_POLICY) -> Choice:
     return apply_policy(policy, table)
 
 
+class _FarPastError(Exception):
+    """Larger ranks are far past what the data carry."""
+
+
 class _Sweep:
     """Scores ranks as their fits arrive, and keeps of each only its scores and its best model, also on disk."""
 
@@ -420,11 +460,13 @@ class _Sweep:
         self._scorers = scorers
         self._store = store
         self._scores: dict[int, Mapping[str, Any]] = {}
+        self._cut_short: list[int] = []
+        self._ended = False
         self._complete = False
 
     def run(self, ranks: Sequence[int], plan: Plan, progress: bool) -> None:
         """Fit and score rank after rank until all are done, time is up or the user interrupts."""
-        total = max(ranks) * plan.n_starts + len(ranks) * plan.n_folds
+        total = max(ranks) * (plan.n_starts + plan.n_folds)
         asked = {0, *ranks}
         stored = {} if self._store is None else self._store.ranks
         known = {rank: done for rank, done in stored.items() if done.scores is not None or rank not in asked}
@@ -435,28 +477,52 @@ class _Sweep:
             elif rank in asked:
                 self.models[rank] = model
                 self._scores[rank] = known[rank].scores or {}
+                self._check_far_past()
 
         models = {rank: done.model for rank, done in known.items()}
+        memory = None if self._store is None else self._store.fits
         with _ProgressBar(total, progress) as advance:
             try:
-                for fits in fit_ranks(self._tensor, ranks, plan, advance, models, on_pass):
-                    whole = time.monotonic() <= plan.deadline  # rank 0 comes even if it was cut short
+                for fits in fit_ranks(self._tensor, ranks, plan, advance, models, on_pass, memory):
                     self._score(fits)
-                    if whole:
+                    if fits.whole:
                         self._keep(fits.rank, fits.best.model, self._scores[fits.rank])
+                    else:
+                        self._cut_short.append(fits.rank)
+                    self._check_far_past()
+            except _FarPastError:
+                self._ended = True
             except KeyboardInterrupt:
                 if len(self._scores) < 2:
                     raise
-        self._complete = set(ranks) <= set(self.models)
-        if not self._complete:
-            done = max(self.models)
-            if done == 0:
-                raise TimeoutError(
-                    f"max_time must be long enough for one rank. Rank {ranks[0]} did not finish. Raise it."
-                )
+            finally:
+                if self._store is not None:
+                    self._store.flush()
+        done = max(self.models)
+        if {0, *self._cut_short} >= set(self.models):
+            raise TimeoutError(f"max_time must be long enough for one rank. Rank {ranks[0]} did not finish. Raise it.")
+        self._complete = (done == ranks[-1] or self._ended) and not self._cut_short
+        if self._ended and done < ranks[-1]:
+            self.warnings.append(
+                f"Ranks above {done} were not tried: the held-out errors of the last {RANKS_FAR_PAST} were more than "
+                f"{ERROR_FAR_PAST:g} times the smallest."
+            )
+        elif done < ranks[-1]:
             self.warnings.append(
                 f"The run ended early: of ranks {ranks[0]} to {ranks[-1]} only those up to {done} are in the table."
             )
+        if self._cut_short:
+            self.warnings.append(
+                f"Time was over before all fits of these ranks had ended: {', '.join(map(str, self._cut_short))}. "
+                "Scores are missing there, or those of unfinished fits. Raise max_time, or go on from a checkpoint."
+            )
+
+    def _check_far_past(self) -> None:
+        """End the run where larger ranks have long ceased to predict anything; a score that is absent ends none."""
+        rows = [scores.get("heldout", np.nan) for _, scores in sorted(self._scores.items())]
+        errors = np.array([np.median(row) for row in rows])
+        if len(errors) > RANKS_FAR_PAST and np.all(errors[-RANKS_FAR_PAST:] > ERROR_FAR_PAST * np.fmin.reduce(errors)):
+            raise _FarPastError
 
     def _score(self, fits: RankFits) -> None:
         began = time.monotonic()

@@ -183,7 +183,7 @@ class AutoTen(_SampleTransformer):
 
     def __init__(
         self,
-        ranks: Iterable[int] = range(1, 11),
+        ranks: int | Iterable[int] | None = None,
         *,
         solver: Solver | Sequence[Solver] = ALS(),  # noqa: B008 (a frozen value)
         scorers: Sequence[Scorer] = DEFAULT_SCORERS,

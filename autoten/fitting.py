@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from types import MappingProxyType
 from typing import Any, NamedTuple
@@ -47,6 +47,10 @@ OFFSET_TURNS = 50
 
 # Losses below this are zero but for rounding.
 EXACT_LOSS = 1e-14
+
+# With a limit of time, this share of it is held back for the ranks to come, the same for each: a rank that takes too
+# long is left unfinished, so that all of them are at least explored.
+HELD_BACK = 0.5
 
 # Halves of the longest mode are fitted by themselves, to see whether the components come back: so many random splits,
 # so many starts of each half, so many sweeps of the best one, since what comes back shows early.
@@ -91,6 +95,7 @@ class RankFits:
 
     Rank 0 brings `rank_one` along: a quick rank-one fit of the data, then of copies with random signs. `halves` holds,
     for each random split of the longest mode, the models of both halves without that mode; none where it is too short.
+    Not `whole` if time was over before a fit of this rank, or of one that it was grown from, had ended.
     """
 
     rank: int
@@ -100,6 +105,7 @@ class RankFits:
     rank_one: tuple[Fit, ...] = ()
     solver: Solver = ALS()  # noqa: RUF009 (a frozen value)
     halves: tuple[tuple[CPModel, CPModel], ...] = ()
+    whole: bool = True
 
     @property
     def best(self) -> Fit:
@@ -181,8 +187,8 @@ def fit_parafac(
     plan = Plan(solver, _NO_HOLDOUT, n_starts, 0, entropy_of(random_state))
     with Workers(1, here=isinstance(tensor, ChunkedTensor)) as workers:
         workers.share(tensor)
-        fits, *_ = _fit_starts(workers, tensor, Subspaces(tensor), plan, rank, _empty(tensor))
-    best = best_of(fits)
+        starts, _ = _fit_starts(_Runner(workers, tensor, plan), Subspaces(tensor), plan, rank, _empty(tensor))
+    best = best_of(starts.fits)
     model = occupied.expand(best.model.scaled(tensor.scale)).labelled(labels)
     return Fit(model, best.loss, best.n_iter, best.converged, best.history)
 
@@ -350,11 +356,13 @@ def fit_ranks(
     on_fit: Callable[[int], None] = lambda n: None,
     known: Mapping[int, CPModel] = MappingProxyType({}),
     on_pass: Callable[[int, CPModel], None] = lambda rank, model: None,
+    memory: MutableMapping[Key, Any] | None = None,
 ) -> Iterator[RankFits]:
     """Yield the fits of rank 0 and of each requested rank, smallest first.
 
-    Every rank up to the largest is fitted, because each one gives the next a start to grow from; only requested ranks
-    are held out. Stops early, with whole ranks only, once the plan's deadline has passed.
+    Every rank up to the largest is fitted, by the folds too, because each one gives the next a start to grow from. With
+    a deadline a rank past the smallest requested one has a time of its own, after which no more of it is fitted: folds
+    and halves without a fit that has ended have no model. Ends once the deadline has passed.
 
     Parameters
     ----------
@@ -368,6 +376,8 @@ def fit_ranks(
         Best models of ranks, 0 included, that an earlier run has finished: passed over, and grown from.
     on_pass : callable
         Called with every rank that is not yielded, because it is known or not asked for, and its best model.
+    memory : mapping, optional
+        Single fits that an earlier run has finished are taken from here, and those of this run put here.
     """
     if all(rank in known for rank in range(max(ranks) + 1)):
         for rank in range(max(ranks) + 1):
@@ -379,11 +389,12 @@ def fit_ranks(
     # An array read in chunks has none: their fits would take more passes than all others.
     split = not isinstance(tensor, ChunkedTensor)
     halves = draw_halves(tensor.shape, plan.n_splits, plan.rng(DRAW_HALVES)) if split else []
-    best, unasked = null.model, 0.0
-    own = [fold.restrict(null.model) for fold in folds]
+    best, settled, unasked = null.model, True, {"starts": 0.0, "folds": 0.0}
+    own = _OwnModels.of(folds, null.model)
     waiting: _Waiting | None = None
     with Workers(plan.n_jobs, here=isinstance(tensor, ChunkedTensor)) as workers:
         workers.share(tensor, *folds)
+        runner = _Runner(workers, tensor, plan, memory)
         # Copies with random signs are for a loss to which signs mean nothing.
         numbers = range(N_COPIES + 1) if loss_of(plan.solver) == LEAST_SQUARES else ()
         if 0 in known:
@@ -391,48 +402,64 @@ def fit_ranks(
         else:
             rank_one, spent = workers.run_together([task(_fit_rank_one, tensor, plan, number) for number in numbers])
             empty = tuple(_fold_fit(tensor, fold, null.model, True) for fold in folds)
-            yield RankFits(0, (null,), empty, {"starts": spent}, tuple(rank_one), plan.solver)
+            whole = time.monotonic() <= plan.deadline
+            yield RankFits(0, (null,), empty, {"starts": spent}, tuple(rank_one), plan.solver, whole=whole)
+        left = [rank for rank in range(1, max(ranks) + 1) if rank not in known]
+        limited = _limited(plan, left, min(ranks))
         for rank in range(1, max(ranks) + 1):
             if rank in known:
-                best = known[rank]
+                best, settled = known[rank], True
                 on_pass(rank, best)
-                on_fit(plan.n_starts + len(folds) * (rank in ranks))
+                on_fit(plan.n_starts + len(folds))
                 continue
-            starts, seconds, refitted = _fit_starts(workers, tensor, subspaces, plan, rank, best, waiting)
-            on_fit(len(starts) + (waiting is not None) * len(folds))
+            starts, refitted = _fit_starts(runner, subspaces, limited[rank], rank, best, settled, waiting)
+            on_fit(plan.n_starts + (waiting is not None) * len(folds))
             if waiting is not None:
-                if time.monotonic() > plan.deadline:
-                    return
-                own = [fit.own for fit in refitted[0][0]]
+                own = own.after(rank - 1, refitted[0][0])
                 yield waiting.done(*refitted)
                 waiting = None
-            best = best_of(starts).model
-            unasked += seconds
-            pairs = enumerate(zip(folds, own, strict=True))
-            fold_tasks = [
-                task(_fit_fold, tensor, plan, fold, smaller, best, number) for number, (fold, smaller) in pairs
-            ]
+            if not starts.fits:  # time is over
+                return
+            best, settled = best_of(starts.fits).model, starts.whole
+            unasked = {"starts": unasked["starts"] + starts.seconds, "folds": unasked["folds"]}
+            own = own.at(rank - 1, runner, limited[rank], folds, known)
+            # With several workers the folds are fitted beside the next rank's refining, so that none of them idles.
+            waits = workers.several and rank + 1 in left and rank in ranks
+            of_folds = own.group(rank, limited[rank + waits], folds, best, settled)
             if rank not in ranks:
-                (fitted,), _ = workers.run(fold_tasks)
-                own = [fit.own for fit in fitted]
-                if time.monotonic() <= plan.deadline:  # else the fits may have been cut short
+                (fitted,), (spent,) = runner.run(of_folds)
+                on_fit(len(folds))
+                own = own.after(rank, fitted)
+                unasked = {**unasked, "folds": unasked["folds"] + spent}
+                if settled:
                     on_pass(rank, best)
                 continue
-            half_tasks = list(_half_tasks(tensor, plan, halves, subspaces, rank))
-            waiting = _Waiting(tensor, rank, starts, unasked, folds, (fold_tasks, half_tasks), plan.solver)
-            unasked = 0.0
-            # With several workers the folds are fitted beside the next rank's refining, so that none of them idles.
-            if not workers.several or rank == max(ranks) or rank + 1 in known:
-                refitted = workers.run(*waiting.tasks)
+            of_halves = list(_half_arguments(tensor, plan, halves, subspaces, rank))
+            groups = (of_folds, _Group(rank, _fit_half, limited[rank + waits], of_halves, settled))
+            waiting = _Waiting(tensor, rank, starts, unasked, folds, groups, plan.solver)
+            unasked = {"starts": 0.0, "folds": 0.0}
+            if not waits:
+                refitted = runner.run(*waiting.groups)
                 on_fit(len(folds))
-                if time.monotonic() > plan.deadline:
-                    return
-                own = [fit.own for fit in refitted[0][0]]
+                own = own.after(rank, refitted[0][0])
                 yield waiting.done(*refitted)
                 waiting = None
 
 
-class _FoldModel(NamedTuple):
+def _limited(plan: Plan, left: Sequence[int], first: int) -> dict[int, Plan]:
+    """Return the plan of each rank that is left to be fitted, with a deadline of its own.
+
+    Ranks up to the first requested one may take all the time: without that one there is no answer.
+    """
+    if plan.deadline == math.inf:
+        return dict.fromkeys(left, plan)
+    share = HELD_BACK * max(plan.deadline - time.monotonic(), 0.0) / max(len(left), 1)
+    to_come = {rank: 0 if rank <= first else len(left) - 1 - n for n, rank in enumerate(left)}
+    return {rank: replace(plan, deadline=plan.deadline - share * to_come[rank]) for rank in left}
+
+
+@dataclass(frozen=True, eq=False)
+class FoldModel:
     """What a fold has fitted to its training tensor and what that makes of the whole (None where it is not defined).
 
     The fold's cells, a long list, stay where they are.
@@ -444,29 +471,159 @@ class _FoldModel(NamedTuple):
     cells_per_parameter: float
 
 
-# What groups of tasks returned, and their seconds.
-_Done = tuple[list[list[Any]], list[float]]
+# Which fit: its rank, the function that makes it, and its number.
+Key = tuple[int, str, int]
+
+# What a fit returned (None if it was not begun), and whether it had ended in time.
+_Result = tuple[Any, bool]
+
+# What groups of fits returned, and their seconds.
+_Done = tuple[list[list[_Result]], list[float]]
+
+
+@dataclass(frozen=True, eq=False)
+class _Group:
+    """Fits of one kind and rank: what is called with the tensor, the plan and each of the arguments.
+
+    Not `settled` if they are grown from fits that time has cut short, so that more time would give others.
+    """
+
+    rank: int
+    function: Callable[..., Any]
+    plan: Plan
+    arguments: Sequence[tuple[Any, ...]]
+    settled: bool
+
+    def key(self, number: int) -> Key:
+        """Return which fit a number means."""
+        return self.rank, self.function.__name__, number
+
+    def lasts(self, number: int) -> bool:
+        """Return whether a further run would make the same fit; all starts but the grown one stand by themselves."""
+        return self.settled or (self.function is _explore and number not in FULL_SPACE_STARTS)
+
+
+class _Runner:
+    """Runs groups of fits, but for those in the memory, and puts there what ends in time, as it comes."""
+
+    def __init__(
+        self, workers: Workers, tensor: Tensor, plan: Plan, memory: MutableMapping[Key, Any] | None = None
+    ) -> None:
+        self.workers = workers
+        self.tensor = tensor
+        self._plan = plan
+        self._memory = memory
+        self._begun = False
+
+    def run(self, *groups: _Group, together: bool = False) -> _Done:
+        """Return the results of each group and its share of the seconds."""
+        known = self._memory or {}
+        absent = [[n for n in range(len(group.arguments)) if group.key(n) not in known] for group in groups]
+        tasks = [[self._task(group, n, n == new[0]) for n in new] for group, new in zip(groups, absent, strict=True)]
+        places = [(group, number) for group, numbers in zip(groups, absent, strict=True) for number in numbers]
+        made: dict[Key, _Result] = {}
+
+        def told(place: int, result: _Result) -> None:
+            group, number = places[place]
+            made[group.key(number)] = result
+            if self._memory is not None and result[1] and group.lasts(number):
+                self._memory[group.key(number)] = result[0]
+
+        if together:
+            seconds = [self.workers.run_together(tasks[0], told)[1]]
+        else:
+            _, seconds = self.workers.run(*tasks, told=told)
+        keys = [[group.key(number) for number in range(len(group.arguments))] for group in groups]
+        return [[made[key] if key in made else (known[key], True) for key in of] for of in keys], seconds
+
+    def remembers(self, group: _Group) -> bool:
+        """Return whether no fit of a group has to be made."""
+        return all(group.key(number) in (self._memory or {}) for number in range(len(group.arguments)))
+
+    def _task(self, group: _Group, number: int, first: bool) -> Task:
+        # The first fit of a run may take all the time, so that each run gets further; so may the first of a rank.
+        plan = self._plan if not self._begun or (first and group.function is _explore) else group.plan
+        self._begun = True
+        return task(_in_time, group.function, self.tensor, plan, *group.arguments[number])
+
+
+def _in_time(function: Callable[..., Any], tensor: Tensor, plan: Plan, *arguments: Any) -> _Result:
+    """Return what the function returns, and whether it did so before the deadline; after it, nothing is begun."""
+    if time.monotonic() > plan.deadline:
+        return None, False
+    result = function(tensor, plan, *arguments)
+    return result, time.monotonic() <= plan.deadline
+
+
+@dataclass(frozen=True, eq=False)
+class _OwnModels:
+    """The folds' own models of a rank, from which those of the next one grow; not `settled` if time cut one short."""
+
+    rank: int
+    models: tuple[CPModel, ...]
+    settled: bool = True
+
+    @classmethod
+    def of(cls, folds: Sequence[Fold], null: CPModel) -> _OwnModels:
+        """Return those without components."""
+        return cls(0, tuple(fold.restrict(null) for fold in folds))
+
+    def group(self, rank: int, plan: Plan, folds: Sequence[Fold], full: CPModel, settled: bool) -> _Group:
+        """Return the fits of all folds of a rank."""
+        arguments = [(fold, own, full, n) for n, (fold, own) in enumerate(zip(folds, self.models, strict=True))]
+        return _Group(rank, _fit_fold, plan, arguments, settled and self.settled)
+
+    def after(self, rank: int, fitted: Sequence[_Result]) -> _OwnModels:
+        """Return the models of a rank from what its fits returned."""
+        pairs = zip(self.models, fitted, strict=True)
+        models = tuple(before if now is None else now.own for before, (now, _) in pairs)
+        return _OwnModels(rank, models, self.settled and all(ended for _, ended in fitted))
+
+    def at(
+        self, rank: int, runner: _Runner, plan: Plan, folds: Sequence[Fold], known: Mapping[int, CPModel]
+    ) -> _OwnModels:
+        """Return the models of a known rank: kept by an earlier run, else on the same way as then."""
+        own, ways = self, range(self.rank + 1, rank + 1)
+        kept = [each for each in ways if runner.remembers(self.group(each, plan, folds, known[each], True))]
+        for each in range(kept[-1] if kept else self.rank + 1, rank + 1):
+            own = own.after(each, runner.run(own.group(each, plan, folds, known[each], True))[0][0])
+        return own
+
+
+@dataclass(frozen=True, eq=False)
+class _Starts:
+    """The fits from those starts that there was time for, none if none has ended; whether all have; their seconds."""
+
+    fits: tuple[Fit, ...]
+    whole: bool
+    seconds: float
 
 
 @dataclass(frozen=True, eq=False)
 class _Waiting:
-    """A rank whose starts are fitted; its folds and halves are still to be, two groups of tasks."""
+    """A rank whose starts are fitted; its folds and halves are still to be, two groups."""
 
     tensor: Tensor
     rank: int
-    starts: tuple[Fit, ...]
-    seconds: float
+    starts: _Starts
+    spent: Mapping[str, float]
     folds: Sequence[Fold]
-    tasks: tuple[Sequence[Task], Sequence[Task]]
+    groups: tuple[_Group, _Group]
     solver: Solver
 
-    def done(self, fitted: Sequence[list[Any]], seconds: Sequence[float]) -> RankFits:
-        """Return the fits of the rank from what its groups of tasks returned, and how long they took."""
-        models = zip(self.folds, fitted[0], strict=True)
-        held_out = tuple(_fold_fit(self.tensor, fold, *of[1:]) for fold, of in models)
-        halves = tuple(zip(fitted[1][0::2], fitted[1][1::2], strict=True))
-        spent = {"starts": self.seconds, "folds": seconds[0], "halves": seconds[1]}
-        return RankFits(self.rank, self.starts, held_out, spent, solver=self.solver, halves=halves)
+    def done(self, fitted: Sequence[list[_Result]], seconds: Sequence[float]) -> RankFits:
+        """Return the fits of the rank from what its groups returned, and how long they took."""
+        held_out = tuple(
+            _fold_fit(self.tensor, fold, of.whole, of.converged, of.cells_per_parameter)
+            if ended
+            else _fold_fit(self.tensor, fold, None, False)
+            for fold, (of, ended) in zip(self.folds, fitted[0], strict=True)
+        )
+        pairs = zip(fitted[1][0::2], fitted[1][1::2], strict=True)
+        halves = tuple((one, other) for (one, ended), (other, too) in pairs if ended and too)
+        spent = {**self.spent, "folds": self.spent["folds"] + seconds[0], "halves": seconds[1]}
+        whole = self.starts.whole and all(ended for results in fitted for _, ended in results)
+        return RankFits(self.rank, self.starts.fits, held_out, spent, (), self.solver, halves, whole)
 
 
 def best_of(fits: Sequence[Fit]) -> Fit:
@@ -491,46 +648,52 @@ def check_largest_rank(shape: Sequence[int], rank: int, what: str) -> None:
     """Refuse a rank above what any tensor of this shape can have."""
     bound = largest_useful_rank(shape)
     if rank > bound:
-        refuse(what, f"at most {bound}, the largest rank that a tensor of shape {tuple(shape)} can have", str(rank))
+        expected = f"at most {bound}, the largest rank that a tensor of shape {tuple(shape)} can have"
+        refuse(what, expected, str(rank), "Ask for fewer components.")
+
+
+def largest_determined_rank(tensor: Tensor) -> int:
+    """Return the largest rank, 1 at least, whose free parameters do not outnumber the observed cells.
+
+    Beyond it many models fit equally well, and none can be told from the others.
+    """
+    return max(tensor.n_observed // n_parameters(tensor.shape, 1), 1)
 
 
 def _fit_starts(
-    workers: Workers,
-    tensor: Tensor,
+    runner: _Runner,
     subspaces: Subspaces,
     plan: Plan,
     rank: int,
     smaller: CPModel,
+    settled: bool = True,
     waiting: _Waiting | None = None,
-) -> tuple[tuple[Fit, ...], float, _Done]:
-    """Return a fit from every start (all explored, the best of them refined until they converge) and their seconds.
+) -> tuple[_Starts, _Done]:
+    """Return a fit from every start: all explored, the best of them refined until they converge.
 
-    The last entry is what the tasks of a rank that waits have returned.
+    The second entry is what the groups of a rank that waits have returned.
     """
     began = time.monotonic()
     core = subspaces.core(rank) if plan.solver.compress else None
     if core is not None:
-        workers.share(core)
-    numbers = range(plan.n_starts)
+        runner.workers.share(core)
     bases = subspaces.bases(rank)
-    starts = [make_start(n, bases, rank, smaller, plan.rng(START, rank, n)) for n in numbers]
-    explored: list[Fit] = workers.run(
-        [
-            task(_explore, tensor, plan, start, None if number in FULL_SPACE_STARTS else core)
-            for number, start in enumerate(starts)
-        ],
-    )[0][0]
-    promising = _distinct_best(explored)
-    exploring = time.monotonic() - began
-    tasks = [task(_refine, tensor, plan, explored[number]) for number in promising]
-    refitted: _Done = ([], [])
-    if waiting is None:
-        refined, refining = workers.run_together(tasks)
-    else:
-        (refined, *groups), (refining, *seconds) = workers.run(tasks, *waiting.tasks)
-        refitted = (groups, seconds)
-    fits = dict(enumerate(explored)) | dict(zip(promising, refined, strict=True))
-    return tuple(fits[number] for number in numbers), exploring + refining, refitted
+    starts = [make_start(n, bases, rank, smaller, plan.rng(START, rank, n)) for n in range(plan.n_starts)]
+    cores = [None if number in FULL_SPACE_STARTS else core for number in range(plan.n_starts)]
+    exploring = _Group(rank, _explore, plan, list(zip(starts, cores, strict=True)), settled)
+    explored = runner.run(exploring)[0][0]
+    fits: dict[int, Fit] = {number: fit for number, (fit, _) in enumerate(explored) if fit is not None}
+    if not any(ended for _, ended in explored):
+        fits = {}  # no fit at all that is worth a look
+    whole = settled and all(ended for _, ended in explored)
+    promising = _distinct_best(fits)
+    spent = time.monotonic() - began
+    refining = _Group(rank, _refine, plan, [(fits[number],) for number in promising], whole)
+    groups = () if waiting is None else waiting.groups
+    (refined, *others), (seconds, *of_others) = runner.run(refining, *groups, together=waiting is None)
+    fits |= {number: fit for number, (fit, _) in zip(promising, refined, strict=True) if fit is not None}
+    whole = whole and all(ended for _, ended in refined)
+    return _Starts(tuple(fits[n] for n in sorted(fits)), whole, spent + seconds), (others, of_others)
 
 
 def _fit_rank_one(tensor: Tensor, plan: Plan, number: int) -> Fit:
@@ -544,10 +707,10 @@ def _fit_rank_one(tensor: Tensor, plan: Plan, number: int) -> Fit:
     return plan.solver.fit(copy, start, max_iter=RANK_ONE_SWEEPS, deadline=plan.deadline)
 
 
-def _distinct_best(fits: Sequence[Fit]) -> list[int]:
+def _distinct_best(fits: Mapping[int, Fit]) -> list[int]:
     """Return which fits to refine: the smallest losses, no two of them the same."""
     chosen: list[int] = []
-    for number in sorted(range(len(fits)), key=lambda number: fits[number].loss):
+    for number in sorted(fits, key=lambda number: fits[number].loss):
         if not chosen or fits[number].loss > fits[chosen[-1]].loss * (1.0 + SAME_LOSS):
             chosen.append(number)
     return chosen[:N_REFINED]
@@ -555,7 +718,9 @@ def _distinct_best(fits: Sequence[Fit]) -> list[int]:
 
 def _explore(tensor: Tensor, plan: Plan, start: CPModel, core: Compression | None) -> Fit:
     if core is None or tensor.norm_squared == 0.0:  # nothing that a core could hold a share of
-        return plan.solver.fit(tensor, start, max_iter=EXPLORING_SWEEPS, deadline=plan.deadline)
+        fit = plan.solver.fit(tensor, start, max_iter=EXPLORING_SWEEPS, deadline=plan.deadline)
+        endless = getattr(plan.solver, "tol", None) == 0  # every sweep is wanted
+        return replace(fit, converged=fit.converged and not endless)
     fit = plan.solver.fit(core.core, core.restrict(start), max_iter=EXPLORING_SWEEPS_IN_CORE, deadline=plan.deadline)
     # What the bases cut off is orthogonal to the model: it adds to the error as it is.
     share = core.core.norm_squared / tensor.norm_squared
@@ -567,7 +732,7 @@ def _refine(tensor: Tensor, plan: Plan, fit: Fit) -> Fit:
     return fit if fit.converged else plan.solver.fit(tensor, fit.model, deadline=plan.deadline)
 
 
-def _fit_fold(tensor: Tensor, plan: Plan, fold: Any, smaller: CPModel, full: CPModel, number: int) -> _FoldModel:
+def _fit_fold(tensor: Tensor, plan: Plan, fold: Any, smaller: CPModel, full: CPModel, number: int) -> FoldModel:
     """Fit a fold, grown from its own model of the rank below, which has not seen what the fold holds out.
 
     The full fit has: past the true rank its surplus components lie where they fit the noise of held-out cells too, and
@@ -582,7 +747,7 @@ def _fit_fold(tensor: Tensor, plan: Plan, fold: Any, smaller: CPModel, full: CPM
     rank, of_one = full.rank, n_parameters(training.shape, 1)
     per_parameter = training.n_observed / (rank * of_one)
     if per_parameter <= 1.0:
-        return _FoldModel(smaller, None, True, per_parameter)
+        return FoldModel(smaller, None, True, per_parameter)
     if beside_offsets:
         fit = partial(_fit_beside_offsets, tensor, plan, fold)
     else:
@@ -596,7 +761,7 @@ def _fit_fold(tensor: Tensor, plan: Plan, fold: Any, smaller: CPModel, full: CPM
         ahead = fit(fold.restrict(full), max_iter=1)
         if ahead.loss < best.loss * (1.0 - of_one / (training.n_observed - rank * of_one)):
             best = best_of([best, fit(ahead.model)])
-    return _FoldModel(best.model, fold.complete(tensor, best.model), best.converged, per_parameter)
+    return FoldModel(best.model, fold.complete(tensor, best.model), best.converged, per_parameter)
 
 
 def _fit_beside_offsets(tensor: Tensor, plan: Plan, fold: Any, start: CPModel, max_iter: int | None = None) -> Fit:
@@ -616,14 +781,16 @@ def _fit_beside_offsets(tensor: Tensor, plan: Plan, fold: Any, start: CPModel, m
     return Fit(model, error / tensor.norm_squared, fit.n_iter, fit.converged and settled, fit.history)
 
 
-def _half_tasks(tensor: Tensor, plan: Plan, halves: Sequence[Half], subspaces: Subspaces, rank: int) -> Iterator[Task]:
-    """Yield a task for every half that can have so many components."""
+def _half_arguments(
+    tensor: Tensor, plan: Plan, halves: Sequence[Half], subspaces: Subspaces, rank: int
+) -> Iterator[tuple[Any, ...]]:
+    """Yield the arguments of `_fit_half` for every half that can have so many components."""
     if not halves or rank > largest_useful_rank(halves[0].of_shape(tensor.shape)):
         return
     bases = [basis[:, :rank] for basis in subspaces.bases(rank)]
     core = subspaces.core(rank) if plan.solver.compress else None
     for number, half in enumerate(halves):
-        yield task(_fit_half, tensor, plan, half, bases, core, rank, number)
+        yield half, bases, core, rank, number
 
 
 def _fit_half(

@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import BrokenExecutor, CancelledError
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from functools import partial
 from typing import Any
 
@@ -22,8 +22,16 @@ logger = logging.getLogger("autoten")
 # A call of a function, to be run somewhere.
 Task = tuple[Callable[..., Any], tuple[Any, ...]]
 
+# Told of every result as it comes: the number of its task, and the result.
+Told = Callable[[int, Any], None]
+
 # Tasks whose workers died are run again, so many times in all: a task that exhausts the memory kills them each time.
 ATTEMPTS = 3
+
+
+def _nobody(number: int, result: Any) -> None:
+    """Keep nothing of a result as it comes."""
+
 
 # What joblib raises when a worker is gone, or the data that were sent to it.
 LOST = (BrokenExecutor, CancelledError)
@@ -49,7 +57,12 @@ class Workers:
         self.several = backend.effective_n_jobs(n_jobs) > 1
         self._share_passes = here and not self.several
         self._client = getattr(backend, "client", None)
-        self._parallel = Parallel(n_jobs=n_jobs, backend="threading" if here else None, prefer="threads")
+        self._parallel = Parallel(
+            n_jobs=n_jobs,
+            backend="threading" if here else None,
+            prefer="threads",
+            return_as="generator" if backend.supports_return_generator else "list",
+        )
         self._shared: dict[int, tuple[Any, Any]] = {}
         self._opened = ExitStack()
 
@@ -76,45 +89,54 @@ class Workers:
             _, future = self._shared.pop(id(thing), (thing, None))
             _sent_from_here.pop(id(future), None)
 
-    def run(self, *groups: Sequence[Task]) -> tuple[list[list[Any]], list[float]]:
+    def run(self, *groups: Sequence[Task], told: Told = _nobody) -> tuple[list[list[Any]], list[float]]:
         """Run groups of tasks as one; return the results of each and its share of the seconds."""
-        return self._timed_groups(self._outcomes, groups)
+        return self._timed_groups(self._outcomes, groups, told)
 
-    def run_together(self, tasks: Sequence[Task]) -> tuple[list[Any], float]:
+    def run_together(self, tasks: Sequence[Task], told: Told = _nobody) -> tuple[list[Any], float]:
         """Run tasks of one tensor that need little memory; return the results and the seconds.
 
         Of a tensor read in chunks one worker runs them side by side, so that they share its passes; several workers
         make passes of their own, at the same time.
         """
         run = self._side_by_side if self._share_passes else self._outcomes
-        (results,), (seconds,) = self._timed_groups(run, [tasks])
+        (results,), (seconds,) = self._timed_groups(run, [tasks], told)
         return results, seconds
 
     def _timed_groups(
-        self, run: Callable[[list[Task]], list[tuple[Any, float]]], groups: Sequence[Sequence[Task]]
+        self, run: Callable[[list[Task], Told], list[tuple[Any, float]]], groups: Sequence[Sequence[Task]], told: Told
     ) -> tuple[list[list[Any]], list[float]]:
         began = time.monotonic()
-        outcomes = iter(run([task for group in groups for task in group]))
+        outcomes = iter(run([task for group in groups for task in group], told))
         done = [[next(outcomes) for _ in group] for group in groups]
         took = time.monotonic() - began
         busy = [sum(seconds for _, seconds in group) for group in done]
         shares = [took * part / sum(busy) if part else 0.0 for part in busy]
         return [[result for result, _ in group] for group in done], shares
 
-    def _outcomes(self, tasks: Sequence[Task]) -> list[tuple[Any, float]]:
+    def _outcomes(self, tasks: Sequence[Task], told: Told) -> list[tuple[Any, float]]:
+        done: list[tuple[Any, float]] = []
         for attempt in range(1, ATTEMPTS + 1):
             # A task with a lost future among its arguments would never come back.
             self._share_again_what_was_lost()
             try:
-                return list(self._parallel(delayed(_timed)(f, *map(self._sent, args)) for f, args in tasks))
+                calls = (delayed(_timed)(f, *map(self._sent, args)) for f, args in tasks[len(done) :])
+                with closing(outcome for outcome in self._parallel(calls)) as outcomes:
+                    for outcome in outcomes:
+                        told(len(done), outcome[0])
+                        done.append(outcome)
+                break
             except LOST as error:
                 if attempt == ATTEMPTS:
                     raise
                 logger.warning("workers were lost (%s); their tasks are run again", type(error).__name__)
-        return []
+        return done
 
-    def _side_by_side(self, tasks: Sequence[Task]) -> list[tuple[Any, float]]:
-        return side_by_side([partial(_timed, function, *arguments) for function, arguments in tasks])
+    def _side_by_side(self, tasks: Sequence[Task], told: Told) -> list[tuple[Any, float]]:
+        outcomes = side_by_side([partial(_timed, function, *arguments) for function, arguments in tasks])
+        for number, (result, _) in enumerate(outcomes):
+            told(number, result)
+        return outcomes
 
     def _share_again_what_was_lost(self) -> None:
         self.share(*(thing for thing, future in self._shared.values() if future.status != "finished"))

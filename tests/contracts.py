@@ -360,6 +360,13 @@ class SolverContract:
         fit = brief.fit(self.tensor(X), start, max_iter=50)
         assert (fit.n_iter, fit.converged) == (4, False)
 
+    def test_without_a_tolerance_every_sweep_is_made(self, X, start):
+        endless = type(self.solver)(**vars(self.solver) | {"tol": 0, "max_iter": 150})
+        for data in (X, np.abs(start.to_tensor())):  # noise, and nothing but structure
+            fit = endless.fit(self.tensor(data), start)
+            assert (fit.n_iter, len(fit.history)) == (150, 150)
+            assert np.all(np.diff(fit.history) <= 0)
+
     def test_a_deadline_in_the_past_keeps_what_is_there(self, X, start):
         fit = self.solver.fit(self.tensor(X), start, deadline=-math.inf)
         assert (fit.n_iter, fit.converged, len(fit.history)) == (0, False, 0)

@@ -124,6 +124,16 @@ def test_a_fit_in_many_short_calls_of_compiled_code_is_the_same_fit(missing, dty
     np.testing.assert_allclose(parts.history, whole.history, rtol=1e-9 if dtype == "f8" else 1e-6)
 
 
+@pytest.mark.parametrize("shape", [(6, 7, 8), (40, 30, 30)], ids=str)
+@pytest.mark.parametrize("tol", [0, 0.0])
+def test_without_a_tolerance_what_is_reported_has_made_every_sweep(shape, tol):
+    X = reference.cp_tensor(draw_factors(shape, 2, seed=1))
+    for data in (X, X + np.random.default_rng(0).standard_normal(shape)):
+        fit = fit_parafac(data, 2, solver=ALS(tol=tol, max_iter=120), n_starts=2, random_state=0)
+        assert fit.n_iter == 120
+        assert fit.converged  # the loss is at rest
+
+
 @pytest.mark.parametrize("missing", [0.0, 0.1, 0.6])
 def test_a_deadline_that_passes_keeps_the_sweeps_that_are_done(missing, monkeypatch):
     X, start = noisy_tensor((6, 7, 8), 3, missing=missing), draw_model((6, 7, 8), 4, seed=3)
@@ -332,10 +342,10 @@ def test_a_smaller_tolerance_goes_further(seed):
         ({"max_iter": 0}, "max_iter of ALS must be an integer >= 1. Got 0."),
         ({"max_iter": 2.5}, "max_iter of ALS must be an integer >= 1. Got 2.5."),
         ({"max_iter": True}, "max_iter of ALS must be an integer >= 1. Got True."),
-        ({"tol": 0.0}, "tol of ALS must be a number above 0 and below 1. Got 0.0."),
-        ({"tol": 1}, "tol of ALS must be a number above 0 and below 1. Got 1."),
-        ({"tol": "small"}, "tol of ALS must be a number above 0 and below 1. Got 'small'."),
-        ({"tol": float("nan")}, "tol of ALS must be a number above 0 and below 1. Got nan."),
+        ({"tol": -1e-9}, "tol of ALS must be a number >= 0 and below 1. Got -1e-09."),
+        ({"tol": 1}, "tol of ALS must be a number >= 0 and below 1. Got 1."),
+        ({"tol": "small"}, "tol of ALS must be a number >= 0 and below 1. Got 'small'."),
+        ({"tol": float("nan")}, "tol of ALS must be a number >= 0 and below 1. Got nan."),
     ],
 )
 def test_unsuitable_parameters_are_refused_in_one_sentence(arguments, sentence):
@@ -540,7 +550,7 @@ def test_the_model_is_in_the_units_of_x():
         (
             {"rank": 21},
             "rank of fit_parafac must be at most 20, the largest rank that a tensor of shape (4, 5, 6) can have. "
-            "Got 21.",
+            "Got 21. Ask for fewer components.",
         ),
         ({"rank": 2, "n_starts": 0}, "n_starts must be an integer >= 1. Got 0."),
         ({"rank": 2, "random_state": -1}, "random_state must be a seed >= 0, a numpy Generator or None. Got -1."),

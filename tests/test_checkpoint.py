@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from test_persistence import assert_same
 
-from autoten import ALS, Blocks, RandomElements, estimate_rank
+from autoten import ALS, HALS, KL, Blocks, RandomElements, estimate_rank
 from autoten.checkpoint import Checkpoint, fingerprint
 from autoten.datasets import make_cp_tensor, white_noise
 from autoten.io import as_tensor
@@ -119,6 +119,68 @@ def test_ranks_that_were_climbed_over_are_scored_when_asked_for(path, undisturbe
     assert_same_answer(estimate_rank(X, **QUICK, checkpoint=path, n_jobs=n_jobs), undisturbed)
 
 
+COUNTS = np.random.default_rng(0).poisson(5.0 * np.abs(X))
+
+
+@pytest.mark.parametrize(
+    ("data", "kind"),
+    [(X, ALS), (HOLED, ALS), (X.astype(np.float32), ALS), (np.abs(HOLED), HALS), (COUNTS, KL)],
+    ids=["complete", "missing", "float32", "nonnegative", "counts"],
+)
+def test_fits_of_an_unfinished_rank_are_not_made_again(path, data, kind):
+    class Interrupted(kind):
+        """Counts its fits, and interrupts the run in the one with the number `at`."""
+
+        fits = at = 0
+
+        def __repr__(self):
+            return "Interrupted()"
+
+        def fit(self, tensor, start, **options):
+            Interrupted.fits += 1
+            if Interrupted.fits == Interrupted.at:
+                raise KeyboardInterrupt
+            return super().fit(tensor, start, **options)
+
+    options = {**QUICK, "solver": Interrupted()}
+    undisturbed = estimate_rank(data, **options)
+    alone, Interrupted.fits = Interrupted.fits, 0
+    runs, whole = 0, None
+    while whole is None or not whole.table.complete:
+        runs += 1
+        Interrupted.at = Interrupted.fits + 11  # ranks have 8 to 24 fits: those of every kind are interrupted
+        try:
+            whole = estimate_rank(data, **options, checkpoint=path)
+        except KeyboardInterrupt:
+            assert max(Checkpoint(path).ranks) == 0
+    assert_same_answer(whole, undisturbed)
+    # Made again are, each time, the empty model and the task that was interrupted: up to three starts and a refinement.
+    assert alone // 11 < runs < alone
+    assert Interrupted.fits <= alone + 5 * runs
+    assert Checkpoint(path).fits == {}
+
+
+@pytest.mark.parametrize("n_jobs", [1, 2])
+def test_whatever_file_was_left_behind_a_run_goes_on_to_the_same_bits(path, undisturbed, n_jobs, monkeypatch):
+    monkeypatch.setattr("autoten.checkpoint.SECONDS_BETWEEN", 0.0)
+    monkeypatch.setattr("autoten.checkpoint.WRITING_SHARE", np.inf)
+    left = []
+    monkeypatch.setattr(os, "fsync", lambda descriptor: left.append(path.read_bytes() if path.exists() else b""))
+    estimate_rank(X, **QUICK, checkpoint=path, n_jobs=n_jobs)
+    assert len(left) > 50
+    for file in left[1::11]:
+        path.write_bytes(file)
+        assert_same_answer(estimate_rank(X, **QUICK, checkpoint=path, n_jobs=3 - n_jobs), undisturbed)
+
+
+def test_a_quick_run_writes_its_ranks_alone(path, monkeypatch):
+    writings = []
+    monkeypatch.setattr(os, "fsync", writings.append)
+    monkeypatch.setattr(time, "monotonic", lambda: 0.0)
+    estimate_rank(X, **QUICK, checkpoint=path)
+    assert len(writings) == 1 + 5  # a file that can be written, and the ranks
+
+
 def test_without_a_seed_that_of_the_file_is_taken(path):
     options = {**QUICK, "random_state": None}
     first = estimate_rank(X, **options, checkpoint=path)
@@ -219,7 +281,7 @@ def test_the_file_needs_no_pickle_and_states_its_version(path):
     with np.load(path, allow_pickle=False) as archive:
         assert all(archive[name].dtype != object for name in archive.files)
         record = json.loads(str(archive["record"]))
-    assert (record["format"], record["version"]) == ("autoten checkpoint", 2)
+    assert (record["format"], record["version"]) == ("autoten checkpoint", 3)
     assert [rank for rank, _ in record["ranks"]] == [0, 1, 2, 3, 4]
 
 
@@ -280,7 +342,7 @@ NOT_OURS = "checkpoint of estimate_rank must be a new path, or a file that an ea
         (lambda path: estimate_rank(X, **QUICK).save(path), NOT_OURS),
         (damaged, NOT_OURS),
         (lambda path: written(path, format="other"), NOT_OURS),
-        (lambda path: written(path, version=1), "the format version of a checkpoint must be 2. Got 1."),
+        (lambda path: written(path, version=1), "the format version of a checkpoint must be 3. Got 1."),
     ],
     ids=["text", "folder", "estimate", "damaged", "format", "version"],
 )

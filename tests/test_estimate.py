@@ -22,7 +22,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 import autoten
-from autoten import ALS, Blocks, RandomElements, RandomFibres, estimate_rank, preprocess, select_rank
+from autoten import ALS, HALS, Blocks, RandomElements, RandomFibres, estimate_rank, preprocess, select_rank
+from autoten.checkpoint import Checkpoint
 from autoten.datasets import load_amino_acids, make_cp_tensor, white_noise
 from autoten.diagnosis import fit_warnings
 from autoten.fitting import fit_parafac
@@ -203,13 +204,16 @@ def test_four_modes_with_missing_cells():
         ([1, 2, 3], [0, 1, 2, 3]),
         ([3, 1, 2, 1], [0, 1, 2, 3]),
         ((2,), [0, 2]),
-        (2, [0, 2]),
-        (np.int32(2), [0, 2]),
+        (2, [0, 1, 2]),  # an integer means the ranks up to it
+        (np.int32(3), [0, 1, 2, 3]),
+        (np.array(3), [0, 1, 2, 3]),
+        (range(3, 0, -1), [0, 1, 2, 3]),
+        (np.array([3]), [0, 3]),
         (np.array([1, 3], dtype=np.uint8), [0, 1, 3]),
         ({2, 1}, [0, 1, 2]),
         ((rank for rank in (2, 4)), [0, 2, 4]),
     ],
-    ids=["list", "unordered", "tuple", "int", "numpy int", "numpy array", "set", "generator"],
+    ids=str,
 )
 def test_no_score_depends_on_the_other_ranks_asked_for(estimate, ranks, rows):
     answer = estimate_rank(X, **{**QUICK, "ranks": ranks})
@@ -220,7 +224,7 @@ def test_no_score_depends_on_the_other_ranks_asked_for(estimate, ranks, rows):
 
 
 def test_by_default_ranks_1_to_10_are_tried():
-    X = make_cp_tensor((5, 4, 5), 1, noise=white_noise(20), random_state=0).X
+    X = make_cp_tensor((5, 6, 5), 1, noise=white_noise(20), random_state=0).X
     assert estimate_rank(X, n_starts=2, n_folds=2, random_state=0).table.ranks.tolist() == list(range(11))
 
 
@@ -684,7 +688,7 @@ def test_time_enough_changes_nothing(estimate):
 
 
 def test_the_clock_is_read_within_a_fit(clock):
-    """A rank that would take for ever does not: fits end at the deadline, and the unfinished rank is dropped."""
+    """A rank that would take for ever does not: fits end at the deadline, and a rank without any fit is dropped."""
 
     class Endless(Ticking):
         def fit(self, tensor, start, *, max_iter=None, deadline=math.inf):
@@ -699,12 +703,72 @@ def test_the_clock_is_read_within_a_fit(clock):
     assert answer.table.complete is False
 
 
+class Patient:
+    """A solver of which a fit of rank r takes r seconds of the clock in the test, and gives up at the deadline."""
+
+    compress = False
+
+    def __init__(self, clock):
+        self.clock = clock
+
+    def __repr__(self):
+        return "Patient()"
+
+    def fit(self, tensor, start, *, max_iter=None, deadline=math.inf):
+        ends = self.clock.now + start.rank
+        self.clock.now = min(ends, max(self.clock.now, deadline) + 1e-3)
+        return ALS().fit(tensor, start, max_iter=max_iter if ends <= deadline else 1)
+
+
+@pytest.mark.parametrize(("seconds", "whole"), [(90.0, 1), (250.0, 3), (1000.0, 6)])
+def test_with_little_time_every_rank_is_explored_at_least(clock, seconds, whole):
+    # Undisturbed, ranks 1 to 6 take about 24 fits each, of 1 to 6 seconds.
+    options = {**QUICK, "ranks": range(1, 7), "solver": Patient(clock)}
+    undisturbed = estimate_rank(X, **options)
+    clock.now = 0.0
+    answer = estimate_rank(X, **options, max_time=seconds)
+    assert answer.table.ranks.tolist() == [0, 1, 2, 3, 4, 5, 6]
+    np.testing.assert_array_equal(np.isfinite(answer.table["fit"]), True)
+    for name, column in answer.table.replicates.items():
+        rows = slice(1 + whole)
+        np.testing.assert_array_equal(column[rows], undisturbed.table[name][rows, : column.shape[1]], err_msg=name)
+    said = [warning for warning in answer.warnings if warning.startswith("Time was over")]
+    if whole == 6:
+        assert (answer.table.complete, said) == (True, [])
+        assert clock.now < 1000.0
+        return
+    assert not answer.table.complete
+    assert clock.now <= seconds + 0.1
+    cut = ", ".join(map(str, range(whole + 1, 7)))
+    assert said == [
+        f"Time was over before all fits of these ranks had ended: {cut}. Scores are missing there, or those of "
+        "unfinished fits. Raise max_time, or go on from a checkpoint."
+    ]
+    assert np.isnan(answer.table["heldout"][-1]).all()  # a fold that was cut short is none
+
+
+def test_a_second_run_gets_further_until_all_is_done(clock, tmp_path):
+    options = {**QUICK, "ranks": range(1, 7), "solver": Patient(clock)}
+    undisturbed = estimate_rank(X, **options)
+    done = [0]
+    for _ in range(20):
+        clock.now = 0.0
+        answer = estimate_rank(X, **options, max_time=60.0, checkpoint=tmp_path / "run.npz")
+        kept = Checkpoint(tmp_path / "run.npz")
+        done.append(24 * max(kept.ranks) + sum(rank == max(kept.ranks) + 1 for rank, *_ in kept.fits))
+        assert done[-1] > done[-2]
+        if answer.table.complete:
+            break
+    assert_same_tables(answer, undisturbed)
+    assert kept.fits == {}
+
+
 # ------------------------------------------------------------------------------------------------- unsuitable arguments
 
 RANKS = "ranks of estimate_rank must be positive integers. Got {}. "
-RANKS += "Give a range such as range(1, 11); rank 0 (nothing beyond noise) is always added."
+RANKS += "Give a range such as range(1, 11), or its end alone; rank 0 (nothing beyond noise) is always added."
 LARGEST = "the largest of the ranks of estimate_rank must be at most 42, the largest rank that a tensor of shape "
-LARGEST += "(8, 7, 6) can have. Got {}."
+LARGEST += "(8, 7, 6) can have. Got {}. Ask for fewer components."
 POLICY = "policy of estimate_rank must be a function from a RankTable to a Choice, such as Knee(). Got {}."
 HOLDOUT = "holdout of estimate_rank must be a hold-out such as RandomElements(0.1). Got {}."
 SOLVER = "solver of estimate_rank must be a Solver such as ALS(), with fit and compress. Got {}."
@@ -713,10 +777,10 @@ SEED = "random_state must be an int, a numpy Generator or None. Got {}."
 TIME = "max_time must be a number above 0 and below inf. Got {}."
 
 UNSUITABLE = [
-    ("ranks", 0, ValueError, RANKS.format([0])),
+    ("ranks", 0, ValueError, RANKS.format(0)),
     ("ranks", [0, 1, 2], ValueError, RANKS.format([0, 1, 2])),
     ("ranks", range(3), ValueError, RANKS.format([0, 1, 2])),
-    ("ranks", -3, ValueError, RANKS.format([-3])),
+    ("ranks", -3, ValueError, RANKS.format(-3)),
     ("ranks", [2, -1], ValueError, RANKS.format([2, -1])),
     ("ranks", 2.0, TypeError, RANKS.format(2.0)),
     ("ranks", [1, 2.5], TypeError, RANKS.format([1, 2.5])),
@@ -725,11 +789,12 @@ UNSUITABLE = [
     ("ranks", range(0), ValueError, RANKS.format("none")),
     ("ranks", 43, ValueError, LARGEST.format(43)),
     ("ranks", [1, 10**30], ValueError, LARGEST.format(10**30)),
+    ("ranks", 10**30, ValueError, LARGEST.format(10**30)),
+    ("ranks", range(10**30, 0, -1), ValueError, LARGEST.format(10**30)),
     ("ranks", True, TypeError, RANKS.format(True)),
     ("ranks", [True, 2], TypeError, RANKS.format([True, 2])),
     ("ranks", "1:10", TypeError, RANKS.format("'1:10'")),
     ("ranks", ["1"], TypeError, RANKS.format(["1"])),
-    ("ranks", None, TypeError, RANKS.format(None)),
     ("ranks", [[1, 2]], TypeError, RANKS.format([[1, 2]])),
     ("n_starts", 0, ValueError, "n_starts of estimate_rank must be an integer >= 1. Got 0."),
     ("n_starts", 2.5, TypeError, "n_starts of estimate_rank must be an integer >= 1. Got 2.5."),
@@ -783,8 +848,66 @@ def test_an_unsuitable_number_of_workers_gets_one_sentence(n_jobs):
         estimate_rank(X, **QUICK, n_jobs=n_jobs)
 
 
-def test_ranks_as_an_array_without_dimensions():
-    assert estimate_rank(X, **{**QUICK, "ranks": np.array(2)}).table.ranks.tolist() == [0, 2]
+SMALL = [((2, 4, 60), 7), ((3, 3, 50), 8), ((3, 4, 4), 5), ((2, 2, 2), 2), ((2, 2, 2, 2), 3)]
+
+
+@pytest.mark.parametrize(("shape", "largest"), SMALL, ids=str)
+@pytest.mark.parametrize("solver", [ALS(max_iter=5), (ALS(max_iter=5), HALS(max_iter=5))], ids=["one", "two"])
+def test_by_default_ranks_end_where_parameters_outnumber_cells(shape, largest, solver):
+    tensor = np.random.default_rng(0).random(shape)
+    answer = estimate_rank(tensor, solver=solver, n_starts=2, n_folds=2, random_state=0)
+    assert answer.table.ranks.tolist() == [*range(largest + 1)]
+    parameters = (largest + 1) * (sum(shape) - len(shape) + 1)
+    said = f"Ranks above {largest} were left out: rank {largest + 1} has {parameters} free parameters, "
+    assert said + f"the data have {tensor.size} observed cells." in answer.warnings
+    assert answer.table.complete
+
+
+def test_ranks_that_the_observed_cells_cannot_determine_are_left_out(estimate):
+    holes = np.random.default_rng(0).random(SHAPE) < 0.7
+    answer = estimate_rank(np.where(holes, np.nan, X), range(1, 40), solver=ALS(max_iter=5), n_starts=2, n_folds=2)
+    largest = (X.size - holes.sum()) // 19
+    assert answer.table.ranks.tolist() == [*range(largest + 1)]
+    assert sum("were left out" in warning for warning in answer.warnings) == 1
+    assert not any("were left out" in warning for warning in estimate.warnings)
+
+
+def test_ranks_far_past_what_the_data_carry_are_not_tried(tmp_path):
+    tensor = np.random.default_rng(0).standard_normal((7, 8, 9))
+    options = {"n_starts": 2, "n_folds": 3, "random_state": 0}
+    answer = estimate_rank(tensor, 20, **options, checkpoint=tmp_path / "run.npz")
+    last = answer.table.ranks[-1]
+    errors = np.median(answer.table["heldout"], axis=1)
+    assert 10 <= last < 20
+    assert (errors[-10:] > 2 * errors.min()).all()
+    assert answer.table.complete
+    said = f"Ranks above {last} were not tried: the held-out errors of the last 10 were more than 2 times the smallest."
+    assert said in answer.warnings
+    for n_jobs, path in [(1, tmp_path / "run.npz"), (2, None)]:
+        again = estimate_rank(tensor, 20, **options, checkpoint=path, n_jobs=n_jobs)
+        assert_same_tables(again, answer)
+        assert again.warnings == answer.warnings
+    shorter = estimate_rank(tensor, last, **options)
+    assert_same_tables(shorter, answer)
+    assert said not in shorter.warnings
+
+
+@pytest.mark.parametrize(
+    ("ranks", "wanted", "said"),
+    [
+        ([4, 5, 6], 4, "Rank 4 is the smallest that was tried: the data may hold fewer components. Begin with rank 1."),
+        ([4, 5], 0, "Rank 4 is the smallest that was tried: the data may hold fewer components. Begin with rank 1."),
+        ([1, 2], 2, "Rank 2 is the largest that was tried: the data may support more. Widen the range of ranks."),
+        (17, 17, "Rank 17 is the largest that so few observed cells determine: the data may hold more components."),
+        ([4, 5], 5, "Rank 5 is the largest that was tried: the data may support more. Widen the range of ranks."),
+        ([1, 2], 1, None),
+        ([2, 4, 6], 4, None),
+    ],
+)
+def test_an_answer_at_either_end_of_the_candidates_says_so(ranks, wanted, said):
+    answer = estimate_rank(X, ranks, solver=ALS(max_iter=5), policy=lambda table: wanted, n_starts=1, n_folds=2)
+    ends = [warning for warning in answer.warnings if "tried:" in warning or "so few observed" in warning]
+    assert ends == ([] if said is None else [said])
 
 
 @pytest.mark.parametrize(
@@ -1153,11 +1276,11 @@ def test_a_pair_that_does_not_cancel_is_not_named(amino):
 
 
 def test_ranks_past_kruskals_bound_are_named():
-    # Of a 3 x 3 x 3 tensor rank r is surely unique while 3 min(3, r) >= 2 r + 2: up to 3.
-    X = make_cp_tensor((3, 3, 3), 1, noise=white_noise(20), random_state=0).X
-    answer = estimate_rank(X, range(1, 6), n_starts=2, n_folds=2, random_state=0, policy=lambda table: 4)
+    # Of a 3 x 3 x 9 tensor rank r is surely unique while 2 min(3, r) + min(9, r) >= 2 r + 2: up to 4.
+    X = make_cp_tensor((3, 3, 9), 1, noise=white_noise(20), random_state=0).X
+    answer = estimate_rank(X, range(1, 7), n_starts=2, n_folds=2, random_state=0, policy=lambda table: 5)
     assert [warning for warning in answer.warnings if "Kruskal" in warning] == [
-        "Ranks 4 (the chosen rank) and 5 are past Kruskal's bound for this shape: uniqueness is not guaranteed.",
+        "Ranks 5 (the chosen rank) and 6 are past Kruskal's bound for this shape: uniqueness is not guaranteed.",
     ]
     only_five = estimate_rank(X, [1, 2, 5], n_starts=2, n_folds=2, random_state=0, policy=lambda table: 1)
     assert "Rank 5 is past Kruskal's bound for this shape: uniqueness is not guaranteed." in only_five.warnings
@@ -1199,11 +1322,11 @@ def test_a_start_that_was_only_explored_is_not_taken_for_the_best_fit(noise):
 def test_noise_loss_is_unknown_where_no_degree_of_freedom_is_left():
     # 4 x 4 x 4 cells, but 6 components have 6 (12 - 2) = 60 parameters and 7 have 70.
     X = make_cp_tensor((4, 4, 4), 1, noise=white_noise(30), random_state=0).X
-    answer = estimate_rank(X, [1, 6, 7], n_starts=2, n_folds=2, random_state=0)
-    np.testing.assert_array_equal(np.isnan(answer.table.mean("noise_loss")), [True, False, False, True])
-    assert answer.rank == 1
-
-
-def test_a_single_rank_without_a_degree_of_freedom_is_no_error():
-    X = make_cp_tensor((4, 4, 4), 1, noise=white_noise(30), random_state=0).X
-    assert estimate_rank(X, 7, n_starts=2, n_folds=2, random_state=0).table.ranks.tolist() == [0, 7]
+    few = estimate_rank(X, [1, 6, 7], n_starts=2, n_folds=2, random_state=0)
+    np.testing.assert_array_equal(np.isnan(few.table.mean("noise_loss")), [True, False, False])
+    assert few.rank == 1
+    alone = estimate_rank(X, [7], n_starts=2, n_folds=2, random_state=0)
+    np.testing.assert_array_equal(np.isnan(alone.table.mean("noise_loss")), [True, True])
+    said = "Ranks above 6 were left out: rank 7 has 70 free parameters, the data have 64 observed cells."
+    assert said in few.warnings
+    assert said not in alone.warnings

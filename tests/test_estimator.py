@@ -37,6 +37,11 @@ def test_fit_gives_what_estimate_rank_gives():
     assert_same_tables(fitted.table_, wanted.table)
 
 
+@pytest.mark.parametrize(("ranks", "tried"), [(2, [0, 1, 2]), ([2], [0, 2]), (None, list(range(11)))], ids=str)
+def test_an_integer_means_the_ranks_up_to_it(ranks, tried):
+    assert AutoTen(ranks, **QUICK).fit(X).table_.ranks.tolist() == tried
+
+
 def test_fit_returns_the_estimator_and_ignores_y():
     model = AutoTen([1, 2], **QUICK)
     assert model.fit(X, None) is model
@@ -87,7 +92,7 @@ def test_parameters_and_defaults_are_those_of_estimate_rank():
 
 def test_get_params_gives_every_parameter():
     assert AutoTen(**QUICK).get_params() == {
-        "ranks": range(1, 11),
+        "ranks": None,
         "solver": ALS(),
         "scorers": DEFAULT_SCORERS,
         "policy": DEFAULT_POLICY,

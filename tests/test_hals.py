@@ -195,7 +195,7 @@ def test_the_table_knows_that_a_free_core_of_constrained_factors_can_stray_from_
         ({"nonnegative": ()}, "nonnegative of HALS must be True or a tuple of modes such as (1, 2). Got ()."),
         ({"nonnegative": (0.5,)}, "a mode in nonnegative of HALS must be an integer >= -64. Got 0.5."),
         ({"max_iter": 0}, "max_iter of HALS must be an integer >= 1. Got 0."),
-        ({"tol": 1}, "tol of HALS must be a number above 0 and below 1. Got 1."),
+        ({"tol": 1}, "tol of HALS must be a number >= 0 and below 1. Got 1."),
     ],
 )
 def test_unsuitable_parameters_are_refused_in_one_sentence(arguments, sentence):

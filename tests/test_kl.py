@@ -126,7 +126,7 @@ def test_slabs_without_a_count_get_no_rate():
     ("arguments", "sentence"),
     [
         ({"max_iter": 0}, "max_iter of KL must be an integer >= 1. Got 0."),
-        ({"tol": 1}, "tol of KL must be a number above 0 and below 1. Got 1."),
+        ({"tol": 1}, "tol of KL must be a number >= 0 and below 1. Got 1."),
         ({"floor": 0.0}, "floor of KL must be a number above 0 and below 1. Got 0.0."),
     ],
 )

@@ -154,7 +154,7 @@ class Late(ALS):
     ("largest", "said"),
     [
         (0, "Late was left out: no rank was done when the time was over. Raise max_time."),
-        (2, "Late was cut short at rank 2: it could not be judged on the larger ones."),
+        (2, "Late was cut short: it could not be judged on all ranks."),
     ],
 )
 def test_what_the_first_solver_has_done_is_kept_when_the_second_has_no_time(largest, said):

@@ -18,7 +18,7 @@ from scipy.sparse.linalg import LinearOperator, cg
 
 from autoten import _kernels
 from autoten._validation import refuse
-from autoten.cp import CPModel
+from autoten.cp import CPModel, n_parameters
 from autoten.io import as_tensor, model_of
 from autoten.losses import LEAST_SQUARES, loss_of
 from autoten.tensors.equations import stack_rows
@@ -377,8 +377,7 @@ def _noise_loss(tensor: Tensor, weights: Array, spectra: list[_Spectrum], square
     other mode; their inner products, before and after W, are products of small matrices.
     """
     rank, order = weights.size, len(spectra)
-    n_parameters = rank * (sum(tensor.shape) - order + 1)
-    freedom = tensor.n_observed - n_parameters
+    freedom = tensor.n_observed - n_parameters(tensor.shape, rank)
     if freedom <= 0:
         return float("nan")
     # Over observed cells only, the core's variance grows about as the share of observed cells shrinks. Where they have

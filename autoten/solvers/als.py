@@ -46,7 +46,8 @@ class ALS:
     max_iter : int
         Largest number of sweeps, those in subspaces included.
     tol : float
-        Relative decrease of the loss that may be left.
+        Relative decrease of the loss that may be left. With 0 nothing stops a fit before `max_iter`; ``converged`` then
+        says whether the loss had come to rest but for rounding.
     extrapolate : bool
         False gives the plain textbook algorithm.
     compress : bool
@@ -74,7 +75,7 @@ class ALS:
 
     def __post_init__(self) -> None:
         check_integer(self.max_iter, "max_iter of ALS", minimum=1)
-        check_real(self.tol, "tol of ALS", above=0.0, below=1.0)
+        check_real(self.tol, "tol of ALS", above=0.0, below=1.0, closed=True)
 
     def fit(self, tensor: Tensor, start: CPModel, *, max_iter: int | None = None, deadline: float = math.inf) -> Fit:
         """Fit from `start` (its first factor matters only for the values of hidden cells)."""

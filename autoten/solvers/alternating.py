@@ -74,6 +74,7 @@ def alternate(
 ) -> tuple[CPModel, Array, bool]:
     """Sweep over the modes until the loss has settled; return the model, the losses and whether they have.
 
+    With a `tol` of zero all sweeps are made.
     Between sweeps the factors move on along their last change; a step that raises the loss is taken back. A loss below
     `rounding` is none, and a decrease below it cannot be seen.
     """
@@ -82,7 +83,7 @@ def alternate(
     step = _Step(extrapolate)
     settled, done = False, 0
     for sweep in range(max_iter):
-        if settled or time.monotonic() >= deadline:
+        if (settled and tol) or time.monotonic() >= deadline:
             break
         first = problem.solve(problem.admissible(now.ahead_of(earlier, step.length)), 0)
         if step.length:

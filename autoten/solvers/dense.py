@@ -98,7 +98,7 @@ class DenseSweeps:
         cost = self._dense.multiplications(len(self._weights))
         at_once = max(1, int(CALL_SECONDS * MULTIPLICATIONS_PER_SECOND / cost))
         done, settled = 0, False
-        while done < most and not settled and time.monotonic() < deadline:
+        while done < most and not (settled and self.tol) and time.monotonic() < deadline:
             done, settled = loop.als_sweeps(
                 *self._dense,
                 self._lengths,
@@ -126,7 +126,7 @@ class DenseSweeps:
         """
         losses: list[float] = []
         settled, idle, fall = False, IDLE_ROUNDS if len(self._at_cells) else 0, math.inf
-        while len(losses) < most and not settled and time.monotonic() < deadline:
+        while len(losses) < most and not (settled and self.tol) and time.monotonic() < deadline:
             if idle == IDLE_ROUNDS:
                 done, settled = self.sweep(min(SWEEPS_IN_FULL_SPACE, most - len(losses)), deadline)
                 losses += done.tolist()
@@ -155,7 +155,8 @@ class DenseSweeps:
         core, start = inside.core, inside.restrict(self.model)
         # What is outside the span is orthogonal to every model in it: the loss is that of the core but for a constant.
         norm_squared = self.norm_squared + float(self._at_cells @ self._at_cells)
-        within = DenseSweeps(core.dense_rows(), core.shape, norm_squared, start, self.tol, self.extrapolate)
+        tol = max(self.tol, loop.ROUNDING)  # with none there is always a next subspace
+        within = DenseSweeps(core.dense_rows(), core.shape, norm_squared, start, tol, self.extrapolate)
         more, settled = within.sweep(min(SWEEPS_IN_SUBSPACE, most - 1), deadline)
         self.model = inside.expand(within.model)
         return losses + more.tolist(), settled

@@ -49,7 +49,7 @@ class HALS:
     max_iter : int
         Largest number of sweeps.
     tol : float
-        Relative decrease of the loss that may be left.
+        Relative decrease of the loss that may be left; with 0, as in `ALS`, every sweep of `max_iter` is made.
     extrapolate : bool
         False gives plain sweeps.
 
@@ -84,7 +84,7 @@ class HALS:
                 refuse("nonnegative of HALS", expected, repr(self.nonnegative), kind=TypeError)
             check_modes_given(self.nonnegative, "a mode in nonnegative of HALS")
         check_integer(self.max_iter, "max_iter of HALS", minimum=1)
-        check_real(self.tol, "tol of HALS", above=0.0, below=1.0)
+        check_real(self.tol, "tol of HALS", above=0.0, below=1.0, closed=True)
 
     @property
     def compress(self) -> bool:

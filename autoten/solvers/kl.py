@@ -49,7 +49,7 @@ class KL:
     max_iter : int
         Largest number of sweeps.
     tol : float
-        Relative decrease of the deviance that may be left.
+        Relative decrease of the deviance that may be left; with 0, as in `ALS`, every sweep of `max_iter` is made.
     floor : float
         Where held-out counts are judged, rates below this share of their mean are raised to it, and such hits counted.
     extrapolate : bool
@@ -82,7 +82,7 @@ class KL:
 
     def __post_init__(self) -> None:
         check_integer(self.max_iter, "max_iter of KL", minimum=1)
-        check_real(self.tol, "tol of KL", above=0.0, below=1.0)
+        check_real(self.tol, "tol of KL", above=0.0, below=1.0, closed=True)
         check_real(self.floor, "floor of KL", above=0.0, below=1.0)
 
     @property
