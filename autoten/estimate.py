@@ -360,7 +360,11 @@ def _candidates(tensor: Tensor, ranks: int | Iterable[int] | None) -> tuple[Sequ
     candidates = check_ranks(LARGEST_BY_DEFAULT if ranks is None else ranks)
     if ranks is not None:
         check_largest_rank(tensor.shape, candidates[-1], "the largest of the ranks of estimate_rank")
-    n_tried = max(bisect_right(candidates, largest_determined_rank(tensor)), 1)
+    largest = largest_determined_rank(tensor)
+    n_tried = bisect_right(candidates, largest)
+    if n_tried == 0 and candidates[0] > 1:
+        expected = f"such that {tensor.n_observed:,} observed cells determine one: {largest} or less"
+        refuse("ranks of estimate_rank", expected, candidates[0])
     if n_tried == len(candidates):
         return candidates, []
     first, last = candidates[n_tried], candidates[n_tried - 1]

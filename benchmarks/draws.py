@@ -76,7 +76,8 @@ def _answers(
     draw: cases.Draw | real.RealDraw, estimate: RankEstimate, number: int, with_rivals: bool
 ) -> Iterator[tuple[str, Any]]:
     """Yield the rank and the seconds of every rule that the table alone does not answer."""
-    evidence = rivals.Evidence(draw.X, estimate, draw.ranks, number)
+    tried = [rank for rank in draw.ranks if rank in estimate.models]  # those that the data can determine
+    evidence = rivals.Evidence(draw.X, estimate, tried, number)
     for name, rival in rivals.RIVALS.items():
         own = rival.needs == "own fits"
         if name == SLOW or (own and not with_rivals) or (not own and name != "NORMO"):
@@ -164,18 +165,20 @@ def again(split: Split, which: Sequence[Case | real.RealCase], numbers: Sequence
     stored_rows = {(row["case"], row["number"]): row for row in load(split)}
     todo = [(case, number) for number in numbers for case in which if (case.name, number) in stored_rows]
     rows = Parallel(n_jobs=n_jobs)(delayed(measured)(case, split, number, False) for case, number in todo)
-    changed, moved = [], []
+    changed, moved, right = [], [], np.zeros(2, dtype=int)
     for row in rows:
         before = DEFAULT_POLICY(stored_rows[row["case"], row["number"]]["table"])
         now = DEFAULT_POLICY(restored(row["table"]))
         moved.append(max(abs(now.probabilities[rank] - before.probabilities[rank]) for rank in now.probabilities))
+        right += [before.rank == row["rank"], now.rank == row["rank"]]
         if now.rank != before.rank:
-            changed.append(f"{row['case']} #{row['number']}: {before.rank}, now {now.rank}")
+            changed.append(f"{row['case']} #{row['number']} of rank {row['rank']}: {before.rank}, now {now.rank}")
     for line in changed:
         print(line)
     print(
         f"{len(rows)} draws fitted anew, {len(rows) - len(changed)} with the stored rank; probabilities moved by "
-        f"{np.median(moved):.1e} (median), {np.quantile(moved, 0.9):.1e} (nine in ten)"
+        f"{np.median(moved):.1e} (median), {np.quantile(moved, 0.9):.1e} (nine in ten); "
+        f"right {right[0]}, now {right[1]}"
     )
 
 

@@ -100,8 +100,16 @@ def test_agreement_on_nothing_does_not_speak_for_a_component():
     assert calibrated.replicability(make_table([0.0, 1.0], alike=1.0)).tolist() == [0.0, 0.0]
 
 
-def test_a_fold_without_a_model_is_no_agreement():
-    assert calibrated.replicability(make_table([1.0, 1.0], alike=[0.999, nan]))[1] == pytest.approx(-np.log10(2000))
+@pytest.mark.parametrize("name", ["replicability", "trilinearity", "split_half"])
+def test_what_could_not_be_scored_is_no_evidence(name):
+    known = {
+        "stability_halves": [[nan], [0.9], [0.8], [nan]],
+        "corrected_core_consistency": [[nan], [100], [30], [nan]],
+    }
+    table = make_table([1.0, 1.0, 1.0], alike=[0.999, 0.9, nan], **known)
+    _, second, third = calibrated.EVIDENCE[name](table)
+    assert third == 0.0
+    assert second != 0.0 or name == "trilinearity"
 
 
 def test_components_that_come_back_from_halves_are_counted():

@@ -34,7 +34,8 @@ def folds_of(X, holdout=HOLDOUT, n_folds=3):
 
 
 def fold_fit(tensor, fold, full):
-    return _fold_fit(tensor, fold, *_fit_fold(tensor, PLAN, fold, full, 0))
+    of = _fit_fold(tensor, PLAN, fold, CPModel(np.zeros(0), [np.zeros((n, 0)) for n in tensor.shape]), full, 0)
+    return _fold_fit(tensor, fold, of.whole, of.converged)
 
 
 def full_model(X, rank=2):

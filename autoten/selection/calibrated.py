@@ -119,8 +119,7 @@ def decades(table: RankTable, points: Array) -> Array:
 
     Where they are unknown as many as at the rank before: what could not be scored is no evidence.
     """
-    lost = _last_known(points, 0.0)
-    lost[~table.informative[1:]] = 0.0
+    lost = _last_known(np.where(table.informative[1:], points, 0.0), 0.0)
     return np.asarray(np.clip(np.log10(1.0 + np.maximum(lost, 0.0) / POINTS), 0.0, LARGEST_LOSS))
 
 
