@@ -6,11 +6,10 @@ python benchmarks/bench_spectra.py --smoke
 
 from __future__ import annotations
 
-import argparse
-from typing import Any
+from typing import Any, NamedTuple
 
+import measure
 import numpy as np
-from measure import write_result
 from numpy.typing import NDArray
 
 from autoten import estimate_rank
@@ -43,35 +42,32 @@ def bands(at: NDArray[Any], middle: NDArray[Any], width: NDArray[Any]) -> NDArra
     return np.asarray(np.exp(-0.5 * ((at[:, None] - middle) / width) ** 2))
 
 
-def main(smoke: bool) -> None:
+class Sizes(NamedTuple):
+    """How much is measured."""
+
+    n_mixtures: int
+    largest: int
+
+
+def run(sizes: Sizes) -> dict[str, Any]:
     """Estimate the rank of every mixture twice."""
     rows = []
-    for seed in range(1 if smoke else N_MIXTURES):
+    for seed in range(sizes.n_mixtures):
         X, seen, rank = mixture(seed)
-        complete, masked = (
-            estimate_rank(each, range(1, 4 if smoke else 8), random_state=0) for each in (X, np.where(seen, X, np.nan))
-        )
-        rows.append(
-            {
-                "seed": seed,
-                "shape": X.shape,
-                "rank": rank,
-                "missing": round(1.0 - float(seen.mean()), 3),
-                "complete": complete.rank,
-                "masked": masked.rank,
-                "probability": round(masked.probabilities[masked.rank], 3),
-            }
-        )
-        print(rows[-1], flush=True)
-    print(
-        f"complete: {sum(row['complete'] == row['rank'] for row in rows)} of {len(rows)} right; "
-        f"masked: {sum(row['masked'] == row['rank'] for row in rows)}"
-    )
-    if not smoke:
-        write_result("spectra", {"mixtures": rows})
+        both = [estimate_rank(each, sizes.largest, random_state=0) for each in (X, np.where(seen, X, np.nan))]
+        row = {"seed": seed, "shape": X.shape, "rank": rank, "missing": round(1.0 - float(seen.mean()), 3)}
+        for name, estimate in zip(("complete", "masked"), both, strict=True):
+            row |= {name: estimate.rank, f"{name}_probability": round(estimate.probabilities[estimate.rank], 3)}
+        rows.append(row)
+        measure.say(row)
+    right = {name: sum(row[name] == row["rank"] for row in rows) for name in ("complete", "masked")}
+    measure.say(right)
+    return {"right": right, "rows": rows}
+
+
+FULL = Sizes(N_MIXTURES, 7)
+SMOKE = Sizes(1, 3)
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--smoke", action="store_true")
-    main(parser.parse_args().smoke)
+    measure.main("spectra", __doc__, run, FULL, SMOKE)
