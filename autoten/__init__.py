@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from autoten._validation import AutotenWarning as AutotenWarning
     from autoten.coordinates import read_tns as read_tns
     from autoten.cp import CPModel as CPModel
-    from autoten.cp import factor_match_score as factor_match_score
-    from autoten.cp import match_components as match_components
     from autoten.estimate import RankEstimate as RankEstimate
     from autoten.estimate import estimate_rank as estimate_rank
     from autoten.estimate import select_rank as select_rank
@@ -36,7 +34,10 @@ if TYPE_CHECKING:
     from autoten.holdout import RandomFibres as RandomFibres
     from autoten.io import masked as masked
     from autoten.io import read_tensor as read_tensor
+    from autoten.io import streamed as streamed
     from autoten.io import weighted as weighted
+    from autoten.matching import factor_match_score as factor_match_score
+    from autoten.matching import match_components as match_components
     from autoten.persistence import load as load
     from autoten.scores.core_consistency import core_consistency as core_consistency
     from autoten.scores.core_consistency import core_elements as core_elements
@@ -77,13 +78,13 @@ _HOMES = {
     "core_elements": "scores.core_consistency",
     "corrected_core_consistency": "scores.core_consistency",
     "estimate_rank": "estimate",
-    "factor_match_score": "cp",
+    "factor_match_score": "matching",
     "fit_parafac": "fitting",
     "heldout_error": "scores.heldout",
     "kl_core_consistency": "scores.nonnegative_cores",
     "load": "persistence",
     "masked": "io",
-    "match_components": "cp",
+    "match_components": "matching",
     "nonnegative_core_consistency": "scores.nonnegative_cores",
     "pareto_front": "selection",
     "read_tensor": "io",
@@ -92,6 +93,7 @@ _HOMES = {
     "select_rank": "estimate",
     "split_half": "fitting",
     "split_half_components": "fitting",
+    "streamed": "io",
     "weighted": "io",
 }
 _MODULES = ("datasets", "plots", "preprocess", "selection")

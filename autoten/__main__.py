@@ -3,66 +3,191 @@
 from __future__ import annotations
 
 import argparse
+import io
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from pkgutil import resolve_name
+from typing import Any
 
 from autoten._validation import refuse
 
+# What an option may say, and the class that it means: loaded when it is chosen.
+SOLVERS = {"als": "autoten.solvers.als:ALS", "hals": "autoten.solvers.hals:HALS", "kl": "autoten.solvers.kl:KL"}
+HOLDOUTS = {
+    "elements": "autoten.holdout:RandomElements",
+    "fibres:MODE": "autoten.holdout:RandomFibres",
+    "blocks": "autoten.holdout:Blocks",
+    "counts": "autoten.holdout:CountSplit",
+}
+POLICIES = {
+    "calibrated": "autoten.selection:Calibrated",
+    "one-standard-error": "autoten.selection:OneStandardError",
+    "held-out-minimum": "autoten.selection:HeldOutMinimum",
+    "knee": "autoten.selection:Knee",
+    "ideal-point": "autoten.selection:IdealPoint",
+    "harmonic-mean": "autoten.selection:HarmonicMean",
+    "exchange-rate": "autoten.selection:ExchangeRate",
+    "core-consistency": "autoten.selection:CoreConsistencyThreshold",
+    "autoten2016": "autoten.selection:AutoTen2016",
+    "diffit": "autoten.selection:DIFFIT",
+}
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line; return 0, or 2 with one sentence on stderr when the file or an option is unsuitable."""
-    parser = argparse.ArgumentParser(
-        prog="python -m autoten", description="Estimate how many PARAFAC/CP components the tensor in FILE supports."
-    )
-    parser.add_argument(
-        "file", type=Path, metavar="FILE", help="a .npy, .npz, .mat, .tns or .tns.gz file; NaN = missing"
-    )
-    parser.add_argument("--ranks", default="1:10", help="candidate ranks FIRST:LAST, both included (default 1:10)")
-    parser.add_argument("--seed", type=int, default=0, help="seed of the random numbers (default 0)")
-    parser.add_argument("--jobs", type=int, default=1, help="workers; -1 for all cores (default 1)")
-    parser.add_argument("--plot", type=Path, metavar="PNG", help="write the overview picture here")
-    parser.add_argument("--html", type=Path, metavar="HTML", help="write the report with its pictures as a web page")
-    parser.add_argument("--json", type=Path, metavar="JSON", help="write the whole result here")
-    options = parser.parse_args(arguments)
+    """Run the command line and return its exit status.
+
+    0, or 2 with one sentence on stderr when the file or an option is unsuitable, 1 when the report is there and another
+    file could not be written after all, and 130 when interrupted.
+    """
+    options = _parser().parse_args(arguments)
     try:
-        _run(options)
-    except (ValueError, TypeError, OSError) as error:
-        print(f"autoten: {error}", file=sys.stderr)
+        return _run(options)
+    except (ValueError, TypeError, OSError, MemoryError) as error:
+        print(f"autoten: {str(error) or repr(error)}", file=sys.stderr)
         return 2
-    return 0
+    except KeyboardInterrupt:
+        print("autoten: interrupted.", file=sys.stderr)
+        return 130
 
 
-def _run(options: argparse.Namespace) -> None:
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m autoten",
+        description="Estimate how many PARAFAC/CP components the tensor in FILE supports.",
+        epilog="Exit status: 0; 2 for an unsuitable file or option; 1 if only PNG, HTML or JSON could not be written.",
+    )
+    add = parser.add_argument
+    add(
+        "file",
+        type=Path,
+        metavar="FILE",
+        help="a .npy, .npz, .mat, .tns or .tns.gz file, NaN = missing; or a long .csv table: a row for each cell, its "
+        "label in each mode and then its value, below a header of names",
+    )
+    add("--ranks", metavar="RANKS", help="candidate ranks, LAST for 1:LAST or FIRST:LAST, both included (default 1:10)")
+    add("--solver", choices=SOLVERS, default="als", help="how models are fitted (default %(default)s)")
+    add(
+        "--holdout",
+        default="elements",
+        metavar=f"{{{','.join(HOLDOUTS)}}}",
+        help="what is hidden: single cells; fibres along a mode, counted from 0; a corner; a part of every count "
+        "(default %(default)s)",
+    )
+    policies = ", ".join(POLICIES)
+    add(
+        "--policy",
+        choices=POLICIES,
+        default="calibrated",
+        metavar="POLICY",
+        help=f"how the rank is chosen: {policies} (default %(default)s)",
+    )
+    add("--starts", dest="n_starts", type=int, default=10, metavar="N", help="starts per rank (default %(default)s)")
+    add("--folds", dest="n_folds", type=int, default=5, metavar="N", help="held-out folds (default %(default)s)")
+    add("--max-time", type=float, metavar="SECONDS", help="begin no further rank after this time (default: no limit)")
+    add(
+        "--jobs",
+        dest="n_jobs",
+        type=int,
+        default=1,
+        metavar="N",
+        help="workers; -1 for all cores (default %(default)s)",
+    )
+    add(
+        "--seed",
+        dest="random_state",
+        type=int,
+        default=0,
+        metavar="N",
+        help="seed of the random numbers (default %(default)s)",
+    )
+    add("--plot", type=Path, metavar="PNG", help="write the overview picture here, as PNG, PDF, SVG (default: nowhere)")
+    add("--html", type=Path, metavar="HTML", help="write the report with its pictures as a web page (default: nowhere)")
+    add("--json", type=Path, metavar="JSON", help="write the whole result here (default: nowhere)")
+    return parser
+
+
+def _run(options: argparse.Namespace) -> int:
+    _check_targets(options)
+    given = {name: getattr(options, name) for name in ("n_starts", "n_folds", "max_time", "n_jobs", "random_state")}
+    if options.ranks is not None:
+        given["ranks"] = _ranks(options.ranks)
+    given["holdout"] = _holdout(options.holdout)
+    given["solver"] = resolve_name(SOLVERS[options.solver])()
+    given["policy"] = resolve_name(POLICIES[options.policy])()
     # Imported here: `--help` and a mistyped option answer at once.
     from autoten.estimate import estimate_rank
     from autoten.io import read_tensor
 
-    for target in (options.plot, options.html, options.json):
-        if target is not None and not target.parent.is_dir():
-            refuse("the folder to write to", "an existing folder", str(target.parent))
-    estimate = estimate_rank(
-        read_tensor(options.file),
-        _ranks(options.ranks),
-        random_state=options.seed,
-        n_jobs=options.jobs,
-        progress=True,
-    )
-    if options.json is not None:
-        options.json.write_text(estimate.to_json() + "\n", encoding="utf-8")
-    if options.html is not None:
-        estimate.to_html(options.html)
-    if options.plot is not None:
-        estimate.plot(options.plot)
-    # Last: whoever reads the report may close the pipe early, and the files should be there all the same.
-    print(estimate.report())
+    estimate = estimate_rank(read_tensor(options.file), progress=True, **given)
+    _print(estimate.report())
+    writers: dict[str, Callable[[Path], Any]] = {
+        "json": lambda path: path.write_text(estimate.to_json() + "\n", encoding="utf-8"),
+        "html": estimate.to_html,
+        "plot": estimate.plot,
+    }
+    status = 0
+    for name, write in writers.items():
+        target = getattr(options, name)
+        try:
+            if target is not None:
+                write(target)
+        except Exception as error:  # noqa: BLE001 (whatever it is, the other files are written)
+            message = f"autoten: {target} could not be written: {type(error).__name__}: {error}"
+            print(message.splitlines()[0], file=sys.stderr)
+            status = 1
+    return status
 
 
 def _ranks(text: str) -> range:
-    first, _, last = text.partition(":")
+    first, colon, last = text.rpartition(":")
+    first = first if colon else "1"
     if not (first.isdecimal() and last.isdecimal() and 1 <= int(first) <= int(last)):
-        refuse("--ranks", "FIRST:LAST with 1 <= FIRST <= LAST, such as 1:10", text)
+        refuse("--ranks", "LAST or FIRST:LAST with 1 <= FIRST <= LAST, such as 8 or 2:8", text or "nothing")
     return range(int(first), int(last) + 1)
+
+
+def _holdout(text: str) -> Any:
+    name, colon, mode = text.partition(":")
+    chosen = HOLDOUTS.get(f"{name}:MODE" if colon else name)
+    if chosen is None or (colon and not mode):
+        refuse("--holdout", f"one of {', '.join(HOLDOUTS)}, such as fibres:1", text or "nothing")
+    return resolve_name(chosen)(*[int(mode) if mode.lstrip("-").isdecimal() else mode] if colon else ())
+
+
+def _check_targets(options: argparse.Namespace) -> None:
+    """Refuse, before any work, files that could not be written at its end."""
+    taken = {options.file.resolve()}
+    for name in ("plot", "html", "json"):
+        target = getattr(options, name)
+        if target is None:
+            continue
+        if target.resolve() in taken:
+            refuse(f"--{name}", "a file of its own, neither FILE nor another output", str(target))
+        taken.add(target.resolve())
+        if name == "plot":
+            from autoten.plots import writable_formats
+
+            if target.suffix.lower()[1:] not in writable_formats():
+                refuse("--plot", f"a file whose name ends in one of .{', .'.join(writable_formats())}", target.name)
+        try:
+            is_new = not target.exists()
+            with target.open("ab"):
+                pass
+            if is_new:
+                target.resolve().unlink()
+        except OSError as error:
+            refuse(f"--{name}", "a file that can be written", f"{target} ({error.strerror})")
+
+
+def _print(text: str) -> None:
+    """Print to stdout, whatever its encoding, and whether or not anybody still reads it."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")
+    try:
+        print(text, flush=True)
+    except BrokenPipeError:
+        sys.stdout = None  # or the interpreter complains when it flushes it at its end
 
 
 if __name__ == "__main__":

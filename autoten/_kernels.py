@@ -254,7 +254,8 @@ def solve_nonnegative(gram, rhs, delta, rows):  # type: ignore[no-untyped-def]
     """Lower each row's a' gram a / 2 - rhs' a over a >= 0, from the row as it is; gram's lower triangle is read.
 
     Where the unconstrained optimum is nonnegative it is taken; elsewhere coordinates are put at their optimum in turn
-    until they hardly move.
+    until they hardly move. Both pull towards the row with delta: without that, coordinates run away to infinity where
+    gram is a difference that rounding leaves indefinite, in rows of whose components hardly a cell is observed.
     """
     n_rows, rank = rhs.shape
     full = np.empty((rank, rank))
@@ -262,13 +263,14 @@ def solve_nonnegative(gram, rhs, delta, rows):  # type: ignore[no-untyped-def]
         for s in range(r + 1):
             full[r, s] = gram[r, s]
             full[s, r] = gram[r, s]
+        full[r, r] += delta
     free = np.empty((n_rows, rank))
     solve(gram, rhs, rows, delta, free)
     for i in range(n_rows):
         if free[i].min() >= 0.0:
             rows[i] = free[i]
         else:
-            descend(full, rhs[i], rows[i])
+            descend(full, rhs[i] + delta * rows[i], rows[i])
 
 
 @compiled

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import numbers
 import operator
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, NoReturn
 
 import numpy as np
@@ -23,9 +25,28 @@ def refuse(what: str, expected: str, got: object, remedy: str = "", *, kind: typ
     raise kind(f"{sentence} {remedy}".rstrip())
 
 
+@contextmanager
+def reading(path: Path, kind: str, *errors: type[Exception]) -> Iterator[None]:
+    """Make one sentence of what a reader raises on a broken file."""
+    try:
+        yield
+    except errors as error:
+        message = f"{path.name} cannot be read as a {kind} file: {type(error).__name__}: {error}"
+        raise ValueError(message.splitlines()[0]) from error
+
+
 def counted(n: int, what: str) -> str:
     """Return a number of things in words: ``1 cell``, ``2 cells``."""
     return f"{n} {what}{'' if n == 1 else 's'}"
+
+
+def is_number(text: str) -> bool:
+    """Tell whether a text says a number."""
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _short(got: object) -> str:
@@ -40,7 +61,7 @@ def check_integer(value: Any, what: str, *, minimum: int) -> int:
     except TypeError:
         number = None
     if number is None or number < minimum:
-        refuse(what, f"an integer >= {minimum}", value, kind=TypeError if number is None else ValueError)
+        refuse(what, f"an integer >= {minimum}", repr(value), kind=TypeError if number is None else ValueError)
     return number
 
 
@@ -48,7 +69,7 @@ def check_real(value: Any, what: str, *, above: float, below: float, closed: boo
     """Return `value` as a float strictly between `above` and `below`, or at `above` where that is closed."""
     expected = f"a number {'>=' if closed else 'above'} {above:g} and below {below:g}"
     if isinstance(value, (bool, np.bool_)) or not isinstance(value, numbers.Real):
-        refuse(what, expected, value, kind=TypeError)
+        refuse(what, expected, repr(value), kind=TypeError)
     if not above < float(value) < below and not (closed and value == above):
         refuse(what, expected, value)
     return float(value)
@@ -66,7 +87,7 @@ def check_ranks(ranks: Any, what: str = "ranks of estimate_rank") -> Sequence[in
     if isinstance(ranks, range) and ranks and min(ranks[0], ranks[-1]) >= 1:
         return ranks if ranks.step > 0 else ranks[::-1]  # never listed: it may be far too long
     if isinstance(ranks, str) or not isinstance(ranks, Iterable):
-        refuse(what, "positive integers", ranks, remedy, kind=TypeError)
+        refuse(what, "positive integers", repr(ranks), remedy, kind=TypeError)
     candidates = list(ranks)
     if not candidates:
         refuse(what, "positive integers", "none", remedy)
@@ -78,20 +99,33 @@ def check_ranks(ranks: Any, what: str = "ranks of estimate_rank") -> Sequence[in
     return tuple(sorted({int(rank) for rank in candidates}))
 
 
-def check_mode(mode: Any, ndim: int, what: str) -> int:
-    """Return `mode` as an index in ``0 .. ndim - 1`` (negative values count from the end)."""
+def check_mode(mode: Any, ndim: int, what: str, names: Sequence[str] = ()) -> int:
+    """Return `mode` as an index in ``0 .. ndim - 1``: given by number (negative ones count from the end) or by name."""
+    if isinstance(mode, str):
+        if mode not in names:
+            refuse(what, f"one of {list(names)}" if names else "a number, since X has no names of modes", repr(mode))
+        return names.index(mode)
     number = check_integer(mode, what, minimum=-ndim)
     if number >= ndim:
         refuse(what, f"a mode of a tensor with {ndim} modes, 0 to {ndim - 1}", mode)
     return number % ndim
 
 
-def as_generator(random_state: int | np.random.Generator | None) -> np.random.Generator:
-    """Return a Generator from an int seed, a Generator or None (fresh entropy)."""
+def check_modes_given(modes: Iterable[Any], what: str) -> None:
+    """Refuse what can be a mode of no tensor: neither a number nor a name."""
+    for mode in modes:
+        if not isinstance(mode, str):
+            check_integer(mode, what, minimum=-64)
+
+
+def as_generator(random_state: int | np.random.Generator | np.random.RandomState | None) -> np.random.Generator:
+    """Return a Generator from an int seed, a Generator, a RandomState (its next number) or None (fresh entropy)."""
     if isinstance(random_state, np.random.Generator):
         return random_state
+    if isinstance(random_state, np.random.RandomState):
+        return np.random.default_rng(random_state.randint(2**63 - 1, dtype=np.int64))
     if random_state is None or (isinstance(random_state, (int, np.integer)) and not isinstance(random_state, bool)):
         if random_state is not None and random_state < 0:
             refuse("random_state", "a seed >= 0, a numpy Generator or None", random_state)
         return np.random.default_rng(random_state)
-    refuse("random_state", "an int, a numpy Generator or None", random_state, kind=TypeError)
+    refuse("random_state", "an int, a numpy Generator or None", repr(random_state), kind=TypeError)

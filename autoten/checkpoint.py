@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from autoten._validation import refuse
 from autoten.cp import CPModel
+from autoten.fitting import FoldModel, _fit_fold
 from autoten.solvers.base import Fit
 
 if TYPE_CHECKING:
@@ -105,9 +106,9 @@ class Checkpoint:
                 refuse(WHAT, "a path that can be written", f"{self._path}: {error.strerror}")
 
     def add(self, rank: int, model: CPModel, scores: Mapping[str, NDArray[Any]] | None = None) -> None:
-        """Keep a finished rank, in place of its fits."""
+        """Keep a finished rank, in place of its fits, but for those of the folds, from which the next rank's grow."""
         self.ranks[rank] = FinishedRank(model, scores)
-        for key in [key for key in self.fits if key[0] == rank]:
+        for key in [key for key in self.fits if key[0] < rank or (key[0] == rank and key[1] != _fit_fold.__name__)]:
             del self.fits[key]
         self._write()
 
@@ -175,7 +176,7 @@ def _read(path: Path) -> tuple[Mapping[str, Any], dict[int, FinishedRank], dict[
     return record["run"], ranks, fits
 
 
-_RECORDS = {record.__name__: record for record in (CPModel, Fit, FinishedRank)}
+_RECORDS = {record.__name__: record for record in (CPModel, Fit, FoldModel, FinishedRank)}
 
 
 def _packed(value: Any, arrays: list[NDArray[Any]]) -> Any:

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import reduce
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import linear_sum_assignment
 
 from autoten._validation import refuse
 from autoten.labels import Labels
@@ -31,6 +30,9 @@ class CPModel:
         One factor matrix per mode.
     labels : Labels, optional
         Names of the modes and of their indices; models of labelled data have them.
+    support : tuple of arrays of shapes (I_1, R), ..., (I_N, R), optional
+        At each index of a mode, the share of a component's squares in the other modes that was observed (each cell
+        times its weight): what the entry of the factor rests on. Models of data with missing cells have it.
 
     Raises
     ------
@@ -48,6 +50,7 @@ class CPModel:
     weights: Array
     factors: tuple[Array, ...]
     labels: Labels | None = None
+    support: tuple[Array, ...] | None = None
 
     def __post_init__(self) -> None:
         factors = tuple(np.asarray(factor) for factor in self.factors)
@@ -103,6 +106,14 @@ class CPModel:
             np.multiply, (factor.T @ factor for factor in self.factors), np.outer(self.weights, self.weights)
         )
         return float(grams.sum())
+
+    @property
+    def observed_share(self) -> Array:
+        """Share of each component's squares that lies in observed cells, shape (R,); 1 where none are missing."""
+        if self.support is None:
+            return np.ones(self.rank)
+        unit = self.unit_columns()
+        return np.asarray(np.einsum("ir,ir->r", np.square(unit.factors[0]), self.support[0]))
 
     def to_tensor(self) -> Array:
         """Return the modelled tensor, shape ``self.shape`` (dense: think before you call it on a large model)."""
@@ -187,11 +198,12 @@ class CPModel:
         In every mode but the first the entry of largest magnitude in a column is positive; the first mode
         carries what sign is left. A component that is zero has weight 0.
         """
-        unit = self._with_unit_columns()
+        unit = self.unit_columns()
         order = np.argsort(-unit.weights, kind="stable")
-        return CPModel(unit.weights[order], tuple(factor[:, order] for factor in unit.factors), self.labels)
+        support = self.support and tuple(shares[:, order] for shares in self.support)
+        return CPModel(unit.weights[order], tuple(f[:, order] for f in unit.factors), self.labels, support)
 
-    def _with_unit_columns(self) -> CPModel:
+    def unit_columns(self) -> CPModel:
         """Return the same tensor with unit columns and nonnegative weights, components in their own order."""
         weights = self.weights.astype(float, copy=True)
         factors = []
@@ -208,7 +220,7 @@ class CPModel:
                 weights *= signs
             factors.append(factor)
         factors[0] = factors[0] * np.where(weights < 0, -1, 1)
-        return CPModel(np.abs(weights), tuple(factors), self.labels)
+        return CPModel(np.abs(weights), tuple(factors), self.labels, self.support)
 
 
 def as_cp(model: Any, shape: tuple[int, ...] | None = None) -> CPModel:
@@ -262,140 +274,8 @@ def khatri_rao(matrices: Sequence[Array]) -> Array:
     return reduce(pair, matrices)
 
 
-def congruences(a: CPModel, b: CPModel) -> Array:
-    """Return the products over modes of the cosines between components, shape (a.rank, b.rank), in [-1, 1]."""
-    a, b = a._with_unit_columns(), b._with_unit_columns()
-    table = np.ones((a.rank, b.rank))
-    for left, right in zip(a.factors, b.factors, strict=True):
-        table *= left.T @ right
-    return table
-
-
-def factor_match_score(a: Any, b: Any) -> float:
-    r"""Return how alike two CP models' components are, in [0, 1]: 1 means the same up to order, sign and scale.
-
-    The mean, over the best one-to-one matching of components, of the product over modes of the absolute cosines
-    between their columns (weights are ignored). With unequal ranks the surplus components are left unmatched.
-
-    .. math:: \mathrm{FMS} = \max_\pi \frac{1}{R} \sum_r \prod_n
-              \frac{|a^{(n)}_r \cdot b^{(n)}_{\pi(r)}|}{\|a^{(n)}_r\| \|b^{(n)}_{\pi(r)}\|}
-
-    Parameters
-    ----------
-    a, b : CP models of the same shape
-        `CPModel`, tensorly's ``CPTensor``, pyttb's ``ktensor`` or ``(weights, factors)``.
-
-    Returns
-    -------
-    float
-        In [0, 1]; 1.0 for two models without components.
-
-    Raises
-    ------
-    ValueError
-        If the shapes differ.
-
-    References
-    ----------
-    Tomasi & Bro (2006), Computational Statistics & Data Analysis 50, 1700-1734 (congruence products).
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> rng = np.random.default_rng(0)
-    >>> a = CPModel(np.ones(2), [rng.random((n, 2)) for n in (4, 5, 6)])
-    >>> b = CPModel(np.ones(2), [-3 * f[:, ::-1] for f in a.factors])
-    >>> round(factor_match_score(a, b), 12)
-    1.0
-    """
-    a = as_cp(a)
-    b = as_cp(b, a.shape)
-    if min(a.rank, b.rank) == 0:
-        return float(a.rank == b.rank)
-    table = np.abs(congruences(a, b))
-    rows, columns = linear_sum_assignment(-table)
-    return float(np.clip(table[rows, columns].mean(), 0.0, 1.0))
-
-
-class Matches(NamedTuple):
-    """Components of two models, matched one to one: what `match_components` returns.
-
-    Attributes
-    ----------
-    first, second : arrays of int, shape (n_pairs,)
-        The components of either model that belong together, in the order of the first model.
-    cosines : array of shape (n_pairs, N)
-        The cosine between their columns in each mode, in [-1, 1] (Tucker's congruence coefficient).
-    """
-
-    first: NDArray[np.intp]
-    second: NDArray[np.intp]
-    cosines: Array
-
-    @property
-    def congruence(self) -> Array:
-        """The product of the absolute cosines over all modes, shape (n_pairs,), in [0, 1]."""
-        return np.asarray(np.abs(self.cosines).prod(axis=1))
-
-
-def match_components(a: Any, b: Any) -> Matches:
-    """Return which components of two CP models belong together, and how alike they are in each mode.
-
-    The matching is the best one in the sense of `factor_match_score`, which is the mean of ``congruence``.
-
-    Parameters
-    ----------
-    a, b : CP models of the same shape
-        With unequal ranks the surplus components have no match.
-
-    Returns
-    -------
-    Matches
-        ``first``, ``second``, ``cosines`` and ``congruence``.
-
-    Raises
-    ------
-    ValueError
-        If the shapes differ.
-
-    References
-    ----------
-    Tucker (1951), A method for synthesis of factor analysis studies; Lorenzo-Seva & ten Berge (2006), Methodology 2,
-    57-64 (0.95 and above: the same component).
-
-    Examples
-    --------
-    >>> rng = np.random.default_rng(0)
-    >>> a = CPModel(np.ones(2), [rng.random((n, 2)) for n in (4, 5, 6)])
-    >>> b = CPModel(np.ones(2), [f[:, ::-1] for f in a.factors])
-    >>> matches = match_components(a, b)
-    >>> matches.second.tolist(), matches.congruence.round(12).tolist()
-    ([1, 0], [1.0, 1.0])
-    """
-    a = as_cp(a)
-    b = as_cp(b, a.shape)
-    first, second = linear_sum_assignment(-np.abs(congruences(a, b)))
-    units = zip(a._with_unit_columns().factors, b._with_unit_columns().factors, strict=True)
-    cosines = [np.einsum("ir,ir->r", left[:, first], right[:, second]) for left, right in units]
-    return Matches(first, second, np.clip(np.stack(cosines, axis=1), -1.0, 1.0))
-
-
-def most_opposed_pair(model: CPModel) -> tuple[float, tuple[int, int]]:
-    """Return the smallest congruence between two components and which two: near -1 means degeneracy.
-
-    Two components that nearly cancel each other, with weights that grow without bound, are the sign of a
-    CP degeneracy (Kruskal, Harshman & Lundy 1989); it is common just past the true rank.
-    """
-    if model.rank < 2:
-        return 0.0, (0, 0)
-    table = congruences(model, model)
-    np.fill_diagonal(table, np.inf)
-    r, s = np.unravel_index(int(table.argmin()), table.shape)
-    return float(table[r, s]), (int(min(r, s)), int(max(r, s)))
-
-
-def n_parameters(shape: tuple[int, ...], rank: int) -> int:
-    """Return the number of free parameters of a model: of each component its unit columns and a weight."""
+def n_parameters(shape: Sequence[int], rank: int) -> int:
+    """Return the number of free parameters of a CP model: ``R (sum_n I_n - N + 1)``, scales counted once."""
     return rank * (sum(shape) - len(shape) + 1)
 
 

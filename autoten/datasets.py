@@ -336,7 +336,7 @@ def make_cp_tensor(
     weights: Sequence[float] | Array | None = None,
     noise: Noise | None = None,
     missing: float = 0.0,
-    random_state: int | np.random.Generator | None = None,
+    random_state: int | np.random.Generator | np.random.RandomState | None = None,
 ) -> SyntheticTensor:
     """Draw a tensor of known rank: a CP model with random factors, plus noise, with some cells missing.
 
@@ -359,7 +359,7 @@ def make_cp_tensor(
         array of the signal's shape. Default: nothing.
     missing : float
         Share of cells, at least 0 and below 1, that are set to NaN, chosen at random.
-    random_state : int, Generator or None
+    random_state : int, Generator, RandomState or None
         The seed.
 
     Returns
@@ -427,7 +427,7 @@ def make_count_tensor(
     sparse: bool = False,
     factors: FactorGenerator | Sequence[FactorGenerator] | None = None,
     smallest_share: float = 0.05,
-    random_state: int | np.random.Generator | None = None,
+    random_state: int | np.random.Generator | np.random.RandomState | None = None,
 ) -> CountTensor:
     """Draw independent Poisson counts whose expectations are a CP model of known rank.
 
@@ -449,7 +449,7 @@ def make_count_tensor(
     smallest_share : float
         The share of the events that every component has at least; what is left is divided uniformly at random. At
         most one over the rank.
-    random_state : int, Generator or None
+    random_state : int, Generator, RandomState or None
         The seed.
 
     Returns
@@ -517,7 +517,7 @@ def _draw_factors(
     each = [generators] * len(shape) if callable(generators) else list(generators)
     if len(each) != len(shape) or not all(callable(generator) for generator in each):
         expected = f"a callable such as gaussian_factors, or one for each of the {len(shape)} modes"
-        refuse(f"factors of {name}", expected, generators)
+        refuse(f"factors of {name}", expected, repr(generators))
     drawn = tuple(np.asarray(generator(length, rank, rng)) for generator, length in zip(each, shape, strict=True))
     for factor, length in zip(drawn, shape, strict=True):
         if factor.shape != (length, rank):
@@ -528,7 +528,7 @@ def _draw_factors(
 def _check_share(value: Any, what: str) -> float:
     """Return `value` as a float, at least 0 and below 1."""
     if not isinstance(value, numbers.Real) or not 0 <= float(value) < 1:
-        refuse(what, "a number, at least 0 and below 1", value)
+        refuse(what, "a number, at least 0 and below 1", repr(value))
     return float(value)
 
 
@@ -537,9 +537,9 @@ def _check_shape(shape: Sequence[int], name: str = "make_cp_tensor") -> tuple[in
     try:
         lengths = tuple(shape)
     except TypeError:
-        refuse(what, "the lengths of three modes or more", shape, kind=TypeError)
+        refuse(what, "the lengths of three modes or more", repr(shape), kind=TypeError)
     if len(lengths) < 3:
-        refuse(what, "the lengths of three modes or more", shape)
+        refuse(what, "the lengths of three modes or more", repr(shape))
     return tuple(check_integer(length, f"each length in {what}", minimum=1) for length in lengths)
 
 
@@ -548,5 +548,5 @@ def _check_weights(weights: Sequence[float] | Array | None, rank: int) -> Array:
         return np.ones(rank)
     given = np.asarray(weights)
     if given.shape != (rank,) or given.dtype.kind not in "iuf" or not np.isfinite(given).all():
-        refuse("weights of make_cp_tensor", f"{rank} finite numbers, one for each component", weights)
+        refuse("weights of make_cp_tensor", f"{rank} finite numbers, one for each component", repr(weights))
     return given.astype(float)

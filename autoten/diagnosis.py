@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from itertools import combinations
 from math import prod
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 
-from autoten.cp import is_surely_unique
+from autoten._validation import counted
+from autoten.cp import CPModel, is_surely_unique
 from autoten.fitting import largest_determined_rank
 from autoten.labels import Labels
-from autoten.tensors.equations import indices_of
+from autoten.tensors.equations import LISTABLE, indices_of
 
 if TYPE_CHECKING:
     from autoten.table import RankTable
@@ -20,6 +24,12 @@ if TYPE_CHECKING:
 
 # Below this congruence two components nearly cancel each other: a degenerate solution.
 DEGENERATE = -0.9
+
+# Share of a component's squares, in cells where no slab of a mode was observed, that deserves a warning.
+UNSEEN = 0.2
+
+# Squared mean over mean of squares: from here on what all cells share hides what tells them apart.
+OFFSET = 0.9
 
 # Slabs whose inner products with random directions agree so well are compared cell by cell.
 SIGNATURE_TOLERANCE = 1e-9
@@ -42,7 +52,7 @@ def empty_warnings(whole: Tensor, occupied: Tensor) -> Iterator[str]:
 
 def data_warnings(tensor: Tensor, table: RankTable, labels: Labels | None = None) -> Iterator[str]:
     """Yield what the data alone make doubtful."""
-    labels = labels or Labels(("",) * len(tensor.shape), (None,) * len(tensor.shape))
+    labels = labels or _unlabelled(tensor)
     if tensor.norm_squared == 0.0:
         yield "All observed cells are zero: there is nothing to decompose."
         return
@@ -57,20 +67,55 @@ def data_warnings(tensor: Tensor, table: RankTable, labels: Labels | None = None
                 f"{_mode(labels, mode)}: {_listed(labels, mode, few)} with as few as {observed.min()} observed cells; "
                 f"more components than that cannot be told apart there (largest rank tried: {largest})."
             )
-    yield from _twin_warnings(tensor, labels)
+    yield from _unlinked_warnings(tensor, labels)
+    if "heldout" in table and (n_empty := int(np.isnan(table["heldout"][0]).sum())):
+        n_folds = table["heldout"].shape[1]
+        yield (
+            f"{n_empty} of {counted(n_folds, 'fold')} hold nothing but zeros to predict, because so few cells are not "
+            f"zero: the held-out error rests on {n_folds - n_empty or 'none'} of them. Hide more, or other cells."
+        )
+    yield from _sum_warnings(tensor, labels)
 
 
-def _twin_warnings(tensor: Tensor, labels: Labels) -> Iterator[str]:
-    """Find identical slabs: by their inner products with random directions first, then cell by cell."""
+def _unlinked_warnings(tensor: Tensor, labels: Labels) -> Iterator[str]:
+    """Find pairs of modes whose slabs fall into parts that no observed cell links."""
+    for one, other in combinations(range(len(tensor.shape)), 2):
+        lengths = tensor.shape[one], tensor.shape[other]
+        rest = prod(tensor.shape) // prod(lengths)
+        # Two parts have at least so many pairs of slabs between them, without an observed cell.
+        if len(tensor.hidden) < rest * (sum(lengths) - 2) or prod(lengths) > LISTABLE:
+            continue
+        index = dict(indices_of(tensor.hidden, tensor.shape))
+        hidden = np.bincount(index[one] * lengths[1] + index[other], minlength=prod(lengths))
+        rows, columns = np.divmod(np.flatnonzero(hidden < rest), lengths[1])
+        graph = coo_array((np.ones(len(rows)), (rows, lengths[0] + columns)), (sum(lengths), sum(lengths)))
+        n_parts, part = connected_components(graph, directed=False)
+        if n_parts > 1:
+            slabs = _listed(labels, one, np.flatnonzero(part[: lengths[0]] == part[0]))
+            yield (
+                f"{_mode(labels, one)}: nothing links {slabs} to the rest, observed at other slabs of "
+                f"{_lowered(_mode(labels, other))} ({n_parts} such parts): amounts cannot be compared between them. "
+                "Decompose each part by itself."
+            )
+
+
+def _sum_warnings(tensor: Tensor, labels: Labels) -> Iterator[str]:
+    """Find a strong offset, and identical slabs: by inner products with random directions, then cell by cell."""
     rng = np.random.default_rng(0)
-    directions = [rng.standard_normal((length, 2)) for length in tensor.shape]
+    directions = [np.column_stack([rng.standard_normal((length, 2)), np.ones(length)]) for length in tensor.shape]
     equations = tensor.normal_equations(exact=True)
-    counts = None
+    counts, found = None, []
     if tensor.listed is not None:
         index = indices_of(tensor.listed, tensor.shape)
         counts = {mode: np.bincount(places, minlength=tensor.shape[mode]) for mode, places in index}
     for mode in range(len(tensor.shape)):
         signature = equations.at(directions, mode)[1]
+        offset = float(signature[:, 2].sum()) ** 2 / (tensor.n_observed * tensor.norm_squared)
+        if mode == 0 and offset > OFFSET:
+            yield (
+                f"The mean of all cells makes up {100 * offset:.3g} % of their mean square: an offset hides what tells "
+                "cells apart. If it means nothing, centre a mode first (autoten.preprocess.center)."
+            )
         order = np.lexsort(signature.T)
         close = np.isclose(signature[order[:-1]], signature[order[1:]], rtol=SIGNATURE_TOLERANCE, atol=0.0).all(axis=1)
         pairs = [(order[k], order[k + 1]) for k in np.flatnonzero(close) if signature[order[k]].any()]
@@ -80,11 +125,13 @@ def _twin_warnings(tensor: Tensor, labels: Labels) -> Iterator[str]:
         if twins:
             (first, second), *more = sorted(twins)
             others = f" (and {len(more)} more)" if more else ""
-            yield (
-                f"{_mode(labels, mode)}: slabs {_slab(labels, mode, first)} and {_slab(labels, mode, second)} are "
-                f"identical{others}: a held-out cell is then known from "
-                "its twin, and held-out error flatters large ranks. Remove duplicates."
-            )
+            pair = f"{_slab(labels, mode, first)} and {_slab(labels, mode, second)}"
+            found.append(f"{_mode(labels, mode)}: slabs {pair} are identical{others}")
+    if found:
+        yield (
+            f"{'; '.join([found[0], *map(_lowered, found[1:])])}: a held-out cell is then known from its twin, and "
+            "held-out error flatters large ranks. Remove duplicates."
+        )
 
 
 def _are_identical(tensor: Tensor, mode: int, pair: tuple[int, int]) -> bool:
@@ -101,19 +148,22 @@ def _are_identical(tensor: Tensor, mode: int, pair: tuple[int, int]) -> bool:
 
 def fit_warnings(tensor: Tensor, table: RankTable, rank: int) -> Iterator[str]:
     """Yield what the fits of the chosen rank and of its neighbours make doubtful."""
-    for row, candidate in enumerate(table.ranks):
-        chosen = " (the chosen rank)" if candidate == rank else ""
-        if "opposition" in table and table["opposition"][row, 0] < DEGENERATE:
-            yield (
-                f"Rank {candidate}{chosen} is degenerate: two components nearly cancel each other (congruence "
-                f"{table['opposition'][row, 0]:.3f}), a common sign of one component too many."
-            )
-        if "converged_starts" in table and candidate and not _best_converged(table, row):
-            yield f"Rank {candidate}{chosen}: the best fit had not converged; raise max_iter of the solver."
-        if candidate and not is_surely_unique(tensor.shape, int(candidate)):
-            yield f"Rank {candidate}{chosen} is past Kruskal's bound for this shape: uniqueness is not guaranteed."
-    *_, largest = table.ranks
-    smallest = table.ranks[min(1, len(table) - 1)]
+    ranks = table.ranks
+    opposed = table["opposition"][:, 0] if "opposition" in table else np.zeros(len(ranks))
+    if len(rows := np.flatnonzero(opposed < DEGENERATE)):
+        congruences = " to ".join(dict.fromkeys(f"{of(opposed[rows]):.3f}" for of in (np.max, np.min)))
+        yield (
+            f"{_ranks(ranks[rows], rank, 'is', 'are')} degenerate: two components nearly cancel each other (congruence "
+            f"{congruences}), a common sign of one component too many."
+        )
+    if "converged" in table and len(rows := np.flatnonzero((table["converged"][:, 0] != 1.0) & (ranks > 0))):
+        fits = _ranks(ranks[rows], rank, ": the best fit", ": the best fits")
+        yield f"{fits} had not converged; raise max_iter of the solver."
+    if len(rows := np.flatnonzero([not is_surely_unique(tensor.shape, int(each)) for each in ranks])):
+        past = _ranks(ranks[rows], rank, "is", "are")
+        yield f"{past} past Kruskal's bound for this shape: uniqueness is not guaranteed."
+    *_, largest = ranks
+    smallest = ranks[min(1, len(table) - 1)]
     if rank == largest and table.complete:
         if rank < largest_determined_rank(tensor):
             yield f"Rank {rank} is the largest that was tried: the data may support more. Widen the range of ranks."
@@ -123,9 +173,37 @@ def fit_warnings(tensor: Tensor, table: RankTable, rank: int) -> Iterator[str]:
         yield f"Rank {smallest} is the smallest that was tried: the data may hold fewer components. Begin with rank 1."
 
 
-def _best_converged(table: RankTable, row: int) -> bool:
-    best = int(np.nanargmin(table["loss_starts"][row]))
-    return bool(table["converged_starts"][row, best])
+def unseen_warnings(tensor: Tensor, model: CPModel, labels: Labels | None = None) -> Iterator[str]:
+    """Yield which components lie to a good part where the model does nothing but extrapolate."""
+    labels = labels or _unlabelled(tensor)
+    index, model = dict(indices_of(tensor.hidden, tensor.shape)), model.normalized()
+    for mode, length in enumerate(tensor.shape):
+        others = [n for n in range(model.ndim) if n != mode]
+        lengths = [tensor.shape[n] for n in others]
+        fibres, counts = np.unique(np.ravel_multi_index([index[n] for n in others], lengths), return_counts=True)
+        rows = zip(others, np.unravel_index(fibres[counts == length], lengths), strict=True)
+        shares = np.prod([np.square(model.factors[n][row]) for n, row in rows], axis=0).sum(axis=0)
+        if len(found := np.flatnonzero(shares > UNSEEN)):
+            held = ", ".join(f"{100 * shares[r]:.0f} % of component {r + 1}" for r in found)
+            yield (
+                f"Cells that no slab of {_lowered(_mode(labels, mode))} shows hold {held} (of its squares): there the "
+                "model extrapolates, and what it says was never measured."
+            )
+
+
+def _unlabelled(tensor: Tensor) -> Labels:
+    return Labels(("",) * len(tensor.shape), (None,) * len(tensor.shape))
+
+
+def _ranks(ranks: Sequence[int] | NDArray[np.int64], chosen: int, one: str, several: str) -> str:
+    """Return ranks in words, the chosen one marked, and what goes on with one or with several."""
+    *most, last = (f"{each} (the chosen rank)" if each == chosen else f"{each}" for each in ranks)
+    said = f"Ranks {', '.join(most)} and {last} {several}" if most else f"Rank {last} {one}"
+    return said.replace(" :", ":")
+
+
+def _lowered(sentence: str) -> str:
+    return sentence[0].lower() + sentence[1:]
 
 
 def _mode(labels: Labels, mode: int) -> str:

@@ -22,7 +22,7 @@ from autoten._validation import check_integer, check_ranks, check_real, refuse
 from autoten.checkpoint import Checkpoint, fingerprint
 from autoten.compression import Occupied
 from autoten.cp import CPModel, n_parameters
-from autoten.diagnosis import data_warnings, empty_warnings, fit_warnings
+from autoten.diagnosis import data_warnings, empty_warnings, fit_warnings, unseen_warnings
 from autoten.fitting import (
     RESAMPLE,
     Plan,
@@ -34,7 +34,7 @@ from autoten.fitting import (
 )
 from autoten.holdout import Blocks, Holdout, RandomElements
 from autoten.io import as_tensor
-from autoten.labels import Labels, split_labels
+from autoten.labels import Labels, numbered, split_labels
 from autoten.scores import DEFAULT_SCORERS
 from autoten.selection import (
     DEFAULT_POLICY,
@@ -192,7 +192,7 @@ def estimate_rank(
     holdout: Holdout = RandomElements(0.1),  # noqa: B008 (a frozen value)
     n_starts: int = 10,
     n_folds: int = 5,
-    random_state: int | np.random.Generator | None = None,
+    random_state: int | np.random.Generator | np.random.RandomState | None = None,
     n_jobs: int = 1,
     progress: bool = False,
     max_time: float | None = None,
@@ -210,9 +210,11 @@ def estimate_rank(
         The data: an array of any real type (NaN = missing), ``numpy.ma``, a memory map, what `weighted` and the
         functions of `preprocess` return; a sparse tensor (n-D ``scipy.sparse.coo_array``, pydata ``sparse``, pyttb
         ``sptensor``), which is never made dense: unlisted cells are observed zeros; or a dask array (one larger than
-        256 MiB is read in chunks, must be complete, and needs ``holdout=Blocks()``). Labels of an xarray ``DataArray``
-        or of a pandas Series with a level of its index for each mode (a combination that is not listed is missing) come
-        back on models, pictures and in the report.
+        256 MiB, or `streamed`, is read in chunks, must be complete, and needs ``holdout=Blocks()``). None is missing,
+        too, and equal matrices in a list are stacked; files are read by `read_tensor`. Labels of an xarray
+        ``DataArray`` or of a pandas Series with a level of its index for each mode (a combination that is not listed is
+        missing) come back on models, pictures and in the report, and modes may be given by name. Of a long data frame
+        give ``X.set_index([modes])[values]``, of a wide one ``X.stack()``.
     ranks : int or iterable of int, optional
         Candidate ranks, >= 1: an integer n means 1 to n, ``[n]`` that rank alone, and None 1 to 10. Rank 0, the model
         without components, always stands in the table. A warning says where the table ends before: ranks with more free
@@ -230,8 +232,8 @@ def estimate_rank(
         What is hidden: `RandomElements`, `RandomFibres`, `Blocks` or `CountSplit`; `Centred` centres inside the folds.
     n_starts, n_folds : int
         Number of starts per rank and of held-out folds, >= 1 and >= 2.
-    random_state : int, Generator or None
-        Same seed, same answer, for any `n_jobs`.
+    random_state : int, Generator, RandomState or None
+        Same seed, same answer, for any `n_jobs`. Of a Generator or RandomState the next number is drawn.
     n_jobs : int
         Workers, through joblib; -1 for all cores. Each fit runs on one thread. Threads of this process, unless
         ``joblib.parallel_config(backend=...)`` names others; a dask cluster works with all it has, whatever `n_jobs`.
@@ -298,11 +300,12 @@ def estimate_rank(
     if isinstance(whole, ChunkedTensor) and not isinstance(holdout, Blocks):
         # Lists of single cells would take as much memory as X.
         refuse("holdout of estimate_rank", "Blocks() for a dask array that is read in chunks", holdout)
+    out_of_reach = _check_reach(holdout, whole.shape, candidates)
     store = None if checkpoint is None else Checkpoint(checkpoint)
     seed = None if store is None or random_state is not None else store.seed
     plan = Plan(
-        cast("Solver", solver),
-        holdout,
+        cast("Solver", numbered(solver, len(whole.shape), labels)),
+        numbered(holdout, len(whole.shape), labels),
         check_integer(n_starts, "n_starts of estimate_rank", minimum=1),
         check_integer(n_folds, "n_folds of estimate_rank", minimum=2),
         entropy_of(random_state) if seed is None else seed,
@@ -315,17 +318,23 @@ def estimate_rank(
         store.claim(_run_of(whole, scorers, plan))
     sweep = _Sweep(tensor, scorers, store)
     sweep.run(candidates, plan, progress)
-    table = sweep.table(whole.shape)
+    table = sweep.table(whole.shape, bool(getattr(solver, "nonnegative", False)))
     selecting = time.monotonic()
-    choice = apply_policy(policy, table)
-    probabilities = choice.probabilities or selection_frequency(policy, table, plan.rng(RESAMPLE))
-    warnings = (
+    found = (
         *left_out,
+        *out_of_reach,
         *empty_warnings(whole, tensor),
         *data_warnings(tensor, table, labels),
+        *(plan.solver.doubts(tensor) if hasattr(plan.solver, "doubts") else ()),
         *sweep.warnings,
-        *fit_warnings(tensor, table, choice.rank),
     )
+    try:
+        choice = apply_policy(policy, table)
+    except ValueError as error:  # there is no estimate then whose warnings one could read
+        raise ValueError(" ".join([str(error), *found])) from error
+    probabilities = choice.probabilities or selection_frequency(policy, table, plan.rng(RESAMPLE))
+    unseen = unseen_warnings(tensor, sweep.models[choice.rank], labels)
+    warnings = (*found, *fit_warnings(tensor, table, choice.rank), *unseen)
     finished = time.monotonic()
     timings = {**sweep.timings, "selection": finished - selecting, "total": finished - began}
     settings = {
@@ -351,7 +360,11 @@ def _candidates(tensor: Tensor, ranks: int | Iterable[int] | None) -> tuple[Sequ
     candidates = check_ranks(LARGEST_BY_DEFAULT if ranks is None else ranks)
     if ranks is not None:
         check_largest_rank(tensor.shape, candidates[-1], "the largest of the ranks of estimate_rank")
-    n_tried = max(bisect_right(candidates, largest_determined_rank(tensor)), 1)
+    largest = largest_determined_rank(tensor)
+    n_tried = bisect_right(candidates, largest)
+    if n_tried == 0 and candidates[0] > 1:
+        expected = f"such that {tensor.n_observed:,} observed cells determine one: {largest} or less"
+        refuse("ranks of estimate_rank", expected, candidates[0])
     if n_tried == len(candidates):
         return candidates, []
     first, last = candidates[n_tried], candidates[n_tried - 1]
@@ -457,7 +470,7 @@ class _Sweep:
 
     def run(self, ranks: Sequence[int], plan: Plan, progress: bool) -> None:
         """Fit and score rank after rank until all are done, time is up or the user interrupts."""
-        total = max(ranks) * plan.n_starts + len(ranks) * plan.n_folds
+        total = max(ranks) * (plan.n_starts + plan.n_folds)
         asked = {0, *ranks}
         stored = {} if self._store is None else self._store.ranks
         known = {rank: done for rank, done in stored.items() if done.scores is not None or rank not in asked}
@@ -531,7 +544,7 @@ class _Sweep:
         if self._store is not None:
             self._store.add(rank, model, scores)
 
-    def table(self, shape: tuple[int, ...]) -> RankTable:
+    def table(self, shape: tuple[int, ...], constrained: bool) -> RankTable:
         """Return the table of all scores of a tensor; rows with fewer replicates are filled up with NaN."""
         columns = {}
         of_ranks = [scores for _, scores in sorted(self._scores.items())]
@@ -539,7 +552,7 @@ class _Sweep:
             rows = [scores.get(name, np.array([np.nan])) for scores in of_ranks]
             width = max(len(row) for row in rows)
             columns[name] = np.array([np.pad(row, (0, width - len(row)), constant_values=np.nan) for row in rows])
-        return RankTable(np.array(sorted(self.models)), columns, shape, self._complete)
+        return RankTable(np.array(sorted(self.models)), columns, shape, self._complete, constrained)
 
 
 def _run_of(tensor: Tensor, scorers: Sequence[Scorer], plan: Plan) -> dict[str, Any]:
@@ -577,13 +590,13 @@ def _checked_scores(scores: Any, scorer: Any) -> dict[str, np.ndarray[Any, Any]]
     what = f"the answer of scorer {getattr(scorer, '__name__', scorer)!s}"
     expected = "a dict from score name to one number or a sequence of numbers"
     if not isinstance(scores, Mapping):
-        refuse(what, expected, scores, kind=TypeError)
+        refuse(what, expected, repr(scores), kind=TypeError)
     try:
         columns = {str(name): np.atleast_1d(np.asarray(values, dtype=float)) for name, values in scores.items()}
     except (TypeError, ValueError):
-        refuse(what, expected, scores, kind=TypeError)
+        refuse(what, expected, repr(scores), kind=TypeError)
     if any(column.ndim != 1 for column in columns.values()):
-        refuse(what, expected, scores, kind=TypeError)
+        refuse(what, expected, repr(scores), kind=TypeError)
     return columns
 
 
@@ -610,23 +623,39 @@ def _check_suits(solver: Any, tensor: Tensor) -> None:
         solver.check(tensor)
 
 
+def _check_reach(holdout: Any, shape: tuple[int, ...], ranks: Sequence[int]) -> tuple[str, ...]:
+    """Return a warning, and log it now, if the hold-out cannot score all ranks; refuse one that scores rank 1 only."""
+    largest = ranks[-1] if not hasattr(holdout, "largest_rank") else holdout.largest_rank(shape)
+    if largest >= ranks[-1]:
+        return ()
+    mode = int(np.argmin(shape))
+    cause = f"mode {mode}, of length {shape[mode]}, is too short to be divided"
+    remedy = "Use RandomElements(0.1), or leave out a smaller share."
+    if largest == 1 or largest < ranks[0]:
+        expected = f"one that can score rank {max(2, ranks[0])} of a tensor of shape {shape}: {cause}"
+        refuse("holdout of estimate_rank", expected, holdout, remedy)
+    warning = f"{holdout!r} can score no rank above {largest} of a tensor of shape {shape}: {cause} further. {remedy}"
+    logger.warning(warning)
+    return (warning,)
+
+
 def _check_jobs(n_jobs: Any) -> int:
     number = n_jobs if isinstance(n_jobs, (int, np.integer)) and not isinstance(n_jobs, bool) else 0
     if number == 0:
-        refuse("n_jobs of estimate_rank", "a number of workers, or -1 for all cores", n_jobs)
+        refuse("n_jobs of estimate_rank", "a number of workers, or -1 for all cores", repr(n_jobs))
     return int(number)
 
 
 def _check_choices(solver: Any, policy: Any, holdout: Any, scorers: Any) -> None:
     if not hasattr(solver, "fit") or not hasattr(solver, "compress") or isinstance(solver, type):
-        refuse("solver of estimate_rank", "a Solver such as ALS(), with fit and compress", solver, kind=TypeError)
+        refuse("solver of estimate_rank", "a Solver such as ALS(), with fit and compress", repr(solver), kind=TypeError)
     check_policy(policy, "policy of estimate_rank")
     if not hasattr(holdout, "folds") or isinstance(holdout, type):
-        refuse("holdout of estimate_rank", "a hold-out such as RandomElements(0.1)", holdout, kind=TypeError)
+        refuse("holdout of estimate_rank", "a hold-out such as RandomElements(0.1)", repr(holdout), kind=TypeError)
     if not isinstance(scorers, Sequence) or not all(callable(scorer) for scorer in scorers):
         refuse(
             "scorers of estimate_rank",
             "a sequence of functions of a tensor and the fits of a rank",
-            scorers,
+            repr(scorers),
             kind=TypeError,
         )

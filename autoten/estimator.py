@@ -16,6 +16,7 @@ from autoten.estimate import estimate_rank
 from autoten.fitting import fit_parafac
 from autoten.holdout import Holdout, RandomElements, regressed_rows
 from autoten.io import as_tensor
+from autoten.labels import Labels, names_of, split_labels
 from autoten.scores import DEFAULT_SCORERS
 from autoten.selection import DEFAULT_POLICY, Policy
 from autoten.solvers.als import ALS
@@ -37,7 +38,7 @@ class _SampleTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
     A subclass has the parameters `mode`, `heldout_share` and `random_state`; its `fit` sets ``model_``.
     """
 
-    mode: int
+    mode: int | str
     heldout_share: float
     random_state: Any
     model_: CPModel
@@ -99,7 +100,7 @@ class _SampleTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
     def _samples(self, X: Any, method: str) -> Tensor:
         """Return new samples as a tensor, of the fitted shape but for their number."""
         check_is_fitted(self)
-        mode, fitted = self._checked_mode(self.model_.ndim), self.model_.shape
+        mode, fitted = self._mode_of_samples, self.model_.shape
         tensor = as_tensor(X, samples=mode)
         if len(tensor.shape) != len(fitted) or _without(tensor.shape, mode) != _without(fitted, mode):
             any_number = ", ".join("any" if n == mode else str(length) for n, length in enumerate(fitted))
@@ -107,18 +108,27 @@ class _SampleTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         return tensor
 
     def _amounts(self, tensor: Tensor) -> Array:
-        mode = self._checked_mode(self.model_.ndim)
+        mode = self._mode_of_samples
         if self.model_.rank == 0:  # AutoTen found nothing beyond noise: there is nothing to solve for
             return np.zeros((tensor.shape[mode], 0))
         return regressed_rows(tensor, self.model_.factors, mode)
 
     def _model_of(self, amounts: Array) -> CPModel:
         factors = list(self.model_.factors)
-        factors[self._checked_mode(self.model_.ndim)] = amounts
+        factors[self._mode_of_samples] = amounts
         return CPModel(np.ones(self.model_.rank), tuple(factors))
 
-    def _checked_mode(self, ndim: int) -> int:
-        return check_mode(self.mode, ndim, f"mode of {self._name}")
+    def _check_mode(self, X: Any) -> None:
+        """Refuse a mode of samples that X does not have, before anything is fitted."""
+        X, labels = split_labels(X)
+        self._numbered_mode(len(as_tensor(X).shape), labels)
+
+    @property
+    def _mode_of_samples(self) -> int:
+        return self._numbered_mode(self.model_.ndim, self.model_.labels)
+
+    def _numbered_mode(self, ndim: int, labels: Labels | None) -> int:
+        return check_mode(self.mode, ndim, f"mode of {self._name}", names_of(labels))
 
     @property
     def _name(self) -> str:
@@ -145,8 +155,8 @@ class AutoTen(_SampleTransformer):
     ----------
     ranks, solver, scorers, policy, holdout, n_starts, n_folds, random_state, n_jobs, progress, max_time, checkpoint
         Those of `estimate_rank`, which `fit` calls.
-    mode : int
-        The mode of the samples. Cross-validation of scikit-learn splits mode 0.
+    mode : int or str
+        The mode of the samples, by number, or by name if X is labelled. Cross-validation of scikit-learn splits mode 0.
     heldout_share : float
         Share of the cells of new samples, in (0, 0.5], that `score` predicts from the others.
 
@@ -186,7 +196,7 @@ class AutoTen(_SampleTransformer):
         progress: bool = False,
         max_time: float | None = None,
         checkpoint: str | Path | None = None,
-        mode: int = 0,
+        mode: int | str = 0,
         heldout_share: float = 0.2,
     ) -> None:
         self.ranks = ranks
@@ -206,7 +216,7 @@ class AutoTen(_SampleTransformer):
 
     def fit(self, X: Any, y: object = None) -> AutoTen:
         """Estimate the rank of X, shape (I_1, ..., I_N), N >= 3; `y` is ignored."""
-        self._checked_mode(len(as_tensor(X).shape))
+        self._check_mode(X)
         of_new_samples = ("mode", "heldout_share")
         settings = {name: value for name, value in self.get_params(deep=False).items() if name not in of_new_samples}
         self.estimate_ = estimate_rank(X, **settings)
@@ -228,15 +238,15 @@ class CP(_SampleTransformer):
     ----------
     rank : int
         Number of components, >= 1.
-    mode : int
-        The mode of the samples. Cross-validation of scikit-learn splits mode 0.
+    mode : int or str
+        The mode of the samples, by number, or by name if X is labelled. Cross-validation of scikit-learn splits mode 0.
     solver : Solver
         How the model is fitted.
     n_starts : int
         Number of starts.
     heldout_share : float
         Share of the cells of new samples, in (0, 0.5], that `score` predicts from the others.
-    random_state : int, Generator or None
+    random_state : int, Generator, RandomState or None
         Same seed, same fit and same score.
 
     Attributes
@@ -261,7 +271,7 @@ class CP(_SampleTransformer):
         self,
         rank: int = 1,
         *,
-        mode: int = 0,
+        mode: int | str = 0,
         solver: Solver = ALS(),  # noqa: B008 (a frozen value)
         n_starts: int = 10,
         heldout_share: float = 0.2,
@@ -276,7 +286,7 @@ class CP(_SampleTransformer):
 
     def fit(self, X: Any, y: object = None) -> CP:
         """Fit the model to X, shape (I_1, ..., I_N), N >= 3; `y` is ignored."""
-        self._checked_mode(len(as_tensor(X).shape))
+        self._check_mode(X)
         fit = fit_parafac(X, self.rank, solver=self.solver, n_starts=self.n_starts, random_state=self.random_state)
         self.model_ = fit.model
         self.n_iter_ = fit.n_iter

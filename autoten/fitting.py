@@ -6,6 +6,7 @@ import math
 import time
 from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
@@ -14,12 +15,13 @@ from numpy.typing import NDArray
 
 from autoten._validation import as_generator, check_integer, check_mode, refuse
 from autoten.compression import Compression, Occupied, Subspaces
-from autoten.cp import CPModel, factor_match_score, match_components, n_parameters
+from autoten.cp import CPModel, n_parameters
 from autoten.halves import SHORTEST_SPLIT, Half, draw_halves, random_halves, without_mode
 from autoten.holdout import Fold, Holdout, counts_of, offsets_of
 from autoten.io import as_tensor
-from autoten.labels import split_labels
+from autoten.labels import names_of, numbered, split_labels
 from autoten.losses import LEAST_SQUARES, loss_of
+from autoten.matching import Seen, match_score, matches
 from autoten.solvers.als import ALS
 from autoten.solvers.base import Fit, Solver
 from autoten.solvers.starts import make_start
@@ -27,8 +29,8 @@ from autoten.tensors.chunked import ChunkedTensor
 from autoten.tensors.protocol import Block, Cells, Tensor
 from autoten.workers import Task, Workers, task
 
-# Starts of a fold that may not start from the full fit; its training tensor is small.
-COLD_FOLD_STARTS = 3
+# Starts of a fold whose training tensor is not the whole less some cells, but a smaller one.
+SMALL_FOLD_STARTS = 3
 
 # Starts are explored for so many sweeps, most of them in a compressed core, where a sweep costs next to nothing; the
 # best few are then refined in full space until they converge. Starts whose losses agree to this relative difference
@@ -74,7 +76,8 @@ class FoldFit:
 
     Where cells were sampled, `weights` tells how many each of them stands for. With `counts`, a tensor of its own: a
     part of every cell, which the model has not seen. `offsets`, shape (2, n_cells), belong to the prediction where the
-    fold centres: beside the model, and beside none.
+    fold centres: beside the model, and beside none. `cells_per_parameter` is the number of observed training cells for
+    each free parameter.
     """
 
     model: CPModel | None
@@ -83,6 +86,7 @@ class FoldFit:
     weights: NDArray[np.float64] | None = None
     counts: Tensor | None = None
     offsets: NDArray[np.float64] | None = None
+    cells_per_parameter: float = math.nan
 
 
 @dataclass(frozen=True, eq=False)
@@ -151,7 +155,7 @@ def fit_parafac(
         ``ALS()`` by default.
     n_starts : int
         Number of starts, of mixed kinds: spectral, Gaussian and nonnegative.
-    random_state : int, Generator or None
+    random_state : int, Generator, RandomState or None
         Same seed, same result.
 
     Returns
@@ -179,7 +183,8 @@ def fit_parafac(
     occupied = Occupied.of(whole)
     tensor = occupied.tensor
     n_starts = check_integer(n_starts, "n_starts", minimum=1)
-    plan = Plan(solver or ALS(), _NO_HOLDOUT, n_starts, 0, entropy_of(random_state))
+    solver = numbered(solver or ALS(), len(whole.shape), labels)
+    plan = Plan(solver, _NO_HOLDOUT, n_starts, 0, entropy_of(random_state))
     with Workers(1, here=isinstance(tensor, ChunkedTensor)) as workers:
         workers.share(tensor)
         starts, _ = _fit_starts(_Runner(workers, tensor, plan), Subspaces(tensor), plan, rank, _empty(tensor))
@@ -191,7 +196,7 @@ def fit_parafac(
 def split_half(
     X: Any,
     rank: int,
-    mode: int = 0,
+    mode: int | str = 0,
     *,
     solver: Solver | None = None,
     n_splits: int = 5,
@@ -206,19 +211,19 @@ def split_half(
         The data.
     rank : int
         Number of components.
-    mode : int
-        The mode of samples, of length >= 4, that is split.
+    mode : int or str
+        The mode of samples, of length >= 4, that is split, by number, or by name if X is labelled.
     solver : Solver, optional
         ``ALS()`` by default.
     n_splits, n_starts : int
         Number of random splits, and of starts for each half.
-    random_state : int, Generator or None
+    random_state : int, Generator, RandomState or None
         Same seed, same result.
 
     Returns
     -------
     array of shape (n_splits,)
-        Factor match scores over the other modes, in [0, 1].
+        Factor match scores over the other modes, in [0, 1]; where cells are missing, over what is observed of them.
 
     Raises
     ------
@@ -236,8 +241,8 @@ def split_half(
     >>> bool(split_half(X, 2, n_splits=2, random_state=0).min() > 0.95)
     True
     """
-    halves = _halves(as_tensor(X), rank, mode, solver, n_splits, n_starts, random_state)
-    return np.array([factor_match_score(*models) for models in halves])
+    _, halves, seen = _halves(X, rank, mode, solver, n_splits, n_starts, random_state)
+    return np.array([match_score(*models, seen) for models in halves])
 
 
 class SplitHalf(NamedTuple):
@@ -251,7 +256,8 @@ class SplitHalf(NamedTuple):
         The modes that are compared: all but the one that is split.
     congruences : array of shape (n_splits, R, n_modes)
         For each split and component, the absolute cosine between the columns of its two halves in each of `modes`, in
-        [0, 1] (Tucker's congruence coefficient; 0.95 and above is taken as the same spectrum).
+        [0, 1] (Tucker's congruence coefficient; 0.95 and above is taken as the same spectrum). Where cells are missing,
+        each row counts by what its observed cells show of the component.
     """
 
     model: CPModel
@@ -267,7 +273,7 @@ class SplitHalf(NamedTuple):
 def split_half_components(
     X: Any,
     rank: int,
-    mode: int = 0,
+    mode: int | str = 0,
     *,
     solver: Solver | None = None,
     n_splits: int = 5,
@@ -307,25 +313,25 @@ def split_half_components(
     >>> halves.congruences.shape, bool(halves.worst.min() > 0.95)
     ((3, 2, 2), True)
     """
-    tensor = as_tensor(X)
-    halves = _halves(tensor, rank, mode, solver, n_splits, n_starts, random_state)
+    split, halves, seen = _halves(X, rank, mode, solver, n_splits, n_starts, random_state)
     whole = fit_parafac(X, rank, solver=solver, n_starts=n_starts, random_state=entropy_of(random_state))
-    mode = check_mode(mode, len(tensor.shape), "mode of split_half")
-    others = tuple(n for n in range(len(tensor.shape)) if n != mode)
+    others = tuple(n for n in range(whole.model.ndim) if n != split)
     wanted = CPModel(whole.model.weights, tuple(whole.model.factors[n] for n in others))
     congruences = []
     for first, second in halves:
-        matches = match_components(first, second)
-        named = match_components(wanted, first)
-        congruences.append(np.abs(matches.cosines)[named.second])
+        named = matches(wanted, first, seen)
+        congruences.append(np.abs(matches(first, second, seen).cosines)[named.second])
     return SplitHalf(whole.model, others, np.stack(congruences))
 
 
 def _halves(
-    tensor: Tensor, rank: int, mode: int, solver: Solver | None, n_splits: int, n_starts: int, random_state: Any
-) -> list[tuple[CPModel, CPModel]]:
-    """Return models, without the sample mode, of both halves of every split."""
-    mode = check_mode(mode, len(tensor.shape), "mode of split_half")
+    X: Any, rank: int, mode: int | str, solver: Solver | None, n_splits: int, n_starts: int, random_state: Any
+) -> tuple[int, list[tuple[CPModel, CPModel]], Seen]:
+    """Return the sample mode's number, models, without it, of both halves of every split, and what they are seen by."""
+    X, labels = split_labels(X)
+    tensor = as_tensor(X)
+    mode = check_mode(mode, len(tensor.shape), "mode of split_half", names_of(labels))
+    solver = numbered(solver, len(tensor.shape), labels)
     length = tensor.shape[mode]
     if length < SHORTEST_SPLIT:
         refuse("the mode to split", f"of length >= {SHORTEST_SPLIT}", f"length {length}")
@@ -340,7 +346,7 @@ def _halves(
             fit = fit_parafac(part, rank, solver=solver, n_starts=n_starts, random_state=seed)
             models.append(without_mode(fit.model, mode))
         pairs.append((models[0], models[1]))
-    return pairs
+    return mode, pairs, Seen.of(tensor).without(mode)
 
 
 def fit_ranks(
@@ -354,9 +360,9 @@ def fit_ranks(
 ) -> Iterator[RankFits]:
     """Yield the fits of rank 0 and of each requested rank, smallest first.
 
-    Every rank up to the largest is fitted, because each one gives the next a start to grow from; only requested ranks
-    are held out. With a deadline a rank past the smallest requested one has a time of its own, after which no more of
-    it is fitted: folds and halves without a fit that has ended have no model. Ends once the deadline has passed.
+    Every rank up to the largest is fitted, by the folds too, because each one gives the next a start to grow from. With
+    a deadline a rank past the smallest requested one has a time of its own, after which no more of it is fitted: folds
+    and halves without a fit that has ended have no model. Ends once the deadline has passed.
 
     Parameters
     ----------
@@ -383,7 +389,8 @@ def fit_ranks(
     # An array read in chunks has none: their fits would take more passes than all others.
     split = not isinstance(tensor, ChunkedTensor)
     halves = draw_halves(tensor.shape, plan.n_splits, plan.rng(DRAW_HALVES)) if split else []
-    best, settled, unasked = null.model, True, 0.0
+    best, settled, unasked = null.model, True, {"starts": 0.0, "folds": 0.0}
+    own = _OwnModels.of(folds, null.model)
     waiting: _Waiting | None = None
     with Workers(plan.n_jobs, here=isinstance(tensor, ChunkedTensor)) as workers:
         workers.share(tensor, *folds)
@@ -403,35 +410,38 @@ def fit_ranks(
             if rank in known:
                 best, settled = known[rank], True
                 on_pass(rank, best)
-                on_fit(plan.n_starts + len(folds) * (rank in ranks))
+                on_fit(plan.n_starts + len(folds))
                 continue
             starts, refitted = _fit_starts(runner, subspaces, limited[rank], rank, best, settled, waiting)
             on_fit(plan.n_starts + (waiting is not None) * len(folds))
             if waiting is not None:
+                own = own.after(rank - 1, refitted[0][0])
                 yield waiting.done(*refitted)
                 waiting = None
             if not starts.fits:  # time is over
                 return
             best, settled = best_of(starts.fits).model, starts.whole
-            unasked += starts.seconds
+            unasked = {"starts": unasked["starts"] + starts.seconds, "folds": unasked["folds"]}
+            own = own.at(rank - 1, runner, limited[rank], folds, known)
+            # With several workers the folds are fitted beside the next rank's refining, so that none of them idles.
+            waits = workers.several and rank + 1 in left and rank in ranks
+            of_folds = own.group(rank, limited[rank + waits], folds, best, settled)
             if rank not in ranks:
+                (fitted,), (spent,) = runner.run(of_folds)
+                on_fit(len(folds))
+                own = own.after(rank, fitted)
+                unasked = {**unasked, "folds": unasked["folds"] + spent}
                 if settled:
                     on_pass(rank, best)
                 continue
-            # With several workers the folds are fitted beside the next rank's refining, so that none of them idles.
-            waits = workers.several and rank + 1 in left
-            within = limited[rank + waits]
-            of_folds = [(fold, best, number) for number, fold in enumerate(folds)]
             of_halves = list(_half_arguments(tensor, plan, halves, subspaces, rank))
-            groups = (
-                _Group(rank, _fit_fold, within, of_folds, settled),
-                _Group(rank, _fit_half, within, of_halves, settled),
-            )
-            waiting = _Waiting(tensor, rank, replace(starts, seconds=unasked), folds, groups, plan.solver)
-            unasked = 0.0
+            groups = (of_folds, _Group(rank, _fit_half, limited[rank + waits], of_halves, settled))
+            waiting = _Waiting(tensor, rank, starts, unasked, folds, groups, plan.solver)
+            unasked = {"starts": 0.0, "folds": 0.0}
             if not waits:
                 refitted = runner.run(*waiting.groups)
                 on_fit(len(folds))
+                own = own.after(rank, refitted[0][0])
                 yield waiting.done(*refitted)
                 waiting = None
 
@@ -448,11 +458,18 @@ def _limited(plan: Plan, left: Sequence[int], first: int) -> dict[int, Plan]:
     return {rank: replace(plan, deadline=plan.deadline - share * to_come[rank]) for rank in left}
 
 
-# A fold's model of the whole tensor, and whether it had converged; its cells, a long list, stay where they are.
-_FoldModel = tuple[CPModel | None, bool]
+@dataclass(frozen=True, eq=False)
+class FoldModel:
+    """What a fold has fitted to its training tensor and what that makes of the whole (None where it is not defined).
 
-# That of a fold whose fit has not ended in time.
-_UNFINISHED: _FoldModel = (None, False)
+    The fold's cells, a long list, stay where they are.
+    """
+
+    own: CPModel
+    whole: CPModel | None
+    converged: bool
+    cells_per_parameter: float
+
 
 # Which fit: its rank, the function that makes it, and its number.
 Key = tuple[int, str, int]
@@ -519,6 +536,10 @@ class _Runner:
         keys = [[group.key(number) for number in range(len(group.arguments))] for group in groups]
         return [[made[key] if key in made else (known[key], True) for key in of] for of in keys], seconds
 
+    def remembers(self, group: _Group) -> bool:
+        """Return whether no fit of a group has to be made."""
+        return all(group.key(number) in (self._memory or {}) for number in range(len(group.arguments)))
+
     def _task(self, group: _Group, number: int, first: bool) -> Task:
         # The first fit of a run may take all the time, so that each run gets further; so may the first of a rank.
         plan = self._plan if not self._begun or (first and group.function is _explore) else group.plan
@@ -532,6 +553,41 @@ def _in_time(function: Callable[..., Any], tensor: Tensor, plan: Plan, *argument
         return None, False
     result = function(tensor, plan, *arguments)
     return result, time.monotonic() <= plan.deadline
+
+
+@dataclass(frozen=True, eq=False)
+class _OwnModels:
+    """The folds' own models of a rank, from which those of the next one grow; not `settled` if time cut one short."""
+
+    rank: int
+    models: tuple[CPModel, ...]
+    settled: bool = True
+
+    @classmethod
+    def of(cls, folds: Sequence[Fold], null: CPModel) -> _OwnModels:
+        """Return those without components."""
+        return cls(0, tuple(fold.restrict(null) for fold in folds))
+
+    def group(self, rank: int, plan: Plan, folds: Sequence[Fold], full: CPModel, settled: bool) -> _Group:
+        """Return the fits of all folds of a rank."""
+        arguments = [(fold, own, full, n) for n, (fold, own) in enumerate(zip(folds, self.models, strict=True))]
+        return _Group(rank, _fit_fold, plan, arguments, settled and self.settled)
+
+    def after(self, rank: int, fitted: Sequence[_Result]) -> _OwnModels:
+        """Return the models of a rank from what its fits returned."""
+        pairs = zip(self.models, fitted, strict=True)
+        models = tuple(before if now is None else now.own for before, (now, _) in pairs)
+        return _OwnModels(rank, models, self.settled and all(ended for _, ended in fitted))
+
+    def at(
+        self, rank: int, runner: _Runner, plan: Plan, folds: Sequence[Fold], known: Mapping[int, CPModel]
+    ) -> _OwnModels:
+        """Return the models of a known rank: kept by an earlier run, else on the same way as then."""
+        own, ways = self, range(self.rank + 1, rank + 1)
+        kept = [each for each in ways if runner.remembers(self.group(each, plan, folds, known[each], True))]
+        for each in range(kept[-1] if kept else self.rank + 1, rank + 1):
+            own = own.after(each, runner.run(own.group(each, plan, folds, known[each], True))[0][0])
+        return own
 
 
 @dataclass(frozen=True, eq=False)
@@ -550,17 +606,22 @@ class _Waiting:
     tensor: Tensor
     rank: int
     starts: _Starts
+    spent: Mapping[str, float]
     folds: Sequence[Fold]
     groups: tuple[_Group, _Group]
     solver: Solver
 
     def done(self, fitted: Sequence[list[_Result]], seconds: Sequence[float]) -> RankFits:
         """Return the fits of the rank from what its groups returned, and how long they took."""
-        of_folds = [result if ended else _UNFINISHED for result, ended in fitted[0]]
-        held_out = tuple(_fold_fit(self.tensor, fold, *of) for fold, of in zip(self.folds, of_folds, strict=True))
+        held_out = tuple(
+            _fold_fit(self.tensor, fold, of.whole, of.converged, of.cells_per_parameter)
+            if ended
+            else _fold_fit(self.tensor, fold, None, False)
+            for fold, (of, ended) in zip(self.folds, fitted[0], strict=True)
+        )
         pairs = zip(fitted[1][0::2], fitted[1][1::2], strict=True)
         halves = tuple((one, other) for (one, ended), (other, too) in pairs if ended and too)
-        spent = {"starts": self.starts.seconds, "folds": seconds[0], "halves": seconds[1]}
+        spent = {**self.spent, "folds": self.spent["folds"] + seconds[0], "halves": seconds[1]}
         whole = self.starts.whole and all(ended for results in fitted for _, ended in results)
         return RankFits(self.rank, self.starts.fits, held_out, spent, (), self.solver, halves, whole)
 
@@ -568,7 +629,7 @@ class _Waiting:
 def best_of(fits: Sequence[Fit]) -> Fit:
     """Return the fit with the smallest loss; of those that are the same solution, one that has converged."""
     smallest = min(fit.loss for fit in fits)
-    same = [fit for fit in fits if fit.loss <= max(smallest * (1.0 + SAME_LOSS), EXACT_LOSS)]
+    same = [fit for fit in fits if fit.loss <= smallest * (1.0 + SAME_LOSS) + EXACT_LOSS]
     return min(same, key=lambda fit: (not fit.converged, fit.loss))
 
 
@@ -656,7 +717,7 @@ def _distinct_best(fits: Mapping[int, Fit]) -> list[int]:
 
 
 def _explore(tensor: Tensor, plan: Plan, start: CPModel, core: Compression | None) -> Fit:
-    if core is None:
+    if core is None or tensor.norm_squared == 0.0:  # nothing that a core could hold a share of
         fit = plan.solver.fit(tensor, start, max_iter=EXPLORING_SWEEPS, deadline=plan.deadline)
         endless = getattr(plan.solver, "tol", None) == 0  # every sweep is wanted
         return replace(fit, converged=fit.converged and not endless)
@@ -671,34 +732,53 @@ def _refine(tensor: Tensor, plan: Plan, fit: Fit) -> Fit:
     return fit if fit.converged else plan.solver.fit(tensor, fit.model, deadline=plan.deadline)
 
 
-def _fit_fold(tensor: Tensor, plan: Plan, fold: Fold, full: CPModel, number: int) -> _FoldModel:
-    if hasattr(fold, "offsets"):
-        return _fit_beside_offsets(tensor, plan, fold, full)
-    training = fold.training(tensor)
-    if fold.warm:
-        starts = [fold.restrict(full)]
+def _fit_fold(tensor: Tensor, plan: Plan, fold: Any, smaller: CPModel, full: CPModel, number: int) -> FoldModel:
+    """Fit a fold, grown from its own model of the rank below, which has not seen what the fold holds out.
+
+    The full fit has: past the true rank its surplus components lie where they fit the noise of held-out cells too, and
+    a fold that starts there stays there, however long it is fitted. So it serves only where the fold has missed a
+    component on its own way: where a single sweep from the full fit leaves less of the training cells than the fold's
+    own fit does, by more than the parameters of one component take off noise.
+
+    A model with as many parameters as there are cells to learn from would predict anything: such a fold has none.
+    """
+    beside_offsets = hasattr(fold, "offsets")
+    training = tensor.hide(fold.cells) if beside_offsets else fold.training(tensor)
+    rank, of_one = full.rank, n_parameters(training.shape, 1)
+    per_parameter = training.n_observed / (rank * of_one)
+    if per_parameter <= 1.0:
+        return FoldModel(smaller, None, True, per_parameter)
+    if beside_offsets:
+        fit = partial(_fit_beside_offsets, tensor, plan, fold)
     else:
-        rng = plan.rng(FOLD, full.rank, number)
-        nothing = _empty(training)
-        bases = Subspaces(training).bases(full.rank)
-        starts = [make_start(1 + k, bases, full.rank, nothing, rng) for k in range(COLD_FOLD_STARTS)]
-    fits = [plan.solver.fit(training, start, deadline=plan.deadline) for start in starts]
-    best = best_of(fits)
-    return fold.complete(tensor, best.model), best.converged
+        fit = partial(plan.solver.fit, training, deadline=plan.deadline)
+    rng = plan.rng(FOLD, rank, number)
+    bases = () if fold.warm else Subspaces(training).bases(rank)
+    best = best_of(
+        [fit(make_start(k, bases, rank, smaller, rng)) for k in range(1 if fold.warm else SMALL_FOLD_STARTS)]
+    )
+    if fold.warm:
+        ahead = fit(fold.restrict(full), max_iter=1)
+        if ahead.loss < best.loss * (1.0 - of_one / (training.n_observed - rank * of_one)):
+            best = best_of([best, fit(ahead.model)])
+    return FoldModel(best.model, fold.complete(tensor, best.model), best.converged, per_parameter)
 
 
-def _fit_beside_offsets(tensor: Tensor, plan: Plan, fold: Any, full: CPModel) -> _FoldModel:
-    """Fit a fold's offsets and its components in turn: the error over what it sees never rises."""
-    model, before = full, math.inf
-    for _ in range(OFFSET_TURNS):
+def _fit_beside_offsets(tensor: Tensor, plan: Plan, fold: Any, start: CPModel, max_iter: int | None = None) -> Fit:
+    """Fit a fold's offsets and its components in turn: the error over what it sees never rises.
+
+    With `max_iter` one turn of so many sweeps.
+    """
+    model, before, settled = start, math.inf, False
+    for _ in range(OFFSET_TURNS if max_iter is None else 1):
         training = fold.without(tensor, fold.offsets(tensor, model))
-        fit = plan.solver.fit(training, model, deadline=plan.deadline)
+        fit = plan.solver.fit(training, model, max_iter=max_iter, deadline=plan.deadline)
         model, error = fit.model, fit.loss * training.norm_squared
         settled = before - error <= OFFSET_TOLERANCE * error + EXACT_LOSS * tensor.norm_squared
         if settled or time.monotonic() > plan.deadline:
             break
         before = error
-    return fold.complete(tensor, model), fit.converged and settled
+    return Fit(model, error / tensor.norm_squared, fit.n_iter, fit.converged and settled, fit.history)
 
 
 def _half_arguments(
@@ -724,9 +804,7 @@ def _fit_half(
 ) -> CPModel:
     """Return the model of a half without the mode that was split."""
     part = half.of(tensor)
-    small = None
-    if core is not None and part.norm_squared > 0.0:
-        small = Compression.of(part, half.of_bases(core.bases))
+    small = None if core is None else Compression.of(part, half.of_bases(core.bases))
     rng, nothing = plan.rng(HALF, rank, number), _empty(part)
     own_bases = half.of_bases(bases)
     starts = [make_start(1 + k, own_bases, rank, nothing, rng) for k in range(HALF_STARTS)]
@@ -735,10 +813,13 @@ def _fit_half(
     return without_mode(fit.model, half.mode)
 
 
-def _fold_fit(tensor: Tensor, fold: Fold, model: CPModel | None, converged: bool) -> FoldFit:
+def _fold_fit(
+    tensor: Tensor, fold: Fold, model: CPModel | None, converged: bool, cells_per_parameter: float = math.nan
+) -> FoldFit:
     weights = getattr(fold, "weights", None)  # a fold that a user wrote need not have any
     offsets = None if model is None else offsets_of(fold, tensor, model)
-    return FoldFit(model, fold.cells, converged, weights, counts_of(fold, tensor), offsets)
+    counts = counts_of(fold, tensor)
+    return FoldFit(model, fold.cells, converged, weights, counts, offsets, cells_per_parameter)
 
 
 def _empty(tensor: Tensor) -> CPModel:

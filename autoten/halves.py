@@ -44,9 +44,14 @@ def random_halves(length: int, rng: np.random.Generator) -> tuple[NDArray[np.int
     return np.sort(shuffled[: length // 2]), np.sort(shuffled[length // 2 :])
 
 
+def longest_mode(shape: Sequence[int]) -> int:
+    """Return the mode that is split: its halves lose least."""
+    return int(np.argmax(shape))
+
+
 def draw_halves(shape: Sequence[int], n_splits: int, rng: np.random.Generator) -> list[Half]:
     """Return both halves of every split of the longest mode, one after the other; none where it is too short."""
-    mode = int(np.argmax(shape))
+    mode = longest_mode(shape)
     if shape[mode] < SHORTEST_SPLIT:
         return []
     return [Half(mode, rows) for _ in range(n_splits) for rows in random_halves(shape[mode], rng)]

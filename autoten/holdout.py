@@ -7,15 +7,17 @@ model of that tensor becomes one of the whole, to be compared on the fold's cell
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from itertools import count
 from math import prod
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from autoten._validation import check_integer, check_mode, check_real, refuse
+from autoten._validation import check_mode, check_modes_given, check_real, refuse
 from autoten.cp import CPModel, is_surely_unique
+from autoten.labels import MODES
 from autoten.tensors.chunked import ChunkedTensor
 from autoten.tensors.dense import DenseTensor
 from autoten.tensors.equations import LISTABLE, indices_of, other_cells, places_of, solve_rows
@@ -38,6 +40,9 @@ FEWEST_ZEROS = 20_000
 CENTRED_TOLERANCE = 1e-3
 OFFSET_TOLERANCE = 1e-10
 OFFSET_SWEEPS = 1000
+
+# Counts are divided as 64-bit integers.
+LARGEST_COUNT = 2.0**63
 
 
 class Fold(Protocol):
@@ -127,17 +132,17 @@ class RandomFibres:
 
     Parameters
     ----------
-    mode : int
-        The mode along which the fibres run (a spectrum, a time course).
+    mode : int or str
+        The mode along which the fibres run (a spectrum, a time course), by number, or by name if X is labelled.
     share : float
         Share of the fibres that each fold hides, in (0, 0.5].
     """
 
-    mode: int
+    mode: int | str = field(metadata=MODES)
     share: float = 0.1
 
     def __post_init__(self) -> None:
-        check_integer(self.mode, "mode of RandomFibres", minimum=-64)
+        check_modes_given((self.mode,), "mode of RandomFibres")
         check_real(self.share, "share of RandomFibres", above=0.0, below=0.5000001)
 
     def folds(self, tensor: Tensor, n_folds: int, rng: np.random.Generator) -> list[_Cells]:
@@ -209,8 +214,16 @@ class Blocks:
             for _ in range(n_folds)
         ]
 
+    def largest_rank(self, shape: Sequence[int]) -> int:
+        """Return the largest rank that the kept corner of a tensor of this shape can score."""
+        kept = tuple(length - self._size(length) for length in shape)
+        return next(rank for rank in count(1) if not _is_unique(kept, rank + 1))
+
+    def _size(self, length: int) -> int:
+        return min(max(1, round(self.share * length)), length - 1)
+
     def _left_out(self, length: int, rng: np.random.Generator) -> NDArray[np.int64]:
-        size = min(max(1, round(self.share * length)), length - 1)
+        size = self._size(length)
         if self.contiguous:
             return np.arange(size) + rng.integers(length - size + 1)
         return np.sort(rng.choice(length, size, replace=False))
@@ -253,10 +266,12 @@ class CountSplit:
     def folds(self, tensor: Tensor, n_folds: int, rng: np.random.Generator) -> list[_Thinned]:
         """Return the folds."""
         values = tensor.scale * tensor.values_at(tensor.nonzero)
-        odd = values[(values < 0) | (values != np.round(values))]
+        odd = values[(values < 0) | (values >= LARGEST_COUNT) | (values != np.round(values))]
         if len(odd):
             remedy = "Hold out cells with RandomElements(0.1) where data are no counts."
-            refuse("X for the hold-out CountSplit", "whole numbers >= 0", f"{odd[0]:g} in a cell", remedy)
+            refuse(
+                "X for the hold-out CountSplit", "whole numbers >= 0 and below 2**63", f"{odd[0]:g} in a cell", remedy
+            )
         return [_Thinned(self.share, int(rng.integers(2**63))) for _ in range(n_folds)]
 
 
@@ -277,8 +292,8 @@ class Centred:
     ----------
     holdout : RandomElements or RandomFibres
         Which cells to hide.
-    modes : int or tuple of int
-        The modes that X is centred across.
+    modes : int, str or tuple of these
+        The modes that X is centred across, by number, or by name if X is labelled.
 
     Notes
     -----
@@ -298,16 +313,17 @@ class Centred:
     """
 
     holdout: Holdout
-    modes: int | tuple[int, ...]
+    modes: int | str | tuple[int | str, ...] = field(metadata=MODES)
 
     def __post_init__(self) -> None:
         if not isinstance(self.holdout, (RandomElements, RandomFibres)):
-            refuse("holdout of Centred", "RandomElements(share) or RandomFibres(mode)", self.holdout, kind=TypeError)
+            refuse(
+                "holdout of Centred", "RandomElements(share) or RandomFibres(mode)", repr(self.holdout), kind=TypeError
+            )
         modes = self.modes if isinstance(self.modes, tuple) else (self.modes,)
         if not modes:
             refuse("modes of Centred", "one mode or several", self.modes)
-        for mode in modes:
-            check_integer(mode, "modes of Centred", minimum=-64)
+        check_modes_given(modes, "modes of Centred")
 
     def folds(self, tensor: Tensor, n_folds: int, rng: np.random.Generator) -> list[_CentredCells]:
         """Return the folds."""
@@ -436,7 +452,7 @@ class _Block:
         return model.rows(self.kept)
 
     def complete(self, tensor: Tensor, model: CPModel) -> CPModel | None:
-        if not is_surely_unique(model.shape, model.rank) or model.rank > prod(sorted(model.shape)[:-1]):
+        if not _is_unique(model.shape, model.rank):
             return None
         folded = model.folded()
         factors = []
@@ -447,6 +463,11 @@ class _Block:
             rows[self.left_out[mode]] = regressed_rows(tensor.sub(side), folded, mode)
             factors.append(rows)
         return CPModel(np.ones(model.rank), tuple(factors))
+
+
+def _is_unique(shape: Sequence[int], rank: int) -> bool:
+    """Return whether the rows that a corner of this shape leaves out can be regressed on a model of it."""
+    return is_surely_unique(shape, rank) and rank <= prod(sorted(shape)[:-1])
 
 
 def counts_of(fold: Fold, tensor: Tensor) -> Tensor | None:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from math import prod
+from numbers import Real
+from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,12 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from autoten._dense_kernels import largest_bits
-from autoten._validation import counted, refuse
+from autoten._validation import check_integer, counted, reading, refuse
 from autoten.coordinates import Coordinates, coordinates_of, from_arrays, linear_cells, read_tns
 from autoten.cp import CPModel, as_cp
-from autoten.labels import Labels, split_labels
-from autoten.tensors import chunked
-from autoten.tensors.chunked import ChunkedTensor
+from autoten.labels import Labels, read_csv, split_labels
+from autoten.tensors.chunked import LARGEST_COMPUTED, ChunkedTensor
 from autoten.tensors.dense import DenseTensor
 from autoten.tensors.masked import MaskedTensor
 from autoten.tensors.sparse import SparseTensor
@@ -28,7 +30,8 @@ if TYPE_CHECKING:
 # Squares and their sums stay far inside the floating range while the largest magnitude is inside these powers of two.
 SAFE_EXPONENTS = {"f": (-30, 30), "d": (-300, 300)}
 
-READABLE = (".npy", ".npz", ".mat", ".tns", ".tns.gz")
+# What stands for an array in a file that is a pickle, which is never loaded.
+UNREADABLE = "(pickled)"
 
 
 def as_tensor(X: Any, *, samples: int | None = None) -> Tensor:
@@ -38,9 +41,10 @@ def as_tensor(X: Any, *, samples: int | None = None) -> Tensor:
     ----------
     X : array_like of shape (I_1, ..., I_N), N >= 3
         Numbers in any layout, byte order or memory map; NaN and the masked cells of a ``numpy.ma`` array are missing.
-        float32 stays float32, every other real type becomes float64. A tensor is returned as it is. Sparse tensors
-        (n-D ``scipy.sparse.coo_array``, pydata ``sparse`` arrays, pyttb's ``sptensor``) stay sparse: an unlisted cell
-        is an observed zero, values of the same cell are summed, and a listed NaN is missing. A dask array that is too
+        float32 stays float32, every other real type becomes float64; None is missing, and equal matrices in a list are
+        stacked. A tensor is returned as it is. Sparse tensors (n-D ``scipy.sparse.coo_array``, pydata ``sparse``
+        arrays, pyttb's ``sptensor``) stay sparse: an unlisted cell is an observed zero, values of the same cell are
+        summed, and a listed NaN is missing. A dask array that is too
         large to be computed is read chunk by chunk. Of an xarray ``DataArray`` or a pandas Series with a level of its
         index for each mode, the labels are left behind.
     samples : int, optional
@@ -63,7 +67,7 @@ def as_tensor(X: Any, *, samples: int | None = None) -> Tensor:
     listed = coordinates_of(X)
     if listed is not None:
         return _sparse_tensor(listed)
-    array, missing = _numbers(X)
+    array, missing = numbers_of(X)
     _check_shape(array.shape, samples)
     largest = _largest_magnitude(array)
     if missing is None and np.isfinite(largest):
@@ -205,7 +209,7 @@ def weighted(X: Any, noise: Any) -> Weighted:
     if type(X).__module__.split(".")[0] == "dask" or coordinates_of(X) is not None:
         remedy = "Give an array: X.todense() or X.compute(), if it fits into memory."
         refuse("X of weighted", "a dense tensor in memory", type(X).__name__, remedy, kind=TypeError)
-    data, mask = _numbers(X)
+    data, mask = numbers_of(X, "X of weighted")
     noise, of_noise = split_labels(noise)
     if labels is not None and of_noise is not None and not labels.agree_with(of_noise):
         refuse("noise of weighted", "labelled as X is", f"modes {of_noise.names}", "Bring it into the order of X.")
@@ -222,6 +226,52 @@ def weighted(X: Any, noise: Any) -> Weighted:
     return Weighted(data if mask is None else np.ma.masked_array(data, mask), noise, steps, labels)
 
 
+def streamed(X: Any, *, largest_computed: int = LARGEST_COMPUTED) -> ChunkedTensor:
+    """Return a dask array as a tensor that is read in chunks, however small it is.
+
+    By itself that is done from 256 MiB on. Where memory is scarce, or to see what it does to an answer, ask for it.
+
+    Parameters
+    ----------
+    X : dask.array.Array of shape (I_1, ..., I_N), N >= 3
+        Complete and finite. Labels of a ``DataArray`` are left behind.
+    largest_computed : int
+        The part of X that a fold is fitted to is computed if it has at most so many bytes, and a seventh of the cells.
+
+    Returns
+    -------
+    ChunkedTensor
+        For `estimate_rank` (with ``holdout=Blocks()``), `fit_parafac` and every other function that takes data.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If `X` is no dask array of real numbers, has missing cells, or is of unknown shape.
+
+    Examples
+    --------
+    >>> import dask.array as da
+    >>> from autoten import Blocks, datasets, estimate_rank
+    >>> X = da.from_array(datasets.load_amino_acids().X, chunks=(5, 67, 61))
+    >>> estimate_rank(streamed(X), range(1, 5), holdout=Blocks(), random_state=0).rank
+    3
+    """
+    X, _ = split_labels(X)
+    if type(X).__module__.split(".")[0] != "dask" or not hasattr(X, "chunks"):
+        remedy = "Make it one with dask.array.from_array(X, chunks=...)."
+        refuse("X of streamed", "a dask array", type(X).__name__, remedy, kind=TypeError)
+    check_integer(largest_computed, "largest_computed of streamed", minimum=0)
+    _check_known(X)
+    _check_shape(X.shape, None)
+    array = X.astype(numbers_of(np.empty(0, X.dtype))[0].dtype)
+    tensor = ChunkedTensor(array, largest_computed=largest_computed)
+    if not np.isfinite(tensor.largest_magnitude):
+        remedy = "Fill or drop them, or compute the array if it fits into memory: there NaN is missing."
+        refuse("X", "finite where it is a dask array that is read in chunks", "NaN or infinite cells", remedy)
+    scaled, scale = _into_range(array, tensor.largest_magnitude)
+    return tensor if scale == 1.0 else ChunkedTensor(scaled, scale, largest_computed)
+
+
 def _weighted_tensor(tensor: Tensor, noise: NDArray[np.float64]) -> WeightedTensor:
     """Return a dense tensor, complete or with hidden cells, with weights: 1 on average over observed cells."""
     base = tensor.base if isinstance(tensor, MaskedTensor) else tensor
@@ -235,11 +285,17 @@ def _weighted_tensor(tensor: Tensor, noise: NDArray[np.float64]) -> WeightedTens
 
 
 def read_tensor(path: str | Path) -> Any:
-    """Return the tensor in a ``.npy``, ``.npz``, ``.mat``, ``.tns`` or ``.tns.gz`` file.
+    """Return the tensor in a ``.npy``, ``.npz``, ``.mat``, ``.csv``, ``.tns`` or ``.tns.gz`` file.
 
-    Of a file that holds several arrays the one called ``X`` is taken, or the only one with three or more modes. A
-    ``.npz`` file with ``coords`` (nnz, N), counted from zero, ``vals`` and ``shape``, and a FROSTT ``.tns`` file, give
-    a ``scipy.sparse.coo_array``.
+    Of a file that holds several arrays the one called ``X`` is taken, or the only one with three or more modes; a field
+    of a MATLAB struct is one of them, such as ``X.data``. A file with ``coords`` (nnz, N), counted from zero, ``vals``
+    and ``shape``, and a FROSTT ``.tns`` file, give a ``scipy.sparse.coo_array``.
+
+    A ``.csv`` file is a long table: a row for each cell, which holds its label in each mode and then its value, below a
+    header that names the modes. Fields are separated by commas, semicolons or tabs. A combination of labels that is not
+    listed, or whose value is blank or NA, is missing. The result has the labels (``data``, ``dims``, ``coords``, as an
+    xarray ``DataArray``), sorted, as numbers where all of a column are. A first column without a name, such as the row
+    numbers that pandas and R write, is left out.
 
     Raises
     ------
@@ -248,64 +304,169 @@ def read_tensor(path: str | Path) -> Any:
     """
     path = Path(path)
     kind = "".join(path.suffixes[-2:]).lower() if path.suffix.lower() == ".gz" else path.suffix.lower()
-    if kind not in READABLE:
-        refuse("the file", f"one of {', '.join(READABLE)}", path.name)
+    if kind not in READERS:
+        refuse("the file", f"one of {', '.join(READERS)}", path.name)
     if not path.is_file():
         refuse("the file", "an existing file", str(path))
-    if kind.startswith(".tns"):
-        return read_tns(path)
-    try:
-        if kind == ".npy":
-            return np.asarray(np.load(path, allow_pickle=False))
-        if kind == ".npz":
-            with np.load(path, allow_pickle=False) as archive:
-                if "X" in archive.files:  # whatever else there is, even what cannot be read
-                    return np.asarray(archive["X"])
-                arrays = {name: archive[name] for name in archive.files}
-        else:
-            from scipy.io import loadmat
+    return READERS[kind](path)
 
-            arrays = {name: value for name, value in loadmat(path).items() if not name.startswith("__")}
-    except Exception as error:  # readers raise whatever a broken file provokes
-        message = f"{path.name} cannot be read as a {kind} file: {type(error).__name__}: {error}"
-        raise ValueError(message.splitlines()[0]) from error
+
+def _read_npy(path: Path) -> NDArray[Any]:
+    _check_beginning(path, ".npy", b"\x93NUMPY")
+    with reading(path, ".npy", Exception):
+        return np.asarray(np.load(path, allow_pickle=False))
+
+
+def _read_npz(path: Path) -> Any:
+    _check_beginning(path, ".npz", b"PK")
+    arrays: dict[str, Any] = {}
+    with reading(path, ".npz", Exception), np.load(path, allow_pickle=False) as archive:
+        names = ["X"] if "X" in archive.files else archive.files  # whatever else there is
+        for name in names:
+            try:
+                arrays[name] = archive[name]
+            except ValueError:
+                if len(names) == 1:
+                    raise
+                arrays[name] = UNREADABLE
+    return _only_tensor(arrays, path.name)
+
+
+def _read_mat(path: Path) -> Any:
+    from scipy.io import loadmat
+
+    for beginning in (b"MATLAB 7.3", b"\x89HDF"):
+        if _beginning(path).startswith(beginning):
+            remedy = "Write it in MATLAB by save(file, variable, '-v7')."
+            refuse(path.name, "a .mat file of version 7 or older", "one of version 7.3, which is HDF5", remedy)
+    with reading(path, ".mat", Exception):
+        arrays = dict(_without_structs((k, v) for k, v in loadmat(path).items() if not k.startswith("__")))
+    return _only_tensor(arrays, path.name)
+
+
+# What reads a file of each kind.
+READERS: dict[str, Callable[[Path], Any]] = {
+    ".npy": _read_npy,
+    ".npz": _read_npz,
+    ".mat": _read_mat,
+    ".csv": read_csv,
+    ".tns": read_tns,
+    ".tns.gz": read_tns,
+}
+
+
+def _beginning(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return file.read(10)
+
+
+def _check_beginning(path: Path, kind: str, expected: bytes) -> None:
+    """Refuse what NumPy did not write: it takes all it does not know for a pickle."""
+    beginning = _beginning(path)
+    if not beginning.startswith(expected):
+        got = f"one that begins with {beginning!r}" if beginning else "an empty one"
+        refuse(path.name, f"a {kind} file that NumPy wrote", got)
+
+
+def _without_structs(arrays: Iterable[tuple[str, Any]]) -> Iterator[tuple[str, Any]]:
+    """Yield the fields of MATLAB structs (and objects) as arrays of their own, and all other arrays as they are."""
+    for name, value in arrays:
+        fields = getattr(getattr(value, "dtype", None), "names", None)
+        if fields is None:
+            yield name, value
+        else:
+            single = value.size == 1
+            yield from _without_structs((f"{name}.{f}", value[f].item() if single else value[f]) for f in fields)
+
+
+def _only_tensor(arrays: dict[str, Any], name: str) -> Any:
+    """Return the tensor among the arrays in a file."""
     if "X" in arrays:
         return np.asarray(arrays["X"])
-    sparse = from_arrays(arrays, path.name)
+    sparse = from_arrays(arrays, name)
     if sparse is not None:
         return sparse
     tensors = {name: value for name, value in arrays.items() if np.ndim(value) >= 3}
     if len(tensors) != 1:
-        held = ", ".join(f"{name} {np.shape(value)}" for name, value in arrays.items()) or "nothing"
-        refuse(f"{path.name}", "a file with an array named X or a single array of three or more modes", held)
+        shapes = {key: value if value is UNREADABLE else np.shape(value) for key, value in (tensors or arrays).items()}
+        held = ", ".join(f"{key} {shape}" for key, shape in shapes.items()) or "nothing"
+        refuse(name, "a file with an array named X or a single array of three or more modes", held)
     return np.asarray(next(iter(tensors.values())))
 
 
-def _numbers(X: Any) -> tuple[NDArray[Any], NDArray[np.bool_] | None]:
+def numbers_of(X: Any, what: str = "X") -> tuple[NDArray[Any], NDArray[np.bool_] | None]:
     """Return a real floating array in native byte order, and the mask of a numpy.ma array."""
     mask = None
-    if isinstance(X, np.ma.MaskedArray):
-        mask = np.ma.getmaskarray(X)
-        X = X.data
-    elif type(X).__module__.partition(".")[0] == "pyttb":
+    parts = X if isinstance(X, (list, tuple)) else ()
+    _refuse_what_is_no_array(X, parts, what)
+    if type(X).__module__.partition(".")[0] == "pyttb":
         X = getattr(X, "data", X)
     remedy = "Give a NumPy array, or anything that converts to one."
     try:
-        array = np.asarray(X)
+        array = _with_masks(X)
+        if isinstance(array, np.ma.MaskedArray):
+            mask = np.ma.getmaskarray(array)
+            array = array.data
+        array = np.asarray(array)
     except Exception:  # noqa: BLE001 (an __array__ may raise anything)
-        refuse("X", "an array of real numbers", type(X).__name__, remedy, kind=TypeError)
-    return _as_real(array, remedy), mask
+        shapes = [str(part.shape) for part in parts if hasattr(part, "shape")]
+        if shapes:
+            got = f"{len(parts)} arrays of shapes {', '.join(dict.fromkeys(shapes))}"
+            refuse(what, "an array, or equal ones to stack", got, "Pad the shorter ones with NaN: missing cells.")
+        refuse(what, "an array of real numbers", type(X).__name__, remedy, kind=TypeError)
+    return _as_real(array, remedy, what), mask
 
 
-def _as_real(array: NDArray[Any], remedy: str) -> NDArray[Any]:
-    """Return an array of real numbers as float32 or float64."""
+def _with_masks(X: Any) -> Any:
+    """Return lists that hold masked arrays as one of these: NumPy would take what they hide for seen."""
+    if isinstance(X, (list, tuple)):
+        parts = [_with_masks(part) for part in X]
+        if any(isinstance(part, np.ma.MaskedArray) for part in parts):
+            return np.ma.stack(parts)
+    return X
+
+
+def _refuse_what_is_no_array(X: Any, parts: Sequence[Any], what: str) -> None:
+    """Refuse what NumPy would take for something else: the path of a file, and tables whose labels tell the modes."""
+    if isinstance(X, (str, PathLike)):
+        remedy = "Read a file first: autoten.read_tensor(path)."
+        refuse(what, "an array of real numbers", repr(X), remedy, kind=TypeError)
+    if hasattr(X, "iloc") and hasattr(X, "columns"):
+        remedy = (
+            "Of a long table, a row for each cell, give X.set_index([modes])[values]; of a wide one, whose rows and "
+            "columns together have a level for each mode, X.stack()."
+        )
+        refuse(what, "an array, or a Series with a level of its index for each mode", "a DataFrame", remedy)
+    tables = [part for part in parts if hasattr(part, "iloc") and hasattr(part, "columns")]
+    if any(not (one.index.equals(tables[0].index) and one.columns.equals(tables[0].columns)) for one in tables):
+        remedy = "Give pandas.concat(dict of tables).stack(): cells that a table lacks are then missing."
+        refuse(what, "tables with the same rows and columns, to stack", "tables that differ in them", remedy)
+
+
+def _as_real(array: NDArray[Any], remedy: str, what: str = "X") -> NDArray[Any]:
+    """Return an array of real numbers as float32 or float64, None as NaN."""
+    if array.dtype == object and array.ndim:
+        array = _without_objects(array, remedy, what)
     if array.dtype.kind not in "fiub":
         got = f"complex numbers ({array.dtype})" if array.dtype.kind == "c" else f"dtype {array.dtype}"
         if array.dtype.kind == "c":
             remedy = "Analyse its real and imaginary parts, or its magnitude."
-        refuse("X", "an array of real numbers", got, remedy, kind=TypeError)
+        refuse(what, "an array of real numbers", got, remedy, kind=TypeError)
     dtype = np.float32 if array.dtype.kind == "f" and array.dtype.itemsize <= 4 else np.float64
     return array.astype(dtype, copy=False)
+
+
+def _without_objects(array: NDArray[Any], remedy: str, what: str) -> NDArray[np.float64]:
+    """Return an array of Python's numbers as floats; None, and pandas' NA, are missing."""
+    cells = [np.nan if cell is None or type(cell).__name__ == "NAType" else cell for cell in array.flat]
+    odd = next((cell for cell in cells if not isinstance(cell, (Real, np.bool_))), None)
+    if odd is not None:
+        got = f"dtype object, with cells of type {type(odd).__name__}"
+        refuse(what, "an array of real numbers", got, remedy, kind=TypeError)
+    try:
+        return np.array(cells, dtype=float).reshape(array.shape)
+    except OverflowError:
+        refuse(what, "an array of real numbers", "an integer beyond the range of float64", "Scale it down.")
 
 
 def _sparse_tensor(listed: Coordinates) -> Tensor:
@@ -341,19 +502,16 @@ def _check_hidden(hidden: NDArray[np.int64], shape: tuple[int, ...]) -> None:
 
 
 def _from_dask(X: Any) -> Tensor:
-    """Return a dask array as a tensor: in memory where it is small, else as it is."""
+    """Return a dask array as a tensor: in memory where it is small, else read in chunks."""
+    _check_known(X)
+    if not hasattr(X, "chunks") or X.nbytes <= LARGEST_COMPUTED:
+        return as_tensor(X.compute())
+    return streamed(X)
+
+
+def _check_known(X: Any) -> None:
     if any(length != length for length in getattr(X, "shape", ())):
         refuse("X", "a dask array of known shape", f"shape {X.shape}", "Call its compute_chunk_sizes() first.")
-    if not hasattr(X, "chunks") or X.nbytes <= chunked.LARGEST_COMPUTED:
-        return as_tensor(X.compute())
-    _check_shape(X.shape, None)
-    array = X.astype(_numbers(np.empty(0, X.dtype))[0].dtype)
-    tensor = ChunkedTensor(array)
-    if not np.isfinite(tensor.largest_magnitude):
-        remedy = "Fill or drop them, or compute the array if it fits into memory: there NaN is missing."
-        refuse("X", "finite where it is a dask array that is read in chunks", "NaN or infinite cells", remedy)
-    scaled, scale = _into_range(array, tensor.largest_magnitude)
-    return tensor if scale == 1.0 else ChunkedTensor(scaled, scale)
 
 
 def _largest_magnitude(array: NDArray[Any]) -> float:

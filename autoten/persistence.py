@@ -42,6 +42,7 @@ def _taken_apart(estimate: RankEstimate, prefix: str) -> tuple[dict[str, Any], d
         "settings": dict(estimate.settings),
         "shape": table.shape,
         "complete": table.complete,
+        "constrained": table.constrained,
         "scores": list(table.replicates),
         "modes": None if labels is None else list(labels.names),
     }
@@ -52,6 +53,7 @@ def _taken_apart(estimate: RankEstimate, prefix: str) -> tuple[dict[str, Any], d
     for rank, model in estimate.models.items():
         arrays[f"weights_{rank}"] = model.weights
         arrays |= {f"factor_{rank}_{mode}": factor for mode, factor in enumerate(model.factors)}
+        arrays |= {f"support_{rank}_{mode}": shares for mode, shares in enumerate(model.support or ())}
     return record, {f"{prefix}{name}": array for name, array in arrays.items()}
 
 
@@ -61,7 +63,7 @@ def load(path: str | Path) -> RankEstimate:
     Parameters
     ----------
     path : str or Path
-        The ``.npz`` file.
+        The ``.npz`` file; as `save` does, `load` adds a missing ``.npz``.
 
     Returns
     -------
@@ -84,6 +86,8 @@ def load(path: str | Path) -> RankEstimate:
     True
     """
     path = Path(path)
+    if not path.is_file() and Path(f"{path}.npz").is_file():
+        path = Path(f"{path}.npz")
     if not path.is_file():
         refuse("the path of load", "an existing file written by RankEstimate.save", str(path))
     try:
@@ -104,7 +108,8 @@ def load(path: str | Path) -> RankEstimate:
 def _rebuilt(record: dict[str, Any], archive: dict[str, Any], prefix: str = "") -> RankEstimate:
     arrays = {name.removeprefix(prefix): array for name, array in archive.items() if name.startswith(prefix)}
     replicates = {name: arrays[f"score_{number}"] for number, name in enumerate(record["scores"])}
-    table = RankTable(arrays["ranks"], replicates, tuple(record["shape"]), record["complete"])
+    constrained = record.get("constrained", False)  # absent in files from before tables knew
+    table = RankTable(arrays["ranks"], replicates, tuple(record["shape"]), record["complete"], constrained)
     stated = record["stated_probabilities"]
     choice = Choice(
         record["choice"]["rank"],
@@ -116,7 +121,12 @@ def _rebuilt(record: dict[str, Any], archive: dict[str, Any], prefix: str = "") 
     names = record.get("modes")  # absent in files from before there were labels
     labels = None if names is None else Labels(tuple(names), tuple(arrays.get(f"labels_{mode}") for mode in modes))
     models = {
-        int(rank): CPModel(arrays[f"weights_{rank}"], tuple(arrays[f"factor_{rank}_{mode}"] for mode in modes), labels)
+        int(rank): CPModel(
+            arrays[f"weights_{rank}"],
+            tuple(arrays[f"factor_{rank}_{mode}"] for mode in modes),
+            labels,
+            tuple(arrays[f"support_{rank}_{mode}"] for mode in modes) if f"support_{rank}_0" in arrays else None,
+        )
         for rank in arrays["ranks"]
     }
     return RankEstimate(

@@ -23,7 +23,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from autoten._validation import AutotenWarning, check_mode, check_real, refuse
-from autoten.labels import Labels, split_labels
+from autoten.io import numbers_of
+from autoten.labels import Labels, names_of, split_labels
 
 Array = NDArray[Any]
 
@@ -72,7 +73,7 @@ class Preprocessed:
         return f"Preprocessed(shape={self.shape}, steps={self.steps})"
 
 
-def center(X: Any, modes: int | Iterable[int]) -> Preprocessed:
+def center(X: Any, modes: int | str | Iterable[int | str]) -> Preprocessed:
     r"""Subtract from every fibre of a mode its mean: offsets that are constant along that mode vanish.
 
     .. math:: x_{ijk} \leftarrow x_{ijk} - \frac{1}{I} \sum_{i'} x_{i'jk} \qquad \text{(across mode 0)}
@@ -85,8 +86,8 @@ def center(X: Any, modes: int | Iterable[int]) -> Preprocessed:
     ----------
     X : array, masked array, DataArray, Series or Preprocessed
         A tensor of three modes or more. Missing cells are NaN or masked. It is not modified.
-    modes : int or iterable of int
-        The mode to centre across, or several, one after another.
+    modes : int, str or iterable of these
+        The mode to centre across, or several, one after another, by number, or by name if X is labelled.
 
     Returns
     -------
@@ -129,8 +130,8 @@ def center(X: Any, modes: int | Iterable[int]) -> Preprocessed:
     >>> prepared.X[:, 0, 0]
     array([-6.,  6.])
     """
-    values, observed = _observed_values(X, "X of center")
-    modes = _check_modes(modes, values.ndim, "modes of center")
+    values, observed, labels = _observed_values(X, "X of center")
+    modes = _check_modes(modes, labels, values.ndim, "modes of center")
 
     def subtract_means(mode: int) -> float:
         counts = observed.sum(axis=mode, keepdims=True)
@@ -140,10 +141,10 @@ def center(X: Any, modes: int | Iterable[int]) -> Preprocessed:
         return _largest(means) / (_largest(values) or 1.0)
 
     _sweep(subtract_means, modes, "Centring")
-    return _prepared(X, values, observed, f"centred across {_named(modes)}")
+    return _prepared(X, labels, values, observed, f"centred across {_named(modes)}")
 
 
-def scale(X: Any, modes: int | Iterable[int]) -> Preprocessed:
+def scale(X: Any, modes: int | str | Iterable[int | str]) -> Preprocessed:
     r"""Divide every slab of a mode by its root mean square: all its slabs come to weigh the same in a fit.
 
     .. math:: x_{ijk} \leftarrow x_{ijk} \Big/ \sqrt{\frac{1}{JK} \sum_{j'k'} x_{ij'k'}^2}
@@ -157,8 +158,8 @@ def scale(X: Any, modes: int | Iterable[int]) -> Preprocessed:
     ----------
     X : array, masked array, DataArray, Series or Preprocessed
         A tensor of three modes or more. Missing cells are NaN or masked. It is not modified.
-    modes : int or iterable of int
-        The mode to scale within, or several.
+    modes : int, str or iterable of these
+        The mode to scale within, or several, by number, or by name if X is labelled.
 
     Returns
     -------
@@ -197,8 +198,8 @@ def scale(X: Any, modes: int | Iterable[int]) -> Preprocessed:
     >>> prepared.X[:, 0, 0], prepared.steps
     (array([ 1., -1.]), ('scaled within mode 0',))
     """
-    values, observed = _observed_values(X, "X of scale")
-    modes = _check_modes(modes, values.ndim, "modes of scale")
+    values, observed, labels = _observed_values(X, "X of scale")
+    modes = _check_modes(modes, labels, values.ndim, "modes of scale")
     # A zero slab can never be scaled; counted in the means of the other modes it would make equal scales impossible.
     counted = observed & ~_in_zero_slabs(values, modes)
 
@@ -209,7 +210,7 @@ def scale(X: Any, modes: int | Iterable[int]) -> Preprocessed:
         return _largest(divisors - 1)
 
     _sweep(divide_by_root_mean_squares, modes, "Scaling")
-    return _prepared(X, values, observed, f"scaled within {_named(modes)}")
+    return _prepared(X, labels, values, observed, f"scaled within {_named(modes)}")
 
 
 def mask_scatter(
@@ -218,7 +219,7 @@ def mask_scatter(
     excitation: Any,
     width: float,
     *,
-    modes: tuple[int, int] = (1, 2),
+    modes: tuple[int | str, int | str] = (1, 2),
     orders: Iterable[int] = (1, 2),
     raman_shift: float | None = RAMAN_SHIFT_OF_WATER,
 ) -> Preprocessed:
@@ -241,8 +242,8 @@ def mask_scatter(
         Excitation wavelengths in nm.
     width : float
         Half the width of a band: nm from its middle to either edge, > 0.
-    modes : pair of int
-        The modes of emission and excitation.
+    modes : pair of int or str
+        The modes of emission and excitation, by number, or by name if X is labelled.
     orders : iterable of int
         Which orders to mask, out of 1 and 2.
     raman_shift : float or None
@@ -280,10 +281,10 @@ def mask_scatter(
     >>> bool(np.isnan(prepared.X[0, 0, 10])), int(data.emission_nm[0]), int(data.excitation_nm[10])
     (True, 250, 250)
     """
-    values, observed = _observed_values(X, "X of mask_scatter")
-    places = _check_modes(modes, values.ndim, "modes of mask_scatter")
+    values, observed, labels = _observed_values(X, "X of mask_scatter")
+    places = _check_modes(modes, labels, values.ndim, "modes of mask_scatter")
     if len(places) != 2:
-        refuse("modes of mask_scatter", "two, of emission and of excitation", modes)
+        refuse("modes of mask_scatter", "two, of emission and of excitation", repr(modes))
     asked = tuple(dict.fromkeys(orders))
     if not asked or not set(asked) <= {1, 2}:
         refuse("orders of mask_scatter", "1, 2 or both", asked)
@@ -303,7 +304,7 @@ def mask_scatter(
     observed = observed & ~band.reshape(lengths)
     kinds = "Rayleigh" if raman_shift is None else "Rayleigh and Raman"
     named = f"order {asked[0]}" if len(asked) == 1 else "orders 1 and 2"
-    return _prepared(X, values, observed, f"{kinds} scatter of {named} within {width:g} nm left out")
+    return _prepared(X, labels, values, observed, f"{kinds} scatter of {named} within {width:g} nm left out")
 
 
 def drop_empty_slabs(X: Any) -> Preprocessed:
@@ -335,7 +336,7 @@ def drop_empty_slabs(X: Any) -> Preprocessed:
     >>> drop_empty_slabs(X)
     Preprocessed(shape=(2, 2, 4), steps=('slab 1 of mode 1 left out, nothing observed',))
     """
-    values, observed = _observed_values(X, "X of drop_empty_slabs")
+    values, observed, labels = _observed_values(X, "X of drop_empty_slabs")
     if not observed.any():
         refuse("X of drop_empty_slabs", "a tensor with observed cells", "only missing cells")
     # One look is enough: a slab that holds an observed cell holds it still when empty slabs of other modes are gone.
@@ -346,7 +347,7 @@ def drop_empty_slabs(X: Any) -> Preprocessed:
         if not kept.all()
     ]
     kept = [np.flatnonzero(kept) for kept in seen]
-    prepared = _prepared(X, values[np.ix_(*kept)], observed[np.ix_(*kept)], *steps)
+    prepared = _prepared(X, labels, values[np.ix_(*kept)], observed[np.ix_(*kept)], *steps)
     return prepared if prepared.labels is None else replace(prepared, labels=prepared.labels.rows(kept))
 
 
@@ -400,26 +401,24 @@ def _in_zero_slabs(values: Array, modes: tuple[int, ...]) -> NDArray[np.bool_]:
     return inside
 
 
-def _observed_values(X: Any, what: str) -> tuple[Array, NDArray[np.bool_]]:
-    """Return a new float64 array with 0 in missing cells, and which cells are observed."""
+def _observed_values(X: Any, what: str) -> tuple[Array, NDArray[np.bool_], Labels | None]:
+    """Return a new float64 array with 0 in missing cells, which cells are observed, and the labels."""
     if hasattr(X, "noise"):
         refuse(what, "a tensor without weights", "a weighted one", "Preprocess it first, and weigh the result.")
-    tensor = X.X if isinstance(X, Preprocessed) else split_labels(X)[0]
-    data = np.asarray(np.ma.getdata(tensor))
-    if data.dtype.kind not in "buif" or data.ndim < 3:
-        got = f"an array with {data.ndim} modes of dtype {data.dtype}"
-        refuse(what, "a tensor of real numbers with three modes or more", got)
-    observed = ~(np.isnan(data) | np.ma.getmask(tensor))
+    tensor, labels = split_labels(X)
+    data, mask = numbers_of(tensor.X if isinstance(tensor, Preprocessed) else tensor, what)
+    if data.ndim < 3:
+        refuse(what, "a tensor with at least 3 modes", f"shape {data.shape}")
+    observed = ~np.isnan(data) if mask is None else ~(np.isnan(data) | mask)
     values = np.where(observed, data, 0).astype(np.float64)
     if not np.isfinite(values).all():
         refuse(what, "finite", "an infinite entry", "Mark a missing cell with NaN or a mask.")
-    return values, observed
+    return values, observed, labels
 
 
-def _prepared(X: Any, values: Array, observed: NDArray[np.bool_], *more: str) -> Preprocessed:
+def _prepared(X: Any, labels: Labels | None, values: Array, observed: NDArray[np.bool_], *more: str) -> Preprocessed:
     """Return the new values in the likeness of `X`: its precision, its mask, its steps and those that are added."""
-    plain, labels = split_labels(X)
-    tensor, steps = (plain.X, plain.steps) if isinstance(plain, Preprocessed) else (plain, ())
+    tensor, steps = (X.X, X.steps) if isinstance(X, Preprocessed) else (X, ())
     values[~observed] = np.nan
     if getattr(tensor, "dtype", None) == np.float32:
         values = values.astype(np.float32)
@@ -428,11 +427,11 @@ def _prepared(X: Any, values: Array, observed: NDArray[np.bool_], *more: str) ->
     return Preprocessed(values, (*steps, *more), labels)
 
 
-def _check_modes(modes: int | Iterable[int], ndim: int, what: str) -> tuple[int, ...]:
-    given = list(modes) if isinstance(modes, Iterable) else [modes]
-    checked = tuple(check_mode(mode, ndim, what) for mode in given)
+def _check_modes(modes: Any, labels: Labels | None, ndim: int, what: str) -> tuple[int, ...]:
+    given = list(modes) if isinstance(modes, Iterable) and not isinstance(modes, str) else [modes]
+    checked = tuple(check_mode(mode, ndim, what, names_of(labels)) for mode in given)
     if not checked or len(set(checked)) < len(checked):
-        refuse(what, "one mode or several different ones", modes)
+        refuse(what, "one mode or several different ones", repr(modes))
     return checked
 
 

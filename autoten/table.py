@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import isinf, isnan, sqrt
 from typing import Any, NamedTuple
 
@@ -55,6 +55,8 @@ class RankTable:
         The shape of the tensor.
     complete : bool
         False when the run was interrupted or out of time: ranks asked for are absent, or lack scores.
+    constrained : bool
+        Whether the models are least-squares ones under constraints, such as those of `HALS`; see `informative`.
 
     Notes
     -----
@@ -65,6 +67,7 @@ class RankTable:
     ============================  ==========  =====================================================================
     null_excess                   copies      at rank 0: log ratio of what one component explains, data to random signs
     fit                           1           explained share of the observed sum of squares, best start
+    converged                     1           1 where the best start converged, else 0
     loss_starts                   starts      1 - fit of every start
     converged_starts              starts      1 where the start converged, else 0
     core_consistency              1           core consistency of the best start, <= 100
@@ -74,6 +77,7 @@ class RankTable:
     corrected_core_consistency    1           core consistency without that loss, in percent of the ceiling
     heldout                       folds       held-out squared error over that of the zero model; of KL, deviance over
                                               that of the mean
+    cells_per_parameter           folds       observed training cells for each free parameter of the model
     stability_folds               folds       factor match score, full fit against the fit of the fold
     stability_starts              starts      factor match score, best start against the other good starts
     nonnegative_core_consistency  1           (HALS) core consistency with a core that is >= 0
@@ -95,6 +99,7 @@ class RankTable:
     replicates: Mapping[str, Array]
     shape: tuple[int, ...]
     complete: bool = True
+    constrained: bool = False
 
     def __post_init__(self) -> None:
         ranks = np.asarray(self.ranks, dtype=np.int64)
@@ -123,6 +128,17 @@ class RankTable:
         if name not in self.replicates:
             refuse("a score of this RankTable", f"one of {sorted(self.replicates)}", repr(name), kind=KeyError)
         return self.replicates[name]
+
+    @property
+    def informative(self) -> NDArray[np.bool_]:
+        """At which rows core consistency says something, shape (n_rows,): where it is not 100 for any data.
+
+        At a converged fit the residual's core is zero wherever all indices but one agree, whether cells are missing or
+        weighted. With three modes that is every entry of a 1 x 1 x 1 and of a 2 x 2 x 2 core, with more modes only that
+        of rank 1. A core that may not be negative, as of `KL`, has nothing to gain elsewhere under the same condition;
+        but the unrestricted core of factors that may not be negative has, from rank 2 on.
+        """
+        return np.asarray(self.ranks > (2 if len(self.shape) == 3 and not self.constrained else 1))
 
     def row(self, rank: int) -> int:
         """Return the row of `rank`."""
@@ -178,7 +194,7 @@ class RankTable:
         return self._with(self.ranks, columns)
 
     def _with(self, ranks: NDArray[np.int64], columns: Mapping[str, Array]) -> RankTable:
-        return RankTable(ranks, columns, self.shape, self.complete)
+        return replace(self, ranks=ranks, replicates=columns)
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain lists: ``{"rank": [...], "<score>": [...], "<score>_replicates": [[...], ...]}``."""

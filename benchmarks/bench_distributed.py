@@ -21,11 +21,9 @@ import numpy as np
 from measure import say
 
 import autoten
-from autoten import ALS, Blocks
+from autoten import ALS, Blocks, streamed
 from autoten.cp import CPModel
 from autoten.fitting import fit_parafac
-from autoten.io import as_tensor
-from autoten.tensors import chunked
 
 RANK = 2
 SOLVER = ALS(max_iter=20)
@@ -80,10 +78,8 @@ def lazy(side: int, chunk: int) -> Any:
 def of_one_size(side: int, chunk: int, largest_rank: int) -> dict[str, Any]:
     """Return what every part costs at one size."""
     with measure.one_thread():
-        chunked.LARGEST_COMPUTED = 0
         _estimate(lazy(16, 8), 1)  # kernels and libraries
         X = lazy(side, chunk)
-        chunked.LARGEST_COMPUTED = X.nbytes // 4
         seconds: dict[str, float] = {}
 
         def timed(what: str, function: Callable[[], Any]) -> Any:
@@ -92,7 +88,7 @@ def of_one_size(side: int, chunk: int, largest_rank: int) -> dict[str, Any]:
             seconds[what] = time.monotonic() - began
             return made
 
-        _parts(timed("first pass", lambda: as_tensor(X)), side, timed)
+        _parts(timed("first pass", lambda: streamed(X)), side, timed)
         seconds["sweep"] /= SWEEPS
         children.forget_peak()
         before = children.resident()
@@ -114,9 +110,8 @@ def of_a_cluster(workers: int, side: int, chunk: int) -> dict[str, Any]:
     from distributed import Client, LocalCluster
 
     options = {"n_workers": workers, "threads_per_worker": 1, "processes": True, "dashboard_address": None}
-    chunked.LARGEST_COMPUTED = 0
     with LocalCluster(**options) as cluster, Client(cluster):
-        tensor = as_tensor(lazy(side, chunk).persist())
+        tensor = streamed(lazy(side, chunk).persist())
         _sweeps(tensor, side)
         began = time.monotonic()
         _sweeps(tensor, side)
@@ -130,8 +125,8 @@ def _sweeps(tensor: Any, side: int) -> None:
 
 
 def _estimate(X: Any, largest_rank: int) -> Any:
-    ranks = range(1, largest_rank + 1)
-    return autoten.estimate_rank(X, ranks, solver=SOLVER, holdout=Blocks(), n_starts=3, n_folds=2, random_state=0)
+    options = {"solver": SOLVER, "holdout": Blocks(), "n_starts": 3, "n_folds": 2, "random_state": 0}
+    return autoten.estimate_rank(streamed(X), range(1, largest_rank + 1), **options)
 
 
 if __name__ == "__main__":

@@ -354,12 +354,12 @@ def heat_map(results: Mapping[str, Any], path: Path) -> None:
     figure.savefig(path, dpi=130)
 
 
-def smoke() -> None:
+def smoke(names: Sequence[str] = SMOKE) -> None:
     """Measure a few draws from nothing to the tables."""
     with tempfile.TemporaryDirectory() as folder:
-        draws.FOLDER = Path(folder)
-        draws.run("smoke", [cases.BY_NAME[name] for name in SMOKE], 1, with_rivals=True, n_jobs=1)
-        rows = draws.load("smoke")
+        which = [cases.BY_NAME[name] for name in names]
+        draws.run("smoke", which, 1, with_rivals=True, n_jobs=1, root=Path(folder))
+        rows = draws.load("smoke", Path(folder))
     results = results_of([Judged(row) for row in rows])
     with tempfile.TemporaryDirectory() as folder:
         heat_map(results, Path(folder) / "recovery.png")

@@ -5,7 +5,7 @@
 
 The same fits to the end (tolerance 1e-7, at most 1000 sweeps) by either way, from the same starts in full space: a
 random CP tensor of rank 5 with white noise at 20 dB, cells missing at random. The rule itself is
-``autoten.tensors.masked.IMPUTE_SHARE``, which this script moves out of the way.
+``autoten.tensors.masked.IMPUTE_SHARE``; here each tensor is told its own.
 """
 
 from __future__ import annotations
@@ -19,12 +19,11 @@ import timed
 from measure import say, short
 from timed import Shape
 
-from autoten import ALS, masked
+from autoten import ALS
 from autoten.cp import CPModel
 from autoten.io import as_tensor
 from autoten.solvers.base import Fit
-from autoten.tensors import masked as masked_tensors
-from autoten.tensors.protocol import Tensor
+from autoten.tensors.masked import MaskedTensor
 
 SOLVER = ALS(compress=False)
 
@@ -53,12 +52,14 @@ def run(grid: Grid) -> dict[str, Any]:
 
 
 def _row(grid: Grid, rank: int, share: float) -> dict[str, Any]:
-    tensor = as_tensor(masked(timed.noisy_cp(grid.shape).X, timed.observed(grid.shape, share)))
+    tensor = as_tensor(timed.noisy_cp(grid.shape).X)
+    hidden = np.flatnonzero(~timed.observed(grid.shape, share))
+    tensors = {way: MaskedTensor(tensor, hidden, impute_share) for way, impute_share in WAYS.items()}
     start = CPModel(np.ones(rank), tuple(timed.factors(grid.shape, rank)))
     ended: dict[str, Fit] = {}
 
     def fit(way: str) -> None:
-        ended[way] = fitted(tensor, start, way)
+        ended[way] = SOLVER.fit(tensors[way], start)
 
     seconds = measure.alternating({way: lambda way=way: fit(way) for way in WAYS}, grid.repeats)
     say(f"{share:.0%} missing, R {rank}: " + ", ".join(f"{way} {short(seconds[way])}" for way in WAYS))
@@ -69,16 +70,6 @@ def _row(grid: Grid, rank: int, share: float) -> dict[str, Any]:
         "sweeps": {way: done.n_iter for way, done in ended.items()},
         "loss": {way: done.loss for way, done in ended.items()},
     }
-
-
-def fitted(tensor: Tensor, start: CPModel, way: str) -> Fit:
-    """Return the fit, its hidden cells imputed or its rows solved exactly."""
-    rule = masked_tensors.IMPUTE_SHARE
-    masked_tensors.IMPUTE_SHARE = WAYS[way]
-    try:
-        return SOLVER.fit(tensor, start)
-    finally:
-        masked_tensors.IMPUTE_SHARE = rule
 
 
 if __name__ == "__main__":

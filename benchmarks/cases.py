@@ -21,7 +21,7 @@ from scipy.ndimage import gaussian_filter1d
 from scipy.optimize import linear_sum_assignment
 
 from autoten import ALS, CPModel
-from autoten.cp import congruences, is_surely_unique
+from autoten.cp import is_surely_unique
 from autoten.datasets import (
     FactorGenerator,
     collinear_factors,
@@ -31,6 +31,7 @@ from autoten.datasets import (
     white_noise,
 )
 from autoten.io import as_tensor
+from autoten.matching import congruences
 
 Array = NDArray[Any]
 Rng = np.random.Generator

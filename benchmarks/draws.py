@@ -35,8 +35,8 @@ from autoten import RankEstimate
 from autoten.selection.calibrated import DEFAULT_POLICY
 from autoten.table import RankTable
 
-FOLDER = Path(__file__).parent / "draws"
-PACKED = Path(__file__).parent / "results" / "draws"
+# Where draws are kept: as they were measured below it in ``draws``, packed in ``results/draws``.
+ROOT = Path(__file__).parent
 N_DRAWS = 20
 
 # A case is cheap if its estimates took less than so many seconds on average.
@@ -49,7 +49,7 @@ DIGITS = 7
 SLOW = "split-half"
 
 # Scores of single starts that no rule reads.
-UNREAD = ("loss_starts", "converged_starts", "core_consistency_starts", "stability_starts")
+UNREAD = ("converged", "loss_starts", "converged_starts", "core_consistency_starts", "stability_starts")
 
 
 def measured(case: Case | real.RealCase, split: Split, number: int, with_rivals: bool) -> dict[str, Any]:
@@ -76,7 +76,8 @@ def _answers(
     draw: cases.Draw | real.RealDraw, estimate: RankEstimate, number: int, with_rivals: bool
 ) -> Iterator[tuple[str, Any]]:
     """Yield the rank and the seconds of every rule that the table alone does not answer."""
-    evidence = rivals.Evidence(draw.X, estimate, draw.ranks, number)
+    tried = [rank for rank in draw.ranks if rank in estimate.models]  # those that the data can determine
+    evidence = rivals.Evidence(draw.X, estimate, tried, number)
     for name, rival in rivals.RIVALS.items():
         own = rival.needs == "own fits"
         if name == SLOW or (own and not with_rivals) or (not own and name != "NORMO"):
@@ -93,7 +94,8 @@ def stored(table: RankTable) -> dict[str, Any]:
         for name, column in table.replicates.items()
         if name not in UNREAD
     }
-    return {"ranks": table.ranks.tolist(), "shape": list(table.shape), "scores": scores}
+    about = {"shape": list(table.shape), "constrained": table.constrained}
+    return {"ranks": table.ranks.tolist(), **about, "scores": scores}
 
 
 def _digits(value: float) -> float | None:
@@ -102,44 +104,56 @@ def _digits(value: float) -> float | None:
 
 def restored(plain: dict[str, Any]) -> RankTable:
     """Return the table that `stored` wrote."""
-    return RankTable(plain["ranks"], {n: np.array(v, dtype=float) for n, v in plain["scores"].items()}, plain["shape"])
+    scores = {n: np.array(v, dtype=float) for n, v in plain["scores"].items()}
+    return RankTable(plain["ranks"], scores, plain["shape"], constrained=plain.get("constrained", False))
 
 
-def load(split: str) -> list[dict[str, Any]]:
+def load(split: str, root: Path = ROOT) -> list[dict[str, Any]]:
     """Return all draws of a split that have been measured, in the order of the cases; tables restored."""
     places = {name: place for place, name in enumerate((*cases.BY_NAME, *(case.name for case in real.REAL)))}
-    rows = sorted((r for r in _lines(split) if r["case"] in places), key=lambda r: (places[r["case"]], r["number"]))
+    rows = sorted(
+        (r for r in _lines(split, root) if r["case"] in places), key=lambda r: (places[r["case"]], r["number"])
+    )
     return [row | {"table": restored(row["table"])} for row in rows]
 
 
-def _lines(split: str) -> list[dict[str, Any]]:
+def _lines(split: str, root: Path = ROOT) -> list[dict[str, Any]]:
     """Return what is packed and what has been measured since, as it was written."""
     texts = []
-    if (packed := PACKED / f"{split}.jsonl.gz").exists():
+    if (packed := root / "results" / "draws" / f"{split}.jsonl.gz").exists():
         texts.append(gzip.decompress(packed.read_bytes()).decode("utf-8"))
-    if (path := FOLDER / f"{split}.jsonl").exists():
+    if (path := root / "draws" / f"{split}.jsonl").exists():
         texts.append(path.read_text(encoding="utf-8"))
     rows = [json.loads(line) for text in texts for line in text.splitlines()]
     return list({(row["case"], row["number"]): row for row in rows}.values())
 
 
-def pack(split: str) -> None:
+def pack(split: str, root: Path = ROOT) -> None:
     """Write all that has been measured of a split into the folder of results."""
-    rows = sorted(_lines(split), key=lambda row: (row["case"], row["number"]))
+    rows = sorted(_lines(split, root), key=lambda row: (row["case"], row["number"]))
     text = "".join(json.dumps(row, allow_nan=False) + "\n" for row in rows)
-    PACKED.mkdir(parents=True, exist_ok=True)
-    (PACKED / f"{split}.jsonl.gz").write_bytes(gzip.compress(text.encode("utf-8"), mtime=0))
+    packed = root / "results" / "draws"
+    packed.mkdir(parents=True, exist_ok=True)
+    (packed / f"{split}.jsonl.gz").write_bytes(gzip.compress(text.encode("utf-8"), mtime=0))
     print(f"{len(rows)} draws packed")
 
 
-def run(split: Split, which: Sequence[Case | real.RealCase], n_draws: int, with_rivals: bool, n_jobs: int) -> None:
+def run(
+    split: Split,
+    which: Sequence[Case | real.RealCase],
+    n_draws: int,
+    with_rivals: bool,
+    n_jobs: int,
+    root: Path = ROOT,
+) -> None:
     """Measure what is missing, draw by draw across the cases, so that a stopped run has some of every case."""
-    done = {(row["case"], row["number"]) for row in load(split)}
+    done = {(row["case"], row["number"]) for row in load(split, root)}
     todo = [(c, number) for number in range(n_draws) for c in which if (c.name, number) not in done]
-    FOLDER.mkdir(exist_ok=True)
+    path = root / "draws" / f"{split}.jsonl"
+    path.parent.mkdir(exist_ok=True)
     work = Parallel(n_jobs=n_jobs, return_as="generator_unordered", batch_size=1)
     results = work(delayed(measured)(case, split, number, with_rivals) for case, number in todo)
-    with (FOLDER / f"{split}.jsonl").open("a", encoding="utf-8") as file:
+    with path.open("a", encoding="utf-8") as file:
         for place, row in enumerate(results, 1):
             file.write(json.dumps(row, allow_nan=False) + "\n")
             file.flush()
@@ -151,18 +165,20 @@ def again(split: Split, which: Sequence[Case | real.RealCase], numbers: Sequence
     stored_rows = {(row["case"], row["number"]): row for row in load(split)}
     todo = [(case, number) for number in numbers for case in which if (case.name, number) in stored_rows]
     rows = Parallel(n_jobs=n_jobs)(delayed(measured)(case, split, number, False) for case, number in todo)
-    changed, moved = [], []
+    changed, moved, right = [], [], np.zeros(2, dtype=int)
     for row in rows:
         before = DEFAULT_POLICY(stored_rows[row["case"], row["number"]]["table"])
         now = DEFAULT_POLICY(restored(row["table"]))
         moved.append(max(abs(now.probabilities[rank] - before.probabilities[rank]) for rank in now.probabilities))
+        right += [before.rank == row["rank"], now.rank == row["rank"]]
         if now.rank != before.rank:
-            changed.append(f"{row['case']} #{row['number']}: {before.rank}, now {now.rank}")
+            changed.append(f"{row['case']} #{row['number']} of rank {row['rank']}: {before.rank}, now {now.rank}")
     for line in changed:
         print(line)
     print(
         f"{len(rows)} draws fitted anew, {len(rows) - len(changed)} with the stored rank; probabilities moved by "
-        f"{np.median(moved):.1e} (median), {np.quantile(moved, 0.9):.1e} (nine in ten)"
+        f"{np.median(moved):.1e} (median), {np.quantile(moved, 0.9):.1e} (nine in ten); "
+        f"right {right[0]}, now {right[1]}"
     )
 
 

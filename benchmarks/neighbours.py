@@ -74,10 +74,12 @@ def pyttb_tensor(X: Array) -> pyttb.tensor:
 def pyttb_cp_als(tensor: pyttb.tensor, rank: int, sweeps: int, tol: float = 0.0) -> pyttb.ktensor:
     """Run ``pyttb.cp_als`` on a dense tensor from one random start.
 
-    ``init="random"``, ``maxiters=sweeps``, ``stoptol=tol``, ``printitn=0``. With ``tol=0`` it does exactly `sweeps`.
+    ``init`` as its "random" draws it, but not from numpy's global state; ``maxiters=sweeps``, ``stoptol=tol``,
+    ``printitn=0``. With ``tol=0`` it does exactly `sweeps`.
     """
-    np.random.seed(0)  # noqa: NPY002 (pyttb draws its start from numpy's global state)
-    return pyttb.cp_als(tensor, rank, stoptol=tol, maxiters=sweeps, init="random", printitn=0)[0]
+    uniform = np.random.RandomState(0).uniform
+    start = pyttb.ktensor([uniform(0, 1, (length, rank)) for length in tensor.shape])
+    return pyttb.cp_als(tensor, rank, stoptol=tol, maxiters=sweeps, init=start, printitn=0)[0]
 
 
 def tlviz_core_consistency(X: Array, weights: Array, factors: Sequence[Array]) -> float:

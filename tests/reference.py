@@ -134,12 +134,18 @@ def als(X, start, n_sweeps):
 # ----------------------------------------------------------------------------------------------- core consistency
 
 
-def least_squares_core(X, factors, cell_weights=None):
-    """Return the (smallest) core that fits the observed cells best, by least squares on the Kronecker product."""
+def least_squares_core(X, factors, cell_weights=None, of_model=0.0):
+    """Return the (smallest) core that fits the observed cells best, by least squares on the Kronecker product.
+
+    In every cell, what the model says counts beside X as `of_model` times the share of observed cells.
+    """
     rank = factors[0].shape[1]
     observed = ~np.isnan(X).ravel()
     roots = np.sqrt(np.ones(X.shape) if cell_weights is None else cell_weights).ravel()[observed]
-    core = np.linalg.lstsq(roots[:, None] * kronecker(factors)[observed], roots * X.ravel()[observed])[0]
+    design, kept = kronecker(factors), np.sqrt(of_model * observed.mean())
+    model = design @ superdiagonal(rank, X.ndim).ravel()
+    rows = np.vstack([roots[:, None] * design[observed], kept * design])
+    core = np.linalg.lstsq(rows, np.concatenate([roots * X.ravel()[observed], kept * model]))[0]
     return core.reshape((rank,) * X.ndim)
 
 
@@ -155,7 +161,7 @@ def core_consistency(X, factors, weights=None, *, over_core_norm=False):
     """Return 100 (1 - |G - T|^2 / F) (Bro & Kiers 2003), or with |G|^2 as the divisor (N-way toolbox)."""
     rank = factors[0].shape[1]
     folded = [factors[0] * (1.0 if weights is None else weights), *factors[1:]]
-    core = least_squares_core(X, folded)
+    core = least_squares_core(X, folded, of_model=1e-3 if np.isnan(X).any() else 0.0)
     divisor = np.sum(core**2) if over_core_norm else rank
     return float(100 * (1 - np.sum((core - superdiagonal(rank, X.ndim)) ** 2) / divisor))
 

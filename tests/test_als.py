@@ -344,7 +344,7 @@ def test_a_smaller_tolerance_goes_further(seed):
         ({"max_iter": True}, "max_iter of ALS must be an integer >= 1. Got True."),
         ({"tol": -1e-9}, "tol of ALS must be a number >= 0 and below 1. Got -1e-09."),
         ({"tol": 1}, "tol of ALS must be a number >= 0 and below 1. Got 1."),
-        ({"tol": "small"}, "tol of ALS must be a number >= 0 and below 1. Got small."),
+        ({"tol": "small"}, "tol of ALS must be a number >= 0 and below 1. Got 'small'."),
         ({"tol": float("nan")}, "tol of ALS must be a number >= 0 and below 1. Got nan."),
     ],
 )
@@ -546,7 +546,7 @@ def test_the_model_is_in_the_units_of_x():
         ({"rank": 0}, "rank of fit_parafac must be an integer >= 1. Got 0."),
         ({"rank": -1}, "rank of fit_parafac must be an integer >= 1. Got -1."),
         ({"rank": 2.0}, "rank of fit_parafac must be an integer >= 1. Got 2.0."),
-        ({"rank": "2"}, "rank of fit_parafac must be an integer >= 1. Got 2."),
+        ({"rank": "2"}, "rank of fit_parafac must be an integer >= 1. Got '2'."),
         (
             {"rank": 21},
             "rank of fit_parafac must be at most 20, the largest rank that a tensor of shape (4, 5, 6) can have. "
@@ -554,7 +554,7 @@ def test_the_model_is_in_the_units_of_x():
         ),
         ({"rank": 2, "n_starts": 0}, "n_starts must be an integer >= 1. Got 0."),
         ({"rank": 2, "random_state": -1}, "random_state must be a seed >= 0, a numpy Generator or None. Got -1."),
-        ({"rank": 2, "random_state": "0"}, "random_state must be an int, a numpy Generator or None. Got 0."),
+        ({"rank": 2, "random_state": "0"}, "random_state must be an int, a numpy Generator or None. Got '0'."),
     ],
 )
 def test_fit_parafac_refuses_in_one_sentence(arguments, sentence):

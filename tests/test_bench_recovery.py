@@ -103,18 +103,16 @@ def test_a_table_comes_back_as_it_was_stored():
 
 
 def test_packed_draws_are_loaded_and_not_measured_again(tmp_path, monkeypatch):
-    monkeypatch.setattr(draws, "FOLDER", tmp_path / "plain")
-    monkeypatch.setattr(draws, "PACKED", tmp_path / "packed")
     case = cases.BY_NAME["3 x 15 x 15 R5"]
     monkeypatch.setattr(cases.Draw, "ranks", property(lambda draw: range(1, 3)))
-    draws.run("smoke", [case], 1, with_rivals=False, n_jobs=1)
-    draws.pack("smoke")
-    (tmp_path / "plain" / "smoke.jsonl").unlink()
-    (row,) = draws.load("smoke")
+    draws.run("smoke", [case], 1, with_rivals=False, n_jobs=1, root=tmp_path)
+    draws.pack("smoke", tmp_path)
+    (tmp_path / "draws" / "smoke.jsonl").unlink()
+    (row,) = draws.load("smoke", tmp_path)
     assert (row["case"], row["number"], row["rank"]) == (case.name, 0, 5)
     assert row["table"].ranks.tolist() == [0, 1, 2]
-    draws.run("smoke", [case], 1, with_rivals=False, n_jobs=1)
-    assert not (tmp_path / "plain" / "smoke.jsonl").read_text()
+    draws.run("smoke", [case], 1, with_rivals=False, n_jobs=1, root=tmp_path)
+    assert not (tmp_path / "draws" / "smoke.jsonl").read_text()
 
 
 def test_a_case_is_cheap_by_the_mean_of_its_first_draws(monkeypatch):
@@ -189,8 +187,6 @@ def test_families_of_real_tensors_count_alike():
 
 
 def test_a_smoke_run_goes_from_draws_to_the_picture(monkeypatch, capsys):
-    monkeypatch.setattr(bench_recovery, "SMOKE", ("3 x 15 x 15 R5",))
     monkeypatch.setattr(cases.Draw, "ranks", property(lambda draw: range(1, 8)))
-    monkeypatch.setattr(draws, "FOLDER", draws.FOLDER)  # the smoke run moves it
-    bench_recovery.smoke()
+    bench_recovery.smoke(["3 x 15 x 15 R5"])
     assert "autoten: 1 of 1" in capsys.readouterr().out

@@ -100,8 +100,16 @@ def test_agreement_on_nothing_does_not_speak_for_a_component():
     assert calibrated.replicability(make_table([0.0, 1.0], alike=1.0)).tolist() == [0.0, 0.0]
 
 
-def test_a_fold_without_a_model_is_no_agreement():
-    assert calibrated.replicability(make_table([1.0, 1.0], alike=[0.999, nan]))[1] == pytest.approx(-np.log10(2000))
+@pytest.mark.parametrize("name", ["replicability", "trilinearity", "split_half"])
+def test_what_could_not_be_scored_is_no_evidence(name):
+    known = {
+        "stability_halves": [[nan], [0.9], [0.8], [nan]],
+        "corrected_core_consistency": [[nan], [100], [30], [nan]],
+    }
+    table = make_table([1.0, 1.0, 1.0], alike=[0.999, 0.9, nan], **known)
+    _, second, third = calibrated.EVIDENCE[name](table)
+    assert third == 0.0
+    assert second != 0.0 or name == "trilinearity"
 
 
 def test_components_that_come_back_from_halves_are_counted():
@@ -207,6 +215,24 @@ def test_the_reason_gives_both_axes():
         "Component 3 lowers the held-out error by 39.3 %, later ones by 0.995 % at most. "
         "Core consistency is 98.0 at rank 3 and -900.0 at rank 4."
     )
+
+
+@pytest.mark.parametrize(
+    ("against", "doubt"),
+    [
+        ({"core": [100, 100, 99, -1e5]}, "costs core consistency"),
+        ({"alike": [0.999, 0.999, 0.999, 0.5]}, "folds find less alike"),
+        ({"stability_halves": [[nan], [1.0], [1.0], [0.3], [0.0]]}, "does not come back from halves of the data"),
+        ({"opposition": [[nan], [0], [0], [0], [-0.99]]}, "nearly cancels another one"),
+        ({"alike": 1.0}, "explains little of all that is held out"),
+    ],
+)
+def test_a_larger_gain_that_does_not_count_is_explained(against, doubt):
+    seen = calibrated._Seen.of(make_table([4.0, 1.0, 0.1, 2.0], **against), calibrated._published())
+    assert calibrated._prediction(seen, 2) == (
+        f"Component 2 lowers the held-out error by 63.2 %, later ones by 86.5 % at most (component 4, which {doubt})."
+    )
+    assert calibrated._prediction(seen, 1).endswith("later ones by 86.5 % at most.")  # itself 98 %
 
 
 def test_the_reason_says_what_halves_share():

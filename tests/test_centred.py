@@ -34,7 +34,8 @@ def folds_of(X, holdout=HOLDOUT, n_folds=3):
 
 
 def fold_fit(tensor, fold, full):
-    return _fold_fit(tensor, fold, *_fit_fold(tensor, PLAN, fold, full, 0))
+    of = _fit_fold(tensor, PLAN, fold, CPModel(np.zeros(0), [np.zeros((n, 0)) for n in tensor.shape]), full, 0)
+    return _fold_fit(tensor, fold, of.whole, of.converged)
 
 
 def full_model(X, rank=2):
@@ -158,7 +159,7 @@ def test_it_is_a_value():
             r"^holdout of Centred must be RandomElements\(share\) or RandomFibres\(mode\)\.",
         ),
         (lambda: Centred(RandomElements(0.1), ()), r"^modes of Centred must be one mode or several\. Got \(\)"),
-        (lambda: Centred(RandomElements(0.1), "a"), r"^modes of Centred must be an integer"),
+        (lambda: Centred(RandomElements(0.1), 0.5), r"^modes of Centred must be an integer"),
         (
             lambda: folds_of(center(with_offsets(), 0), Centred(RandomElements(0.1), 3)),
             r"^modes of Centred must be a mode of a tensor with 3 modes, 0 to 2\. Got 3",

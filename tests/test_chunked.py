@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from contracts import TensorCase, TensorContract, assert_close, draw_factors
 
-from autoten import ALS, Blocks, RandomFibres, estimate_rank, fit_parafac
+from autoten import ALS, Blocks, RandomFibres, estimate_rank, fit_parafac, streamed
 from autoten.compression import Subspaces
 from autoten.datasets import make_cp_tensor, white_noise
 from autoten.io import as_tensor
@@ -24,17 +24,12 @@ CHECKOUT = Path(__file__).resolve().parents[1]
 SHAPES = {(7, 6, 5): (3, 4, 2), (4, 5, 3, 4): (2, 2, 3, 4), (6, 5, 4): (6, 5, 4)}
 
 
-@pytest.fixture(autouse=True)
-def _nothing_is_small_enough(monkeypatch):
-    monkeypatch.setattr(chunked, "LARGEST_COMPUTED", 0)
-
-
 class TestChunked(TensorContract):
     @pytest.fixture(params=list(product(SHAPES, ["f4", "f8"])), ids=str)
     def case(self, request):
         shape, dtype = request.param
         source = np.random.default_rng(0).standard_normal(shape).astype(dtype)
-        return TensorCase(as_tensor(da.from_array(source, chunks=SHAPES[shape])), source.astype(float), source)
+        return TensorCase(streamed(da.from_array(source, chunks=SHAPES[shape])), source.astype(float), source)
 
     # Single cells cannot be hidden, which the refusal below says.
     test_hiding_cells_leaves_the_tensor_itself_alone = None
@@ -91,7 +86,7 @@ def counted(shape, chunks):
 def test_checking_and_compressing_takes_two_passes(monkeypatch):
     monkeypatch.setattr(chunked, "KEPT_SHARE", 1 / 7)  # what large arrays have room for
     X, source, array = counted((90, 70, 75), (10, 35, 15))
-    tensor = as_tensor(array)
+    tensor = streamed(array)
     assert (source.reads == 1).all()
     subspaces, in_memory = Subspaces(tensor), Subspaces(as_tensor(X))
     core = subspaces.core(2)
@@ -104,7 +99,7 @@ def test_checking_and_compressing_takes_two_passes(monkeypatch):
 
 def test_a_projection_that_was_not_kept_takes_one_pass_more():
     X, source, array = counted((32, 28, 26), (4, 7, 13))
-    tensor = as_tensor(array)
+    tensor = streamed(array)
     grams = [tensor.gram(mode) for mode in range(3)]
     assert source.reads.max() == 2
     matrices = draw_factors(X.shape, 2)
@@ -117,7 +112,7 @@ def test_a_projection_that_was_not_kept_takes_one_pass_more():
 @pytest.mark.parametrize("chunks", [(30, 28, 1), (1, 28, 26), (30, 28, 26)], ids=str)
 def test_chunks_of_any_form_give_the_same(chunks):
     X, _, array = counted((30, 28, 26), chunks)
-    tensor, dense = as_tensor(array), as_tensor(X)
+    tensor, dense = streamed(array), as_tensor(X)
     for mode in range(3):
         assert_close(tensor.gram(mode), dense.gram(mode), 1e-9)
     assert all(np.prod([max(c) for c in tensor._whole_in(modes)]) <= X.size / 8 for modes in ([0], [1, 2], [0, 2]))
@@ -150,33 +145,31 @@ def assert_same_scores(there, here):
 
 
 @pytest.mark.parametrize("largest", [0, X.nbytes // 7], ids=["all in chunks", "folds in memory"])
-def test_the_answer_is_that_of_the_array_in_memory(monkeypatch, in_memory, largest):
-    monkeypatch.setattr(chunked, "LARGEST_COMPUTED", largest)
-    there = estimate_rank(da.from_array(X, chunks=(12, 10, 22)), **QUICK)
+def test_the_answer_is_that_of_the_array_in_memory(in_memory, largest):
+    there = estimate_rank(streamed(da.from_array(X, chunks=(12, 10, 22)), largest_computed=largest), **QUICK)
     assert_same_scores(there, in_memory)
     assert there.settings["shape"] == list(X.shape)
 
 
 def test_other_holdouts_are_refused_before_anything_is_drawn():
-    array = da.from_array(X, chunks=12)
+    array = streamed(da.from_array(X, chunks=12))
     with pytest.raises(ValueError) as refusal:
         estimate_rank(array, [1, 2], holdout=RandomFibres(0))
     expected = "holdout of estimate_rank must be Blocks() for a dask array that is read in chunks. Got RandomFibres"
     assert str(refusal.value).startswith(expected)
     with pytest.raises(ValueError, match="must be complete, without hidden cells"):
-        as_tensor(array).hide(np.arange(3))
+        array.hide(np.arange(3))
 
 
 def test_numbers_out_of_range_are_scaled():
-    tensor = as_tensor(da.from_array(1e200 * X, chunks=12))
+    tensor = streamed(da.from_array(1e200 * X, chunks=12))
     assert tensor.scale > 1e199
-    model = fit_parafac(da.from_array(1e200 * X, chunks=12), 1, n_starts=2, random_state=0).model
+    model = fit_parafac(tensor, 1, n_starts=2, random_state=0).model
     expected = fit_parafac(1e200 * X, 1, n_starts=2, random_state=0).model
     np.testing.assert_allclose(model.weights, expected.weights, rtol=1e-6)
 
 
-def test_a_small_dask_array_is_computed(monkeypatch):
-    monkeypatch.setattr(chunked, "LARGEST_COMPUTED", X.nbytes)
+def test_a_small_dask_array_is_computed():
     holed = np.where(2 * X.std() < X, np.nan, X)
     tensor = as_tensor(da.from_array(holed, chunks=12))
     np.testing.assert_array_equal(tensor.hidden, np.flatnonzero(np.isnan(holed)))
@@ -187,7 +180,7 @@ def test_a_small_dask_array_is_computed(monkeypatch):
 def test_nan_and_infinity_are_refused(bad, kind):
     array = da.from_array(np.where(X.max() == X, bad, X).astype(kind), chunks=12)
     with pytest.raises(ValueError) as refusal:
-        as_tensor(array)
+        streamed(array)
     assert str(refusal.value) == (
         "X must be finite where it is a dask array that is read in chunks. Got NaN or infinite cells. "
         "Fill or drop them, or compute the array if it fits into memory: there NaN is missing."
@@ -196,26 +189,28 @@ def test_nan_and_infinity_are_refused(bad, kind):
 
 def test_other_unsuitable_dask_arrays_get_one_sentence():
     with pytest.raises(TypeError, match=r"^X must be an array of real numbers\. Got complex"):
-        as_tensor(da.ones((4, 4, 4), dtype=complex, chunks=2))
+        streamed(da.ones((4, 4, 4), dtype=complex, chunks=2))
     with pytest.raises(ValueError, match=r"^X must be a tensor with at least 3 modes\."):
-        as_tensor(da.ones((4, 4), chunks=2))
+        streamed(da.ones((4, 4), chunks=2))
     unknown = da.ones((6, 4, 4), chunks=2)
     with pytest.raises(ValueError, match=r"^X must be a dask array of known shape\."):
         as_tensor(unknown[unknown[:, 0, 0] > 0])
+    with pytest.raises(TypeError, match=r"^X of streamed must be a dask array\. Got ndarray\. Make it one with dask"):
+        streamed(X)
 
 
 def test_whole_numbers_become_float64_and_halves_float32():
-    assert as_tensor(da.ones((4, 4, 4), dtype=int, chunks=2)).array.dtype == np.float64
-    assert as_tensor(da.ones((4, 4, 4), dtype="f2", chunks=2)).array.dtype == np.float32
+    assert streamed(da.ones((4, 4, 4), dtype=int, chunks=2)).array.dtype == np.float64
+    assert streamed(da.ones((4, 4, 4), dtype="f2", chunks=2)).array.dtype == np.float32
 
 
 def test_on_a_cluster_the_operations_run_there():
     distributed = pytest.importorskip("distributed")
     options = {"n_workers": 2, "threads_per_worker": 1, "processes": False, "dashboard_address": ":0"}
     array, dense = da.from_array(X, chunks=(12, 10, 22)), as_tensor(X)
-    alone = as_tensor(array)
+    alone = streamed(array)
     with distributed.LocalCluster(**options) as cluster, distributed.Client(cluster):
-        tensor = as_tensor(array)
+        tensor = streamed(array)
         factors = draw_factors(X.shape, 2)
         for mode in range(3):
             np.testing.assert_array_equal(tensor.mttkrp(factors, mode), alone.mttkrp(factors, mode))
@@ -233,7 +228,6 @@ import dask.array as da
 from children import forget_peak, peak, resident
 import autoten
 from autoten import fitting
-from autoten.tensors import chunked
 
 fitting.N_COPIES, fitting.RANK_ONE_SWEEPS = 1, 2  # memory does not depend on how many passes there are
 
@@ -250,13 +244,11 @@ def run(X, ranks):
     return autoten.estimate_rank(X, ranks, solver=autoten.ALS(max_iter=2), holdout=autoten.Blocks(), n_starts=2,
                                  n_folds=2, random_state=0)
 
-chunked.LARGEST_COMPUTED = 0
-run(lazy(24, 12), [1, 2])
+run(autoten.streamed(lazy(24, 12)), [1, 2])
 X = lazy(256, 64)
-chunked.LARGEST_COMPUTED = X.nbytes // 4
 forget_peak()
 before = resident()
-answer = run(X, [1, 2])
+answer = run(autoten.streamed(X), [1, 2])
 print((peak() - before) / X.nbytes, answer.rank)
 """
 

@@ -1,8 +1,10 @@
 """``python -m autoten FILE``: the report on stdout, everything else on stderr, one sentence for what goes wrong."""
 
 import gzip
+import inspect
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -12,14 +14,17 @@ import pytest
 from scipy.io import savemat
 
 import autoten
-from autoten.__main__ import main
-from autoten.datasets import make_cp_tensor, white_noise
+from autoten import HALS, KL, Blocks, CountSplit, RandomElements, RandomFibres, selection
+from autoten.__main__ import HOLDOUTS, POLICIES, SOLVERS, main
+from autoten.datasets import make_count_tensor, make_cp_tensor, white_noise
 
 CHECKOUT = Path(autoten.__file__).resolve().parents[1]
 
 X = make_cp_tensor((6, 7, 8), 2, noise=white_noise(20), random_state=0).X
 
 AS_TEXT = "".join(f"{i + 1} {j + 1} {k + 1} {float(X[i, j, k])}\n" for i, j, k in np.ndindex(X.shape))
+AS_TABLE = "".join(f"s{i},{300 + 5 * j},2024-01-0{k + 1},{float(X[i, j, k])}\n" for i, j, k in np.ndindex(X.shape))
+COORDINATES = {"coords": np.argwhere(X), "vals": X.reshape(-1, 1), "shape": [X.shape]}
 
 WRITERS = {
     "X.npy": lambda path: np.save(path, X),
@@ -29,6 +34,11 @@ WRITERS = {
     "X.tns": lambda path: path.write_text(AS_TEXT),
     "X.tns.gz": lambda path: path.write_bytes(gzip.compress(AS_TEXT.encode())),
     "coords.npz": lambda path: np.savez(path, coords=np.argwhere(X), vals=X[X != 0], shape=X.shape),
+    "coords.mat": lambda path: savemat(path, COORDINATES),
+    "struct.mat": lambda path: savemat(path, {"set": {"data": X, "axis": np.arange(7)}}),
+    "pickle.npz": lambda path: np.savez(path, data=X, labels=np.array([None])),
+    "header.tns": lambda path: path.write_text("\ufeffi, j, k, x\n" + AS_TEXT.replace(" ", ","), encoding="utf-8"),
+    "X.csv": lambda path: path.write_text("sample,emission in µm,day,x\n" + AS_TABLE, encoding="utf-8"),
 }
 
 
@@ -54,7 +64,8 @@ def test_every_readable_file_gets_its_report(folder, capsys, name):
     status, out, err = run(capsys, name, "--ranks", "1:3")
     assert status == 0
     assert out.startswith("Estimated rank: 2\n")
-    assert "6 x 7 x 8 tensor, 336 observed cells" in out
+    modes = " (sample x emission in µm x day)" if name.endswith("csv") else ""
+    assert f"6 x 7 x 8 tensor{modes}, 336 observed cells" in out
     assert out.endswith(" s.\n")
     assert "100%" in err
     assert "%|" not in out
@@ -124,18 +135,20 @@ def test_without_json_and_plot_no_file_is_written(folder, capsys):
 
 # --------------------------------------------------------------------------------------------------------------- errors
 
-RANKS = "--ranks must be FIRST:LAST with 1 <= FIRST <= LAST, such as 1:10. Got {}."
-
-
+RANKS = "--ranks must be LAST or FIRST:LAST with 1 <= FIRST <= LAST, such as 8 or 2:8. Got {}."
+HOLDOUT = "--holdout must be one of elements, fibres:MODE, blocks, counts, such as fibres:1. Got {}."
+UNWRITABLE = "--{} must be a file that can be written. Got {}."
+TWICE = "--{} must be a file of its own, neither FILE nor another output. Got {}."
 UNREADABLE = "{} must be a file with an array named X or a single array of three or more modes. Got {}."
 UNSUITABLE = [
     (["absent.npy"], "the file must be an existing file. Got absent.npy."),
-    (["."], "the file must be one of .npy, .npz, .mat, .tns, .tns.gz. Got ."),
-    (["X.csv"], "the file must be one of .npy, .npz, .mat, .tns, .tns.gz. Got X.csv."),
-    (["text.npy"], "text.npy cannot be read as a .npy file: "),
-    (["text.npz"], "text.npz cannot be read as a .npz file: "),
+    (["."], "the file must be one of .npy, .npz, .mat, .csv, .tns, .tns.gz. Got ."),
+    (["X.xlsx"], "the file must be one of .npy, .npz, .mat, .csv, .tns, .tns.gz. Got X.xlsx."),
+    (["text.csv"], "text.csv must be a table with a row for each cell: its label in each mode, then its value, below "),
+    (["text.npy"], "text.npy must be a .npy file that NumPy wrote. Got one that begins with b'no tensor\\n'."),
+    (["text.npz"], "text.npz must be a .npz file that NumPy wrote. Got one that begins with b'no tensor\\n'."),
     (["text.mat"], "text.mat cannot be read as a .mat file: "),
-    (["empty.npy"], "empty.npy cannot be read as a .npy file: "),
+    (["empty.npy"], "empty.npy must be a .npy file that NumPy wrote. Got an empty one."),
     (["pickled.npy"], "pickled.npy cannot be read as a .npy file: "),
     (["two.npz"], UNREADABLE.format("two.npz", "a (6, 7, 8), b (6, 7, 8)")),
     (["flat.npz"], UNREADABLE.format("flat.npz", "a (7, 8), b (7, 8)")),
@@ -143,14 +156,27 @@ UNSUITABLE = [
     (["complex.npy"], "X must be an array of real numbers. Got complex numbers (complex128). "),
     (["X.npy", "--ranks", "0:3"], RANKS.format("0:3")),
     (["X.npy", "--ranks", "5:2"], RANKS.format("5:2")),
-    (["X.npy", "--ranks", "5"], RANKS.format("5")),
+    (["X.npy", "--ranks", "0"], RANKS.format("0")),
+    (["X.npy", "--ranks", ":5"], RANKS.format(":5")),
     (["X.npy", "--ranks", "1:2:3"], RANKS.format("1:2:3")),
     (["X.npy", "--ranks", "a:b"], RANKS.format("a:b")),
-    (["X.npy", "--ranks", ""], RANKS.format("")),
+    (["X.npy", "--ranks", ""], RANKS.format("nothing")),
     (["X.npy", "--ranks", "1:43"], "the largest of the ranks of estimate_rank must be at most 42, "),
     (["X.npy", "--seed", "-1"], "random_state must be a seed >= 0, a numpy Generator or None. Got -1."),
-    (["X.npy", "--plot", "nowhere/out.png"], "the folder to write to must be an existing folder. Got nowhere."),
-    (["X.npy", "--json", "nowhere/out.json"], "the folder to write to must be an existing folder. Got nowhere."),
+    (["X.npy", "--holdout", "fibres"], HOLDOUT.format("fibres")),
+    (["X.npy", "--holdout", "fibres:"], HOLDOUT.format("fibres:")),
+    (["X.npy", "--holdout", "blocks:1"], HOLDOUT.format("blocks:1")),
+    (["X.npy", "--solver", "kl"], "X for the solver KL must be counts or other amounts >= 0. "),
+    (["X.npy", "--starts", "0"], "n_starts of estimate_rank must be an integer >= 1. Got 0."),
+    (["X.npy", "--folds", "1"], "n_folds of estimate_rank must be an integer >= 2. Got 1."),
+    (["X.npy", "--max-time", "0"], "max_time must be a number above 0 and below inf. Got 0.0."),
+    (["X.npy", "--plot", "nowhere/out.png"], UNWRITABLE.format("plot", "nowhere/out.png (No such file or directory)")),
+    (["X.npy", "--json", "."], UNWRITABLE.format("json", ". (Is a directory)")),
+    (["X.npy", "--html", "X.npy/out.html"], UNWRITABLE.format("html", "X.npy/out.html (Not a directory)")),
+    (["X.npy", "--plot", "out.doc"], "--plot must be a file whose name ends in one of ."),
+    (["X.npy", "--plot", "out"], "--plot must be a file whose name ends in one of ."),
+    (["X.npy", "--html", "out", "--json", "./out"], TWICE.format("json", "out")),
+    (["X.npy", "--json", "X.npy"], TWICE.format("json", "X.npy")),
 ]
 
 
@@ -164,12 +190,28 @@ def test_what_is_unsuitable_gets_one_sentence_and_status_2(folder, capsys, argum
     np.savez("flat.npz", a=X[0], b=X[1])
     np.save("matrix.npy", X[0])
     np.save("complex.npy", X * 1j)
+    before = sorted(folder.rglob("*"))
     status, out, err = run(capsys, *arguments)
     assert status == 2
     assert out == ""
     assert err.startswith(f"autoten: {sentence}")
     assert err.count("\n") == 1
     assert "Traceback" not in err
+    assert sorted(folder.rglob("*")) == before
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["--holdout", "fibres:3"], "mode of RandomFibres must be a mode of a tensor with 3 modes, 0 to 2. Got 3."),
+        (["--holdout", "counts"], "X for the hold-out CountSplit must be whole numbers >= 0. "),
+        (["--max-time", "1e-6"], "max_time must be long enough for one rank. "),
+    ],
+)
+def test_what_does_not_suit_the_data_gets_one_sentence_after_the_progress_bar(folder, capsys, arguments, sentence):
+    status, out, err = run(capsys, "X.npy", *arguments)
+    assert (status, out) == (2, "")
+    assert err.splitlines()[-1].startswith(f"autoten: {sentence}")
 
 
 @pytest.mark.parametrize(
@@ -181,8 +223,10 @@ def test_what_is_unsuitable_gets_one_sentence_and_status_2(folder, capsys, argum
         (["X.npy", "--seed", "one"], "argument --seed: invalid int value: 'one'"),
         (["X.npy", "--jobs", "1.5"], "argument --jobs: invalid int value: '1.5'"),
         (["X.npy", "--plot"], "argument --plot: expected one argument"),
+        (["X.npy", "--solver", "nmf"], "argument --solver: invalid choice: 'nmf' (choose from "),
+        (["X.npy", "--policy", "best"], "argument --policy: invalid choice: 'best' (choose from "),
     ],
-    ids=["no file", "option", "second file", "seed", "jobs", "no value"],
+    ids=["no file", "option", "second file", "seed", "jobs", "no value", "solver", "policy"],
 )
 def test_an_unknown_option_is_named_with_status_2(folder, capsys, arguments, complaint):
     with pytest.raises(SystemExit) as refusal:
@@ -190,17 +234,143 @@ def test_an_unknown_option_is_named_with_status_2(folder, capsys, arguments, com
     out, err = capsys.readouterr()
     assert refusal.value.code == 2
     assert out == ""
-    assert err.splitlines()[-1] == f"python -m autoten: error: {complaint}"
+    assert err.splitlines()[-1].startswith(f"python -m autoten: error: {complaint}")
 
 
-def test_help_lists_every_option(capsys):
+def test_help_lists_every_option_and_choice(capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "1000")
     with pytest.raises(SystemExit) as leave:
         main(["--help"])
     out, err = capsys.readouterr()
     assert leave.value.code == 0
     assert err == ""
-    for option in ("FILE", "--ranks", "--seed", "--jobs", "--plot", "--json"):
-        assert option in out
+    entries = [" ".join(entry.split()) for entry in re.split(r"\n  (?=\S)", out.rpartition("\n\n")[0])[1:]]
+    rows = {entry.split()[0]: entry.partition(" options:")[0] for entry in entries}
+    defaults = {"ranks": "1:10", "solver": "als", "holdout": "elements", "policy": "calibrated", "max-time": "no limit"}
+    defaults |= {"starts": "10", "folds": "5", "jobs": "1", "seed": "0"} | dict.fromkeys(
+        ("plot", "html", "json"), "nowhere"
+    )
+    assert set(rows) == {"FILE", "-h,", *(f"--{name}" for name in defaults)}
+    for name, default in defaults.items():
+        assert rows[f"--{name}"].endswith((f"(default {default})", f"(default: {default})"))
+    for name, choices in (("solver", SOLVERS), ("holdout", HOLDOUTS), ("policy", POLICIES)):
+        assert ", ".join(choices) in rows[f"--{name}"].replace(",", ", ").replace("  ", " ")
+
+
+def test_every_policy_can_be_chosen():
+    classes = [value for value in map(selection.__dict__.get, selection.__all__) if isinstance(value, type)]
+    policies = {each.__name__ for each in classes if any("__call__" in vars(base) for base in each.__mro__)}
+    assert {name.rpartition(":")[2] for name in POLICIES.values()} == policies - {
+        "BestLoss"
+    }  # which is for two solvers
+
+
+# -------------------------------------------------------------------------------------------------------------- options
+
+
+@pytest.fixture
+def given(folder, monkeypatch):
+    """Return a function that runs the command line and returns what `estimate_rank` was given."""
+    seen = {}
+
+    def estimate_rank(X, **options):
+        seen.update(options)
+        raise ValueError("enough")
+
+    signature = inspect.signature(autoten.estimate_rank)
+    monkeypatch.setattr("autoten.estimate.estimate_rank", estimate_rank)
+
+    def run(*arguments):
+        seen.clear()
+        assert main(["X.npy", *map(str, arguments)]) == 2
+        return {name: seen.get(name, parameter.default) for name, parameter in signature.parameters.items()}
+
+    run.signature = signature
+    return run
+
+
+def test_defaults_are_those_of_estimate_rank(given):
+    ours = given()
+    theirs = {name: parameter.default for name, parameter in given.signature.parameters.items()}
+    changed = {"random_state": 0, "progress": True}  # a program is to be repeatable, and to show that it lives
+    assert ours == theirs | changed
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["--ranks", 5], {"ranks": range(1, 6)}),
+        (["--ranks", "2:5"], {"ranks": range(2, 6)}),
+        (["--solver", "hals"], {"solver": HALS()}),
+        (["--solver", "kl", "--holdout", "counts"], {"solver": KL(), "holdout": CountSplit()}),
+        (["--holdout", "elements"], {"holdout": RandomElements()}),
+        (["--holdout", "fibres:1"], {"holdout": RandomFibres(1)}),
+        (["--holdout", "fibres:-1"], {"holdout": RandomFibres(-1)}),
+        (["--holdout", "blocks"], {"holdout": Blocks()}),
+        (["--policy", "core-consistency"], {"policy": selection.CoreConsistencyThreshold()}),
+        (["--starts", 3, "--folds", 4, "--jobs", -1], {"n_starts": 3, "n_folds": 4, "n_jobs": -1}),
+        (["--max-time", 60, "--seed", 7], {"max_time": 60.0, "random_state": 7}),
+    ],
+    ids=lambda value: " ".join(map(str, value)) if isinstance(value, list) else "",
+)
+def test_what_the_options_set(given, arguments, expected):
+    assert given(*arguments) == given() | expected
+
+
+def test_options_reach_the_report(folder, capsys):
+    np.save("counts.npy", make_count_tensor((9, 10, 11), 2, events=20_000, random_state=0).X)
+    chosen = ["--solver", "kl", "--holdout", "counts", "--policy", "one-standard-error", "--starts", 2, "--folds", 3]
+    status, out, _ = run(capsys, "counts.npy", "--ranks", 3, *chosen)
+    assert status == 0
+    assert "CountSplit(share=0.2), policy OneStandardError(n_errors=1.0), 2 starts, 3 folds, seed 0;" in out
+    assert " KL(" in out
+
+
+# ------------------------------------------------------------------------------------- when a file cannot be written
+
+
+@pytest.mark.parametrize("broken", ["json", "html", "plot"])
+def test_the_report_and_the_other_files_are_there_when_one_cannot_be_written(folder, capsys, monkeypatch, broken):
+    def fail(*_):
+        raise OSError(28, "No space left on device")
+
+    method = {"json": "to_json", "html": "to_html", "plot": "plot"}[broken]
+    monkeypatch.setattr(f"autoten.estimate.RankEstimate.{method}", fail)
+    names = {"json": "out.json", "html": "out.html", "plot": "out.png"}
+    targets = [text for name, target in names.items() for text in (f"--{name}", target)]
+    status, out, err = run(capsys, "X.npy", "--ranks", 2, "--starts", 2, *targets)
+    assert status == 1
+    assert out.startswith("Estimated rank: 2\n")
+    assert (
+        err.splitlines()[-1]
+        == f"autoten: {names[broken]} could not be written: OSError: [Errno 28] No space left on device"
+    )
+    assert sorted(path.name for path in folder.iterdir()) == sorted({"X.npy", *names.values()} - {names[broken]})
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full")
+def test_a_full_disk(folder, capsys):
+    status, out, err = run(capsys, "X.npy", "--ranks", 2, "--starts", 2, "--json", "/dev/full", "--html", "out.html")
+    assert status == 1
+    assert out.startswith("Estimated rank: 2\n")
+    assert err.count("could not be written") == 1
+    assert (folder / "out.html").read_text(encoding="utf-8").endswith("</html>\n")
+
+
+def test_what_was_there_before_is_replaced(folder, capsys):
+    Path("out.json").write_text("old")
+    assert run(capsys, "X.npy", "--ranks", 0, "--json", "out.json")[0] == 2
+    assert Path("out.json").read_text() == "old"
+    assert run(capsys, "X.npy", "--ranks", 2, "--starts", 2, "--json", "out.json")[0] == 0
+    assert json.loads(Path("out.json").read_text(encoding="utf-8"))["rank"] == 2
+
+
+def test_interrupted_before_there_is_an_answer(folder, capsys, monkeypatch):
+    def interrupt(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("autoten.estimate.estimate_rank", interrupt)
+    assert run(capsys, "X.npy") == (130, "", "autoten: interrupted.\n")
 
 
 def test_no_workers_get_one_sentence(folder, capsys):
@@ -212,16 +382,33 @@ def test_no_workers_get_one_sentence(folder, capsys):
 # --------------------------------------------------------------------------------------------------------- as a program
 
 
-def program(*arguments, cwd):
-    environment = {**os.environ, "PYTHONPATH": str(CHECKOUT)}
+def program(*arguments, cwd, stdout=subprocess.PIPE, **environment):
     return subprocess.run(
         [sys.executable, "-m", "autoten", *arguments],
         cwd=cwd,
-        env=environment,
-        capture_output=True,
+        env={**os.environ, "PYTHONPATH": str(CHECKOUT), **environment},
+        stdout=stdout,
+        stderr=subprocess.PIPE,
         text=True,
         check=False,
     )
+
+
+def test_a_reader_that_has_gone_costs_no_file(folder):
+    reading, writing = os.pipe()
+    os.close(reading)
+    done = program("X.npy", "--ranks", "2", "--json", "out.json", cwd=folder, stdout=writing)
+    os.close(writing)
+    assert done.returncode == 0
+    assert "BrokenPipe" not in done.stderr
+    assert json.loads((folder / "out.json").read_text(encoding="utf-8"))["rank"] == 2
+
+
+def test_labels_that_the_terminal_cannot_show(folder):
+    WRITERS["X.csv"](folder / "X.csv")
+    done = program("X.csv", "--ranks", "2", cwd=folder, PYTHONIOENCODING="ascii")
+    assert done.returncode == 0
+    assert "(sample x emission in ?m x day)" in done.stdout
 
 
 def test_as_a_program(folder):

@@ -9,6 +9,7 @@ import pyttb
 import scipy.sparse
 import sparse
 from contracts import check_tensor
+from scipy.io import savemat
 
 from autoten import fit_parafac, read_tensor, read_tns
 from autoten.io import as_tensor
@@ -143,7 +144,11 @@ REFUSED = [
         "X must be a tensor with observed cells in every slab. Got no observed cell at index 2 of mode 1. Leave this "
         "slab out.",
     ),
-    (BROKEN, ValueError, "the coordinates of X must be inside its shape (3, 4, 5). Got index 6 in mode 2."),
+    (
+        BROKEN,
+        ValueError,
+        "the coordinates of X must be inside its shape (3, 4, 5). Got index 6 in mode 2. They count from zero.",
+    ),
     (FRACTIONAL, TypeError, "the coordinates of X must be integers. Got dtype float64 in mode 0."),
     (
         HUGE,
@@ -190,6 +195,12 @@ def test_a_frostt_file(tmp_path, name, read):
         "1 1 1 2\r\n3 4 5 1\r\n",
         "# i j k x\n\n 1\t1  1 2.0\n3 4 5 1 # the last",
         "1 1 1 2e0\n\n\n3 4 5 +1\n#\n",
+        "\ufeff1 1 1 2\n3 4 5 1\n",
+        "1,1,1,2\n3,4,5,1\n",
+        "\ufeffi, j, k, value\r\n1, 1, 1, 2 # first\r\n\r\n3,\t4, 5 , 1\r\n",
+        "i j k value\n1 1 1 2\n3 4 5 1\n",
+        "3\n3 4 5\n1 1 1 2\n3 4 5 1\n",
+        "# ours\nsptensor\n3\n3 4 5 # lengths\n2\n1 1 1 2\n3 4 5 1\n",
     ],
 )
 def test_comments_blanks_and_ends_of_lines(tmp_path, text):
@@ -197,6 +208,27 @@ def test_comments_blanks_and_ends_of_lines(tmp_path, text):
     got = read_tns(tmp_path / "X.tns")
     assert (got.shape, got.data.tolist()) == (SHAPE, [2.0, 1.0])
     assert [index.tolist() for index in got.coords] == [[0, 2], [0, 3], [0, 4]]
+
+
+def test_the_shape_that_a_file_states(tmp_path):
+    (tmp_path / "X.tns").write_text("3\n9 4 6\n1 1 1 2\n3 4 5 1\n")
+    assert read_tns(tmp_path / "X.tns").shape == (9, 4, 6)
+    assert read_tns(tmp_path / "X.tns", shape=(9, 9, 9)).shape == (9, 9, 9)
+    (tmp_path / "X.tns").write_text("3\n9 3 6\n1 1 1 2\n3 4 5 1\n")
+    with pytest.raises(
+        ValueError,
+        match=r"^the shape in X\.tns must be at least \(3, 4, 5\), the largest indices in X\.tns\. Got \(9, 3, 6\)\.$",
+    ):
+        read_tns(tmp_path / "X.tns")
+
+
+def test_what_pyttb_exports(tmp_path):
+    X = draw()
+    X[2], X[:, :, 4] = 0, 0  # the shape ends in slabs without a nonzero
+    pyttb.export_data(pyttb.tensor(X).to_sptensor(), str(tmp_path / "X.tns"))
+    got = read_tensor(tmp_path / "X.tns")
+    assert got.shape == X.shape
+    check_tensor(as_tensor(got), X, 1e-9)
 
 
 def test_a_larger_shape_may_be_given(tmp_path):
@@ -229,7 +261,11 @@ def test_large_files_come_in_blocks(tmp_path, monkeypatch):
         ("1 1 1.5 2\n", "line 1 of X.tns must be 3 indices, counted from one, and a value. Got 1 1 1.5 2."),
         ("1 1 1 2\n1 1 nan 2\n", "line 2 of X.tns must be 3 indices, counted from one, and a value. Got 1 1 nan 2."),
         ("1 1 1 two\n", "line 1 of X.tns must be 3 indices, counted from one, and a value. Got 1 1 1 two."),
-        ("a,b,c,d\n", "line 1 of X.tns must be 1 indices, counted from one, and a value. Got a,b,c,d."),
+        ("a,b,c,d\n", "X.tns must be a file with at least one nonzero. Got none."),
+        ("a,b,c,d\ne,f,g,h\n", "line 2 of X.tns must be 3 indices, counted from one, and a value. Got e,f,g,h."),
+        ("1 1 1 0,5\n", "line 1 of X.tns must be 1 indices, counted from one, and a value. Got 1 1 1 0,5."),
+        ("1 1 1 1\n1 2 1 0,5\n", "line 2 of X.tns must be 3 indices, counted from one, and a value. Got 1 2 1 0,5."),
+        ("3\n4 five 6\n1 1 1 2\n", "line 1 of X.tns must be 1 indices, counted from one, and a value. Got 3."),
         ("# nothing\n", "X.tns must be a file with at least one nonzero. Got none."),
         ("", "X.tns must be a file with at least one nonzero. Got none."),
         ("1 1 1 1_0\n", "X.tns must be lines of indices and values. Got what NumPy cannot read, in lines 1 to 1."),
@@ -247,6 +283,11 @@ def test_an_absent_or_broken_file(tmp_path):
     (tmp_path / "X.tns.gz").write_bytes(b"1 1 1 2\n")
     with pytest.raises(ValueError, match=r"^X\.tns\.gz cannot be read as a \.tns file: BadGzipFile: "):
         read_tns(tmp_path / "X.tns.gz")
+    content = gzip.compress(as_text(draw((9, 8, 7))).encode())
+    for broken in (content[:-100], content[:40] + b"\0" * 40 + content[80:]):
+        (tmp_path / "X.tns.gz").write_bytes(broken)
+        with pytest.raises(ValueError, match=r"^X\.tns\.gz cannot be read as a \.tns file: "):
+            read_tns(tmp_path / "X.tns.gz")
     (tmp_path / "X.tns").write_bytes(b"\xff\xfe\n")
     with pytest.raises(ValueError, match=r"^X\.tns cannot be read as a \.tns file: UnicodeDecodeError: "):
         read_tns(tmp_path / "X.tns")
@@ -262,6 +303,33 @@ def test_an_archive_of_coordinates(tmp_path):
     got = read_tensor(tmp_path / "X.npz")
     assert got.dtype == np.float32
     check_tensor(as_tensor(got), X, 1e-9)
+
+
+@pytest.mark.parametrize("package", ["scipy", "pydata"])
+def test_an_archive_that_another_package_saved(tmp_path, package):
+    X = draw()
+    if package == "scipy":
+        scipy.sparse.save_npz(tmp_path / "X.npz", coo(X))
+    else:
+        sparse.save_npz(tmp_path / "X.npz", sparse.COO.from_numpy(X))
+    check_tensor(as_tensor(read_tensor(tmp_path / "X.npz")), X, 1e-9)
+    sparse.save_npz(tmp_path / "X.npz", sparse.COO.from_numpy(X) + 1)  # unlisted cells are no zeros
+    with pytest.raises(ValueError, match=r"^X\.npz must be a file with an array named X or .* fill_value \(\)\.$"):
+        read_tensor(tmp_path / "X.npz")
+
+
+@pytest.mark.parametrize("dtype", ["i4", "f8"])
+def test_coordinates_as_matlab_writes_them(tmp_path, dtype):
+    X = draw()
+    columns = {"vals": X[X != 0][:, None], "shape": np.array([SHAPE], dtype=dtype)}
+    savemat(tmp_path / "X.mat", {"coords": np.argwhere(X).astype(dtype), **columns})
+    check_tensor(as_tensor(read_tensor(tmp_path / "X.mat")), X, 1e-9)
+    savemat(tmp_path / "X.mat", {"coords": np.argwhere(X) + 0.5, **columns})
+    with pytest.raises(TypeError, match=r"^the coordinates of X must be integers\. Got dtype float64 in mode 0\.$"):
+        read_tensor(tmp_path / "X.mat")
+    savemat(tmp_path / "X.mat", {"coords": np.argwhere(X) + 1, **columns})
+    with pytest.raises(ValueError, match=r"Got index \d in mode \d\. They count from zero\.$"):
+        read_tensor(tmp_path / "X.mat")
 
 
 def test_an_archive_whose_arrays_do_not_fit(tmp_path):

@@ -14,9 +14,9 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from autoten import ALS, CPModel, core_consistency, corrected_core_consistency, fit_parafac
-from autoten.cp import most_opposed_pair
 from autoten.fitting import RankFits
 from autoten.io import as_tensor
+from autoten.matching import most_opposed_pair
 from autoten.scores import core_consistency_scores
 
 SHAPES = [(4, 5, 6), (3, 4, 3, 4), (3, 2, 3, 2, 3)]

@@ -4,7 +4,8 @@ import reference
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autoten.cp import CPModel, as_cp, congruences, factor_match_score, is_surely_unique, khatri_rao, most_opposed_pair
+from autoten.cp import CPModel, as_cp, is_surely_unique, khatri_rao
+from autoten.matching import congruences, factor_match_score, most_opposed_pair
 
 SHAPE = (4, 5, 6)
 

@@ -239,7 +239,7 @@ def test_the_record_reads_well_and_is_frozen():
         ({"rank": 2.0}, r"rank of make_cp_tensor must be an integer >= 0\. Got 2\.0\."),
         ({"missing": 1.0}, r"missing of make_cp_tensor must be a number, at least 0 and below 1\. Got 1\.0\."),
         ({"missing": -0.1}, r"missing of make_cp_tensor .* Got -0\.1\."),
-        ({"missing": "half"}, r"missing of make_cp_tensor .* Got half\."),
+        ({"missing": "half"}, r"missing of make_cp_tensor .* Got 'half'\."),
         ({"missing": math.nan}, r"missing of make_cp_tensor .* Got nan\."),
         (
             {"weights": [1.0]},
@@ -256,7 +256,7 @@ def test_the_record_reads_well_and_is_frozen():
         ({"noise": lambda signal, rng: signal[0]}, r"must be of the signal's shape \(6, 7, 8\)\. Got shape \(7, 8\)\."),
         ({"factors": collinear_factors(0.5), "rank": 7}, r"at least as long as the rank, 7\. Got length 6\."),
         ({"random_state": -1}, r"random_state must be a seed >= 0.* Got -1\."),
-        ({"random_state": "lucky"}, r"random_state must be an int, .* Got lucky\."),
+        ({"random_state": "lucky"}, r"random_state must be an int, .* Got 'lucky'\."),
     ],
 )
 def test_a_wrong_argument_is_refused_in_one_sentence(arguments, sentence):
@@ -267,12 +267,12 @@ def test_a_wrong_argument_is_refused_in_one_sentence(arguments, sentence):
 @pytest.mark.parametrize(
     ("make", "sentence"),
     [
-        (lambda: white_noise("20 dB"), r"snr_db of white_noise must be a number .* Got 20 dB\."),
+        (lambda: white_noise("20 dB"), r"snr_db of white_noise must be a number .* Got '20 dB'\."),
         (lambda: white_noise(math.nan), r"snr_db of white_noise must be a number .* Got nan\."),
         (lambda: structured_noise(0), r"ratio of structured_noise must be a number above 0 .* Got 0\."),
         (lambda: structured_noise(0.5, n_terms=0), r"n_terms of structured_noise must be an integer >= 1\. Got 0\."),
         (lambda: collinear_factors(1.0), r"correlation of collinear_factors must be .* below 1\. Got 1\.0\."),
-        (lambda: collinear_factors("high"), r"correlation of collinear_factors must be .* Got high\."),
+        (lambda: collinear_factors("high"), r"correlation of collinear_factors must be .* Got 'high'\."),
     ],
 )
 def test_a_wrong_ingredient_is_refused_when_it_is_made(make, sentence):

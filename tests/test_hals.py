@@ -19,6 +19,7 @@ from autoten import (
     nonnegative_core_consistency,
 )
 from autoten.io import as_tensor
+from autoten.preprocess import mask_scatter
 from autoten.tensors.equations import solve_nonnegative_rows
 
 
@@ -74,6 +75,14 @@ def test_a_component_without_direction_elsewhere_stays_as_it_is():
     np.testing.assert_allclose(solve_nonnegative_rows(gram, rhs, np.array([[2.0, 3.0]])), [[0.0, 3.0]])
 
 
+def test_a_component_that_no_observed_cell_shows_stays_where_it_is():
+    # A row's Gram matrix is that of all cells less that of the hidden ones: of all but the first, rounding is left.
+    left = np.array([[1.82e-5, 0.0, 0.0], [7.53e-18, 9.42e-19, 0.0], [-6.08e-18, -7.9e-17, 1.05e-17]])
+    rhs, before = np.array([[1.0, 1.0, -1.0], [4e-3, 0.0, 0.0]]), np.array([[2.0, 2.0, 2.0], [230.0, 0.0, 0.0]])
+    rows = solve_nonnegative_rows(np.array([np.eye(3), left]), rhs, before)
+    np.testing.assert_allclose(rows, [[1.0, 1.0, 0.0], [4e-3 / 1.82e-5, 0.0, 0.0]], atol=1.0)
+
+
 # ---------------------------------------------------------------------------------------------------------- the model
 
 
@@ -120,10 +129,44 @@ def test_the_constraint_costs_something_where_it_binds_and_nothing_where_it_does
     assert fits[0].loss >= fits[1].loss
 
 
+@pytest.mark.filterwarnings("error::RuntimeWarning")
+@pytest.mark.parametrize(("seed", "rank"), [(2, 5), (15, 7)])
+def test_components_without_support_in_a_row_stay_finite(seed, rank):
+    rng = np.random.default_rng([2, seed])
+    X = rng.poisson(rng.gamma(0.3, 2, size=(4, 7, 4, 4))).astype(float)
+    X[:, :, np.arange(4)[:, None] < np.arange(4)] = np.nan  # a triangle, as below the excitation line
+    model = fit_parafac(X, rank, solver=HALS(max_iter=60), n_starts=5, random_state=0).model
+    assert max(factor.max() for factor in model.factors) <= 1.0
+
+
 def test_nothing_positive_to_find_is_zero_and_no_crash():
     fit = fit_parafac(-nonnegative_model((4, 5, 6), 2).to_tensor(), 2, solver=HALS(), n_starts=3, random_state=0)
     assert fit.loss == pytest.approx(1.0)
     np.testing.assert_array_equal(fit.model.to_tensor(), 0)
+
+
+POSITIVE = nonnegative_model((5, 6, 7), 2).to_tensor()
+
+
+@pytest.mark.parametrize(
+    "X",
+    [
+        -POSITIVE,
+        with_holes(-POSITIVE, 0.2, 0),
+        np.where(np.arange(7) < 5, -1, 1) * POSITIVE,
+        POSITIVE - 2 * POSITIVE.mean(),
+    ],
+    ids=["all negative", "with holes", "mostly", "an offset"],
+)
+def test_negative_data_are_a_warning_where_no_mode_is_free(X):
+    quick = {"ranks": [1], "n_starts": 1, "n_folds": 2, "random_state": 0}
+    said = [sentence for sentence in estimate_rank(X, solver=HALS(), **quick).warnings if "negative cells" in sentence]
+    assert len(said) == 1
+    assert said[0].startswith(
+        f"{100 * np.square(X[X < 0]).sum() / np.nansum(np.square(X)):.0f} % of the sum of squares lies in "
+    )
+    for other, solver in ((X, HALS(nonnegative=(1, 2))), (np.abs(X), HALS()), (0 * X, HALS())):
+        assert "negative cells" not in " ".join(estimate_rank(other, solver=solver, **quick).warnings)
 
 
 def test_a_component_that_was_lost_can_come_back():
@@ -131,6 +174,18 @@ def test_a_component_that_was_lost_can_come_back():
     start = nonnegative_model((6, 7, 8), 2, seed=3)
     lost = CPModel(np.array([1.0, 0.0]), start.factors)
     assert HALS().fit(as_tensor(X), lost).loss < 1e-6
+
+
+@pytest.mark.parametrize("missing", [0.0, 0.3])
+@pytest.mark.parametrize("nonnegative", [True, (1,)])
+def test_the_table_knows_that_a_free_core_of_constrained_factors_can_stray_from_rank_2_on(missing, nonnegative):
+    X = noisy_nonnegative((8, 9, 10), 4, missing)
+    solver = HALS(nonnegative=nonnegative)
+    table = estimate_rank(X, [1, 2], solver=solver, n_starts=3, n_folds=2, random_state=0).table
+    assert table.constrained
+    assert table.value("core_consistency", 1) == pytest.approx(100, abs=1e-4)
+    assert table.value("core_consistency", 2) < 99.97
+    assert table.informative.tolist() == [False, False, True]
 
 
 @pytest.mark.parametrize(
@@ -154,7 +209,30 @@ def test_a_mode_that_the_tensor_lacks_is_refused():
         fit_parafac(noisy_tensor((4, 5, 6), 2), 1, solver=HALS(nonnegative=(3,)))
 
 
+@pytest.mark.parametrize("seed", range(20))
+def test_a_row_stays_where_rounding_leaves_its_equations_indefinite(seed):
+    # The share of hidden cells is taken from the whole: where hardly a cell was observed, what is left is rounding.
+    rng = np.random.default_rng(seed)
+    rounding = 1e-16 * rng.standard_normal((3, 3))
+    gram, previous = np.zeros((1, 4, 4)), np.abs(rng.standard_normal((1, 4)))
+    gram[0, :3, :3], gram[0, 3, 3] = rounding + rounding.T, 0.5
+    rows = solve_nonnegative_rows(gram, np.array([[0.0, 0.0, 0.0, -1.0]]), previous)
+    assert rows[0, 3] < 1e-9
+    np.testing.assert_allclose(rows[0, :3], previous[0, :3], atol=0.01)
+
+
 # --------------------------------------------------------------------------------------------------------- real data
+
+
+def test_sugar_without_its_scatter_keeps_finite_factors(real_data):
+    # Below the line of excitation nothing is observed: there are emissions at which a component has no observed cell.
+    raw = real_data("sugar_process_full")
+    emission, excitation = raw["emission_nm"][::8], raw["excitation_nm"].astype(float)
+    X = mask_scatter(raw["X"][:, ::8], emission, excitation, 22).X.astype(float)
+    X[:, emission[:, None] < excitation] = np.nan
+    X = X[:, ~np.isnan(X).all(axis=(0, 2))]
+    fit = fit_parafac(X, 7, solver=HALS(max_iter=60), random_state=0)
+    assert all(np.isfinite(factor).all() for factor in fit.model.factors)
 
 
 def test_sugar_reaches_the_published_fits(real_data):

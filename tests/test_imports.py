@@ -14,6 +14,7 @@ import pytest
 import autoten
 
 PACKAGE = Path(autoten.__file__).resolve().parent
+CHECKOUT = Path(__file__).resolve().parents[1]
 
 # The one order of imports: a unit (a module, or a whole subpackage) imports from layers before its own, never from its
 # own layer or a later one. Inside a subpackage, and among the kernels, modules may import one another.
@@ -23,8 +24,9 @@ LAYERS = [
     ["cp", "coordinates"],
     ["tensors"],
     ["compression"],
-    ["io", "preprocess", "solvers", "holdout", "halves", "datasets", "workers"],
-    ["fitting"],
+    ["io", "solvers", "holdout", "halves", "datasets", "workers"],
+    ["matching"],
+    ["fitting", "preprocess"],
     ["scores"],
     ["table"],
     ["selection"],
@@ -187,6 +189,29 @@ def test_no_module_needs_itself():
         if found.when == "at once":
             graph[found.module].add(found.target)
     list(graphlib.TopologicalSorter(graph).static_order())  # raises CycleError
+
+
+def patched(code):
+    """Return what a program assigns to attributes of modules and classes that it imports."""
+    tree = ast.parse(code)
+    imports = [node for node in ast.walk(tree) if isinstance(node, (ast.Import, ast.ImportFrom))]
+    names = {(alias.asname or alias.name).partition(".")[0] for node in imports for alias in node.names}
+    stored = [node for node in ast.walk(tree) if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store)]
+    return {ast.unparse(node) for node in stored if ast.unparse(node).partition(".")[0] in names}
+
+
+def test_what_may_be_set_is_a_parameter():
+    programs = {path.name: path.read_text("utf-8") for path in (CHECKOUT / "benchmarks").glob("*.py")}
+    for path in (CHECKOUT / "examples").glob("*.ipynb"):
+        cells = [cell for cell in json.loads(path.read_text("utf-8"))["cells"] if cell["cell_type"] == "code"]
+        programs[path.name] = "\n".join("".join(cell["source"]) for cell in cells)
+    assert len(programs) > 30
+    assert {name: found for name, code in programs.items() if (found := patched(code))} == {}
+
+
+def test_a_patch_would_be_found():
+    code = "import a.b\nfrom c import d as e\nx.y = 1\ne.LIMIT, a.b.LIMIT = 2, 3\nself = e()\nself.z = a"
+    assert patched(code) == {"e.LIMIT", "a.b.LIMIT"}
 
 
 def test_selection_sees_only_the_table():

@@ -1,11 +1,16 @@
 """as_tensor, masked and read_tensor: every kind of input, and a sentence for every unsuitable one."""
 
 import re
+from fractions import Fraction
+from io import StringIO
 from itertools import permutations
+from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import scipy.io
+import scipy.sparse
 import tensorly
 from contracts import check_tensor, draw_factors, noisy_tensor, with_holes
 from hypothesis import given, settings
@@ -13,6 +18,7 @@ from hypothesis import strategies as st
 
 from autoten import core_consistency, fit_parafac, masked, read_tensor
 from autoten.io import _largest_magnitude, as_tensor
+from autoten.labels import split_labels
 from autoten.preprocess import Preprocessed, center
 
 SHAPE = (3, 4, 5)
@@ -229,6 +235,34 @@ SLAB = draw()
 SLAB[:, 2] = np.nan
 SLAB[:, 3] = np.nan
 
+
+@pytest.mark.parametrize("missing", [None, "pandas' NA"])
+@pytest.mark.parametrize("number", [float, int, Fraction, np.float32, bool])
+def test_none_is_missing(missing, number):
+    missing = missing and pytest.importorskip("pandas").NA
+    cells = np.array([number(cell % 3) for cell in range(60)], dtype=object).reshape(SHAPE)
+    expected = cells.astype(float)
+    cells[1, 2, 3], expected[1, 2, 3] = missing, np.nan
+    for data in (cells, cells.tolist(), list(cells)):
+        tensor = as_tensor(data)
+        assert tensor.hidden.tolist() == [np.ravel_multi_index((1, 2, 3), SHAPE)]
+        np.testing.assert_array_equal(tensor.values_at(np.arange(5)), expected.ravel()[:5])
+    np.testing.assert_array_equal(center(cells, 0).X, center(expected, 0).X)
+
+
+def test_matrices_in_a_list_are_stacked_with_what_their_masks_hide():
+    X = draw()
+    hidden = X > 1
+    matrices = [np.ma.masked_array(part, mask) for part, mask in zip(X, hidden, strict=True)]
+    for data in (matrices, tuple(matrices), [*matrices[:-1], np.where(hidden[-1], np.nan, X[-1])]):
+        assert as_tensor(data).hidden.tolist() == np.flatnonzero(hidden).tolist()
+        np.testing.assert_array_equal(center(data, 0).X, center(np.ma.masked_array(X, hidden), 0).X)
+    assert as_tensor(list(X)).hidden.size == 0
+    whole = np.ma.masked_array(X, hidden)
+    for data in ([list(part) for part in whole], [[list(row) for row in part] for part in whole]):
+        assert as_tensor(data).hidden.tolist() == np.flatnonzero(hidden).tolist()
+
+
 REFUSED = [
     (
         np.ones((3, 4)),
@@ -277,8 +311,38 @@ REFUSED = [
         TypeError,
         "X must be an array of real numbers. Got dtype <U1. Give a NumPy array, or anything that converts to one.",
     ),
-    ("data.npy", TypeError, "X must be an array of real numbers. Got dtype <U8. Give a NumPy array"),
-    (np.full(SHAPE, None), TypeError, "X must be an array of real numbers. Got dtype object. Give a NumPy array"),
+    (
+        "data.npy",
+        TypeError,
+        "X must be an array of real numbers. Got 'data.npy'. Read a file first: autoten.read_tensor(",
+    ),
+    (Path("data.npy"), TypeError, f"X must be an array of real numbers. Got {Path('data.npy')!r}. Read a file first: "),
+    (np.full(SHAPE, None), ValueError, "X must be a tensor with observed cells. Got only missing cells."),
+    (
+        np.array([1.5, "2"] * 30, dtype=object).reshape(SHAPE),
+        TypeError,
+        "X must be an array of real numbers. Got dtype object, with cells of type str. Give a NumPy array",
+    ),
+    (
+        [[[10**400, 1], [1, 1]]] * 3,
+        ValueError,
+        "X must be an array of real numbers. Got an integer beyond the range of float64. ",
+    ),
+    (
+        [np.ones((3, 4)), np.ones((3, 5)), np.ones((3, 4))],
+        ValueError,
+        "X must be an array, or equal ones to stack. Got 3 arrays of shapes (3, 4), (3, 5). Pad the shorter ",
+    ),
+    (
+        [np.ma.masked_array(np.ones((3, 4))), np.ones((3, 5)), [[1.0, 2.0], [3.0]]],
+        ValueError,
+        "X must be an array, or equal ones to stack. Got 3 arrays of shapes (3, 4), (3, 5). ",
+    ),
+    (
+        [scipy.sparse.csr_array(np.eye(3))] * 2,
+        TypeError,
+        "X must be an array of real numbers. Got dtype object, with cells of type csr_array. Give a NumPy array",
+    ),
     (None, TypeError, "X must be an array of real numbers. Got dtype object. Give a NumPy array"),
     (np.zeros(SHAPE, "M8[s]"), TypeError, "X must be an array of real numbers. Got dtype datetime64[s]. Give a NumPy"),
     ([[[1, 2], [3]]], TypeError, "X must be an array of real numbers. Got list. Give a NumPy array"),
@@ -398,17 +462,74 @@ def test_a_broken_file_is_refused_in_one_sentence(tmp_path, suffix, damage):
     path = write(tmp_path / f"data{suffix}", X=draw(shape=(20, 20, 20)))
     content = {"empty": b"", "garbage": b"no tensor at all\n" * 100, "cut short": path.read_bytes()[:999]}[damage]
     path.write_bytes(content)
-    sentence = rf"^data{re.escape(suffix)} cannot be read as a {re.escape(suffix)} file: \w+: "
+    sentence = rf"^data{re.escape(suffix)} (cannot be read as|must be) a {re.escape(suffix)} file"
     with pytest.raises(ValueError, match=sentence) as caught:
         read_tensor(path)
     assert "\n" not in str(caught.value)
+    assert "pickle" not in str(caught.value)
+
+
+def test_a_file_of_another_kind_says_how_it_begins(tmp_path):
+    (tmp_path / "a.npz").write_text("1 2 3\n")
+    np.save(tmp_path / "b.npy", draw())
+    (tmp_path / "b.npy").rename(tmp_path / "b.npz")
+    (tmp_path / "c.npy").touch()
+    for name, got in (("a.npz", r"b'1 2 3\n'"), ("b.npz", r"b'\x93NUMPY")):
+        sentence = f"{name} must be a .npz file that NumPy wrote. Got one that begins with {got}"
+        with pytest.raises(ValueError, match=f"^{re.escape(sentence)}"):
+            read_tensor(tmp_path / name)
+    with pytest.raises(ValueError, match=r"^c\.npy must be a \.npy file that NumPy wrote\. Got an empty one\.$"):
+        read_tensor(tmp_path / "c.npy")
 
 
 def test_a_mat_file_of_version_7_3_is_refused_in_one_sentence(tmp_path):
     header = b"MATLAB 7.3 MAT-file, Platform: GLNXA64".ljust(124) + b"\x00\x02IM"
-    (tmp_path / "data.mat").write_bytes(header + b"\x89HDF\r\n\x1a\n".ljust(600, b"\0"))
-    with pytest.raises(ValueError, match=r"^data\.mat cannot be read as a \.mat file: NotImplementedError: .*7\.3"):
-        read_tensor(tmp_path / "data.mat")
+    signature = b"\x89HDF\r\n\x1a\n"
+    sentence = (
+        "data.mat must be a .mat file of version 7 or older. Got one of version 7.3, which is HDF5. Write it in MATLAB "
+        "by save(file, variable, '-v7')."
+    )
+    for content in (header + signature.ljust(600, b"\0"), signature.ljust(600, b"\0")):
+        (tmp_path / "data.mat").write_bytes(content)
+        with pytest.raises(ValueError, match=f"^{re.escape(sentence)}$"):
+            read_tensor(tmp_path / "data.mat")
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        {"X": {"data": draw(), "labels": np.arange(3)}},
+        {"set": {"about": "spectra", "values": {"cube": draw(), "matrix": np.ones((3, 4))}}, "y": np.arange(3)},
+        {"X": draw(), "set": {"data": draw(1)}},
+        {"fluorescence": np.array([[(draw(), np.arange(4.0))]], dtype=[("data", object), ("axis", object)])},
+    ],
+    ids=["X.data", "nested", "beside X", "structured array"],
+)
+def test_the_tensor_inside_a_matlab_struct_is_taken(tmp_path, content):
+    np.testing.assert_array_equal(read_tensor(write(tmp_path / "data.mat", **content)), draw())
+
+
+@pytest.mark.parametrize(
+    ("content", "got"),
+    [
+        ({"X": {"raw": draw(), "clean": draw(), "y": 1}}, "X.raw (3, 4, 5), X.clean (3, 4, 5)"),
+        ({"s": {"name": "?", "y": np.ones((2, 2))}}, "s.name (1,), s.y (2, 2)"),
+        ({"runs": [{"data": np.ones((2, 2))}, {"data": np.ones((2, 2))}]}, "runs (1, 2)"),
+        ({"runs": np.array([[(1, 2), (3, 4)]], dtype=[("a", object), ("b", object)])}, "runs.a (1, 2), runs.b (1, 2)"),
+    ],
+)
+def test_fields_of_structs_are_named_where_none_is_the_obvious_tensor(tmp_path, content, got):
+    with pytest.raises(ValueError, match=rf" three or more modes\. Got {re.escape(got)}\."):
+        read_tensor(write(tmp_path / "data.mat", **content))
+
+
+def test_a_tensor_beside_pickled_arrays_is_taken(tmp_path):
+    pickled = np.array(["a", None, "c"], dtype=object)
+    path = write(tmp_path / "data.npz", names=pickled, spectra=draw(), dates=pickled, axis=np.arange(5.0))
+    np.testing.assert_array_equal(read_tensor(path), draw())
+    path = write(tmp_path / "data.npz", names=pickled, matrix=np.ones((3, 4)))
+    with pytest.raises(ValueError, match=r"Got names \(pickled\), matrix \(3, 4\)\."):
+        read_tensor(path)
 
 
 @pytest.mark.parametrize("suffix", [".npy", ".npz"])
@@ -422,11 +543,11 @@ def test_a_pickle_is_never_loaded(tmp_path, suffix):
 
 def test_other_files_are_refused_in_one_sentence(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "data.csv").write_text("1,2,3")
+    (tmp_path / "data.xlsx").write_text("1,2,3")
     with pytest.raises(
-        ValueError, match=r"^the file must be one of \.npy, \.npz, \.mat, \.tns, \.tns\.gz\. Got data\.csv\.$"
+        ValueError, match=r"^the file must be one of \.npy, \.npz, \.mat, \.csv, \.tns, \.tns\.gz\. Got data\.xlsx\.$"
     ):
-        read_tensor("data.csv")
+        read_tensor("data.xlsx")
     (tmp_path / "folder.npy").mkdir()
     for name in ("absent.npy", "folder.npy"):
         with pytest.raises(ValueError, match=rf"^the file must be an existing file\. Got {re.escape(name)}\.$"):
@@ -436,6 +557,129 @@ def test_other_files_are_refused_in_one_sentence(tmp_path, monkeypatch):
 def test_the_name_of_an_absent_file_is_told_however_long_its_path(tmp_path):
     with pytest.raises(ValueError, match=r"^the file must be an existing file\. Got .*absent\.npy\.$"):
         read_tensor(tmp_path / ("folder" * 15) / "absent.npy")
+
+
+# ------------------------------------------------------------------------------------------------- long .csv tables
+
+
+def long_table(X, missing="", separator=","):
+    """Return the text of a long table: samples by name, emission in nm, day by date."""
+    labels = ("s1", "s2", "s3"), (300, 305, 310.5, 320), (f"2024-01-0{day}" for day in range(1, 6))
+    labels = [list(map(str, each)) for each in labels]
+    lines = [["sample", "emission", "day", "value"]]
+    for cell in np.ndindex(X.shape):
+        value = missing if np.isnan(X[cell]) else repr(float(X[cell]))
+        lines.append([*(each[n] for each, n in zip(labels, cell, strict=True)), value])
+    return [separator.join(line) for line in lines]
+
+
+def test_a_long_table_is_a_labelled_tensor(tmp_path):
+    header, *rows = long_table(draw())
+    shuffled = np.random.default_rng(0).permutation(rows)
+    (tmp_path / "X.csv").write_text("\n".join([header, *shuffled]), encoding="utf-8")
+    read = read_tensor(tmp_path / "X.csv")
+    np.testing.assert_array_equal(read, draw())
+    assert (read.shape, read.dims) == (SHAPE, ("sample", "emission", "day"))
+    assert read.coords["sample"].tolist() == ["s1", "s2", "s3"]
+    assert read.coords["emission"].tolist() == [300, 305, 310.5, 320]
+    model = fit_parafac(read, 1, random_state=0).model
+    assert model.labels.names == ("sample", "emission", "day")
+    assert model.labels.index(2, 4) == "2024-01-05"
+
+
+@pytest.mark.parametrize("missing", ["", "NA", "NaN", "nan", None], ids=str)
+def test_cells_of_a_long_table_without_a_value_are_missing(tmp_path, missing):
+    X = with_holes(draw(), 0.3)
+    lines = long_table(X, missing or "")
+    lines = [line for line in lines if missing is not None or not line.endswith(",")]
+    (tmp_path / "X.csv").write_text("\n".join(lines), encoding="utf-8")
+    np.testing.assert_array_equal(read_tensor(tmp_path / "X.csv"), X)
+
+
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+@pytest.mark.parametrize(
+    "spelling", ["as it is", "byte order mark", "end of line", "quotes", "row numbers", "blank lines"]
+)
+def test_spellings_of_a_long_table(tmp_path, separator, spelling):
+    lines = long_table(draw(), separator=separator)
+    if spelling == "row numbers":
+        lines = [f"{n or ''}{separator}{line}" for n, line in enumerate(lines)]
+    if spelling == "quotes":
+        lines = [separator.join(f'"{word}"' for word in line.split(separator)) for line in lines]
+    if spelling == "blank lines":
+        lines = [*lines[:9], "", *lines[9:], separator * 3, ""]
+    text = ("\r\n" if spelling == "end of line" else "\n").join(lines).encode()
+    (tmp_path / "X.csv").write_bytes(b"\xef\xbb\xbf" * (spelling == "byte order mark") + text)
+    read = read_tensor(tmp_path / "X.csv")
+    assert read.dims == ("sample", "emission", "day")
+    np.testing.assert_array_equal(read, draw())
+
+
+def test_a_long_table_is_what_pandas_makes_of_it(tmp_path):
+    frame = pd.read_csv(StringIO("\n".join(long_table(with_holes(draw(), 0.2)))))
+    frame = frame.sample(frac=1, random_state=0)
+    series = frame.set_index(["sample", "emission", "day"])["value"]
+    for index in (False, True):
+        frame.to_csv(tmp_path / "X.csv", index=index)
+        X, labels = split_labels(read_tensor(tmp_path / "X.csv"))
+        theirs, expected = split_labels(series)
+        np.testing.assert_array_equal(X, theirs)
+        assert labels.agree_with(expected)
+    series.to_csv(tmp_path / "X.csv")
+    np.testing.assert_array_equal(read_tensor(tmp_path / "X.csv"), theirs)
+
+
+LONG = (
+    "X.csv must be a table with a row for each cell: its label in each mode, then its value, below a header of names."
+)
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        (lambda lines: [], f"{LONG} Got 0 rows below the header (nothing)."),
+        (lambda lines: lines[:1], f"{LONG} Got 0 rows below the header sample, emission, day, value."),
+        (lambda lines: lines[1:], f"{LONG} Got 59 rows below the header s1, 300, 2024-01-01, "),
+        (lambda lines: ["a,b,c", "1,2,3"], f"{LONG} Got 1 row below the header a, b, c."),
+        (
+            lambda lines: ["a,b,c,d", *(f"{i},{i + 0.5},{i + 0.1},{i}" for i in range(30))],
+            f"{LONG} Got 30 rows whose labels span shape (30, 30, 30).",
+        ),
+        (
+            lambda lines: [*lines, lines[7]],
+            "X.csv must be a table that lists each cell once. Got 1 repeated row. Sum or",
+        ),
+        (lambda lines: [*lines, "s1,300,2024-01-09"], "line 62 of X.csv must be 4 fields. Got 3."),
+        (
+            lambda lines: [*lines, "s1,300,2024-01-09,low"],
+            "the last field in line 62 of X.csv must be a number, with a decimal point, or blank where the cell is "
+            "missing. Got low.",
+        ),
+        (
+            lambda lines: [*lines, "s1,,2024-01-09,1"],
+            "the column emission in X.csv must be labelled in every row. Got 1 blank field.",
+        ),
+        (
+            lambda lines: ["day,emission,day,value", *lines[1:]],
+            "the header of X.csv must be names that differ. Got day, emission, day, value.",
+        ),
+        (lambda lines: ["\xff", *lines], "X.csv cannot be read as a .csv file: UnicodeDecodeError: "),
+    ],
+)
+def test_what_is_no_long_table_is_refused_in_one_sentence(tmp_path, change, sentence):
+    (tmp_path / "X.csv").write_text("\n".join(change(long_table(draw()))), encoding="latin-1")
+    with pytest.raises(ValueError, match=f"^{re.escape(sentence)}") as caught:
+        read_tensor(tmp_path / "X.csv")
+    assert "\n" not in str(caught.value)
+
+
+def test_a_long_table_may_span_too_much(tmp_path, monkeypatch):
+    monkeypatch.setattr("autoten.labels.LARGEST_UNFOLDED", 59)
+    (tmp_path / "X.csv").write_text("\n".join(long_table(draw())), encoding="utf-8")
+    with pytest.raises(
+        ValueError, match=r"^X\.csv must be a table whose labels span at most 59 cells\. Got shape \(3, "
+    ):
+        read_tensor(tmp_path / "X.csv")
 
 
 def test_the_order_of_modes_is_the_callers():

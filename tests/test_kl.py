@@ -237,11 +237,25 @@ def test_models_of_the_parts_are_in_proportion():
 
 def test_only_whole_numbers_can_be_divided():
     sentence = (
-        "X for the hold-out CountSplit must be whole numbers >= 0. Got 0.5 in a cell. "
+        "X for the hold-out CountSplit must be whole numbers >= 0 and below 2**63. Got 0.5 in a cell. "
         "Hold out cells with RandomElements(0.1) where data are no counts."
     )
     with pytest.raises(ValueError, match=f"^{re.escape(sentence)}$"):
         estimate_rank(np.full((4, 5, 6), 0.5), [1], solver=KL(), holdout=CountSplit())
+
+
+@pytest.mark.parametrize("solver", [KL(), ALS()], ids=["KL", "ALS"])
+@pytest.mark.parametrize("as_given", [np.asarray, sparse.coo_array])
+def test_counts_are_divided_as_long_as_integers_hold_them(solver, as_given):
+    X = counts((4, 5, 6), 1) + 1.0
+    largest = 2.0**62 / X.max()
+    answer = estimate_rank(as_given(largest * X), [1], solver=solver, holdout=CountSplit(), n_starts=1, n_folds=2)
+    assert np.isfinite(answer.table["heldout"]).all()
+    for beyond in (2.0 * largest, 1e30, 1e300):
+        with pytest.raises(
+            ValueError, match=r"^X for the hold-out CountSplit must be whole numbers >= 0 and below 2\*\*63"
+        ):
+            estimate_rank(as_given(beyond * X), [1], solver=solver, holdout=CountSplit())
 
 
 @pytest.mark.parametrize("solver", [KL(), ALS()], ids=["KL", "ALS"])
@@ -253,6 +267,14 @@ def test_the_rank_of_counts_is_found(solver, holdout):
     assert "corrected" in estimate.report()
     assert estimate.table.mean("heldout")[0] == pytest.approx(1.0)
     assert estimate.table.mean("heldout")[3] < estimate.table.mean("heldout")[2]
+
+
+@pytest.mark.parametrize("missing", [0.0, 0.3])
+def test_core_consistency_says_nothing_up_to_rank_2(missing):
+    X = counts((8, 9, 10), 4, mean=3.0, missing=missing)
+    table = estimate_rank(X, [1, 2], solver=KL(), n_starts=3, n_folds=2, random_state=0).table
+    np.testing.assert_allclose(table.mean("core_consistency")[1:], 100, atol=0.05)
+    assert table.informative.tolist() == [False, False, False]
 
 
 def test_counts_from_the_signed_world_still_have_every_score():

@@ -2,15 +2,32 @@
 
 import subprocess
 import sys
+from dataclasses import dataclass
 
 import numpy as np
 import pytest
 
-from autoten import AutoTen, core_consistency, estimate_rank, fit_parafac, load, preprocess
+from autoten import (
+    CP,
+    HALS,
+    AutoTen,
+    Centred,
+    RandomElements,
+    RandomFibres,
+    core_consistency,
+    estimate_rank,
+    fit_parafac,
+    load,
+    preprocess,
+    sample_influence,
+    split_half,
+    split_half_components,
+    weighted,
+)
 from autoten.cp import CPModel
 from autoten.datasets import make_cp_tensor, white_noise
 from autoten.io import as_tensor
-from autoten.labels import Labels, split_labels
+from autoten.labels import Labels, numbered, split_labels
 
 pd = pytest.importorskip("pandas")
 xr = pytest.importorskip("xarray")
@@ -109,7 +126,7 @@ def test_labels_of_any_kind_become_numbers_dates_or_texts():
         ),
         (
             lambda: series().to_frame(),
-            r"^X must be a Series with one level .* Got a DataFrame\. Give one of its col",
+            r"^X must be an array, or a Series .* Got a DataFrame\. Of a long table, .*X\.set_index\(.*X\.stack\(\)",
         ),
         (lambda: series().droplevel(0).groupby(level=[0, 1]).sum(), r"^X must be a tensor with at least 3 modes"),
         (lambda: series().rename({"s0": np.nan}), r"^the index of X must be complete\. Got 56 rows without a label"),
@@ -129,6 +146,138 @@ def test_a_series_that_would_fill_the_memory_is_refused():
     index = pd.MultiIndex.from_arrays([np.arange(n)] * 3)
     with pytest.raises(ValueError, match=r"span at most 2147483648 cells\. Got shape .*give a sparse array\.$"):
         as_tensor(pd.Series(np.ones(n), index))
+
+
+def test_frames_as_the_refusal_says():
+    long, wide = series().rename("value").reset_index(), series().unstack("sensor")
+    for frame in (long, wide, series().to_frame()):
+        with pytest.raises(
+            ValueError, match=r"Got a DataFrame\. Of a long table, .* give X\.set_index\(\[modes\]\)\[val"
+        ):
+            preprocess.center(frame, 0)
+    np.testing.assert_array_equal(split_labels(long.set_index(list(NAMES))["value"])[0], X)
+    plain, labels = split_labels(wide.stack())
+    np.testing.assert_array_equal(plain, X)
+    assert labels.names == NAMES
+
+
+def test_tables_in_a_list_are_stacked_only_if_their_labels_agree():
+    tables = [pd.DataFrame(part, TIMES, range(10, 18)) for part in X]
+    np.testing.assert_array_equal(preprocess.center(tables, 0).X, preprocess.center(X, 0).X)
+    tables[1] = tables[1].iloc[::-1]
+    with pytest.raises(ValueError, match=r"^X must be tables with the same rows and columns, .*pandas\.concat\("):
+        as_tensor(tables)
+    np.testing.assert_array_equal(split_labels(pd.concat(dict(enumerate(tables))).stack())[0], X)
+
+
+def test_noise_may_come_as_a_table():
+    noise = pd.DataFrame(np.arange(1.0, 57.0).reshape(7, 8), TIMES)
+    np.testing.assert_array_equal(weighted(X, noise).noise[2], noise)
+
+
+# -------------------------------------------------------------------------------------------------------- modes by name
+
+
+def by_fibres(X, mode):
+    return estimate_rank(X, **{**QUICK, "ranks": [1], "holdout": RandomFibres(mode)}).table["heldout"]
+
+
+def by_centred(X, mode):
+    holdout = Centred(RandomFibres(mode), modes=mode)
+    other = Centred(RandomElements(), modes=(mode,))
+    prepared = preprocess.center(X, mode)
+    with pytest.raises(ValueError, match="the hold-out of Centred must be one that leaves cells"):
+        estimate_rank(prepared, **{**QUICK, "holdout": holdout})
+    return estimate_rank(prepared, **{**QUICK, "ranks": [1], "holdout": other}).table["heldout"]
+
+
+def by_hals(X, mode):
+    factors = fit_parafac(X, 2, solver=HALS(nonnegative=(mode,)), n_starts=2, random_state=0).model.factors
+    return np.concatenate(factors)
+
+
+def by_solvers(X, mode):
+    solvers = (HALS(nonnegative=(mode,)), HALS(nonnegative=(mode, 2)))
+    tables = [each.table["fit"] for each in estimate_rank(X, solver=solvers, **QUICK).by_solver.values()]
+    return np.concatenate(tables)
+
+
+def by_halves(X, mode):
+    quick = {"n_splits": 1, "n_starts": 2, "random_state": 0, "solver": HALS(nonnegative=(mode, 1))}
+    halves = split_half_components(X, 2, mode, **quick)
+    assert halves.modes == (1, 2)
+    return [*split_half(X, 2, mode, **quick), *halves.worst]
+
+
+def by_estimator(estimator):
+    def fitted(X, mode):
+        model = estimator.set_params(mode=mode).fit(X)
+        return [*model.transform(split_labels(X)[0][:3]).ravel(), model.score(X)]
+
+    return fitted
+
+
+BY_MODE = {
+    "center": lambda X, mode: preprocess.center(X, [mode, 2]).X,
+    "scale": lambda X, mode: preprocess.scale(X, mode).X,
+    "mask_scatter": lambda X, mode: (
+        preprocess.mask_scatter(X, range(300, 308), range(300, 305), 1.5, modes=(2, mode)).X
+    ),
+    "RandomFibres": by_fibres,
+    "Centred": by_centred,
+    "HALS": by_hals,
+    "several solvers": by_solvers,
+    "split_half": by_halves,
+    "sample_influence": lambda X, mode: sample_influence(
+        X, CPModel(np.ones(1), [np.ones((n, 1)) for n in (5, 7, 8)]), mode
+    ),
+    "CP": by_estimator(CP(2, n_starts=2, random_state=0)),
+    "AutoTen": by_estimator(AutoTen(**QUICK)),
+}
+
+
+@pytest.mark.parametrize("ask", BY_MODE.values(), ids=BY_MODE)
+def test_a_mode_may_be_given_by_its_name(ask):
+    expected = ask(X, 0)
+    for labelled in (data_array(), series()):
+        np.testing.assert_array_equal(ask(labelled, "sample"), expected)
+    with pytest.raises(ValueError, match=r"must be one of \['sample', 'time', 'sensor'\]\. Got 'smaple'\.$"):
+        ask(data_array(), "smaple")
+    with pytest.raises(ValueError, match=r"must be a number, since X has no names of modes\. Got 'sample'\.$"):
+        ask(X, "sample")
+
+
+def test_names_pass_through_preprocessing_and_weights():
+    prepared = preprocess.scale(preprocess.center(data_array(), "sample"), "time")
+    assert prepared.steps == ("centred across mode 0", "scaled within mode 1")
+    np.testing.assert_array_equal(by_fibres(weighted(data_array(), 1.0), "time"), by_fibres(weighted(X, 1.0), 1))
+
+
+def test_the_model_knows_names_too(estimate):
+    named, plain = (sample_influence(X, estimate.models[2], mode) for mode in ("time", 1))
+    np.testing.assert_array_equal(named, plain)
+
+
+@dataclass(frozen=True)
+class Own:
+    """A user's record, whose texts name no modes."""
+
+    kind: str
+    numbers: np.ndarray
+
+
+def test_records_keep_everything_but_the_names():
+    labels = Labels(NAMES, (None,) * 3)
+    given = Centred(RandomFibres("sensor", 0.2), modes=("time", 0))
+    assert numbered(given, 3, labels) == Centred(RandomFibres(2, 0.2), modes=(1, 0))
+    assert numbered(HALS(max_iter=7), 3, labels) == HALS(max_iter=7)
+    for own in (object(), Own("time", np.arange(3))):
+        assert numbered(own, 3, labels) is own
+
+
+def test_the_report_keeps_the_names():
+    said = estimate_rank(data_array(), **{**QUICK, "ranks": [1], "holdout": RandomFibres("time")})
+    assert "RandomFibres(mode='time', share=0.1)" in said.report()
 
 
 # ----------------------------------------------------------------------------------------------------------------- out
@@ -159,7 +308,7 @@ def test_a_factor_as_a_frame(estimate):
     np.testing.assert_array_equal(frame.loc["2021-03"].to_numpy().ravel(), estimate.model.factors[1][2])
     assert estimate.model.to_frame(2).index.tolist() == list(range(8))
     assert estimate.model.to_frame(-1).index.name == "sensor"
-    with pytest.raises(ValueError, match=r"^a mode's name must be one of \['sample', 'time', 'sensor'\]\. Got 'tim"):
+    with pytest.raises(ValueError, match=r"^mode must be one of \['sample', 'time', 'sensor'\]\. Got 'times'\.$"):
         estimate.model.to_frame("times")
 
 

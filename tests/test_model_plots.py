@@ -9,9 +9,11 @@ mpl.use("Agg")
 import matplotlib.pyplot as plt
 from pictures import assert_readable
 
-from autoten import fit_parafac, match_components, plots, sample_influence
+from autoten import estimate_rank, fit_parafac, match_components, plots, sample_influence
 from autoten.cp import CPModel
 from autoten.datasets import load_amino_acids, make_cp_tensor, white_noise
+from autoten.diagnosis import unseen_warnings
+from autoten.io import as_tensor
 from autoten.labels import Labels
 from autoten.plots import (
     bars,
@@ -50,6 +52,103 @@ def entries(ax):
 def drawn(ax, label):
     (line,) = [line for line in ax.lines if line.get_label() == label]
     return line
+
+
+# ---------------------------------------------------------------------------------------------- what was not observed
+
+
+def below_a_line():
+    """Return fluorescence of three fluorophores, without what lies below the line of excitation."""
+    rng, emission, excitation = np.random.default_rng(0), np.arange(290, 551, 9.0), np.arange(230, 481, 8.0)
+
+    def peaks(x, at, width):
+        return np.exp(-0.5 * ((x[:, None] - at) / width) ** 2)
+
+    B = peaks(emission, [320, 370, 430], [18, 25, 32])
+    C = peaks(excitation, [265, 300, 345], [12, 15, 20]) + 0.4 * peaks(excitation, [235, 245, 270], 12)
+    X = np.einsum("ir,jr,kr->ijk", rng.gamma(3, 1, (20, 3)), B, C)
+    X = X + 0.005 * X.max() * rng.standard_normal(X.shape)
+    X[:, emission[:, None] < excitation + 12] = np.nan
+    return X
+
+
+@pytest.fixture(scope="module")
+def extrapolated():
+    return below_a_line(), fit_parafac(below_a_line(), 3, n_starts=3, random_state=0).model
+
+
+def entries_of_figure(axes):
+    return [text.get_text() for text in axes[0].figure.legends[0].get_texts()]
+
+
+def test_support_is_the_observed_share_of_the_squares_in_the_other_modes(extrapolated):
+    X, model = extrapolated
+    seen = (~np.isnan(X)).astype(float)
+    A, B, C = (np.square(factor) for factor in model.factors)
+    wanted = ("ijk,jr,kr->ir", B, C), ("ijk,ir,kr->jr", A, C), ("ijk,ir,jr->kr", A, B)
+    for shares, (rule, *others) in zip(model.support, wanted, strict=True):
+        np.testing.assert_allclose(shares, np.einsum(rule, seen, *others), atol=1e-12)
+    np.testing.assert_allclose(model.observed_share, np.einsum("ijk,ir,jr,kr->r", seen, A, B, C), atol=1e-12)
+    turned = ([part[:, ::-1] for part in parts] for parts in (model.factors, model.support))
+    factors, support = turned
+    reordered = CPModel(model.weights[::-1], factors, support=tuple(support)).normalized()
+    np.testing.assert_array_equal(reordered.support[1], model.support[1])
+
+
+def test_complete_data_support_everything_alike():
+    model = fit_parafac(np.nan_to_num(below_a_line()), 2, n_starts=1, random_state=0).model
+    assert model.support is None
+    assert model.observed_share.tolist() == [1.0, 1.0]
+
+
+def test_cells_missing_at_random_leave_no_entry_without_support():
+    X = np.where(np.random.default_rng(1).random((20, 29, 32)) < 0.5, np.nan, np.nan_to_num(below_a_line()))
+    model = fit_parafac(X, 2, n_starts=1, random_state=0).model
+    np.testing.assert_allclose(model.observed_share, 0.5, atol=0.05)
+    assert "hardly observed" not in entries_of_figure(plot_components(model))
+
+
+def test_shares_of_the_weights_are_those_in_observed_cells(extrapolated):
+    _, model = extrapolated
+    axes = plot_components(model)
+    assert_readable(axes[0].figure)
+    assert axes[0].figure.legends[0].get_title().get_text() == "component: share of the weights in observed cells"
+    norms = model.weights * np.sqrt(model.observed_share)
+    shares = [f"{r + 1}: {share:.0%}" for r, share in enumerate(norms / norms.sum())]
+    assert entries_of_figure(axes) == [*shares, "hardly observed"]
+    assert np.ptp(norms / norms.sum()) < 0.2 < np.ptp(model.weights / model.weights.sum())
+
+
+@pytest.mark.parametrize("draw", [lines, points, bars, heat_map])
+def test_entries_without_support_are_crossed_out(extrapolated, draw):
+    _, model = extrapolated
+    ax = plot_mode(model, 2, draw=draw)
+    assert_readable(ax.figure)
+    (crosses,) = [line for line in ax.lines if line.get_marker() == "x"]
+    index, r = np.nonzero(model.support[2] < 0.01 * model.observed_share)
+    assert len(index) > 3
+    assert (index > 15).all()  # the long end, where a component's own emission is missing
+    width = 0.8 / 3 if draw is bars else 0.0
+    np.testing.assert_allclose(crosses.get_xdata(), index + (r - 1) * width)
+    np.testing.assert_allclose(crosses.get_ydata(), r + 1 if draw is heat_map else model.factors[2][index, r])
+    assert not [line for line in plot_mode(model, 0, draw=draw).lines if line.get_marker() == "x"]
+
+
+def test_extrapolation_of_the_chosen_rank_is_warned_of(extrapolated):
+    X, model = extrapolated
+    _, B, C = (np.square(factor) for factor in model.factors)
+    shares = np.einsum("jk,jr,kr->r", np.isnan(X).all(axis=0), B, C)
+    found = [r for r, share in enumerate(shares) if share > 0.2]
+    assert found
+    held = ", ".join(f"{100 * shares[r]:.0f} % of component {r + 1}" for r in found)
+    assert list(unseen_warnings(as_tensor(X), model)) == [
+        f"Cells that no slab of mode 0 shows hold {held} (of its squares): there the model extrapolates, and what it "
+        "says was never measured."
+    ]
+    answer = estimate_rank(X.transpose(1, 0, 2), [1, 3], n_starts=3, n_folds=2, random_state=0, policy=lambda table: 3)
+    assert any(warning.startswith("Cells that no slab of mode 1 shows hold ") for warning in answer.warnings)
+    complete = make_cp_tensor((6, 7, 8), 2, random_state=0).X
+    assert not list(unseen_warnings(as_tensor(complete), make_model((6, 7, 8), 2)))
 
 
 # ------------------------------------------------------------------------------------------------------ core elements
@@ -259,12 +358,38 @@ def test_how_a_mode_is_drawn_follows_length_rank_and_labels():
     assert chosen(13, 2, labels=np.arange("2020-01", "2021-02", dtype="M8[M]")) is lines
 
 
-@pytest.mark.parametrize("labels", [None, np.arange("2021-03-01", "2021-03-09", dtype="M8[D]"), list("abcdefgh")])
+SPANS = np.arange(8).astype("m8[h]")
+OF_EVERY_KIND = {
+    "none": None,
+    "dates": np.arange("2021-03-01", "2021-03-09", dtype="M8[D]"),
+    "texts": list("abcdefgh"),
+    "spans of time": SPANS,
+    "spans in nanoseconds": SPANS.astype("m8[ns]"),
+    "spans in years": np.arange(8).astype("m8[Y]"),
+    "a span unknown": np.array([*SPANS[:7], np.timedelta64("NaT")]),
+    "a date unknown": np.array(["2021-03-01"] * 7 + ["NaT"], dtype="M8[D]"),
+    "a number unknown": [1.0, np.nan, 3.0, np.inf, 5.0, 6.0, 7.0, 8.0],
+    "the same number": [2.0] * 8,
+    "empty": [""] * 8,
+    "blank": ["  "] * 8,
+}
+
+
+@pytest.mark.parametrize("labels", OF_EVERY_KIND.values(), ids=OF_EVERY_KIND)
 def test_every_mode_drawing_is_readable_with_every_kind_of_label(labels):
     axes = plot_components(make_model((8,) * 4, 3), labels=[labels] * 4, draw=[bars, lines, points, heat_map])
     assert [len(ax.containers) for ax in axes] == [3, 0, 0, 0]
     assert [len(ax.collections) for ax in axes] == [0, 0, 0, 1]
     assert_readable(axes[0].figure)
+
+
+def test_spans_of_time_are_written_in_their_coarsest_unit():
+    def written(labels):
+        return [text.get_text() for text in plot_mode(make_model((3, 4, 5), 1), 0, labels=labels).get_xticklabels()]
+
+    assert written(np.array([24, 36, 48]).astype("m8[h]").astype("m8[ns]")) == ["24 hours", "36 hours", "48 hours"]
+    assert written(np.array([24, 48, 72]).astype("m8[h]")) == ["1 days", "2 days", "3 days"]
+    assert written(np.array([1, 2, 3]).astype("m8[M]")) == ["1 months", "2 months", "3 months"]
 
 
 def test_a_drawing_of_ones_own():
@@ -283,7 +408,7 @@ def test_one_mode_by_number_or_name():
         ax = plot_mode(model, mode)
         assert (ax.get_xlabel(), len(ax.lines)) == ("month", 3)
         assert entries(ax) == ["1: 63%", "2: 37%"]
-    with pytest.raises(ValueError, match=r"^a mode's name must be one of"):
+    with pytest.raises(ValueError, match=r"^mode must be one of"):
         plot_mode(model, "year")
     with pytest.raises(ValueError, match=r"^draw of plot_components must be one for each of 3 modes\. Got 1\.$"):
         plot_components(model, draw=[None])

@@ -10,8 +10,7 @@ from test_chunked import Counted
 from autoten import ALS, Blocks, estimate_rank, fitting
 from autoten.datasets import make_cp_tensor, white_noise
 from autoten.fitting import Plan
-from autoten.io import as_tensor
-from autoten.tensors import chunked
+from autoten.io import as_tensor, streamed
 from autoten.tensors.passes import side_by_side
 from autoten.workers import Workers, task
 
@@ -22,15 +21,11 @@ X = make_cp_tensor(SHAPE, 2, noise=white_noise(5), random_state=0).X
 FACTORS = draw_factors(SHAPE, 2)
 
 
-@pytest.fixture(autouse=True)
-def _nothing_is_small_enough(monkeypatch):
-    monkeypatch.setattr(chunked, "LARGEST_COMPUTED", 0)
-
-
 def counted():
     """Return a tensor in chunks, surveyed, and the array of how often each cell has been read since."""
     source = Counted(X)
-    tensor = as_tensor(da.from_array(source, chunks=CHUNKS, asarray=True, name=False, meta=np.empty((0,) * 3)))
+    array = da.from_array(source, chunks=CHUNKS, asarray=True, name=False, meta=np.empty((0,) * 3))
+    tensor = streamed(array, largest_computed=0)
     source.reads[:] = 0
     return tensor, source.reads
 
@@ -134,7 +129,7 @@ def test_the_null_costs_little_more_passes_than_its_longest_fit_and_is_the_same(
 
 
 def test_several_workers_give_the_same_bits_as_one():
-    array = da.from_array(X, chunks=(8, 15, 14))
+    array = streamed(da.from_array(X, chunks=(8, 15, 14)), largest_computed=0)
     settings = {"ranks": [1, 2], "holdout": Blocks(), "n_starts": 3, "n_folds": 2, "random_state": 0}
     one, two = (estimate_rank(array, **settings, solver=ALS(max_iter=5), n_jobs=n_jobs) for n_jobs in (1, 2))
     for name in one.table.replicates:

@@ -3,7 +3,7 @@
 import copy
 import json
 import pickle
-from dataclasses import fields, is_dataclass
+from dataclasses import fields, is_dataclass, replace
 from math import inf, nan
 
 import joblib
@@ -111,6 +111,11 @@ def test_an_interrupted_run_stays_marked(tmp_path):
     assert load(tmp_path / "partial.npz").table.complete is False
 
 
+def test_constrained_fits_stay_marked(plain, tmp_path):
+    replace(plain, table=replace(plain.table, constrained=True)).save(tmp_path / "constrained.npz")
+    assert load(tmp_path / "constrained.npz").table.constrained is True
+
+
 def test_saved_twice_is_saved_the_same(plain, tmp_path):
     plain.save(tmp_path / "one.npz")
     load(tmp_path / "one.npz").save(tmp_path / "two.npz")
@@ -120,7 +125,9 @@ def test_saved_twice_is_saved_the_same(plain, tmp_path):
 
 def test_path_may_be_text_and_npz_is_added(plain, tmp_path):
     plain.save(f"{tmp_path}/estimate")
-    assert load(f"{tmp_path}/estimate.npz").rank == plain.rank
+    assert load(f"{tmp_path}/estimate.npz").rank == load(f"{tmp_path}/estimate").rank == plain.rank
+    plain.save(tmp_path / "fit.2026")
+    assert load(tmp_path / "fit.2026").rank == plain.rank
 
 
 def test_the_file_holds_neither_pickles_nor_the_data(plain, tmp_path):
@@ -238,7 +245,7 @@ def test_an_estimate_survives_copying(estimate, copied):
 
 
 PARTS = {
-    "table": RankTable([0, 2], {"heldout": [[1.0, 1.0], [inf, nan]]}, (4, 5, 6), complete=False),
+    "table": RankTable([0, 2], {"heldout": [[1.0, 1.0], [inf, nan]]}, (4, 5, 6), complete=False, constrained=True),
     "model": CPModel(np.array([2.0, 1.0]), [np.ones((n, 2), dtype=np.float32) for n in (3, 4, 5)]),
     "empty model": CPModel(np.zeros(0), [np.zeros((n, 0)) for n in (3, 4, 5)]),
     "fit": fit_parafac(X, 2, n_starts=2, random_state=0),

@@ -1,6 +1,7 @@
 """Plots: the reduction by its numbers, the drawing by what is on it."""
 
 import itertools
+from dataclasses import replace
 
 import matplotlib as mpl
 import numpy as np
@@ -174,6 +175,15 @@ def test_front_without_one_of_its_scores_is_empty():
 @pytest.mark.parametrize(("shape", "expected"), [((4, 5, 6), (1, 2)), ((4, 5, 6, 7), (1,))])
 def test_uninformative_ranks_depend_on_the_number_of_modes(shape, expected):
     assert overview_data(make_table([1, 0.5, 0.4, 0.3], [np.nan, 100, 99, 98], shape)).uninformative == expected
+
+
+def test_core_consistency_of_constrained_fits_says_something_from_rank_2_on():
+    table = replace(make_table([1, 0.5, 0.4, 0.1], [np.nan, 100, 40, 90]), constrained=True)
+    data = overview_data(table, Choice(3))
+    assert data.uninformative == (1,)
+    np.testing.assert_array_equal(data.interpretability, [100, 100, 40, 90])
+    np.testing.assert_array_equal(np.flatnonzero(data.on_front), [1, 3])
+    assert overview_data(replace(table, constrained=False)).interpretability[2] == 100
 
 
 def test_title_says_what_was_interrupted_and_needs_no_choice():

@@ -1,5 +1,6 @@
 """Policies and the Pareto front, on tables small enough to work out by hand."""
 
+from dataclasses import replace
 from itertools import product
 from math import inf, nan
 
@@ -384,6 +385,11 @@ class TestCoreConsistencyThreshold:
         choice = CoreConsistencyThreshold()(make_table(range(4), shape, core_consistency=[nan, 100, 100, 30]))
         assert choice.rank == 2
         assert ("no evidence" in choice.reason) == says_so
+
+    def test_rank_2_is_evidence_where_factors_are_constrained(self):
+        table = replace(make_table(range(4), core_consistency=[nan, 100, 90, 30]), constrained=True)
+        assert "no evidence" not in CoreConsistencyThreshold()(table).reason
+        assert "no evidence" in CoreConsistencyThreshold(95)(table).reason
 
     @pytest.mark.parametrize("threshold", [0, 100, nan, "80"])
     def test_refuses_nonsense(self, threshold):

@@ -27,7 +27,7 @@ from autoten import (
 )
 from autoten.compression import Occupied, Subspaces
 from autoten.datasets import make_count_tensor, make_cp_tensor, white_noise
-from autoten.diagnosis import _twin_warnings
+from autoten.diagnosis import _sum_warnings
 from autoten.io import as_tensor
 from autoten.labels import Labels
 from autoten.tensors.equations import model_norm_squared
@@ -372,12 +372,12 @@ def test_twin_slabs_are_found_at_the_cost_of_the_nonzeros():
     X = counts()
     X[5] = X[9]
     tensor = as_tensor(scipy.sparse.coo_array(X))
-    (warning,) = _twin_warnings(tensor, NO_LABELS)
+    (warning,) = _sum_warnings(tensor, NO_LABELS)
     assert warning.startswith("Mode 0: slabs 5 and 9 are identical")
     X[3], X[4] = 0.0, 0.0
     X[3, 1, 1] = X[4, 1, 1] = 2.0  # the same by chance
     X[5, 0, 0] += 1
-    assert list(_twin_warnings(as_tensor(scipy.sparse.coo_array(X)), NO_LABELS)) == []
+    assert list(_sum_warnings(as_tensor(scipy.sparse.coo_array(X)), NO_LABELS)) == []
 
 
 def test_a_sparse_tensor_of_zeros_is_scored_as_the_dense_one():

@@ -123,6 +123,14 @@ def test_labels_name_modes_and_nothing_is_taken_for_html(estimate):
     assert not {"i", "b"} & set(read.tags)
 
 
+@pytest.mark.parametrize("labels", [np.arange(20).astype("m8[ns]"), [""] * 20], ids=["spans of time", "empty"])
+def test_labels_that_are_hard_to_draw_are_drawn(labels, tmp_path):
+    xarray = pytest.importorskip("xarray")
+    answer = estimate_rank(xarray.DataArray(X, dims=list("abc"), coords={"b": labels}), **QUICK)
+    answer.to_html(tmp_path / "page.html")
+    assert (tmp_path / "page.html").read_text(encoding="utf-8").count("<img") == 7
+
+
 def test_a_loaded_estimate_has_the_same_page(estimate, text, tmp_path):
     estimate.save(tmp_path / "estimate.npz")
     assert page(load(tmp_path / "estimate.npz")) == text

@@ -6,7 +6,7 @@ fonts and sizes are those of the user's style sheet; what must be told apart dif
 too, so a grey print loses nothing.
 """
 
-from autoten.plots.common import as_png
+from autoten.plots.common import as_png, writable_formats
 from autoten.plots.comparison import plot_comparison
 from autoten.plots.components import (
     ComponentStyle,
@@ -57,4 +57,5 @@ __all__ = [
     "plot_overview",
     "plot_stability",
     "points",
+    "writable_formats",
 ]

@@ -10,6 +10,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib import rcParams
 from matplotlib.axes import Axes
+from matplotlib.backend_bases import FigureCanvasBase
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
@@ -35,6 +36,11 @@ def as_png(draw: Callable[..., Any], size: tuple[float, float], dpi: int = 200) 
     with BytesIO() as file:
         figure.savefig(file, format="png", dpi=dpi)
         return file.getvalue()
+
+
+def writable_formats() -> list[str]:
+    """Return the formats that a picture can be saved in: the suffixes of its file, without the dot."""
+    return sorted(FigureCanvasBase.get_supported_filetypes())
 
 
 def canvas_figure(ax: Axes) -> Figure:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import cycle
 from typing import Any, NamedTuple
 
@@ -15,6 +15,7 @@ from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 from matplotlib.legend_handler import HandlerTuple
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
+from matplotlib.patheffects import withStroke
 from matplotlib.ticker import FixedLocator, MaxNLocator
 from numpy.typing import NDArray
 
@@ -32,6 +33,10 @@ MOST_BARS = 36
 
 # More lines than this in one panel cannot be followed: a heat map then has a row for each component.
 MOST_LINES = 6
+
+# An entry is marked where the data say less of it than this share of what they say of the component's entries on
+# average (each counted by its square): its standard error is more than ten times as large.
+WITHOUT_SUPPORT = 0.01
 
 # Characters: a longer text label of an index is cut.
 LONGEST_LABEL = 18
@@ -55,8 +60,10 @@ def plot_components(
     """Draw the factors of a CP model: one Axes per mode, all components in each.
 
     Columns have unit length and components are ordered by weight; the legend gives each one's share of the sum of
-    weights. A mode of up to 12 entries is drawn as bars, a longer one as lines or, when its labels are texts and so
-    without an order, as points. Where bars or lines would be too many, a heat map has a row for each component.
+    weights, over observed cells where some are missing. Crosses mark entries of which the data say next to nothing,
+    since hardly a cell with the component in it was observed (`CPModel.support`). A mode of up to 12 entries is drawn
+    as bars, a longer one as lines or, when its labels are texts and so without an order, as points. Where bars or lines
+    would be too many, a heat map has a row for each component.
 
     Parameters
     ----------
@@ -100,7 +107,7 @@ def plot_components(
         draw_factor(ax, model, mode, draw, styles) for mode, (ax, draw) in enumerate(zip(panels, drawings, strict=True))
     }
     if model.rank:
-        legend = _legend_of_components(used, model.weights, styles)
+        legend = _legend_of_components(used, model, styles, range(model.ndim))
         if axes is None:
             panels[0].figure.legend(loc="outside upper center", frameon=False, **legend)
         else:
@@ -165,7 +172,7 @@ def plot_mode(
     # The legend takes the place above the Axes.
     ax.set(title="", xlabel=_known_labels(model).names[number])
     if model.rank and used is not heat_map:
-        legend_above(ax, **_legend_of_components({used}, model.weights, styles))
+        legend_above(ax, **_legend_of_components({used}, model, styles, [number]))
     canvas_figure(ax).draw_without_rendering()
     fit_tick_labels(ax)
     return ax
@@ -259,7 +266,7 @@ def heat_map(ax: Axes, factor: Array, names: Names, styles: Sequence[ComponentSt
     bar.ax.yaxis.set_major_locator(MaxNLocator(4))
     _mark_positions(ax, x, names)
     if x.dtype.kind != "M":
-        half = 0.5 * np.ptp(x) / max(1, len(x) - 1)
+        half = 0.5 * np.ptp(x) / max(1, len(x) - 1) or 0.5
         ax.set_xlim(float(x.min()) - half, float(x.max()) + half)
 
 
@@ -283,12 +290,38 @@ def draw_factor(
     if draw is not heat_map:
         ax.axhline(0, color=rcParams["axes.edgecolor"], linewidth=0.5, zorder=0.5)
     draw(ax, factor, names, styles)
+    if draw in (bars, lines, points, heat_map):
+        _cross_out(ax, factor, names, _without_support(model, mode), draw)
     return draw
 
 
+def _without_support(model: CPModel, mode: int) -> NDArray[np.bool_]:
+    """Return which entries of a factor the data say next to nothing of."""
+    if model.support is None:
+        return np.zeros(model.factors[mode].shape, dtype=bool)
+    return np.asarray(model.support[mode] < WITHOUT_SUPPORT * model.observed_share)
+
+
+def _cross_out(ax: Axes, factor: Array, names: Names, marked: NDArray[np.bool_], draw: ModeDrawing) -> None:
+    """Put a cross on entries of a drawn factor."""
+    index, r = np.nonzero(marked)
+    x: Any = _positions(len(factor), names)[index]
+    if draw is bars:
+        x = index + (r + 0.5 - factor.shape[1] / 2) * 0.8 / factor.shape[1]
+    if len(index):
+        ax.plot(x, r + 1 if draw is heat_map else factor[index, r], **_cross())
+
+
+def _cross() -> dict[str, Any]:
+    """Return the looks of a mark on an entry without support."""
+    rim = [withStroke(linewidth=2.5, foreground=rcParams["axes.facecolor"])]
+    look = {"color": rcParams["text.color"], "linestyle": "none", "marker": "x", "markersize": 4.0}
+    return {**look, "zorder": 4, "path_effects": rim}
+
+
 def _has_positions(names: Names) -> bool:
-    """Tell whether indices are places along an axis: unlabelled, or labelled by numbers or dates."""
-    return names is None or names.dtype.kind in "iufM"
+    """Tell whether indices are places along an axis: unlabelled, or labelled by numbers or dates, all of them known."""
+    return names is None or (names.dtype.kind in "iufM" and bool(np.isfinite(names).all()))
 
 
 def _positions(length: int, names: Names) -> NDArray[Any]:
@@ -314,15 +347,18 @@ def _write_indices(ax: Axes, length: int, names: Names) -> None:
 
 
 def _texts(names: NDArray[Any]) -> list[str]:
-    if names.dtype.kind == "M":
-        units = [unit for unit in "YMDhms" if (names.astype(f"M8[{unit}]") == names).all()]
-        return [str(name) for name in names.astype(f"M8[{units[0]}]" if units else names.dtype)]
+    if names.dtype.kind in "mM":  # in the coarsest unit that loses nothing; spans of years or months have but their own
+        kind, of_years = names.dtype.kind, np.datetime_data(names.dtype)[0] in "YM"
+        coarser = "YMDhms" if kind == "M" else "" if of_years else "Dhms"
+        units = [unit for unit in coarser if (np.isnat(names) | (names.astype(f"{kind}8[{unit}]") == names)).all()]
+        return [str(name) for name in names.astype(f"{kind}8[{units[0]}]" if units else names.dtype)]
     return [short_text(name) for name in names]
 
 
 def short_text(name: Any) -> str:
     """Return a label as a text of bounded length."""
-    text = f"{name:g}" if isinstance(name, (int, float, np.integer, np.floating)) else str(name).strip()
+    number = isinstance(name, (int, float, np.integer, np.floating)) and not isinstance(name, np.timedelta64)
+    text = f"{name:g}" if number else str(name).strip()
     return text if len(text) <= LONGEST_LABEL else f"{text[: LONGEST_LABEL - 1]}…"
 
 
@@ -379,15 +415,19 @@ def legend_entries(used: set[ModeDrawing], styles: Sequence[ComponentStyle]) -> 
     }
 
 
-def _legend_of_components(used: set[ModeDrawing], weights: Array, styles: Sequence[ComponentStyle]) -> dict[str, Any]:
-    """Return the arguments of a legend of components and their weights."""
-    shares = weights / (weights.sum() or 1.0)
-    return {
-        **legend_entries(used, styles),
-        "labels": [f"{r + 1}: {share:.0%}" for r, share in enumerate(shares)],
-        "title": "component: share of the weights",
-        "ncols": min(len(styles), 5),
-    }
+def _legend_of_components(
+    used: set[ModeDrawing], model: CPModel, styles: Sequence[ComponentStyle], modes: Iterable[int]
+) -> dict[str, Any]:
+    """Return the arguments of a legend of components, their weights, and the crosses in these modes."""
+    weights = model.weights * np.sqrt(model.observed_share)
+    labels = [f"{r + 1}: {share:.0%}" for r, share in enumerate(weights / (weights.sum() or 1.0))]
+    legend = legend_entries(used, styles)
+    if any(_without_support(model, mode).any() for mode in modes):
+        legend["handles"] = [*legend["handles"], Line2D([], [], **_cross())]
+        labels.append("hardly observed")
+    where = "" if model.support is None else " in observed cells"
+    title = f"component: share of the weights{where}"
+    return {**legend, "labels": labels, "title": title, "ncols": min(len(labels), 5)}
 
 
 def fit_tick_labels(ax: Axes) -> float:
@@ -404,7 +444,7 @@ def fit_tick_labels(ax: Axes) -> float:
     spacing = 0.9 * ax.get_window_extent().width * (places[1] - places[0] if len(places) > 1 else 1.0) / (high - low)
     # Short labels, such as numbers, are easier to read level, if fewer.
     upright = width > max(spacing, 3 * height)
-    step = int(np.ceil((height if upright else width) / spacing))
+    step = max(1, int(np.ceil((height if upright else width) / spacing)))  # blank labels have no width
     texts = [label.get_text() for label in labels]
     ax.set_xticks(places[::step], texts[::step], rotation=90 if upright else 0, parse_math=False)
     return width / canvas_figure(ax).dpi if upright else 0.0

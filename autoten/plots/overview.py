@@ -108,7 +108,7 @@ def plot_core_consistency(table: RankTable, choice: Choice | None = None, ax: Ax
     """Draw core consistency against rank: raw, corrected for noise and ceiling, the ceiling, and faintly every start.
 
     Values below the axis are triangles on its lower edge. The grey band covers the ranks at which core consistency is
-    100 for any data (1 and 2 for three modes) and so tells nothing.
+    100 for any data (1 and 2 for three modes, 1 for nonnegative fits) and so tells nothing.
 
     Parameters
     ----------

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from autoten.plots.common import Array
 from autoten.selection.choice import Choice
-from autoten.selection.pareto import largest_uninformative_rank, trade_off
+from autoten.selection.pareto import trade_off
 from autoten.table import RankTable
 
 # The zero model's held-out error is 1: at twice that a model is simply bad, below the other it is exact.
@@ -100,7 +100,7 @@ def overview_data(table: RankTable, choice: Choice | None = None) -> OverviewDat
         raw_starts=_replicates(table, "core_consistency_starts"),
         ceiling=_means(table, "ceiling"),
         corrected=_means(table, "corrected_core_consistency"),
-        uninformative=tuple(int(r) for r in table.ranks if 0 < r <= largest_uninformative_rank(len(table.shape))),
+        uninformative=tuple(int(rank) for rank in table.ranks[~table.informative] if rank),
         heldout=heldout,
         heldout_folds=_replicates(table, "heldout"),
         heldout_error=np.array(heldout_error),

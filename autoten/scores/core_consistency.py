@@ -38,8 +38,12 @@ LARGEST_CORE = 20_000_000
 # Up to this share of hidden cells the core over observed ones is found from their list, with more from whole arrays.
 LISTED_SHARE = 0.3
 
+# What a model says of a cell counts for so much, where cells are missing: directions of the core that observed cells
+# hardly see, such as one component's excitation with another's emission below it, would be noise blown up.
+SEEN_CORE = 1e-3
+
 # Relative residual and number of steps at which the core over observed cells is taken as found.
-CORE_TOLERANCE = 1e-8
+CORE_TOLERANCE = 1e-6
 CORE_STEPS = 300
 
 
@@ -72,7 +76,8 @@ def core_consistency(X: Any, cp: Any, *, core_divisor: bool = False) -> float:
 
     with unit columns, all weights folded into the first factor, and T the superdiagonal tensor of ones (Bro & Kiers
     2003, equation 7). Which factor carries the weights matters for what the core holds off its diagonal; the first
-    one is the convention of tlviz.
+    one is the convention of tlviz. Its score is this one for models with unit columns, such as ours are; the columns of
+    any other it takes at the lengths they have.
     100 is perfect; values near 0 or below speak against the model. In three modes it carries no information at one
     and two components: there every converged least-squares fit scores 100, whatever the data (a degenerate one,
     whose components still grow and cancel, has not converged in this sense and can score anything).
@@ -81,7 +86,8 @@ def core_consistency(X: Any, cp: Any, *, core_divisor: bool = False) -> float:
     ----------
     X : array_like of shape (I_1, ..., I_N)
         The data; missing cells (NaN, ``numpy.ma``) take no part: the core is fitted to observed cells only, by weighted
-        least squares where they have weights (`weighted`).
+        least squares where they have weights (`weighted`). So that it does not stray where no cell has seen anything,
+        what the model says counts in every cell for a thousandth of what is seen on average.
     cp : CP model of the same shape with F components
         `CPModel`, tensorly's ``CPTensor``, pyttb's ``ktensor`` or ``(weights, factors)``.
     core_divisor : bool
@@ -325,8 +331,9 @@ def _core_over_observed(tensor: Tensor, weights: Array, spectra: list[_Spectrum]
     """Return the (weighted) least-squares core in the orthonormal bases over observed cells only.
 
     With orthonormal bases K the normal equations are (I - K_h' K_h) g = K' x_observed, h the hidden cells; where those
-    are many, K' times K g without them costs less. With weights W they are K' W K g = K' W x. Conjugate gradients from
-    the model.
+    are many, K' times K g without them costs less. With weights W they are K' W K g = K' W x. Solved by conjugate
+    gradients for how far g is from the model, whose values count in every cell for `SEEN_CORE` of what is seen on
+    average: what no cell shows is not held against the model.
     """
     rank, order = weights.size, len(spectra)
     size = rank**order
@@ -357,9 +364,10 @@ def _core_over_observed(tensor: Tensor, weights: Array, spectra: list[_Spectrum]
     start = multiplied(diagonal, [s.triangle for s in spectra]).ravel()
     observed = tensor.project(bases).ravel()
     normal = without_listed if few_hidden else over_observed
-    operator = LinearOperator((size, size), matvec=normal, dtype=float)
-    core, _ = cg(operator, observed, x0=start, rtol=CORE_TOLERANCE, maxiter=CORE_STEPS)
-    return np.asarray(core).reshape((rank,) * order)
+    unseen = SEEN_CORE * tensor.n_observed / prod(tensor.shape) if len(hidden) else 0.0
+    operator = LinearOperator((size, size), matvec=lambda g: normal(g) + unseen * g.ravel(), dtype=float)
+    moved, _ = cg(operator, observed - normal(start), rtol=CORE_TOLERANCE, maxiter=CORE_STEPS)
+    return np.asarray(start + moved).reshape((rank,) * order)
 
 
 def _noise_loss(tensor: Tensor, weights: Array, spectra: list[_Spectrum], squared_error: float) -> float:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from autoten.cp import most_opposed_pair
+from autoten.matching import Seen, most_opposed_pair
 
 if TYPE_CHECKING:
     from autoten.fitting import RankFits
@@ -13,10 +13,11 @@ if TYPE_CHECKING:
 
 
 def fit_scores(tensor: Tensor, fits: RankFits) -> Mapping[str, Any]:
-    """Return explained share, the loss and convergence of every start, and the most opposed pair of components."""
+    """Return explained share, convergence of the best and of every start, losses, and the most opposed components."""
     return {
         "fit": 1.0 - fits.best.loss,
+        "converged": fits.best.converged,
         "loss_starts": [fit.loss for fit in fits.starts],
         "converged_starts": [fit.converged for fit in fits.starts],
-        "opposition": most_opposed_pair(fits.best.model)[0],
+        "opposition": most_opposed_pair(fits.best.model, Seen.of(tensor))[0],
     }

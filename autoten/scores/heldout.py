@@ -67,15 +67,18 @@ def heldout_error(X: Any, cp: Any, heldout: Any) -> float:
 def heldout_scores(tensor: Tensor, fits: RankFits) -> Mapping[str, Any]:
     """Return the held-out error of every fold, by the loss of the solver, relative to the null model.
 
-    NaN where a fold has no model or only zeros to predict. For counts fitted by KL the deviance, relative to that of
-    their mean; and besides, how many counts stood where the model's rate was floored, and the squared error, by which
-    fits of different losses can be compared.
+    NaN where a fold has no model or only zeros to predict. Besides, the number of training cells for each parameter: at
+    1 or below a fold has no model, which could predict anything. For counts fitted by KL the deviance, relative to that
+    of their mean; and besides, how many counts stood where the model's rate was floored, and the squared error, by
+    which fits of different losses can be compared.
     """
     loss = loss_of(fits.solver)
+    cells = {"cells_per_parameter": [fold.cells_per_parameter for fold in fits.folds]}
     if not isinstance(loss, Poisson):
-        return {"heldout": [_squared(tensor, fold) for fold in fits.folds]}
+        return {"heldout": [_squared(tensor, fold) for fold in fits.folds], **cells}
     deviances = [_deviance(tensor, fold, loss) for fold in fits.folds]
     return {
+        **cells,
         "heldout": [share for share, _ in deviances],
         "heldout_floored": [hits for _, hits in deviances],
         "heldout_squared": [_squared(tensor, fold) for fold in fits.folds],

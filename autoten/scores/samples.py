@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from autoten._validation import check_mode
 from autoten.io import as_tensor, model_of
+from autoten.labels import names_of, split_labels
 
 Array = NDArray[np.float64]
 
@@ -33,7 +34,7 @@ class SampleInfluence(NamedTuple):
     residual: Array
 
 
-def sample_influence(X: Any, cp: Any, mode: int = 0) -> SampleInfluence:
+def sample_influence(X: Any, cp: Any, mode: int | str = 0) -> SampleInfluence:
     r"""Return the leverage and the residual of every sample, to be looked at together.
 
     .. math:: h_i = [A (A^T A)^+ A^T]_{ii}, \qquad e_i = \sqrt{\frac{1}{n_i} \sum_{jk} (x_{ijk} - m_{ijk})^2}
@@ -47,8 +48,8 @@ def sample_influence(X: Any, cp: Any, mode: int = 0) -> SampleInfluence:
     X : array_like of shape (I_1, ..., I_N)
         The data; missing cells take no part.
     cp : CP model of the same shape
-    mode : int
-        The mode of the samples.
+    mode : int or str
+        The mode of the samples, by number, or by name if X or the model is labelled.
 
     Returns
     -------
@@ -74,9 +75,10 @@ def sample_influence(X: Any, cp: Any, mode: int = 0) -> SampleInfluence:
     >>> influence.leverage.round(1).tolist()  # three pure substances, two mixtures
     [0.8, 0.9, 0.8, 0.3, 0.2]
     """
+    X, labels = split_labels(X)
     tensor = as_tensor(X)
     model = model_of(tensor, cp)
-    mode = check_mode(mode, len(tensor.shape), "mode of sample_influence")
+    mode = check_mode(mode, len(tensor.shape), "mode of sample_influence", names_of(labels or model.labels))
     residual = np.empty(tensor.shape[mode])
     for sample in range(tensor.shape[mode]):
         slab = [np.array([sample]) if n == mode else np.arange(length) for n, length in enumerate(tensor.shape)]

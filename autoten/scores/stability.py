@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from autoten.cp import factor_match_score
+from autoten.halves import longest_mode
+from autoten.matching import Seen, match_score
 
 if TYPE_CHECKING:
     from autoten.fitting import RankFits
@@ -18,21 +19,23 @@ GOOD_LOSS = 0.01
 def stability_scores(tensor: Tensor, fits: RankFits) -> Mapping[str, Any]:
     """Return factor match scores of the best start, against every fold and the other good starts, and between halves.
 
-    NaN for a fold without a model, for a start that is not good, for the best start itself, and where there are no
-    halves.
+    Over observed cells: what these say nothing of is not compared. NaN for a fold without a model, for a start that is
+    not good, for the best start itself, and where there are no halves.
     """
     nan = float("nan")
     best = fits.best
     if best.model.rank == 0:
         return {"stability_folds": [nan] * len(fits.folds), "stability_starts": nan, "stability_halves": nan}
+    seen = Seen.of(tensor)
     limit = best.loss * (1.0 + GOOD_LOSS) + 1e-12
+    in_halves = seen.without(longest_mode(tensor.shape)) if fits.halves else seen
     return {
         "stability_folds": [
-            nan if fold.model is None else factor_match_score(best.model, fold.model) for fold in fits.folds
+            nan if fold.model is None else match_score(best.model, fold.model, seen) for fold in fits.folds
         ],
         "stability_starts": [
-            factor_match_score(best.model, fit.model) if fit is not best and fit.loss <= limit else nan
+            match_score(best.model, fit.model, seen) if fit is not best and fit.loss <= limit else nan
             for fit in fits.starts
         ],
-        "stability_halves": [factor_match_score(*models) for models in fits.halves] or nan,
+        "stability_halves": [match_score(*models, in_halves) for models in fits.halves] or nan,
     }

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from autoten.selection.choice import Alternative, Choice
-from autoten.selection.pareto import largest_uninformative_rank, score_of
+from autoten.selection.pareto import is_scored, score_of, where_it_ends
 from autoten.table import RankTable
 
 Array = NDArray[np.float64]
@@ -35,6 +35,24 @@ POINTS = 10.0
 # What folds find differently, in components: the least that is told from nothing, and what a first one is held against.
 LEAST_DIFFERENCE = 1e-4
 USUAL_DIFFERENCE = 1e-2
+
+# Where nothing is known of it, one more component is half as probable.
+UNKNOWN = -np.log(2.0)
+
+# Ranks that predict no better than no model speak against all components as far as they had cells to learn from: not at
+# all with so many training cells for each parameter, in full with so many. With fewer than these, cells that are missed
+# by more than twice their size show that the fit has exploded, and nothing else.
+FEWEST_CELLS, ENOUGH_CELLS = 1.0, 10.0
+EXPLODED = 2.0
+
+# What a piece of evidence says where it speaks against a component, to follow "component 5, which".
+DOUBTS = {
+    "share": "explains little of all that is held out",
+    "trilinearity": "costs core consistency",
+    "replicability": "folds find less alike",
+    "split_half": "does not come back from halves of the data",
+    "degeneracy": "nearly cancels another one",
+}
 
 # Scores that a table must hold; but for the held-out error they may be unknown.
 NEEDED = ("heldout", "core_consistency", "corrected_core_consistency", "stability_folds")
@@ -86,7 +104,7 @@ def trilinearity(table: RankTable) -> Array:
     r"""Return by how many decades less corrected core consistency is lost than at the rank before, from -6 to 6.
 
     A rank has lost :math:`\log_{10}(1 + (100 - c) / 10)` decades; none where nothing is lost, and where core
-    consistency says nothing (ranks 1 and 2 of three modes, 1 of more).
+    consistency says nothing (`RankTable.informative`).
     """
     return -np.diff(decades_lost(table), prepend=0.0)
 
@@ -97,9 +115,11 @@ def decades_lost(table: RankTable) -> Array:
 
 
 def decades(table: RankTable, points: Array) -> Array:
-    """Return points lost by every rank above 0 in decades; none where they are unknown or core consistency is mute."""
-    lost = np.nan_to_num(points, nan=0.0)
-    lost[table.ranks[1:] <= largest_uninformative_rank(len(table.shape))] = 0.0
+    """Return points lost by every rank above 0 in decades, none where core consistency is mute.
+
+    Where they are unknown as many as at the rank before: what could not be scored is no evidence.
+    """
+    lost = _last_known(np.where(table.informative[1:], points, 0.0), 0.0)
     return np.asarray(np.clip(np.log10(1.0 + np.maximum(lost, 0.0) / POINTS), 0.0, LARGEST_LOSS))
 
 
@@ -110,8 +130,8 @@ def replicability(table: RankTable) -> Array:
     a fold's. It grows slowly up to the true rank and jumps beyond it. Agreement on a component that explains nothing
     does not speak for it.
     """
-    alike = np.nan_to_num(table.mean("stability_folds")[1:], nan=0.0)
-    decades = np.log10(np.maximum(table.ranks[1:] * (1.0 - alike), LEAST_DIFFERENCE))
+    different = table.ranks[1:] * (1.0 - table.mean("stability_folds")[1:])
+    decades = _last_known(np.log10(np.maximum(different, LEAST_DIFFERENCE)), np.log10(USUAL_DIFFERENCE))
     gained = -np.diff(decades, prepend=np.log10(USUAL_DIFFERENCE))
     return _credited(table, gained)
 
@@ -125,8 +145,8 @@ def split_half(table: RankTable) -> Array:
     """
     if not has_halves(table):
         return np.zeros(len(table) - 1)
-    shared = table.ranks[1:] * table.mean("stability_halves")[1:]
-    return _credited(table, np.nan_to_num(np.clip(np.diff(shared, prepend=0.0), -1.0, 1.0), nan=0.0))
+    shared = _last_known(table.ranks[1:] * table.mean("stability_halves")[1:], 0.0)
+    return _credited(table, np.clip(np.diff(shared, prepend=0.0), -1.0, 1.0))
 
 
 def has_halves(table: RankTable) -> bool:
@@ -137,6 +157,13 @@ def has_halves(table: RankTable) -> bool:
 def _credited(table: RankTable, gained: Array) -> Array:
     """Return what replicates more, without credit for components that explain nothing."""
     return np.where(share(table) > SMALLEST_SHARE, gained, np.minimum(gained, 0.0))
+
+
+def _last_known(values: Array, first: float) -> Array:
+    """Return the values, where one is unknown the last one that is not: so that no difference comes of it."""
+    known = np.concatenate([[first], values])
+    place = np.maximum.accumulate(np.where(np.isnan(known), 0, np.arange(len(known))))
+    return np.asarray(known[place][1:])
 
 
 def degeneracy(table: RankTable) -> Array:
@@ -160,8 +187,50 @@ def _published(name: str = "coefficients") -> Mapping[str, float]:
 
 
 def log_odds(table: RankTable, coefficients: Mapping[str, float]) -> Array:
-    """Return the log odds of every rank above 0 against the one before it in the table."""
-    return np.asarray(sum(weight * EVIDENCE[name](table) for name, weight in coefficients.items()))
+    """Return the log odds of every rank above 0 against the one before it in the table.
+
+    Ranks without a held-out error are passed over, as if they had not been tried, and then put beside the rank before:
+    half as probable, but for what is known of them. Rank 0 is held against the first component tried.
+    """
+    scored = is_scored(table)
+    known = table.restricted(table.ranks[scored])
+    odds = np.asarray(sum(weight * EVIDENCE[name](known) for name, weight in coefficients.items()), dtype=float)
+    if len(known) > 1:
+        odds = _against_nothing(known, odds, coefficients)
+    scores = np.zeros(len(table))
+    scores[scored] = np.concatenate([[0.0], np.cumsum(odds)])
+    if scored.all():
+        return np.diff(scores)
+    apart = sum(coefficients.get(f.__name__, 0.0) * f(table) for f in (trilinearity, split_half, degeneracy))
+    for row in np.flatnonzero(~scored):
+        scores[row] = scores[row - 1] + UNKNOWN + np.asarray(apart)[row - 1]
+    return np.diff(scores)
+
+
+def _against_nothing(table: RankTable, odds: Array, coefficients: Mapping[str, float]) -> Array:
+    """Return the odds, those against the model without components as far as the table can tell.
+
+    Where the first rank tried is not the first there is, what speaks against it may speak for a smaller one: if it
+    predicts anything, rank 0 is held against that alone. And where no rank up to here predicts better than nothing, few
+    cells or an exploded fit may be why.
+    """
+    odds = odds.copy()
+    if table.ranks[1] > 1 and share(table)[0] > SMALLEST_SHARE:
+        gain = np.log(max(gains_over_best(table)[0], LEAST_GAIN) / LEAST_GAIN)
+        explained = {"intercept": 1.0, "contrast": min(gain, LARGEST_CONTRAST), "share": share(table)[0]}
+        odds[0] = sum(coefficients.get(name, 0.0) * value for name, value in explained.items())
+    leading = np.minimum.accumulate(table.mean("heldout"))[1:] >= table.mean("heldout")[0]
+    told = credibility(table)[1:]
+    return np.where(leading & (odds < UNKNOWN), told * odds + (1.0 - told) * UNKNOWN, odds)
+
+
+def credibility(table: RankTable) -> Array:
+    """Return how far a rank that predicts nothing is to be believed, from 0 to 1, for every row."""
+    if "cells_per_parameter" not in table:
+        return np.ones(len(table))
+    cells = np.nan_to_num(table.mean("cells_per_parameter"), nan=np.inf)
+    told = np.clip((cells - FEWEST_CELLS) / (ENOUGH_CELLS - FEWEST_CELLS), 0.0, 1.0)
+    return np.where((told < 1.0) & (table.mean("heldout") > EXPLODED), 0.0, told)
 
 
 def probabilities(odds: Array) -> Array:
@@ -235,13 +304,13 @@ class Calibrated:
         if not has_halves(table) and dict(coefficients) == dict(_published()):
             coefficients = _published("without_halves")
         shares = probabilities(log_odds(table, coefficients))
-        seen = _Seen.of(table)
-        row = median(shares)
+        seen = _Seen.of(table, coefficients)
         ranks = table.ranks.tolist()
+        row = min(median(shares), int(np.flatnonzero(is_scored(table))[-1]))
         others = [other for other in np.argsort(-shares) if other != row and shares[other] >= WORTH_A_MENTION]
         return Choice(
             ranks[row],
-            _reason(seen, shares, row),
+            _reason(seen, shares, row) + where_it_ends(table),
             tuple(Alternative(ranks[other], seen.case_for(other, row)) for other in others[:N_ALTERNATIVES]),
             dict(zip(ranks, shares.tolist(), strict=True)),
         )
@@ -256,15 +325,21 @@ class _Seen(NamedTuple):
     informative: NDArray[np.bool_]
     shared: Array  # components that halves have in common; NaN where unknown
     excess: float  # smallest log ratio of what one component explains, data to copies with random signs; NaN if unknown
+    told: float  # how far the first rank is to be believed where it predicts nothing, 0 to 1
+    cells: float  # its training cells for each parameter; NaN if unknown
+    weighed: Mapping[str, Array]  # by piece of evidence, the log odds of every rank above 0
 
     @classmethod
-    def of(cls, table: RankTable) -> _Seen:
+    def of(cls, table: RankTable, coefficients: Mapping[str, float] = MappingProxyType({})) -> _Seen:
         gains = np.array([np.nan, *gains_over_best(table)])
-        informative = table.ranks > largest_uninformative_rank(len(table.shape))
         excess = float(table["null_excess"][0].min()) if "null_excess" in table else np.nan
         halves = table.mean("stability_halves") if has_halves(table) else np.full(len(table), np.nan)
         shared = np.asarray(table.ranks * halves, dtype=float)
-        return cls(table.ranks, gains, table.mean("core_consistency"), informative, shared, excess)
+        told = float(credibility(table)[1])
+        cells = table.value("cells_per_parameter", int(table.ranks[1])) if told < 1.0 else np.nan
+        weighed = {name: coefficients[name] * EVIDENCE[name](table) for name in DOUBTS if name in coefficients}
+        core = table.mean("core_consistency")
+        return cls(table.ranks, gains, core, table.informative, shared, excess, told, cells, weighed)
 
     def drop(self, row: int) -> str:
         """Return by how much the component of a row changes the held-out error."""
@@ -275,6 +350,13 @@ class _Seen(NamedTuple):
         """Return the core consistency of a row."""
         value = self.consistency[row]
         return "below -1000" if value < -1000.0 else f"{value:.1f}"
+
+    def case_against(self, row: int, chosen: int) -> str:
+        """Return what speaks most against a larger rank than the chosen one."""
+        lost = {name: float(odds[chosen:row].sum()) for name, odds in self.weighed.items()}
+        worst = min(lost, key=lambda name: lost[name], default=None)
+        doubt = f", which {DOUBTS[worst]}" if worst is not None and lost[worst] < 0.0 else ""
+        return f"component {self.ranks[row]}{doubt}"
 
     def case_for(self, row: int, chosen: int) -> str:
         """Return what can be said for another rank than the chosen one."""
@@ -302,6 +384,11 @@ def _reason(seen: _Seen, shares: Array, row: int) -> str:
 
 def _why_nothing(seen: _Seen) -> list[str]:
     verdict = "not enough to tell it from noise" if seen.gains[1] > 0 else "nothing beyond noise"
+    if seen.told < 1.0:
+        verdict = (
+            f"but the data can hardly tell, with {seen.cells:.2g} observed cells to learn each parameter from "
+            f"({ENOUGH_CELLS:g} are enough)"
+        )
     sentences = [f"Component {seen.ranks[1]} {seen.drop(1)}: {verdict}."]
     if not np.isnan(seen.excess):
         times = np.exp(seen.excess)
@@ -315,7 +402,12 @@ def _prediction(seen: _Seen, row: int) -> str:
     if not len(later):
         return f"{here}; no larger rank was tried."
     largest = -100.0 * np.expm1(-later.max())
-    return f"{here}, later ones {f'by {largest:.3g} % at most' if largest > 0 else 'not at all'}."
+    if largest <= 0:
+        return f"{here}, later ones not at all."
+    # A gain is relative to the error that was left: a larger one later on need not be worth a component.
+    larger = later.max() > seen.gains[row]
+    why = f" ({seen.case_against(row + 1 + int(later.argmax()), row)})" if larger else ""
+    return f"{here}, later ones by {largest:.3g} % at most{why}."
 
 
 def _interpretability(seen: _Seen, row: int) -> list[str]:

@@ -51,7 +51,9 @@ def apply_policy(policy: Policy, table: RankTable) -> Choice:
     choice = answer if isinstance(answer, Choice) else Choice(answer, f"chosen by {policy_name(policy)}")
     rank = choice.rank
     if not isinstance(rank, (int, np.integer)) or isinstance(rank, bool) or rank not in table.ranks:
-        refuse(f"the answer of {policy_name(policy)}", f"a Choice or a rank out of {table.ranks.tolist()}", answer)
+        refuse(
+            f"the answer of {policy_name(policy)}", f"a Choice or a rank out of {table.ranks.tolist()}", repr(answer)
+        )
     # Plain numbers: what NumPy calls an integer is not one to JSON.
     others = tuple(Alternative(int(other), reason) for other, reason in choice.alternatives)
     shares = choice.probabilities
@@ -63,7 +65,7 @@ def apply_policy(policy: Policy, table: RankTable) -> Choice:
 def check_policy(policy: object, what: str) -> None:
     """Refuse what cannot be a policy."""
     if not callable(policy) or isinstance(policy, type):
-        refuse(what, "a function from a RankTable to a Choice, such as Knee()", policy, kind=TypeError)
+        refuse(what, "a function from a RankTable to a Choice, such as Knee()", repr(policy), kind=TypeError)
 
 
 def policy_name(policy: Policy) -> str:

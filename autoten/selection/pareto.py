@@ -118,8 +118,8 @@ class TradeOff(NamedTuple):
       every hidden entry; negative is worse than no model.
     - *interpretability* = corrected core consistency / 100, cut off at 0: 1 is as trilinear as these factors allow.
       It starts at 1 and counts only what is lost. Where core consistency carries no information it stays 1, whatever
-      was measured, so it cannot favour one of those ranks over another: without components, and up to
-      `largest_uninformative_rank`.
+      was measured, so it cannot favour one of those ranks over another: without components, and at the small ranks
+      that `RankTable.informative` tells.
     """
 
     ranks: NDArray[np.int64]
@@ -180,24 +180,25 @@ def trade_off(table: RankTable, asker: str = "the trade-off") -> TradeOff:
            [0.  , 0.75]])
     """
     accuracy = 1.0 - score_of(table, "heldout", asker)
-    informative = table.ranks > largest_uninformative_rank(len(table.shape))
+    informative = table.informative
     consistency = score_of(table, "corrected_core_consistency", asker, needed=informative)
     interpretability = np.where(informative, np.clip(consistency / 100.0, 0.0, 1.0), 1.0)
     return TradeOff(table.ranks, consistency, informative, np.column_stack([interpretability, accuracy]))
 
 
-def largest_uninformative_rank(n_modes: int) -> int:
-    """Return the rank up to which core consistency is 100 for any data.
+def is_scored(table: RankTable) -> NDArray[np.bool_]:
+    """Return which rows have a held-out error; the model without components counts as scored."""
+    return np.asarray(~np.isnan(table.mean("heldout")) | (table.ranks == 0))
 
-    At a converged least-squares fit the residual's core is zero wherever all indices but one agree. With three modes
-    that is every entry of a 1 x 1 x 1 and of a 2 x 2 x 2 core; with more modes only that of rank 1.
 
-    Examples
-    --------
-    >>> largest_uninformative_rank(3), largest_uninformative_rank(4)
-    (2, 1)
-    """
-    return 2 if n_modes == 3 else 1
+def where_it_ends(table: RankTable) -> str:
+    """Return a sentence, to follow a reason, about ranks that have no held-out error; nothing where all have one."""
+    without = table.ranks[~is_scored(table)].tolist()
+    if not without:
+        return ""
+    which = f"Rank {without[0]} has" if len(without) == 1 else f"Ranks {', '.join(map(str, without))} have"
+    ended = table.ranks[is_scored(table)][-1]
+    return f" {which} no held-out error{f': the range ended at {ended}' if without[-1] > ended else ''}."
 
 
 def score_of(table: RankTable, name: str, asker: str, needed: NDArray[np.bool_] | None = None) -> Array:

@@ -22,9 +22,9 @@ from autoten.selection.pareto import (
     TradeOff,
     chord_distance,
     ideal_distance,
-    largest_uninformative_rank,
     score_of,
     trade_off,
+    where_it_ends,
 )
 from autoten.table import RankTable
 
@@ -63,7 +63,7 @@ class HeldOutMinimum:
         """Return the choice from the table."""
         heldout = score_of(table, "heldout", repr(self))
         row = best_row(-heldout)
-        return Choice(int(table.ranks[row]), _best_prediction(table, row, heldout))
+        return Choice(int(table.ranks[row]), _best_prediction(table, row, heldout) + where_it_ends(table))
 
 
 @dataclass(frozen=True)
@@ -112,12 +112,14 @@ class OneStandardError:
         best = best_row(-heldout)
         row = next((row for row in range(best) if self._is_close(table, row, best)), best)
         if row == best:
-            return Choice(int(table.ranks[best]), _best_prediction(table, best, heldout, self._rest(table, best)))
+            reason = _best_prediction(table, best, heldout, self._rest(table, best)) + where_it_ends(table)
+            return Choice(int(table.ranks[best]), reason)
         rank, lowest = int(table.ranks[row]), int(table.ranks[best])
         error, least = _percent(heldout[row]), _percent(heldout[best])
         reason = (
             f"Rank {rank} is the smallest whose held-out error ({error} of the zero model's) is within "
             f"{_count(self.n_errors, 'standard error')} of the lowest ({least} at rank {lowest})."
+            f"{where_it_ends(table)}"
         )
         return Choice(rank, reason, (Alternative(lowest, f"lowest held-out error, {least}"),))
 
@@ -153,6 +155,7 @@ class _TradeOffPolicy(ABC):
         scores = self.scores(trade)
         row = best_row(scores)
         reason = f"Rank {trade.ranks[row]} {self.because.format_map(vars(self))}: {describe(trade, row)}."
+        reason += where_it_ends(table)
         return Choice(int(trade.ranks[row]), reason, _others_on_front(trade, scores, row))
 
 
@@ -305,8 +308,8 @@ class CoreConsistencyThreshold:
     The habit of many laboratories: climb until core consistency drops. Ranks beyond the first failure are not looked
     at, because core consistency past the true rank can come back by chance; the largest of those that pass
     nevertheless is given as an alternative. Core consistency is the raw one, of the best start. Up to rank 2 of a
-    three-way tensor it is 100 for any data, so an answer of 2 only says that 3 is too many. It answers 0 if the
-    smallest rank tried fails already.
+    three-way tensor (1 of nonnegative fits) it is 100 for any data, so an answer of 2 only says that 3 is too many. It
+    answers 0 if the smallest rank tried fails already.
 
     Parameters
     ----------
@@ -341,9 +344,9 @@ class CoreConsistencyThreshold:
         rank = max(passed, default=0)
         returned = [r for r, value in known.items() if r not in passed and value >= self.threshold]
         others = [Alternative(r, f"core consistency {_points(known[r])} again") for r in returned[-1:]]
-        return Choice(rank, self._reason(known, passed, len(table.shape)), tuple(others))
+        return Choice(rank, self._reason(known, passed, table), tuple(others))
 
-    def _reason(self, known: dict[int, float], passed: list[int], n_modes: int) -> str:
+    def _reason(self, known: dict[int, float], passed: list[int], table: RankTable) -> str:
         if not known:
             return "The table holds no rank with components."
         # The last rank that passed and the first that did not, where there are such.
@@ -355,7 +358,7 @@ class CoreConsistencyThreshold:
             f"Rank {passed[-1]} is the largest up to which core consistency stays at {self.threshold:g} or more: "
             f"{', '.join(figures)}."
         )
-        if passed[-1] <= largest_uninformative_rank(n_modes):
+        if not table.informative[table.row(passed[-1])]:
             reason += " Up to this rank it does so for any data, which is no evidence for it."
         return reason
 

@@ -47,8 +47,9 @@ class Fit:
 class Solver(Protocol):
     """Fits a CP model from a start. A frozen record of its own parameters, printable and comparable.
 
-    Two members are optional: ``loss``, what it minimises (`autoten.losses`; least squares without it), and
-    ``check(tensor)``, which refuses data that it cannot fit.
+    Three members are optional: ``loss``, what it minimises (`autoten.losses`; least squares without it),
+    ``check(tensor)``, which refuses data that it cannot fit, and ``doubts(tensor)``, which yields warnings of data that
+    it can hardly fit.
     """
 
     @property

@@ -3,24 +3,30 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from autoten import _als_kernel as loop
-from autoten._validation import check_integer, check_mode, check_real, refuse
+from autoten._validation import check_integer, check_mode, check_modes_given, check_real, refuse
 from autoten.cp import CPModel
+from autoten.labels import MODES
 from autoten.solvers.als import LeastSquaresProblem
 from autoten.solvers.alternating import Iterate, alternate
 from autoten.solvers.base import Fit
+from autoten.tensors.chunked import ChunkedTensor
 from autoten.tensors.equations import solve_nonnegative_rows
 
 if TYPE_CHECKING:
     from autoten.tensors.protocol import Tensor
 
 Array = NDArray[Any]
+
+# More than this share of the sum of squares in negative cells deserves a warning where every factor is nonnegative.
+LARGEST_NEGATIVE_SHARE = 0.25
 
 
 @dataclass(frozen=True)
@@ -38,8 +44,8 @@ class HALS:
 
     Parameters
     ----------
-    nonnegative : True or tuple of int
-        The modes whose factors are >= 0; True for all of them.
+    nonnegative : True or tuple of int or str
+        The modes whose factors are >= 0, by number, or by name if X is labelled; True for all of them.
     max_iter : int
         Largest number of sweeps.
     tol : float
@@ -66,14 +72,17 @@ class HALS:
     (99.9, 0.0)
     """
 
-    nonnegative: bool | tuple[int, ...] = True
+    nonnegative: bool | tuple[int | str, ...] = field(default=True, metadata=MODES)
     max_iter: int = 1000
     tol: float = 1e-7
     extrapolate: bool = True
 
     def __post_init__(self) -> None:
         if self.nonnegative is not True:
-            _check_modes(self.nonnegative)
+            if not isinstance(self.nonnegative, tuple) or not self.nonnegative:
+                expected = "True or a tuple of modes such as (1, 2)"
+                refuse("nonnegative of HALS", expected, repr(self.nonnegative), kind=TypeError)
+            check_modes_given(self.nonnegative, "a mode in nonnegative of HALS")
         check_integer(self.max_iter, "max_iter of HALS", minimum=1)
         check_real(self.tol, "tol of HALS", above=0.0, below=1.0, closed=True)
 
@@ -81,6 +90,20 @@ class HALS:
     def compress(self) -> bool:
         """Never: a nonnegative model of a compressed core is no nonnegative model of the tensor."""
         return False
+
+    def doubts(self, tensor: Tensor) -> Iterator[str]:
+        """Yield a warning if much of the data is negative where no model can be."""
+        ndim = len(tensor.shape)
+        if len(self._modes(ndim)) < ndim or isinstance(tensor, ChunkedTensor) or tensor.norm_squared == 0.0:
+            return
+        squares = np.square(values := tensor.values_at(tensor.nonzero))
+        share = float(squares[values < 0.0].sum() / squares.sum())
+        if share > LARGEST_NEGATIVE_SHARE:
+            yield (
+                f"{100 * share:.0f} % of the sum of squares lies in negative cells, which no model with nonnegative "
+                "factors in all modes can reach. Change the sign of X if it is all negative; else leave a mode free, "
+                "HALS(nonnegative=(1, 2)), or use ALS()."
+            )
 
     def fit(self, tensor: Tensor, start: CPModel, *, max_iter: int | None = None, deadline: float = math.inf) -> Fit:
         """Fit from `start`, of which constrained modes count by their magnitudes."""
@@ -130,13 +153,6 @@ class _NonnegativeProblem(LeastSquaresProblem):
         """Return the iterate with what an extrapolation has made negative at zero."""
         factors = [np.maximum(f, 0.0) if n in self._modes else f for n, f in enumerate(iterate.factors)]
         return replace(iterate, factors=factors)
-
-
-def _check_modes(modes: Any) -> None:
-    if not isinstance(modes, tuple) or not modes:
-        refuse("nonnegative of HALS", "True or a tuple of modes such as (1, 2)", modes, kind=TypeError)
-    for mode in modes:
-        check_integer(mode, "a mode in nonnegative of HALS", minimum=-64)
 
 
 def _magnitudes(model: CPModel, modes: tuple[int, ...]) -> CPModel:

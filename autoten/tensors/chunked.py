@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from autoten.tensors.protocol import Array, Cells, NormalEquations, Tensor
 
 # A dask array of at most so many bytes is computed and then treated like any other array, which is far faster. So is
-# the part of a larger one that a fold is fitted to, if it is no more than this share of the whole.
+# the part of one read in chunks that a fold is fitted to, if it is no more than this share of the whole.
 LARGEST_COMPUTED = 2**28
 COMPUTED_SHARE = 1 / 7
 
@@ -44,11 +44,14 @@ class ChunkedTensor:
         Finite, which ``largest_magnitude`` tells.
     scale : float
         The power of two by which the caller divided the data.
+    largest_computed : int
+        The most bytes of a part of it that is computed.
     """
 
-    def __init__(self, array: Any, scale: float = 1.0) -> None:
+    def __init__(self, array: Any, scale: float = 1.0, largest_computed: int = LARGEST_COMPUTED) -> None:
         self.array = array
         self.scale = scale
+        self.largest_computed = largest_computed
         # Not cached properties: in Python 3.11 one thread that computes such a property keeps out all others, which it
         # may have to wait for here.
         self._surveyed: _Survey | None = None
@@ -257,14 +260,15 @@ class ChunkedTensor:
             bounds = [np.cumsum((0, *lengths)) for lengths in array.chunks]
             cuts = [np.diff(np.searchsorted(i, b)) for i, b in zip(indices, bounds, strict=True)]
             chunks = tuple(tuple(map(int, lengths)) for lengths in cuts)
-            return ChunkedTensor(array.map_blocks(_picked, indices, chunks=chunks, dtype=array.dtype), self.scale)
-        for mode, index in enumerate(indices):
-            array = array[(slice(None),) * mode + (index,)]
-        return ChunkedTensor(array, self.scale)
+            array = array.map_blocks(_picked, indices, chunks=chunks, dtype=array.dtype)
+        else:
+            for mode, index in enumerate(indices):
+                array = array[(slice(None),) * mode + (index,)]
+        return ChunkedTensor(array, self.scale, self.largest_computed)
 
     def computed_if_small(self, whole: Tensor) -> Tensor:
         """Return a part that is to be fitted, in memory where it is small itself and as a share of the whole."""
-        small = self.array.nbytes <= LARGEST_COMPUTED and self.n_observed <= COMPUTED_SHARE * whole.n_observed
+        small = self.array.nbytes <= self.largest_computed and self.n_observed <= COMPUTED_SHARE * whole.n_observed
         return self.computed() if small else self
 
     def computed(self) -> DenseTensor:
@@ -284,7 +288,8 @@ class _SignedTensor(ChunkedTensor):
 
     def __init__(self, source: ChunkedTensor, state: Any) -> None:
         options = {"state": state, "shape": source.shape}
-        super().__init__(source.array.map_blocks(_signed_chunk, dtype=source.array.dtype, **options), source.scale)
+        signed = source.array.map_blocks(_signed_chunk, dtype=source.array.dtype, **options)
+        super().__init__(signed, source.scale, source.largest_computed)
         self._source = source
         self._options = options
 

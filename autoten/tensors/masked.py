@@ -38,11 +38,14 @@ class MaskedTensor:
         The data; what it holds at hidden cells is never used.
     hidden : array of int64
         Sorted C-order linear indices of the cells that are not observed.
+    impute_share : float
+        Up to which share of hidden cells they are imputed in the fits of this tensor.
     """
 
-    def __init__(self, base: Base, hidden: Cells) -> None:
+    def __init__(self, base: Base, hidden: Cells, impute_share: float = IMPUTE_SHARE) -> None:
         self.base = base
         self.hidden = hidden
+        self.impute_share = impute_share
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -101,14 +104,14 @@ class MaskedTensor:
         return _ExactEquations(self).at(factors, mode)[1]
 
     def normal_equations(self, *, exact: bool = False) -> NormalEquations:
-        return _ExactEquations(self) if exact or self.hidden_share > IMPUTE_SHARE else _ImputedEquations(self)
+        return _ExactEquations(self) if exact or self.hidden_share > self.impute_share else _ImputedEquations(self)
 
     def dense_rows(self) -> DenseRows | None:
         whole = self.base.dense_rows()
         if whole is None:
             return None
         rows, length = whole.rows, self.shape[-1]
-        if self.hidden_share > IMPUTE_SHARE:
+        if self.hidden_share > self.impute_share:
             observed = np.ones(rows.shape, dtype=bool)
             observed.reshape(-1)[self.hidden] = False
             return DenseRows(rows, *no_sink(rows.dtype), observed)

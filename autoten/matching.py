@@ -1,0 +1,264 @@
+"""Which components of two models belong together, and how alike they are where the data say something.
+
+Where cells are missing, entries of a factor may stand for cells that no one has observed: a fit leaves them at whatever
+chance has made of them. Components are compared over observed cells only, each with its weight; of complete data that
+is the usual product of cosines.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import reduce
+from math import prod
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import linear_sum_assignment
+
+from autoten._validation import refuse
+from autoten.cp import CPModel, as_cp
+from autoten.io import as_tensor
+from autoten.tensors.equations import LISTABLE, other_cells
+
+if TYPE_CHECKING:
+    from autoten.tensors.protocol import Cells, Tensor
+
+Array = NDArray[Any]
+
+# Listed cells are gone through in blocks of so many.
+BLOCK = 2**16
+
+# A component whose observed cells hold less than this share of its sum of squares has none: the rest is rounding.
+UNSEEN = 1e-12
+
+
+@dataclass(frozen=True, eq=False)
+class Seen:
+    """What each cell counts for where components are compared: `most`, less what is listed for some cells."""
+
+    shape: tuple[int, ...]
+    most: float
+    cells: Cells
+    less: Array
+
+    @classmethod
+    def of(cls, tensor: Tensor) -> Seen:
+        """Return the weights of a tensor's cells: 0 where nothing is observed."""
+        n_cells = prod(tensor.shape)
+        if tensor.cell_weights is not None:
+            return cls(tensor.shape, 0.0, np.arange(n_cells), -tensor.cell_weights.reshape(-1))
+        if n_cells // 2 < len(tensor.hidden) and n_cells <= LISTABLE:
+            observed = other_cells(tensor.hidden, tensor.shape)
+            return cls(tensor.shape, 0.0, observed, -np.ones(len(observed)))
+        return cls(tensor.shape, 1.0, tensor.hidden, np.ones(len(tensor.hidden)))
+
+    def without(self, mode: int) -> Seen:
+        """Return the weights of the cells of all other modes: sums over this one."""
+        index = list(np.unravel_index(self.cells, self.shape))
+        del index[mode]
+        shape = tuple(length for n, length in enumerate(self.shape) if n != mode)
+        cells, place = np.unique(np.ravel_multi_index(index, shape), return_inverse=True)
+        return Seen(shape, self.most * self.shape[mode], cells, np.bincount(place, self.less, minlength=len(cells)))
+
+    def inner_products(self, a: Sequence[Array], b: Sequence[Array]) -> Array:
+        """Return the inner products of rank-one terms over all cells, each with its weight, shape (R_a, R_b)."""
+        total: Array = self.most * reduce(np.multiply, (left.T @ right for left, right in zip(a, b, strict=True)))
+        for index, less in self._blocks():
+            left, right = (reduce(np.multiply, (f[i] for f, i in zip(of, index, strict=True))) for of in (a, b))
+            total = total - (less[:, None] * left).T @ right
+        return total
+
+    def rows(self, terms: Sequence[Array], mode: int) -> Array:
+        """Return what the cells of each row of a mode add up to, weighted, of terms without that mode: (I_mode, R)."""
+        others = [n for n in range(len(terms)) if n != mode]
+        everywhere = self.most * np.prod([terms[n].sum(axis=0) for n in others], axis=0)
+        total = np.tile(everywhere, (self.shape[mode], 1))
+        for index, less in self._blocks():
+            part = less[:, None] * reduce(np.multiply, (terms[n][index[n]] for n in others))
+            total -= np.stack([np.bincount(index[mode], column, minlength=len(total)) for column in part.T], axis=1)
+        return np.asarray(np.maximum(total, 0.0))
+
+    def _blocks(self) -> Iterator[tuple[tuple[Array, ...], Array]]:
+        for begin in range(0, len(self.cells), BLOCK):
+            block = slice(begin, begin + BLOCK)
+            yield np.unravel_index(self.cells[block], self.shape), self.less[block]
+
+
+def everywhere(shape: Sequence[int]) -> Seen:
+    """Return that all cells count alike."""
+    return Seen(tuple(shape), 1.0, np.empty(0, dtype=np.int64), np.empty(0))
+
+
+def congruences(a: CPModel, b: CPModel, seen: Seen | None = None) -> Array:
+    """Return the cosines between components as tensors over the cells that count, shape (a.rank, b.rank), in [-1, 1].
+
+    With all cells, the products over modes of the cosines between columns; 0 for a component of which none is seen.
+    """
+    seen = everywhere(a.shape) if seen is None else seen
+    left, right = (model.unit_columns().factors for model in (a, b))
+    table = seen.inner_products(left, right)
+    if not len(seen.cells):
+        return np.asarray(table / seen.most)
+    sizes = [np.diag(seen.inner_products(of, of)) for of in (left, right)]
+    shown = [np.where(size > UNSEEN * max(seen.most, 1.0), size, np.inf) ** -0.5 for size in sizes]
+    return np.asarray(shown[0][:, None] * table * shown[1])
+
+
+def factor_match_score(a: Any, b: Any, X: Any = None) -> float:
+    r"""Return how alike two CP models' components are, in [0, 1]: 1 means the same up to order, sign and scale.
+
+    The mean, over the best one-to-one matching of components, of the product over modes of the absolute cosines
+    between their columns (weights are ignored). With unequal ranks the surplus components are left unmatched.
+
+    Where X has missing cells, give it: entries that no observed cell determines are then not compared. The product of
+    cosines becomes the cosine between components as tensors, over the observed cells of X (each with its weight).
+
+    .. math:: \mathrm{FMS} = \max_\pi \frac{1}{R} \sum_r \prod_n
+              \frac{|a^{(n)}_r \cdot b^{(n)}_{\pi(r)}|}{\|a^{(n)}_r\| \|b^{(n)}_{\pi(r)}\|}
+
+    Parameters
+    ----------
+    a, b : CP models of the same shape
+        `CPModel`, tensorly's ``CPTensor``, pyttb's ``ktensor`` or ``(weights, factors)``.
+    X : array_like of shape (I_1, ..., I_N), optional
+        The data that both describe; without them all cells count alike.
+
+    Returns
+    -------
+    float
+        In [0, 1]; 1.0 for two models without components.
+
+    Raises
+    ------
+    ValueError
+        If the shapes differ.
+
+    References
+    ----------
+    Tomasi & Bro (2006), Computational Statistics & Data Analysis 50, 1700-1734 (congruence products).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> rng = np.random.default_rng(0)
+    >>> a = CPModel(np.ones(2), [rng.random((n, 2)) for n in (4, 5, 6)])
+    >>> b = CPModel(np.ones(2), [-3 * f[:, ::-1] for f in a.factors])
+    >>> round(factor_match_score(a, b), 12)
+    1.0
+    """
+    a = as_cp(a)
+    b = as_cp(b, a.shape)
+    return match_score(a, b, _seen_of(X, a.shape))
+
+
+def match_score(a: CPModel, b: CPModel, seen: Seen) -> float:
+    """Return the factor match score over the cells that count."""
+    if min(a.rank, b.rank) == 0:
+        return float(a.rank == b.rank)
+    table = np.abs(congruences(a, b, seen))
+    rows, columns = linear_sum_assignment(-table)
+    return float(np.clip(table[rows, columns].mean(), 0.0, 1.0))
+
+
+def _seen_of(X: Any, shape: tuple[int, ...]) -> Seen:
+    if X is None:
+        return everywhere(shape)
+    tensor = as_tensor(X)
+    if tensor.shape != shape:
+        refuse("X of the CP models", f"of their shape {shape}", f"shape {tensor.shape}")
+    return Seen.of(tensor)
+
+
+class Matches(NamedTuple):
+    """Components of two models, matched one to one: what `match_components` returns.
+
+    Attributes
+    ----------
+    first, second : arrays of int, shape (n_pairs,)
+        The components of either model that belong together, in the order of the first model.
+    cosines : array of shape (n_pairs, N)
+        The cosine between their columns in each mode, in [-1, 1] (Tucker's congruence coefficient).
+    congruence : array of shape (n_pairs,)
+        That between the components as tensors, in [0, 1]: the product of the absolute cosines over all modes, unless
+        cells are missing.
+    """
+
+    first: NDArray[np.intp]
+    second: NDArray[np.intp]
+    cosines: Array
+    congruence: Array
+
+
+def match_components(a: Any, b: Any, X: Any = None) -> Matches:
+    """Return which components of two CP models belong together, and how alike they are in each mode.
+
+    The matching is the best one in the sense of `factor_match_score`, which is the mean of ``congruence``.
+
+    Parameters
+    ----------
+    a, b : CP models of the same shape
+        With unequal ranks the surplus components have no match.
+    X : array_like of shape (I_1, ..., I_N), optional
+        The data that both describe: where cells are missing, rows count by what their observed cells show of a
+        component. Without X all count alike.
+
+    Returns
+    -------
+    Matches
+        ``first``, ``second``, ``cosines`` and ``congruence``.
+
+    Raises
+    ------
+    ValueError
+        If the shapes differ.
+
+    References
+    ----------
+    Tucker (1951), A method for synthesis of factor analysis studies; Lorenzo-Seva & ten Berge (2006), Methodology 2,
+    57-64 (0.95 and above: the same component).
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> a = CPModel(np.ones(2), [rng.random((n, 2)) for n in (4, 5, 6)])
+    >>> b = CPModel(np.ones(2), [f[:, ::-1] for f in a.factors])
+    >>> matches = match_components(a, b)
+    >>> matches.second.tolist(), matches.congruence.round(12).tolist()
+    ([1, 0], [1.0, 1.0])
+    """
+    a = as_cp(a)
+    b = as_cp(b, a.shape)
+    return matches(a, b, _seen_of(X, a.shape))
+
+
+def matches(a: CPModel, b: CPModel, seen: Seen) -> Matches:
+    """Return the best matching over the cells that count; each row of a mode by what its cells show of both."""
+    table = np.abs(congruences(a, b, seen))
+    first, second = linear_sum_assignment(-table)
+    left, right = ([f[:, of] for f in m.unit_columns().factors] for m, of in ((a, first), (b, second)))
+    sizes = [np.abs(one * other) for one, other in zip(left, right, strict=True)]
+    cosines = []
+    for mode, (one, other) in enumerate(zip(left, right, strict=True)):
+        weights = seen.rows(sizes, mode) if len(seen.cells) else np.ones(one.shape)
+        inner, *squares = (
+            np.einsum("ir,ir,ir->r", weights, u, v) for u, v in ((one, other), (one, one), (other, other))
+        )
+        cosines.append(inner / np.sqrt(np.maximum(squares[0] * squares[1], np.finfo(float).tiny)))
+    congruence = np.clip(table[first, second], 0.0, 1.0)
+    return Matches(first, second, np.clip(np.stack(cosines, axis=1), -1.0, 1.0), congruence)
+
+
+def most_opposed_pair(model: CPModel, seen: Seen | None = None) -> tuple[float, tuple[int, int]]:
+    """Return the smallest congruence between two components and which two: near -1 means degeneracy.
+
+    Two components that nearly cancel each other, with weights that grow without bound, are the sign of a
+    CP degeneracy (Kruskal, Harshman & Lundy 1989); it is common just past the true rank.
+    """
+    if model.rank < 2:
+        return 0.0, (0, 0)
+    table = congruences(model, model, seen)
+    np.fill_diagonal(table, np.inf)
+    r, s = np.unravel_index(int(table.argmin()), table.shape)
+    return float(table[r, s]), (int(min(r, s)), int(max(r, s)))
