@@ -54,7 +54,7 @@ class RankTable:
     shape : tuple of int
         The shape of the tensor.
     complete : bool
-        False when the run was interrupted or out of time: the ranks asked for and not reached are absent.
+        False when the run was interrupted or out of time: ranks asked for are absent, or lack scores.
     constrained : bool
         Whether the models are least-squares ones under constraints, such as those of `HALS`; see `informative`.
 
