@@ -273,10 +273,11 @@ POLICIES += ("CoreConsistencyThreshold", "AutoTen2016", "DIFFIT", "BestLoss")
 
 def _arguments(rng: np.random.Generator, X: np.ndarray, centred: tuple[int, ...]) -> dict[str, Any]:
     """Return the other arguments; what does not suit X is rare, so that most inputs get an answer."""
-    nonnegative = X.dtype.kind != "c" and bool((X[~np.isnan(X)] >= 0).all()) and not centred
+    seen = X[np.isfinite(X)]
+    nonnegative = X.dtype.kind != "c" and bool((seen >= 0).all()) and not centred
     arguments = {
         "solver": _solver(rng, X.ndim, nonnegative),
-        "holdout": _holdout(rng, X.ndim, nonnegative and bool((X % 1 == 0)[~np.isnan(X)].all()), centred),
+        "holdout": _holdout(rng, X.ndim, nonnegative and bool((seen == np.round(seen)).all()), centred),
         "n_starts": int(rng.integers(1, 4)),
         "n_folds": int(rng.integers(2, 5)),
         "random_state": int(rng.integers(1000)),
