@@ -33,7 +33,7 @@ mpl.use("Agg")
 PACKAGE = str(Path(autoten.__file__).parent)
 
 # A long mode leaves room for few cells of the others: an input is judged in a fraction of a second.
-LONG, MOST_CELLS = (65, 200), 4000
+LONG, MOST_CELLS = (65, 200), 1500
 
 # Every so many-th answer is drawn and written as a web page, which takes longer than the estimate.
 DRAWN = 10
@@ -58,9 +58,9 @@ def _shape(rng: np.random.Generator) -> tuple[int, ...]:
     if rng.random() < 0.15:
         shape[rng.integers(n_modes)] = int(rng.integers(*LONG))
     while prod(shape) > MOST_CELLS:
-        shape[int(np.argmin(shape))] = 2
-        largest = int(np.argmax(np.where(np.array(shape) < LONG[0], shape, 0)))
-        shape[largest] = max(2, shape[largest] // 2)
+        short = [mode for mode in range(n_modes) if 2 < shape[mode] < LONG[0]] or range(n_modes)
+        mode = max(short, key=lambda mode: shape[mode])
+        shape[mode] //= 2
     return tuple(shape)
 
 
@@ -259,7 +259,7 @@ def _holdout(rng: np.random.Generator, ndim: int, counts: bool, centred: tuple[i
 
 
 def _ranks(rng: np.random.Generator) -> Any:
-    kind = rng.choice(["range", "int", "list", "default"], p=[0.6, 0.15, 0.2, 0.05])
+    kind = rng.choice(["range", "int", "list", "default"], p=[0.62, 0.15, 0.2, 0.03])
     if kind == "int":
         return int(rng.integers(1, 5))
     if kind == "list":
@@ -273,10 +273,11 @@ POLICIES += ("CoreConsistencyThreshold", "AutoTen2016", "DIFFIT", "BestLoss")
 
 def _arguments(rng: np.random.Generator, X: np.ndarray, centred: tuple[int, ...]) -> dict[str, Any]:
     """Return the other arguments; what does not suit X is rare, so that most inputs get an answer."""
-    nonnegative = X.dtype.kind != "c" and bool((X[~np.isnan(X)] >= 0).all()) and not centred
+    seen = X[np.isfinite(X)]
+    nonnegative = X.dtype.kind != "c" and bool((seen >= 0).all()) and not centred
     arguments = {
         "solver": _solver(rng, X.ndim, nonnegative),
-        "holdout": _holdout(rng, X.ndim, nonnegative and bool((X % 1 == 0)[~np.isnan(X)].all()), centred),
+        "holdout": _holdout(rng, X.ndim, nonnegative and bool((seen == np.round(seen)).all()), centred),
         "n_starts": int(rng.integers(1, 4)),
         "n_folds": int(rng.integers(2, 5)),
         "random_state": int(rng.integers(1000)),

@@ -239,12 +239,12 @@ def test_what_few_calls_need_is_imported_by_those_calls(library):
 
 
 def in_a_new_process(statement):
-    """Run a statement in a fresh interpreter; return what it has imported and the seconds it took."""
+    """Run a statement in a fresh interpreter; return what it has imported and the CPU seconds it took."""
     program = (
         "import json, sys, time\n"
-        "began = time.perf_counter()\n"
+        "began = time.process_time()\n"
         f"{statement}\n"
-        "seconds = time.perf_counter() - began\n"
+        "seconds = time.process_time() - began\n"
         "print(json.dumps([seconds, sorted(sys.modules)]))"
     )
     done = subprocess.run(
@@ -255,7 +255,7 @@ def in_a_new_process(statement):
     return seconds, set(modules)
 
 
-def test_import_takes_less_than_a_second():
+def test_import_takes_less_than_a_second_of_the_processor():
     assert min(in_a_new_process("import autoten")[0] for _ in range(3)) < 1.0
 
 
