@@ -29,8 +29,10 @@ from autoten.tensors.chunked import ChunkedTensor
 from autoten.tensors.protocol import Block, Cells, Tensor
 from autoten.workers import Task, Workers, task
 
-# Starts of a fold whose training tensor is not the whole less some cells, but a smaller one.
-SMALL_FOLD_STARTS = 3
+# A fold has one start, grown from its own model of the rank below, and so many where that is no sure way: where its
+# training tensor is not the whole less some cells, but a smaller one, or has fewer cells for each parameter than this.
+FOLD_STARTS = 3
+FEW_CELLS = 10.0
 
 # Starts are explored for so many sweeps, most of them in a compressed core, where a sweep costs next to nothing; the
 # best few are then refined in full space until they converge. Starts whose losses agree to this relative difference
@@ -753,10 +755,10 @@ def _fit_fold(tensor: Tensor, plan: Plan, fold: Any, smaller: CPModel, full: CPM
     else:
         fit = partial(plan.solver.fit, training, deadline=plan.deadline)
     rng = plan.rng(FOLD, rank, number)
-    bases = () if fold.warm else Subspaces(training).bases(rank)
-    best = best_of(
-        [fit(make_start(k, bases, rank, smaller, rng)) for k in range(1 if fold.warm else SMALL_FOLD_STARTS)]
-    )
+    several = not fold.warm or per_parameter < FEW_CELLS
+    bases = Subspaces(training).bases(rank) if several else ()
+    starts = [make_start(k, bases, rank, smaller, rng) for k in range(FOLD_STARTS if several else 1)]
+    best = best_of([fit(start) for start in starts])
     if fold.warm:
         ahead = fit(fold.restrict(full), max_iter=1)
         if ahead.loss < best.loss * (1.0 - of_one / (training.n_observed - rank * of_one)):

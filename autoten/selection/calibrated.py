@@ -39,9 +39,9 @@ USUAL_DIFFERENCE = 1e-2
 # Where nothing is known of it, one more component is half as probable.
 UNKNOWN = -np.log(2.0)
 
-# Ranks that predict no better than no model speak against all components as far as they had cells to learn from: not at
-# all with so many training cells for each parameter, in full with so many. With fewer than these, cells that are missed
-# by more than twice their size show that the fit has exploded, and nothing else.
+# What speaks against a rank does so as far as its folds had cells to learn from: not at all with so many training cells
+# for each parameter, in full with so many. With fewer, cells that are missed by more than twice their size, from the
+# first rank on, show that fits have exploded, and not that there is nothing.
 FEWEST_CELLS, ENOUGH_CELLS = 1.0, 10.0
 EXPLODED = 2.0
 
@@ -190,47 +190,47 @@ def log_odds(table: RankTable, coefficients: Mapping[str, float]) -> Array:
     """Return the log odds of every rank above 0 against the one before it in the table.
 
     Ranks without a held-out error are passed over, as if they had not been tried, and then put beside the rank before:
-    half as probable, but for what is known of them. Rank 0 is held against the first component tried.
+    half as probable, or less by what else speaks against them. Where few cells were there to learn from, what speaks
+    against a rank says less.
     """
     scored = is_scored(table)
     known = table.restricted(table.ranks[scored])
     odds = np.asarray(sum(weight * EVIDENCE[name](known) for name, weight in coefficients.items()), dtype=float)
     if len(known) > 1:
         odds = _against_nothing(known, odds, coefficients)
+    told = credibility(known)[1:]
+    odds = np.where(odds < UNKNOWN, told * odds + (1.0 - told) * UNKNOWN, odds)
     scores = np.zeros(len(table))
     scores[scored] = np.concatenate([[0.0], np.cumsum(odds)])
     if scored.all():
         return np.diff(scores)
     apart = sum(coefficients.get(f.__name__, 0.0) * f(table) for f in (trilinearity, split_half, degeneracy))
     for row in np.flatnonzero(~scored):
-        scores[row] = scores[row - 1] + UNKNOWN + np.asarray(apart)[row - 1]
+        scores[row] = scores[row - 1] + UNKNOWN + min(float(np.asarray(apart)[row - 1]), 0.0)
     return np.diff(scores)
 
 
 def _against_nothing(table: RankTable, odds: Array, coefficients: Mapping[str, float]) -> Array:
-    """Return the odds, those against the model without components as far as the table can tell.
+    """Return the odds, those against the model without components by what the first rank tried explains.
 
-    Where the first rank tried is not the first there is, what speaks against it may speak for a smaller one: if it
-    predicts anything, rank 0 is held against that alone. And where no rank up to here predicts better than nothing, few
-    cells or an exploded fit may be why.
+    Where that is not the first there is, what else speaks against it may speak for a smaller one.
     """
     odds = odds.copy()
     if table.ranks[1] > 1 and share(table)[0] > SMALLEST_SHARE:
         gain = np.log(max(gains_over_best(table)[0], LEAST_GAIN) / LEAST_GAIN)
         explained = {"intercept": 1.0, "contrast": min(gain, LARGEST_CONTRAST), "share": share(table)[0]}
         odds[0] = sum(coefficients.get(name, 0.0) * value for name, value in explained.items())
-    leading = np.minimum.accumulate(table.mean("heldout"))[1:] >= table.mean("heldout")[0]
-    told = credibility(table)[1:]
-    return np.where(leading & (odds < UNKNOWN), told * odds + (1.0 - told) * UNKNOWN, odds)
+    return odds
 
 
 def credibility(table: RankTable) -> Array:
-    """Return how far a rank that predicts nothing is to be believed, from 0 to 1, for every row."""
+    """Return how far what speaks against a rank is to be believed, from 0 to 1, for every row."""
     if "cells_per_parameter" not in table:
         return np.ones(len(table))
-    cells = np.nan_to_num(table.mean("cells_per_parameter"), nan=np.inf)
-    told = np.clip((cells - FEWEST_CELLS) / (ENOUGH_CELLS - FEWEST_CELLS), 0.0, 1.0)
-    return np.where((told < 1.0) & (table.mean("heldout") > EXPLODED), 0.0, told)
+    cells, errors = (table.mean(name) for name in ("cells_per_parameter", "heldout"))
+    told = np.clip((np.nan_to_num(cells, nan=np.inf) - FEWEST_CELLS) / (ENOUGH_CELLS - FEWEST_CELLS), 0.0, 1.0)
+    nothing_yet = np.fmin.accumulate(errors) >= errors[0]
+    return np.where(nothing_yet & (told < 1.0) & (errors > EXPLODED), 0.0, told)
 
 
 def probabilities(odds: Array) -> Array:
