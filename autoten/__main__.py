@@ -84,7 +84,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     add("--starts", dest="n_starts", type=int, default=10, metavar="N", help="starts per rank (default %(default)s)")
     add("--folds", dest="n_folds", type=int, default=5, metavar="N", help="held-out folds (default %(default)s)")
-    add("--max-time", type=float, metavar="SECONDS", help="begin no further rank after this time (default: no limit)")
+    add("--max-time", type=float, metavar="SECONDS", help="fit nothing after this time (default: no limit)")
     add(
         "--jobs",
         dest="n_jobs",

@@ -9,8 +9,7 @@ refined in the full space before anything is reported of them.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from functools import cached_property
+from dataclasses import dataclass
 from math import prod
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +21,7 @@ from autoten.tensors.dense import DenseTensor
 from autoten.tensors.equations import directions, indices_of
 
 if TYPE_CHECKING:
-    from autoten.tensors.protocol import NormalEquations, Tensor
+    from autoten.tensors.protocol import Tensor
 
 Array = NDArray[Any]
 
@@ -101,31 +100,15 @@ class Occupied:
         return cls(tensor.sub(indices), tensor.shape, tuple(indices))
 
     def expand(self, model: CPModel) -> CPModel:
-        """Return the model of the whole tensor: rows of zeros in the empty slabs, and what its entries rest on."""
-        support = self._support(model)
+        """Return the model of the whole tensor: rows of zeros in the empty slabs."""
         if self.indices is None:
-            return replace(model, support=support)
-
-        def whole(parts: Sequence[Array], elsewhere: float) -> tuple[Array, ...]:
-            rows = tuple(np.full((length, model.rank), elsewhere) for length in self.shape)
-            for row, index, part in zip(rows, self.indices or (), parts, strict=True):
-                row[index] = part
-            return rows
-
-        return CPModel(model.weights, whole(model.factors, 0.0), support=support and whole(support, 1.0))
-
-    @cached_property
-    def _equations(self) -> NormalEquations:
-        return self.tensor.normal_equations(exact=True)
-
-    def _support(self, model: CPModel) -> tuple[Array, ...] | None:
-        """Return the diagonals of every row's Gram matrix for columns of unit length; None without missing cells."""
-        if not (len(self.tensor.hidden) or self.tensor.cell_weights is not None) or not model.rank:
-            return None
-        norms = [np.linalg.norm(factor, axis=0) for factor in model.factors]
-        unit = [factor / np.where(norm > 0.0, norm, 1.0) for factor, norm in zip(model.factors, norms, strict=True)]
-        grams = (self._equations.at(unit, mode)[0] for mode in range(model.ndim))
-        return tuple(np.maximum(np.einsum("irr->ir", gram), 0.0) for gram in grams)
+            return model
+        factors = []
+        for factor, index, length in zip(model.factors, self.indices, self.shape, strict=True):
+            rows = np.zeros((length, model.rank))
+            rows[index] = factor
+            factors.append(rows)
+        return CPModel(model.weights, tuple(factors))
 
 
 class Subspaces:

@@ -150,6 +150,7 @@ def from_arrays(arrays: Any, name: str) -> scipy.sparse.coo_array | None:
 
     Coordinates are counted from zero. Also read is what scipy and pydata/sparse save: ``coords`` (N, nnz) and ``data``.
     """
+    arrays = {key: value for key, value in arrays.items() if np.asarray(value).dtype.kind in "biufc"}
     if {"coords", "data", "shape"} <= set(arrays) and not np.any(arrays.get("fill_value", 0)):
         arrays = {"coords": arrays["coords"].T, "vals": arrays["data"], "shape": arrays["shape"]}
     if not {"coords", "vals", "shape"} <= set(arrays):

@@ -109,7 +109,10 @@ class CPModel:
 
     @property
     def observed_share(self) -> Array:
-        """Share of each component's squares that lies in observed cells, shape (R,); 1 where none are missing."""
+        """Share of each component's squares that lies in observed cells, shape (R,); 1 where none are missing.
+
+        Where cells have weights (1 on average), each counts by its own: components where the noise is low pass 1.
+        """
         if self.support is None:
             return np.ones(self.rank)
         unit = self.unit_columns()

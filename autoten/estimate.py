@@ -35,6 +35,7 @@ from autoten.fitting import (
 from autoten.holdout import Blocks, Holdout, RandomElements
 from autoten.io import as_tensor
 from autoten.labels import Labels, numbered, split_labels
+from autoten.matching import Seen
 from autoten.scores import DEFAULT_SCORERS
 from autoten.selection import (
     DEFAULT_POLICY,
@@ -349,8 +350,10 @@ def estimate_rank(
         "seed": plan.entropy,
         "versions": _versions(),
     }
+    seen = Seen.of(whole)
     models = {
-        rank: occupied.expand(model.scaled(tensor.scale)).labelled(labels) for rank, model in sweep.models.items()
+        rank: seen.supported(occupied.expand(model.scaled(tensor.scale))).labelled(labels)
+        for rank, model in sweep.models.items()
     }
     return RankEstimate(choice, table, models, probabilities, warnings, timings, settings)
 
@@ -362,7 +365,7 @@ def _candidates(tensor: Tensor, ranks: int | Iterable[int] | None) -> tuple[Sequ
         check_largest_rank(tensor.shape, candidates[-1], "the largest of the ranks of estimate_rank")
     largest = largest_determined_rank(tensor)
     n_tried = bisect_right(candidates, largest)
-    if n_tried == 0 and candidates[0] > 1:
+    if n_tried == 0:
         expected = f"such that {tensor.n_observed:,} observed cells determine one: {largest} or less"
         refuse("ranks of estimate_rank", expected, candidates[0])
     if n_tried == len(candidates):

@@ -8,7 +8,7 @@ is the usual product of cosines.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import reduce
 from math import prod
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -79,6 +79,13 @@ class Seen:
             part = less[:, None] * reduce(np.multiply, (terms[n][index[n]] for n in others))
             total -= np.stack([np.bincount(index[mode], column, minlength=len(total)) for column in part.T], axis=1)
         return np.asarray(np.maximum(total, 0.0))
+
+    def supported(self, model: CPModel) -> CPModel:
+        """Return the model with what its entries rest on (`CPModel.support`), unless all cells count alike."""
+        if not (len(self.cells) and model.rank):
+            return model
+        squares = [np.square(factor) for factor in model.unit_columns().factors]
+        return replace(model, support=tuple(self.rows(squares, mode) for mode in range(model.ndim)))
 
     def _blocks(self) -> Iterator[tuple[tuple[Array, ...], Array]]:
         for begin in range(0, len(self.cells), BLOCK):

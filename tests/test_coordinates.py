@@ -353,3 +353,11 @@ def test_real_sparse_tensors(real_data, name, tmp_path):
     assert tensor.shape == tuple(arrays["shape"])
     assert len(tensor.listed) == len(arrays["vals"])
     assert tensor.norm_squared == pytest.approx(float(np.square(arrays["vals"], dtype=float).sum()))
+
+
+@pytest.mark.parametrize("coords", [np.array([[0, 0, 0], [1, 1, None]]), np.array([["a", "b", "c"], ["d", "e", "f"]])])
+@pytest.mark.parametrize("values", ["vals", "data"])
+def test_coordinates_that_are_no_numbers_are_refused(tmp_path, coords, values):
+    np.savez(tmp_path / "X.npz", coords=coords, shape=SHAPE, **{values: np.ones(2)})
+    with pytest.raises(ValueError, match=r"^X\.npz must be a file with an array named X or .*Got coords "):
+        read_tensor(tmp_path / "X.npz")

@@ -9,7 +9,7 @@ mpl.use("Agg")
 import matplotlib.pyplot as plt
 from pictures import assert_readable
 
-from autoten import estimate_rank, fit_parafac, match_components, plots, sample_influence
+from autoten import estimate_rank, fit_parafac, match_components, plots, sample_influence, weighted
 from autoten.cp import CPModel
 from autoten.datasets import load_amino_acids, make_cp_tensor, white_noise
 from autoten.diagnosis import unseen_warnings
@@ -93,6 +93,17 @@ def test_support_is_the_observed_share_of_the_squares_in_the_other_modes(extrapo
     factors, support = turned
     reordered = CPModel(model.weights[::-1], factors, support=tuple(support)).normalized()
     np.testing.assert_array_equal(reordered.support[1], model.support[1])
+
+
+def test_cells_support_by_their_weights():
+    X, noise = np.nan_to_num(below_a_line()), np.ones((20, 29, 32))
+    noise[5:] = 0.1
+    model = fit_parafac(weighted(X, noise), 2, n_starts=1, random_state=0).model
+    weights = noise**-2.0 / (noise**-2.0).mean()
+    squares = [np.square(factor) for factor in model.factors]
+    np.testing.assert_allclose(model.support[0], np.einsum("ijk,jr,kr->ir", weights, *squares[1:]), rtol=1e-9)
+    np.testing.assert_allclose(model.observed_share, np.einsum("ijk,ir,jr,kr->r", weights, *squares), rtol=1e-9)
+    assert model.observed_share.max() > 1.0
 
 
 def test_complete_data_support_everything_alike():
