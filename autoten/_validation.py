@@ -126,6 +126,6 @@ def as_generator(random_state: int | np.random.Generator | np.random.RandomState
         return np.random.default_rng(random_state.randint(2**63 - 1, dtype=np.int64))
     if random_state is None or (isinstance(random_state, (int, np.integer)) and not isinstance(random_state, bool)):
         if random_state is not None and random_state < 0:
-            refuse("random_state", "a seed >= 0, a numpy Generator, RandomState or None", random_state)
+            refuse("random_state", "a seed >= 0, a Generator, RandomState or None", random_state)
         return np.random.default_rng(random_state)
-    refuse("random_state", "an int, a numpy Generator, RandomState or None", repr(random_state), kind=TypeError)
+    refuse("random_state", "an int, a Generator, RandomState or None", repr(random_state), kind=TypeError)

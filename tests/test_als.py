@@ -553,8 +553,11 @@ def test_the_model_is_in_the_units_of_x():
             "Got 21. Ask for fewer components.",
         ),
         ({"rank": 2, "n_starts": 0}, "n_starts must be an integer >= 1. Got 0."),
-        ({"rank": 2, "random_state": -1}, "random_state must be a seed >= 0, a numpy Generator, RandomState or None. Got -1."),
-        ({"rank": 2, "random_state": "0"}, "random_state must be an int, a numpy Generator, RandomState or None. Got '0'."),
+        (
+            {"rank": 2, "random_state": -1},
+            "random_state must be a seed >= 0, a Generator, RandomState or None. Got -1.",
+        ),
+        ({"rank": 2, "random_state": "0"}, "random_state must be an int, a Generator, RandomState or None. Got '0'."),
     ],
 )
 def test_fit_parafac_refuses_in_one_sentence(arguments, sentence):

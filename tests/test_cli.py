@@ -162,7 +162,7 @@ UNSUITABLE = [
     (["X.npy", "--ranks", "a:b"], RANKS.format("a:b")),
     (["X.npy", "--ranks", ""], RANKS.format("nothing")),
     (["X.npy", "--ranks", "1:43"], "the largest of the ranks of estimate_rank must be at most 42, "),
-    (["X.npy", "--seed", "-1"], "random_state must be a seed >= 0, a numpy Generator, RandomState or None. Got -1."),
+    (["X.npy", "--seed", "-1"], "random_state must be a seed >= 0, a Generator, RandomState or None. Got -1."),
     (["X.npy", "--holdout", "fibres"], HOLDOUT.format("fibres")),
     (["X.npy", "--holdout", "fibres:"], HOLDOUT.format("fibres:")),
     (["X.npy", "--holdout", "blocks:1"], HOLDOUT.format("blocks:1")),

@@ -775,7 +775,7 @@ POLICY = "policy of estimate_rank must be a function from a RankTable to a Choic
 HOLDOUT = "holdout of estimate_rank must be a hold-out such as RandomElements(0.1). Got {}."
 SOLVER = "solver of estimate_rank must be a Solver such as ALS(), with fit and compress. Got {}."
 SCORERS = "scorers of estimate_rank must be a sequence of functions of a tensor and the fits of a rank. Got {}."
-SEED = "random_state must be an int, a numpy Generator, RandomState or None. Got {}."
+SEED = "random_state must be an int, a Generator, RandomState or None. Got {}."
 TIME = "max_time must be a number above 0 and below inf. Got {}."
 
 UNSUITABLE = [
@@ -824,7 +824,7 @@ UNSUITABLE = [
     ("random_state", "a", TypeError, SEED.format("'a'")),
     ("random_state", 1.5, TypeError, SEED.format(1.5)),
     ("random_state", True, TypeError, SEED.format(True)),
-    ("random_state", -1, ValueError, "random_state must be a seed >= 0, a numpy Generator, RandomState or None. Got -1."),
+    ("random_state", -1, ValueError, "random_state must be a seed >= 0, a Generator, RandomState or None. Got -1."),
     (
         "holdout",
         RandomFibres(3),
