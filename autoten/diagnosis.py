@@ -158,7 +158,7 @@ def fit_warnings(tensor: Tensor, table: RankTable, rank: int) -> Iterator[str]:
         )
     if "converged" in table and len(rows := np.flatnonzero((table["converged"][:, 0] != 1.0) & (ranks > 0))):
         fits = _ranks(ranks[rows], rank, ": the best fit", ": the best fits")
-        yield f"{fits} had not converged; raise max_iter of the solver."
+        yield f"{fits} had not converged; raise max_iter of the solver{'' if table.complete else ' or max_time'}."
     if len(rows := np.flatnonzero([not is_surely_unique(tensor.shape, int(each)) for each in ranks])):
         past = _ranks(ranks[rows], rank, "is", "are")
         yield f"{past} past Kruskal's bound for this shape: uniqueness is not guaranteed."

@@ -73,8 +73,8 @@ class Seen:
     def rows(self, terms: Sequence[Array], mode: int) -> Array:
         """Return what the cells of each row of a mode add up to, weighted, of terms without that mode: (I_mode, R)."""
         others = [n for n in range(len(terms)) if n != mode]
-        everywhere = self.most * np.prod([terms[n].sum(axis=0) for n in others], axis=0)
-        total = np.tile(everywhere, (self.shape[mode], 1))
+        of_all = self.most * np.prod([terms[n].sum(axis=0) for n in others], axis=0)
+        total = np.tile(of_all, (self.shape[mode], 1))
         for index, less in self._blocks():
             part = less[:, None] * reduce(np.multiply, (terms[n][index[n]] for n in others))
             total -= np.stack([np.bincount(index[mode], column, minlength=len(total)) for column in part.T], axis=1)

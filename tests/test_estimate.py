@@ -1312,6 +1312,12 @@ def test_fits_that_have_not_converged_are_named(estimate):
     assert not any("converged" in warning and "2" in warning for warning in estimate.warnings)
 
 
+def test_fits_that_time_has_cut_short_may_want_more_of_it():
+    table = RankTable(range(3), {"converged": [[1.0], [1.0], [0.0]]}, X.shape, complete=False)
+    (sentence,) = fit_warnings(as_tensor(X), table, 1)
+    assert sentence == "Rank 2: the best fit had not converged; raise max_iter of the solver or max_time."
+
+
 @pytest.mark.parametrize("noise", [None, 1e-5, 3e-6])
 def test_a_start_that_was_only_explored_is_not_taken_for_the_best_fit(noise):
     # Explored in a core, losses carry the rounding of the cut-off part: they come out below those of refined starts.

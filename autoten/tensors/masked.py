@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from autoten.tensors.protocol import Array, Base, Cells, NormalEquations
 
 # Share of hidden cells up to which imputing is used: its convergence slows down in proportion to the share, and past
-# the true rank so slowly that a warm-started fold keeps a memory of the cells it must not know (science.md, 4).
+# the true rank so much that a fit keeps a memory of what it started from.
 IMPUTE_SHARE = 0.3
 
 # Share of hidden cells from which the list of observed cells is the shorter one.
