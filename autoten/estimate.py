@@ -218,9 +218,9 @@ def estimate_rank(
         give ``X.set_index([modes])[values]``, of a wide one ``X.stack()``.
     ranks : int or iterable of int, optional
         Candidate ranks, >= 1: an integer n means 1 to n, ``[n]`` that rank alone, and None 1 to 10. Rank 0, the model
-        without components, always stands in the table. A warning says where the table ends before: ranks with more free
-        parameters than X has observed cells are left out, all but the first candidate, and so is what follows ten ranks
-        in a row whose held-out error is more than twice the smallest.
+        without components, always stands in the table. A warning says where the table ends before: ranks above 1 with
+        more free parameters than X has observed cells are left out (refused if there are no others), and so is what
+        follows ten ranks in a row whose held-out error is more than twice the smallest.
     solver : Solver or sequence of solvers
         How models are fitted. With several, such as ``(ALS(), KL())``, every one makes an estimate of its own on the
         same folds (``by_solver``), the policy acts within each, and `BestLoss` chooses between them unless the policy

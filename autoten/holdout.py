@@ -58,7 +58,7 @@ class Fold(Protocol):
 
     @property
     def warm(self) -> bool:
-        """Whether the training tensor is the whole less some cells, so that a model of the one describes the other."""
+        """Whether the training tensor has all rows of the whole, so that a model of the one describes the other."""
 
     def training(self, tensor: Tensor) -> Tensor:
         """Return what may be seen."""
