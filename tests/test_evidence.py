@@ -30,7 +30,7 @@ from autoten.selection import HeldOutMinimum, Knee, OneStandardError
 
 nan = float("nan")
 
-# ------------------------------------------------------------------------------------------- nothing that was not learnt
+# ----------------------------------------------------------------------------------- nothing that was not learnt
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -164,7 +164,7 @@ def test_a_tensor_of_another_shape_is_refused():
         factor_match_score(draw_model((4, 5, 6), 2), draw_model((4, 5, 6), 2), np.zeros((5, 5, 6)))
 
 
-# -------------------------------------------------------------------------------------------- scores that were not taken
+# ------------------------------------------------------------------------------------- scores that were not taken
 
 
 def test_a_hold_out_that_can_score_rank_1_alone_is_refused_before_any_fit():
@@ -216,7 +216,7 @@ def test_the_last_rank_with_a_score_is_not_told_apart_from_the_next_by_its_absen
     assert all(0 < beyond.probabilities[r + 1] <= 0.5 * beyond.probabilities[r] + 1e-12 for r in (largest, largest + 1))
 
 
-# --------------------------------------------------------------------------------------------- ranks that were skipped
+# ------------------------------------------------------------------------------------- ranks that were skipped
 
 
 @pytest.mark.parametrize("ranks", [[5], [8], [4, 5, 6]])

@@ -35,7 +35,7 @@ RANK_CUTOFF = 1e-10
 # A core with more cells than this is not worth its memory; the score is then undefined (NaN).
 LARGEST_CORE = 20_000_000
 
-# A tangent space spanned by more than so many vectors, N F^2 of them, is not worth its time (past 25 components in three
+# A tangent space spanned by more than so many vectors, N F^2 of them, is not worth its time (past 25 components in 3
 # modes); what noise is expected to cost is then undefined (NaN).
 LARGEST_TANGENT = 2000
 
