@@ -37,6 +37,8 @@ NAMES = (
     "memory",
     "kinds",
     "missing",
+    "leak",
+    "spectra",
     "switch",
     "counts",
     "distributed",
@@ -394,6 +396,34 @@ def _cells(row: Row) -> str:
     return f"{100 * row['missing']:.1f} % missing" if row["missing"] else "complete"
 
 
+def leak(results: Row) -> list[str]:
+    """Return how far folds move from those that know nothing of what they hold out, a row for every rank."""
+    head = ("rank, of true rank 3", "ours", "warm", "chance", "rows of ours within 0.5", "of warm", "of chance")
+    ways = ("ours", "warm", "chance")
+    body = []
+    for rank in sorted({row["rank"] for row in results["rows"]}):
+        of = {way: [row[way] for row in results["rows"] if row["rank"] == rank] for way in ways}
+        means = [f"{sum(of[way]) / len(of[way]):+.2f}" for way in ways]
+        body.append((rank, *means, *(f"{sum(abs(by) <= 0.5 for by in of[way])} of {len(of[way])}" for way in ways)))
+    return table(head, body)
+
+
+def spectra(results: Row) -> list[str]:
+    """Return how often the number of fluorophores is found, with and without the cells below the excitation."""
+    head = ("tensors", "right", "smallest probability of the answer")
+    return table(
+        head,
+        [
+            (
+                f"{len(results['rows'])} {name}",
+                results["right"][name],
+                f"{100 * min(row[f'{name}_probability'] for row in results['rows']):.0f} %",
+            )
+            for name in ("complete", "masked")
+        ],
+    )
+
+
 def missing(results: Row) -> list[str]:
     """Return how often the rank is found with cells missing."""
     head = ("draws", "missing", "right", "goal", "too small", "too large", "probability of the truth", "CPU, median")
@@ -503,6 +533,8 @@ BLOCKS: Blocks = {
     "growth": partial(block, "growth", lines=growth),
     "kinds": partial(block, "kinds", lines=kinds, threads="Two workers, BLAS on one thread in each."),
     "missing": partial(block, "missing", lines=missing, threads="One thread a draw."),
+    "leak": partial(block, "leak", lines=leak),
+    "spectra": partial(block, "spectra", lines=spectra),
     "switch": partial(block, "switch", lines=switch),
     "counts": partial(block, "counts", lines=counts, threads="One thread a draw; CPU time."),
     "compression": partial(block, "compression", lines=compression, threads="One worker."),

@@ -2,6 +2,7 @@
 
 import copy
 import json
+import math
 import re
 import subprocess
 import sys
@@ -11,10 +12,12 @@ import bench_distributed
 import bench_growth
 import bench_kernels
 import bench_kinds
+import bench_leak
 import bench_memory
 import bench_missing
 import bench_solvers
 import bench_sparse
+import bench_spectra
 import bench_switch
 import machine
 import measure
@@ -38,6 +41,8 @@ RUNS = {
     "missing": lambda: {"rows": rows.made(bench_missing.SMOKE)},
     "counts": lambda: {"rows": rows.made(bench_counts.SMOKE)},
     "switch": lambda: bench_switch.run(bench_switch.SMOKE),
+    "leak": lambda: bench_leak.run(bench_leak.SMOKE),
+    "spectra": lambda: bench_spectra.run(bench_spectra.SMOKE),
 }
 
 
@@ -61,6 +66,14 @@ def test_kernels(smoke):
     for row in kernels["core_consistency"]:
         assert row["difference"] < targets.SAME_CONSISTENCY
     assert {row["product"] for row in kernels["products"]} == {"times last", "transposed times others"}
+
+
+def test_folds_and_spectra(smoke):
+    assert [(row["rank"], row["tensors"]) for row in smoke["leak"]["rows"]] == [(1, 1), (2, 1)]
+    assert all(math.isfinite(row[way]) for row in smoke["leak"]["rows"] for way in ("ours", "warm", "chance"))
+    (row,) = smoke["spectra"]["rows"]
+    assert row["rank"] == 5
+    assert 0.2 < row["missing"] < 0.4
 
 
 def test_distributed():
