@@ -204,7 +204,7 @@ def test_what_is_unsuitable_gets_one_sentence_and_status_2(folder, capsys, argum
     ("arguments", "sentence"),
     [
         (["--holdout", "fibres:3"], "mode of RandomFibres must be a mode of a tensor with 3 modes, 0 to 2. Got 3."),
-        (["--holdout", "counts"], "X for the hold-out CountSplit must be whole numbers >= 0. "),
+        (["--holdout", "counts"], "X for the hold-out CountSplit must be whole numbers >= 0 and below 2**63. "),
         (["--max-time", "1e-6"], "max_time must be long enough for one rank. "),
     ],
 )
