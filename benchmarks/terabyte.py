@@ -27,7 +27,7 @@ def passes() -> dict[str, float]:
     # An extrapolation that is taken back costs one pass more; fits that run side by side share theirs.
     null = fitting.RANK_ONE_SWEEPS * (N_MODES + 1) + 1 + 2 * fitting.N_COPIES
     starts = (fitting.EXPLORING_SWEEPS + SWEEPS) * (N_MODES + 1) + 2
-    fold = fitting.COLD_FOLD_STARTS * SWEEPS * (N_MODES + 1) / 2**N_MODES + 1
+    fold = fitting.FOLD_STARTS * SWEEPS * (N_MODES + 1) / 2**N_MODES + 1
     return {
         "check, norm, Gram matrices, core for the starts": 2,
         "null: rank-one fits of X and of copies with random signs, side by side": null,

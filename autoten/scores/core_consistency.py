@@ -35,6 +35,10 @@ RANK_CUTOFF = 1e-10
 # A core with more cells than this is not worth its memory; the score is then undefined (NaN).
 LARGEST_CORE = 20_000_000
 
+# A tangent space spanned by more than so many vectors, N F^2 of them, is not worth its time (past 25 components in 3
+# modes); what noise is expected to cost is then undefined (NaN).
+LARGEST_TANGENT = 2000
+
 # Up to this share of hidden cells the core over observed ones is found from their list, with more from whole arrays.
 LISTED_SHARE = 0.3
 
@@ -378,7 +382,7 @@ def _noise_loss(tensor: Tensor, weights: Array, spectra: list[_Spectrum], square
     """
     rank, order = weights.size, len(spectra)
     freedom = tensor.n_observed - n_parameters(tensor.shape, rank)
-    if freedom <= 0:
+    if freedom <= 0 or order * rank**2 > LARGEST_TANGENT:
         return float("nan")
     # Over observed cells only, the core's variance grows about as the share of observed cells shrinks. Where they have
     # weights, as the mean weight of all cells shrinks: the same share, for observed ones weigh 1 on average.
