@@ -71,8 +71,9 @@ def data_warnings(tensor: Tensor, table: RankTable, labels: Labels | None = None
     if "heldout" in table and (n_empty := int(np.isnan(table["heldout"][0]).sum())):
         n_folds = table["heldout"].shape[1]
         yield (
-            f"{n_empty} of {counted(n_folds, 'fold')} hold nothing but zeros to predict, because so few cells are not "
-            f"zero: the held-out error rests on {n_folds - n_empty or 'none'} of them. Hide more, or other cells."
+            f"Only zeros, if anything, are left to predict in {n_empty} of {counted(n_folds, 'fold')}, because so few "
+            f"cells are observed and not zero: the held-out error rests on {n_folds - n_empty or 'none'} of them. Hide "
+            "more, or other cells."
         )
     yield from _sum_warnings(tensor, labels)
 

@@ -754,7 +754,7 @@ def _fit_fold(tensor: Tensor, plan: Plan, fold: Any, smaller: CPModel, full: CPM
     per_parameter = training.n_observed / (rank * of_one)
     if per_parameter <= 1.0:
         return FoldModel(smaller, None, True, per_parameter)
-    if beside_offsets:
+    if beside_offsets and tensor.norm_squared > 0.0:  # zeros need no offsets
         fit = partial(_fit_beside_offsets, tensor, plan, fold)
     else:
         fit = partial(plan.solver.fit, training, deadline=plan.deadline)

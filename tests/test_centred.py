@@ -6,7 +6,7 @@ import reference
 import scipy.sparse
 from contracts import with_holes
 
-from autoten import ALS, Blocks, Centred, RandomElements, RandomFibres, estimate_rank, fit_parafac, weighted
+from autoten import ALS, HALS, KL, Blocks, Centred, RandomElements, RandomFibres, estimate_rank, fit_parafac, weighted
 from autoten.cp import CPModel
 from autoten.datasets import make_cp_tensor, white_noise
 from autoten.fitting import Plan, _fit_fold, _fold_fit
@@ -145,6 +145,15 @@ def test_workers_change_no_number():
         estimate_rank(X, range(1, 4), holdout=HOLDOUT, n_starts=3, random_state=0, n_jobs=n).table for n in (1, 2)
     ]
     np.testing.assert_array_equal(tables[0]["heldout"], tables[1]["heldout"])
+
+
+@pytest.mark.parametrize("solver", [ALS(max_iter=5), HALS(max_iter=5), KL(max_iter=5)])
+@pytest.mark.parametrize("holes", [0.0, 0.3])
+def test_zeros_need_no_offsets(solver, holes):
+    X = with_holes(np.zeros((4, 5, 6)), holes, 0)
+    answer = estimate_rank(X, 1, solver=solver, holdout=HOLDOUT, n_starts=1, n_folds=2, random_state=0)
+    np.testing.assert_array_equal(answer.table["heldout"], 1.0)
+    assert answer.warnings[0] == "All observed cells are zero: there is nothing to decompose."
 
 
 def test_it_is_a_value():

@@ -1135,8 +1135,8 @@ def test_folds_with_nothing_to_predict_are_counted(seed, n_empty):
     spike = np.zeros((6, 7, 8))
     spike[2, 3, 4] = 1.0
     sentence = (
-        f"{n_empty} of 5 folds hold nothing but zeros to predict, because so few cells are not zero: the held-out "
-        f"error rests on {5 - n_empty or 'none'} of them. Hide more, or other cells."
+        f"Only zeros, if anything, are left to predict in {n_empty} of 5 folds, because so few cells are observed and "
+        f"not zero: the held-out error rests on {5 - n_empty or 'none'} of them. Hide more, or other cells."
     )
     if n_empty < 5:
         assert sentence in estimate_rank(spike, range(1, 3), random_state=seed).warnings

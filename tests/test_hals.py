@@ -160,13 +160,13 @@ POSITIVE = nonnegative_model((5, 6, 7), 2).to_tensor()
 )
 def test_negative_data_are_a_warning_where_no_mode_is_free(X):
     quick = {"ranks": [1], "n_starts": 1, "n_folds": 2, "random_state": 0}
-    said = [sentence for sentence in estimate_rank(X, solver=HALS(), **quick).warnings if "negative cells" in sentence]
+    said = [sentence for sentence in estimate_rank(X, solver=HALS(), **quick).warnings if "egative cells" in sentence]
     assert len(said) == 1
     assert said[0].startswith(
-        f"{100 * np.square(X[X < 0]).sum() / np.nansum(np.square(X)):.0f} % of the sum of squares lies in "
+        f"Negative cells hold {100 * np.square(X[X < 0]).sum() / np.nansum(np.square(X)):.0f} % of the sum of squares, "
     )
     for other, solver in ((X, HALS(nonnegative=(1, 2))), (np.abs(X), HALS()), (0 * X, HALS())):
-        assert "negative cells" not in " ".join(estimate_rank(other, solver=solver, **quick).warnings)
+        assert "egative cells" not in " ".join(estimate_rank(other, solver=solver, **quick).warnings)
 
 
 def test_a_component_that_was_lost_can_come_back():

@@ -1,6 +1,7 @@
 """Scores by hand: what each number of a fit, of a fold and of two starts is."""
 
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 
 from autoten import (
     ALS,
+    KL,
     CPModel,
     Fit,
     estimate_rank,
@@ -208,6 +210,15 @@ def test_a_fold_without_a_model_or_with_nothing_but_zeros_is_unknown():
         FoldFit(model, np.arange(60), True),
     ]
     unknown = np.isnan(heldout_scores(as_tensor(X), fits_of(2, [model], folds=folds))["heldout"])
+    assert unknown.tolist() == [True, True, False]
+
+
+@pytest.mark.parametrize("solver", [ALS(), KL()])
+def test_a_fold_without_cells_is_unknown_without_a_word_from_numpy(solver):
+    model, none = draw_model((4, 5, 6), 2), np.empty(0, dtype=np.int64)
+    folds = [FoldFit(model, none, True), FoldFit(model, none, True, np.empty(0)), FoldFit(model, np.arange(60), True)]
+    fits = replace(fits_of(2, [model], folds=folds), solver=solver)
+    unknown = np.isnan(heldout_scores(as_tensor(np.abs(noisy_tensor((4, 5, 6), 2))), fits)["heldout"])
     assert unknown.tolist() == [True, True, False]
 
 

@@ -117,6 +117,18 @@ def test_best_loss_compares_squared_errors_at_each_ones_own_rank():
 
 
 @pytest.mark.parametrize(
+    ("als", "said"),
+    [
+        (0.3, "ALS, whose squared error at held-out cells is 30 % of the zero model's; by KL unknown (it says 1)."),
+        (np.nan, "ALS, whose squared error at held-out cells is unknown; by KL unknown (it says 1)."),
+    ],
+)
+def test_an_error_that_was_not_taken_is_unknown(als, said):
+    tables = {"ALS": table(heldout=[als]), "KL": table(heldout=[0.5], heldout_squared=[np.nan])}
+    assert BestLoss(lambda table: 1).between(tables)[1].reason.endswith(said)
+
+
+@pytest.mark.parametrize(
     ("als", "kl", "expected"),
     [
         ([100, 99, 98, 10, 10], [100, 99, 5, 5, 5], ("ALS", 3)),  # the larger rank

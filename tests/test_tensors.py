@@ -5,6 +5,7 @@ from itertools import product
 import numpy as np
 import pytest
 import reference
+import scipy.sparse
 from contracts import (
     TensorCase,
     TensorContract,
@@ -177,6 +178,23 @@ def test_sizes_past_any_block_of_the_kernels(shape, share, dtype):
             full_grams(gram, shape[mode]), np.einsum("ij,jr,js->irs", seen, design, design, optimize=True), 1e-9
         )
         assert_close(rhs, expected, 1e-9)
+
+
+@pytest.mark.parametrize("sparse", [False, True])
+def test_a_component_without_an_observed_cell_has_no_equations(sparse):
+    X, factors = draw((8, 5, 9), "f8")[1], draw_factors((8, 5, 9), 3)
+    factors[1][1:, 0] = factors[2][2:, 0] = 0.0
+    hidden = np.zeros(X.shape, dtype=bool)
+    hidden[:, 0, :2] = True  # all that mode 0 could see of component 0
+    tensor = as_tensor(scipy.sparse.coo_array(X) if sparse else X).hide(np.flatnonzero(hidden))
+    for turn in range(20):  # rounding of either sign
+        factors[2][:2, 0] = np.random.default_rng(turn).standard_normal(2)
+        gram, rhs = tensor.normal_equations(exact=True).at(factors, 0)
+        assert not gram[:, 0].any()
+        assert not gram[:, :, 0].any()
+        assert not rhs[:, 0].any()
+        assert (np.einsum("irr->ir", gram)[:, 1:] > 0.1).all()
+        assert np.abs(rhs[:, 1:]).min() > 0.0
 
 
 @pytest.mark.parametrize("dtype", DTYPES)

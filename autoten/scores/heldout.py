@@ -100,7 +100,7 @@ def _deviance(tensor: Tensor, fold: FoldFit, loss: Poisson) -> tuple[float, floa
     nan = float("nan")
     if tensor.total == 0.0:
         return 1.0, 0.0
-    if fold.model is None:
+    if fold.model is None or (fold.counts is None and len(cast("Cells", fold.cells)) == 0):
         return nan, nan
     if fold.counts is not None:
         mean = fold.counts.total / fold.counts.n_observed

@@ -50,17 +50,19 @@ class BestLoss:
         errors = {name: _squared_error(tables[name], choice.rank) for name, choice in choices.items()}
         best = min(errors, key=lambda name: (np.isnan(errors[name]), errors[name]))
         others = ", ".join(
-            f"{name} {100.0 * errors[name]:.3g} % (it says {choice.rank})"
+            f"{name} {_percent(errors[name])} (it says {choice.rank})"
             for name, choice in choices.items()
             if name != best
         )
         if not others:
             return best, choices[best]
-        reason = (
-            f"{choices[best].reason} By {best}, whose squared error at held-out cells is {100.0 * errors[best]:.3g} % "
-            f"of the zero model's; by {others}."
-        )
+        its_own = _percent(errors[best], " of the zero model's")
+        reason = f"{choices[best].reason} By {best}, whose squared error at held-out cells is {its_own}; by {others}."
         return best, replace(choices[best], reason=reason.strip())
+
+
+def _percent(share: float, of: str = "") -> str:
+    return "unknown" if np.isnan(share) else f"{100.0 * share:.3g} %{of}"
 
 
 def choose_between(policy: Policy, tables: Mapping[str, RankTable]) -> tuple[str, Choice]:

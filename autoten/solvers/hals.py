@@ -100,7 +100,7 @@ class HALS:
         share = float(squares[values < 0.0].sum() / squares.sum())
         if share > LARGEST_NEGATIVE_SHARE:
             yield (
-                f"{100 * share:.0f} % of the sum of squares lies in negative cells, which no model with nonnegative "
+                f"Negative cells hold {100 * share:.0f} % of the sum of squares, which no model with nonnegative "
                 "factors in all modes can reach. Change the sign of X if it is all negative; else leave a mode free, "
                 "HALS(nonnegative=(1, 2)), or use ALS()."
             )

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from autoten import _kernels
+from autoten._als_kernel import ROUNDING
 from autoten.tensors.equations import model_values, other_cells, places_of, stack_rows
 from autoten.tensors.protocol import DenseRows, no_sink
 
@@ -217,6 +218,10 @@ class _ExactEquations:
             gram, rhs = self._base.at(factors, mode)
             sign, grams = -1.0, np.repeat(gram[None], length, axis=0)
         _kernels.add_cells(self._cells, self._values, np.vstack(factors), mode, self._offsets[mode], sign, grams, rhs)
+        if self._base is not None:
+            # Of a component without an observed cell in a row the difference leaves rounding, of either sign.
+            lost = np.einsum("irr->ir", grams) <= ROUNDING * np.diagonal(gram)
+            grams[lost] = np.swapaxes(grams, 1, 2)[lost] = rhs[lost] = 0.0
         return grams, rhs
 
     def squared_error(self, factors: Sequence[Array], mode: int, gram: Array, rhs: Array) -> float:
