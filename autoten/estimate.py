@@ -352,7 +352,7 @@ def estimate_rank(
     }
     seen = Seen.of(whole)
     models = {
-        rank: seen.supported(occupied.expand(model.scaled(tensor.scale))).labelled(labels)
+        rank: seen.supported(occupied.expand(model)).scaled(tensor.scale).labelled(labels)
         for rank, model in sweep.models.items()
     }
     return RankEstimate(choice, table, models, probabilities, warnings, timings, settings)

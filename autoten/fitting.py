@@ -195,7 +195,7 @@ def fit_parafac(
         workers.share(tensor)
         starts, _ = _fit_starts(_Runner(workers, tensor, plan), Subspaces(tensor), plan, rank, _empty(tensor))
     best = best_of(starts.fits)
-    model = Seen.of(whole).supported(occupied.expand(best.model.scaled(tensor.scale))).labelled(labels)
+    model = Seen.of(whole).supported(occupied.expand(best.model)).scaled(tensor.scale).labelled(labels)
     return Fit(model, best.loss, best.n_iter, best.converged, best.history)
 
 

@@ -22,7 +22,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 import autoten
-from autoten import ALS, HALS, Blocks, RandomElements, RandomFibres, estimate_rank, preprocess, select_rank
+from autoten import ALS, HALS, Blocks, RandomElements, RandomFibres, estimate_rank, preprocess, select_rank, weighted
 from autoten.checkpoint import Checkpoint
 from autoten.datasets import load_amino_acids, make_cp_tensor, white_noise
 from autoten.diagnosis import fit_warnings
@@ -1128,6 +1128,19 @@ def test_a_constant_tensor_has_one_component():
         "slabs 0 and 1 are identical (and 5 more): a held-out cell is then known from its twin, and held-out error "
         "flatters large ranks. Remove duplicates."
     ]
+
+
+@pytest.mark.parametrize("wrapped", [lambda X: X, lambda X: weighted(X, np.array([1.0, 2.0, 3.0])[:, None, None])])
+def test_what_entries_rest_on_is_taken_where_no_weight_overflows(wrapped):
+    ones = np.ones((3, 4, 5))
+    ones[0, 0, 0] = np.nan
+    small, huge = (
+        [estimate_rank(X, [1], n_starts=1, n_folds=2, random_state=0).model, fit_parafac(X, 1, random_state=0).model]
+        for X in (wrapped(ones), wrapped(1.5e308 * ones))
+    )
+    for one, other in zip(small, huge, strict=True):
+        for shares, same in zip(one.support, other.support, strict=True):
+            np.testing.assert_allclose(shares, same)
 
 
 @pytest.mark.parametrize(("seed", "n_empty"), [(0, 4), (1, 5)])
