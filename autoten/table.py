@@ -80,6 +80,7 @@ class RankTable:
     cells_per_parameter           folds       observed training cells for each free parameter of the model
     stability_folds               folds       factor match score, full fit against the fit of the fold
     stability_starts              starts      factor match score, best start against the other good starts
+    stability_halves              splits      factor match score of the models of two halves of the longest mode
     nonnegative_core_consistency  1           (HALS) core consistency with a core that is >= 0
     heldout_floored               folds       (KL) held-out counts where the model's rate was floored
     heldout_squared               folds       (KL) held-out squared error, to compare with other losses
