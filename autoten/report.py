@@ -85,7 +85,7 @@ def headline(estimate: RankEstimate) -> str:
     """Return the answer in a line."""
     rank = estimate.rank
     if rank == 0:
-        return "Estimated rank: 0 (nothing beyond noise)"
+        return "Estimated rank: 0 (no component that can be told from noise)"
     return f"Estimated rank: {rank}"
 
 

@@ -125,7 +125,7 @@ def test_noise_has_rank_zero():
     answer = estimate_rank(np.random.default_rng(0).standard_normal((9, 8, 7)), range(1, 4), random_state=0)
     assert answer.rank == 0
     assert answer.model.rank == 0
-    assert answer.report().startswith("Estimated rank: 0 (nothing beyond noise)\n")
+    assert answer.report().startswith("Estimated rank: 0 (no component that can be told from noise)\n")
 
 
 def test_shapes_of_the_scores(estimate):

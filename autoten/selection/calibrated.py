@@ -383,13 +383,13 @@ def _reason(seen: _Seen, shares: Array, row: int) -> str:
 
 
 def _why_nothing(seen: _Seen) -> list[str]:
-    verdict = "not enough to tell it from noise" if seen.gains[1] > 0 else "nothing beyond noise"
+    verdict = ": not enough to tell it from noise" if seen.gains[1] > 0 else ": nothing beyond noise"
     if seen.told < 1.0:
         verdict = (
-            f"but the data can hardly tell, with {seen.cells:.2g} observed cells to learn each parameter from "
-            f"({ENOUGH_CELLS:g} are enough)"
+            f", but the data can hardly tell: {seen.cells:.2g} observed cells to learn each parameter from, where "
+            f"{ENOUGH_CELLS:g} are enough"
         )
-    sentences = [f"Component {seen.ranks[1]} {seen.drop(1)}: {verdict}."]
+    sentences = [f"Component {seen.ranks[1]} {seen.drop(1)}{verdict}."]
     if not np.isnan(seen.excess):
         times = np.exp(seen.excess)
         sentences.append(f"It explains {times:.2f} times as much of the data as of copies with random signs.")
