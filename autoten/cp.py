@@ -15,6 +15,12 @@ from autoten.labels import Labels
 
 Array = NDArray[Any]
 
+# An entry rests on hardly a cell where the data say less of it than this share of what they say of its component's
+# entries on average (each counted by its square): its standard error is more than ten times as large. With this share, a
+# hundred times as large, no cell tells it from zero.
+WITHOUT_SUPPORT = 0.01
+UNDETERMINED = 1e-4
+
 
 @dataclass(frozen=True, eq=False)
 class CPModel:
@@ -117,6 +123,18 @@ class CPModel:
             return np.ones(self.rank)
         unit = self.unit_columns()
         return np.asarray(np.einsum("ir,ir->r", np.square(unit.factors[0]), self.support[0]))
+
+    def without_support(self, mode: int, least: float = WITHOUT_SUPPORT) -> NDArray[np.bool_]:
+        """Return which entries of a mode rest on hardly a cell, shape (I_mode, R); none where none are missing."""
+        if self.support is None:
+            return np.zeros(self.factors[mode].shape, dtype=bool)
+        return np.asarray(self.support[mode] < least * self.observed_share)
+
+    def within_support(self) -> CPModel:
+        """Return the model with zeros for entries that no observed cell determines."""
+        undetermined = (self.without_support(mode, UNDETERMINED) for mode in range(self.ndim))
+        factors = (np.where(of, 0.0, factor) for of, factor in zip(undetermined, self.factors, strict=True))
+        return replace(self, factors=tuple(factors))
 
     def to_tensor(self) -> Array:
         """Return the modelled tensor, shape ``self.shape`` (dense: think before you call it on a large model)."""

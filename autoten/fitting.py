@@ -746,7 +746,8 @@ def _fit_fold(tensor: Tensor, plan: Plan, fold: Any, smaller: CPModel, full: CPM
     component on its own way: where a single sweep from the full fit leaves less of the training cells than the fold's
     own fit does, by more than a good part of what the parameters of one component take off noise.
 
-    A model with as many parameters as there are cells to learn from would predict anything: such a fold has none.
+    A model with as many parameters as there are cells to learn from would predict anything: such a fold has none. And
+    where cells are missing, entries that no training cell determines are zero: what they would predict is not known.
     """
     beside_offsets = hasattr(fold, "offsets")
     training = tensor.hide(fold.cells) if beside_offsets else fold.training(tensor)
@@ -767,7 +768,10 @@ def _fit_fold(tensor: Tensor, plan: Plan, fold: Any, smaller: CPModel, full: CPM
         ahead = fit(fold.restrict(full), max_iter=1)
         if ahead.loss < best.loss * (1.0 - MISSED * of_one / (training.n_observed - rank * of_one)):
             best = best_of([best, fit(ahead.model)])
-    return FoldModel(best.model, fold.complete(tensor, best.model), best.converged, per_parameter)
+    whole = fold.complete(tensor, best.model)
+    if whole is not None and fold.warm and len(tensor.hidden):
+        whole = Seen.of(training).supported(whole).within_support()
+    return FoldModel(best.model, whole, best.converged, per_parameter)
 
 
 def _fit_beside_offsets(tensor: Tensor, plan: Plan, fold: Any, start: CPModel, max_iter: int | None = None) -> Fit:

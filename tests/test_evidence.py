@@ -14,6 +14,7 @@ from autoten import (
     HALS,
     Blocks,
     CPModel,
+    RandomFibres,
     corrected_core_consistency,
     estimate_rank,
     factor_match_score,
@@ -248,3 +249,14 @@ def test_larger_ranks_do_not_change_the_fits_of_smaller_ones():
             np.testing.assert_array_equal(one["heldout"][one.row(rank)], other["heldout"][other.row(rank)])
     fit = fit_parafac(X, 3, random_state=0)
     assert 1 - tables[0].value("fit", 3) == pytest.approx(fit.loss, rel=1e-9)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_fibres_that_only_tie_a_component_to_what_does_not_hold_it_predict_nothing_of_it(seed):
+    """Three of the amino acids' samples are pure: where only such ones are seen, the others' entries are arbitrary."""
+    X = load_amino_acids().X
+    order = np.random.default_rng(seed).permuted(np.tile(np.arange(5), (X.shape[2], 1)), axis=1).T
+    X[np.broadcast_to((order < 3)[:, None, :], X.shape)] = nan
+    table = estimate_rank(X, 3, holdout=RandomFibres(mode=1), random_state=0).table
+    assert np.max(table.mean("heldout")[1:]) < 1.5
+    assert table.value("heldout", 3) < 0.5 * table.value("heldout", 1)

@@ -34,10 +34,6 @@ MOST_BARS = 36
 # More lines than this in one panel cannot be followed: a heat map then has a row for each component.
 MOST_LINES = 6
 
-# An entry is marked where the data say less of it than this share of what they say of the component's entries on
-# average (each counted by its square): its standard error is more than ten times as large.
-WITHOUT_SUPPORT = 0.01
-
 # Characters: a longer text label of an index is cut.
 LONGEST_LABEL = 18
 
@@ -291,15 +287,8 @@ def draw_factor(
         ax.axhline(0, color=rcParams["axes.edgecolor"], linewidth=0.5, zorder=0.5)
     draw(ax, factor, names, styles)
     if draw in (bars, lines, points, heat_map):
-        _cross_out(ax, factor, names, _without_support(model, mode), draw)
+        _cross_out(ax, factor, names, model.without_support(mode), draw)
     return draw
-
-
-def _without_support(model: CPModel, mode: int) -> NDArray[np.bool_]:
-    """Return which entries of a factor the data say next to nothing of."""
-    if model.support is None:
-        return np.zeros(model.factors[mode].shape, dtype=bool)
-    return np.asarray(model.support[mode] < WITHOUT_SUPPORT * model.observed_share)
 
 
 def _cross_out(ax: Axes, factor: Array, names: Names, marked: NDArray[np.bool_], draw: ModeDrawing) -> None:
@@ -422,7 +411,7 @@ def _legend_of_components(
     weights = model.weights * np.sqrt(model.observed_share)
     labels = [f"{r + 1}: {share:.0%}" for r, share in enumerate(weights / (weights.sum() or 1.0))]
     legend = legend_entries(used, styles)
-    if any(_without_support(model, mode).any() for mode in modes):
+    if any(model.without_support(mode).any() for mode in modes):
         legend["handles"] = [*legend["handles"], Line2D([], [], **_cross())]
         labels.append("hardly observed")
     where = "" if model.support is None else " in observed cells"
