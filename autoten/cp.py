@@ -16,8 +16,8 @@ from autoten.labels import Labels
 Array = NDArray[Any]
 
 # An entry rests on hardly a cell where the data say less of it than this share of what they say of its component's
-# entries on average (each counted by its square): its standard error is more than ten times as large. With this share, a
-# hundred times as large, no cell tells it from zero.
+# entries on average (each counted by its square): its standard error is more than ten times as large. With this share,
+# more than a hundred times, no cell tells it from zero.
 WITHOUT_SUPPORT = 0.01
 UNDETERMINED = 1e-4
 

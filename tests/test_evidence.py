@@ -259,4 +259,4 @@ def test_fibres_that_only_tie_a_component_to_what_does_not_hold_it_predict_nothi
     X[np.broadcast_to((order < 3)[:, None, :], X.shape)] = nan
     table = estimate_rank(X, 3, holdout=RandomFibres(mode=1), random_state=0).table
     assert np.max(table.mean("heldout")[1:]) < 1.5
-    assert table.value("heldout", 3) < 0.5 * table.value("heldout", 1)
+    assert table.value("heldout", 3) < 0.7 * table.value("heldout", 1)
