@@ -1,6 +1,7 @@
 """What every test shares: where the real tensors are, and the count of tests that read them."""
 
 import os
+import sys
 
 import numpy as np
 import pytest
@@ -29,6 +30,14 @@ def real_data(name):
 def _real_data():
     """Give a test the loader; a test that asks for it is marked `realdata` by itself."""
     return real_data
+
+
+@pytest.fixture(autouse=True)
+def _no_figure_stays_open():
+    """Close what a test has drawn: another one may count the figures that are open."""
+    yield
+    if "matplotlib.pyplot" in sys.modules:
+        sys.modules["matplotlib.pyplot"].close("all")
 
 
 def pytest_collection_modifyitems(items):
