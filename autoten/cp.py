@@ -131,10 +131,10 @@ class CPModel:
         return np.asarray(self.support[mode] < least * self.observed_share)
 
     def within_support(self) -> CPModel:
-        """Return the model with zeros for entries that no observed cell determines."""
+        """Return the model with zeros for entries that no observed cell determines, and without what they rest on."""
         undetermined = (self.without_support(mode, UNDETERMINED) for mode in range(self.ndim))
         factors = (np.where(of, 0.0, factor) for of, factor in zip(undetermined, self.factors, strict=True))
-        return replace(self, factors=tuple(factors))
+        return replace(self, factors=tuple(factors), support=None)
 
     def to_tensor(self) -> Array:
         """Return the modelled tensor, shape ``self.shape`` (dense: think before you call it on a large model)."""

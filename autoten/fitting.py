@@ -628,7 +628,9 @@ class _Waiting:
         pairs = zip(fitted[1][0::2], fitted[1][1::2], strict=True)
         halves = tuple((one, other) for (one, ended), (other, too) in pairs if ended and too)
         spent = {**self.spent, "folds": self.spent["folds"] + seconds[0], "halves": seconds[1]}
-        whole = self.starts.whole and all(ended for results in fitted for _, ended in results)
+        # Folds may have ended in time and yet have grown from one of the rank below that had not.
+        settled = all(group.settled for group in self.groups)
+        whole = settled and all(ended for results in fitted for _, ended in results)
         return RankFits(self.rank, self.starts.fits, held_out, spent, (), self.solver, halves, whole)
 
 

@@ -765,6 +765,29 @@ def test_a_second_run_gets_further_until_all_is_done(clock, tmp_path):
     assert {(rank, kind) for rank, kind, _ in kept.fits} == {(6, "_fit_fold")}
 
 
+class Stuck(Patient):
+    """One whose folds of rank 2 take for ever, and every other fit a second."""
+
+    def fit(self, tensor, start, *, max_iter=None, deadline=math.inf):
+        of_a_fold = 0.8 * X.size < tensor.n_observed < X.size
+        ends = self.clock.now + (1e6 if of_a_fold and start.rank == 2 else 1.0)
+        self.clock.now = min(ends, max(self.clock.now, deadline) + 1e-3)
+        return ALS().fit(tensor, start, max_iter=max_iter if ends <= deadline else 1)
+
+
+def test_folds_that_grew_from_one_that_was_cut_short_are_not_kept(clock, tmp_path):
+    options = {**QUICK, "ranks": range(1, 5), "solver": Stuck(clock)}
+    undisturbed = estimate_rank(X, **options)
+    clock.now = 0.0
+    cut = estimate_rank(X, **options, max_time=1000.0, checkpoint=tmp_path / "run.npz")
+    assert np.isfinite(cut.table["heldout"][[1, 3, 4]]).all()  # there was time enough for the folds of these ranks
+    assert sorted(Checkpoint(tmp_path / "run.npz").ranks) == [0, 1]
+    (said,) = (warning for warning in cut.warnings if warning.startswith("Time was over"))
+    assert "had ended: 2, 3, 4." in said
+    clock.now = 0.0
+    assert_same_tables(estimate_rank(X, **options, checkpoint=tmp_path / "run.npz"), undisturbed)
+
+
 # ------------------------------------------------------------------------------------------------- unsuitable arguments
 
 RANKS = "ranks of estimate_rank must be positive integers. Got {}. "
