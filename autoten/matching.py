@@ -66,8 +66,8 @@ class Seen:
         """Return the inner products of rank-one terms over all cells, each with its weight, shape (R_a, R_b)."""
         total: Array = self.most * reduce(np.multiply, (left.T @ right for left, right in zip(a, b, strict=True)))
         for index, less in self._blocks():
-            left, right = (reduce(np.multiply, (f[i] for f, i in zip(of, index, strict=True))) for of in (a, b))
-            total = total - (less[:, None] * left).T @ right
+            left = _terms(a, index)
+            total = total - (less[:, None] * left).T @ (left if b is a else _terms(b, index))
         return total
 
     def rows(self, terms: Sequence[Array], mode: int) -> Array:
@@ -76,7 +76,7 @@ class Seen:
         of_all = self.most * np.prod([terms[n].sum(axis=0) for n in others], axis=0)
         total = np.tile(of_all, (self.shape[mode], 1))
         for index, less in self._blocks():
-            part = less[:, None] * reduce(np.multiply, (terms[n][index[n]] for n in others))
+            part = less[:, None] * _terms([terms[n] for n in others], [index[n] for n in others])
             total -= np.stack([np.bincount(index[mode], column, minlength=len(total)) for column in part.T], axis=1)
         return np.asarray(np.maximum(total, 0.0))
 
@@ -93,6 +93,11 @@ class Seen:
             yield np.unravel_index(self.cells[block], self.shape), self.less[block]
 
 
+def _terms(factors: Sequence[Array], index: Sequence[Array]) -> Array:
+    """Return the values of rank-one terms at the cells of an index for each mode, shape (n_cells, R)."""
+    return np.asarray(reduce(np.multiply, (factor[at] for factor, at in zip(factors, index, strict=True))))
+
+
 def everywhere(shape: Sequence[int]) -> Seen:
     """Return that all cells count alike."""
     return Seen(tuple(shape), 1.0, np.empty(0, dtype=np.int64), np.empty(0))
@@ -105,12 +110,13 @@ def congruences(a: CPModel, b: CPModel, seen: Seen | None = None) -> Array:
     """
     seen = everywhere(a.shape) if seen is None else seen
     left, right = (model.unit_columns().factors for model in (a, b))
-    table = seen.inner_products(left, right)
     if not len(seen.cells):
-        return np.asarray(table / seen.most)
-    sizes = [np.diag(seen.inner_products(of, of)) for of in (left, right)]
-    shown = [np.where(size > UNSEEN * max(seen.most, 1.0), size, np.inf) ** -0.5 for size in sizes]
-    return np.asarray(shown[0][:, None] * table * shown[1])
+        return np.asarray(seen.inner_products(left, right) / seen.most)
+    both = [np.hstack(pair) for pair in zip(left, right, strict=True)]  # so that cells are gone through once
+    table = seen.inner_products(both, both)
+    sizes = np.diag(table)
+    shown = np.where(sizes > UNSEEN * max(seen.most, 1.0), sizes, np.inf) ** -0.5
+    return np.asarray(shown[: a.rank, None] * table[: a.rank, a.rank :] * shown[a.rank :])
 
 
 def factor_match_score(a: Any, b: Any, X: Any = None) -> float:
