@@ -19,6 +19,9 @@ from autoten._validation import AutotenWarning
 # Every flag that lets sums vectorise, without "nnan" and "ninf": NaN and infinity must keep their meaning.
 FASTMATH = {"reassoc", "contract", "arcp", "nsz"}
 
+# How everything is compiled: without the GIL, divisions by zero as numpy has them.
+COMPILED: dict[str, Any] = {"nogil": True, "fastmath": FASTMATH, "error_model": "numpy"}
+
 # Proximal shift of every solve, relative to the mean of the Gram diagonal: keeps it well-posed and the loss monotone,
 # and vanishes at a fixed point, because it pulls towards the previous factor and not towards zero.
 PROXIMAL = 1e-12
@@ -31,12 +34,11 @@ DESCENT_TOLERANCE = 1e-8
 
 def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
     """Compile `function` on first use, without the GIL, cached on disk where a cache can be written."""
-    options: dict[str, Any] = {"nogil": True, "fastmath": FASTMATH, "error_model": "numpy"}
     try:
-        return numba.njit(cache=True, **options)(function)  # type: ignore[no-any-return]
+        return numba.njit(cache=True, **COMPILED)(function)  # type: ignore[no-any-return]
     except RuntimeError:  # numba found no writable folder for its cache
         _warn_once()
-        return numba.njit(**options)(function)  # type: ignore[no-any-return]
+        return numba.njit(**COMPILED)(function)  # type: ignore[no-any-return]
 
 
 @lru_cache(maxsize=1)

@@ -1,0 +1,182 @@
+"""The loop that every solver runs: sweeps over the modes, extrapolated in between, with one stopping rule.
+
+The same source runs compiled and interpreted. What a sweep is depends on the problem, a record (of loss, constraint and
+storage) in an importable module: `swept_by` names the compiled function for problems of its kind; one that is no record
+has a method ``sweep``. Layout: everything with a component index keeps it first, (R, length), so that inner loops run
+along a mode and vectorise for any R; all factors lie side by side, (R, sum of lengths).
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+from numba.extending import overload
+from numpy.typing import NDArray
+
+from autoten._kernels import COMPILED, compiled
+from autoten.cp import CPModel
+
+Array = NDArray[Any]
+
+# Sweeps in one window of the stopping rule, and the slowest rate per window that it extrapolates with: closer to 1
+# the sum of the series has no meaning.
+WINDOW = 5
+SLOWEST_RATE = 0.98
+
+# Falls of single sweeps that shrink by this factor are those of a fit that converges fast.
+FAST_RATE = 0.3
+
+# A loss below this share of the sum of squares is rounding: the Gram-based value cannot see further.
+ROUNDING = 1e-14
+
+# Extrapolation: plain sweeps before it may begin, first step, growth on success, shrinkage on failure, bounds.
+PLAIN_SWEEPS = 5
+FIRST_STEP = 0.5
+STEP_GROWTH = 1.3
+STEP_SHRINKAGE = 0.3
+SMALLEST_STEP = 0.05
+LARGEST_STEP = 30.0
+
+# One call of the compiled loop works about this long, so that interrupts and deadlines are seen.
+CALL_SECONDS = 0.1
+MULTIPLICATIONS_PER_SECOND = 2e9
+
+
+class Model(NamedTuple):
+    """A model that sweeps change in place.
+
+    Unit columns `factors` (R, sum of lengths), their `weights` (R,), and `at_cells`: where a problem lists hidden cells,
+    the model's values there after its last sweep, moved on like the factors. A problem fills them in as data.
+    """
+
+    factors: Array
+    weights: Array
+    at_cells: Array
+
+
+class Path(NamedTuple):
+    """A model on its way: the sweep before, the length of the next extrapolation (one number), all losses."""
+
+    model: Model
+    earlier: Model
+    step: Array
+    losses: Array
+
+
+class Pace(NamedTuple):
+    """How to sweep: `tol` and `extrapolate` as of `ALS`; a loss below `rounding` is none; the first mode's length."""
+
+    tol: float
+    extrapolate: bool
+    rounding: float
+    first: int
+
+
+def sweep_once(problem: Any, model: Model, limit: float) -> float:
+    """Update every mode once; return the loss, infinite if the sweep was broken off because it is above `limit`."""
+    return float(problem.sweep(model, limit))
+
+
+def swept_by(record: type, function: Callable[..., Any]) -> None:
+    """Let the compiled loop sweep problems of this record by a compiled function."""
+
+    @overload(sweep_once, jit_options=COMPILED)  # type: ignore[untyped-decorator]
+    def choose(problem: Any, model: Any, limit: Any) -> Any:
+        if getattr(problem, "instance_class", None) is record:
+            return lambda problem, model, limit: function(problem, model, limit)
+        return None
+
+
+@compiled
+def rest_of_series(before, now):  # type: ignore[no-untyped-def]
+    """Estimate the sum of the falls that follow two in a row, the last one at least: one slow fall makes no series."""
+    rate = min(now / before, SLOWEST_RATE) if before > 0.0 else 0.0
+    return max(now, now * rate / (1.0 - rate))
+
+
+@compiled
+def to_come(losses, n):  # type: ignore[no-untyped-def]
+    """Estimate the decrease still to come after n sweeps: the sum of a geometric series over windows of sweeps.
+
+    Before there are two windows, three falls do, each a fraction of the one before; the series is then one of the
+    slowest rate.
+    """
+    if n <= 2 * WINDOW:
+        if n < 4:
+            return np.inf
+        first = losses[n - 4] - losses[n - 3]
+        second = losses[n - 3] - losses[n - 2]
+        third = losses[n - 2] - losses[n - 1]
+        if second <= FAST_RATE * first and third <= FAST_RATE * second:
+            return max(third, 0.0) / (1.0 - SLOWEST_RATE)
+        return np.inf
+    before = max(losses[n - 1 - 2 * WINDOW] - losses[n - 1 - WINDOW], 0.0)
+    return rest_of_series(before, max(losses[n - 1 - WINDOW] - losses[n - 1], 0.0))
+
+
+def sweeps(problem, path, pace, begin, end):  # type: ignore[no-untyped-def]
+    """Run sweeps begin .. end - 1 in place; return how many sweeps are done and whether the loss has settled.
+
+    Between sweeps the factors move on along their last change, but for the first mode, which is updated next; a sweep
+    that raises the loss then is taken back.
+    """
+    model, earlier, step, losses = path
+    now, now_weights, now_at_cells = model.factors.copy(), model.weights.copy(), model.at_cells.copy()
+    settled = False
+    for sweep in range(begin, end):
+        now[:], now_weights[:], now_at_cells[:] = model.factors, model.weights, model.at_cells
+        ahead = step[0]
+        limit = losses[sweep - 1] if ahead > 0.0 else np.inf
+        if ahead > 0.0:
+            model.factors[:, pace.first :] += ahead * (now - earlier.factors)[:, pace.first :]
+            model.at_cells[:] += ahead * (now_at_cells - earlier.at_cells)
+        losses[sweep] = sweep_once(problem, model, limit)
+        if not losses[sweep] <= limit:
+            # The step went uphill: take it back and sweep from where we were.
+            step[0] = max(ahead * STEP_SHRINKAGE, SMALLEST_STEP)
+            model.factors[:], model.weights[:], model.at_cells[:] = now, now_weights, now_at_cells
+            losses[sweep] = sweep_once(problem, model, np.inf)
+        elif ahead > 0.0:
+            step[0] = min(ahead * STEP_GROWTH, LARGEST_STEP)
+        earlier.factors[:], earlier.at_cells[:] = now, now_at_cells
+        if sweep + 1 == PLAIN_SWEEPS and pace.extrapolate:
+            step[0] = FIRST_STEP
+        settled = losses[sweep] <= pace.rounding or to_come(losses, sweep + 1) <= max(
+            pace.tol * losses[sweep], pace.rounding
+        )
+        if settled and pace.tol > 0.0:
+            return sweep + 1, True
+    return end, settled
+
+
+compiled_sweeps = compiled(sweeps)
+
+
+def run(problem: Any, model: Model, pace: Pace, most: int, deadline: float, cost: float) -> tuple[Array, bool]:
+    """Do at most so many sweeps, in place; return the loss after each of them, and whether it has settled.
+
+    `cost` is about how many multiplications a sweep takes. Extrapolation begins anew.
+    """
+    compiled_problem = isinstance(problem, tuple)
+    at_once = max(1, int(CALL_SECONDS * MULTIPLICATIONS_PER_SECOND / cost)) if compiled_problem else 1
+    path = Path(model, Model(*(part.copy() for part in model)), np.zeros(1), np.empty(most))
+    done, settled = 0, False
+    while done < most and not (settled and pace.tol) and time.monotonic() < deadline:
+        end = min(done + at_once, most)
+        done, settled = (compiled_sweeps if compiled_problem else sweeps)(problem, path, pace, done, end)
+    return path.losses[:done], bool(settled)
+
+
+def begun(model: CPModel, n_cells: int = 0) -> Model:
+    """Return the model as sweeps have it: its directions, their weights, nothing yet at so many hidden cells."""
+    factors = np.ascontiguousarray(np.vstack(model.factors).T, dtype=float)
+    return Model(factors, model.weights.astype(float), np.zeros(n_cells))
+
+
+def ended(model: Model, offsets: Array) -> CPModel:
+    """Return the model that sweeps have made."""
+    factors = np.split(model.factors, offsets[1:], axis=1)
+    return CPModel(model.weights.copy(), tuple(np.ascontiguousarray(factor.T) for factor in factors))
