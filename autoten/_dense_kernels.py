@@ -1,8 +1,8 @@
 """Compiled products of a dense tensor with factors.
 
-A tensor arrives as the read-only C-contiguous matrix ``rows`` (product of the leading modes, last mode); factors arrive
-side by side, (R, sum of lengths), ``offsets`` telling where each begins. The component index comes first, so that the
-inner loops run along a mode and vectorise for any R. X may be float32 or float64; sums are always float64.
+A tensor is the read-only C-contiguous matrix ``rows`` (product of the leading modes, last mode); factors arrive side by
+side, (R, sum of lengths), see `Layout`. The component index comes first, so that the inner loops run along a mode and
+vectorise for any R. X may be float32 or float64; sums are always float64.
 
 A sweep reads X twice: X times the last factor serves every other mode (the dimension tree of Phan, Tichavsky &
 Cichocki 2013 with a single branching), and the last mode needs X once more.
@@ -10,9 +10,15 @@ Cichocki 2013 with a single branching), and the last mode needs X once more.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
 import numpy as np
+from numpy.typing import NDArray
 
 from autoten._kernels import compiled
+
+Array = NDArray[Any]
 
 # Rows of X that one pass handles together: each value that is loaded then serves several multiplications.
 ROW_BLOCK = 4
@@ -21,6 +27,78 @@ ROW_BLOCK = 4
 # full speed of memory, then in tiles from the cache. Saves a fifth at 200 x 200 x 200, costs half where X fits.
 READ_AHEAD_BYTES = 24_000_000
 READ_AHEAD_ROWS = 40
+
+# Hidden cells are filled in so many rows of X at once: they are read again right after, from the cache.
+FILLED_ROWS = 64
+
+
+class Layout(NamedTuple):
+    """The factors, side by side: their lengths, where each begins, and which of them must not be negative."""
+
+    lengths: Array
+    offsets: Array
+    nonnegative: Array
+
+    @classmethod
+    def of(cls, shape: Sequence[int], nonnegative: Sequence[int] = ()) -> Layout:
+        """Return the layout of a tensor's factors; `nonnegative` names modes."""
+        lengths = np.array(shape, dtype=np.int64)
+        return cls(lengths, np.cumsum(lengths) - lengths, np.isin(np.arange(len(lengths)), nonnegative))
+
+
+class Work(NamedTuple):
+    """Scratch memory of the products of one tensor with R components."""
+
+    contracted: Array  # (R, rows): X times the last factor
+    leading: Array  # (rows, R): the Khatri-Rao product of all others
+    left: Array
+    right: Array
+    pairs: Array  # the weights times pairs of columns of the last factor, where there is room to keep them
+
+    @classmethod
+    def of(cls, n_rows: int, rank: int, n_pairs: int = 0) -> Work:
+        """Return as much as is needed."""
+        empty = np.empty
+        shapes = ((rank, n_rows), (n_rows, rank), n_rows, n_rows, (n_rows if n_pairs else 0, n_pairs))
+        return cls(*(empty(shape) for shape in shapes))
+
+
+class Dense(NamedTuple):
+    """A tensor in one array and what is fitted to it.
+
+    Hidden cells are listed, to be imputed, or have no weight in `cell_weights` and are left out: see `_row_kernels`.
+    Those of row l of `rows` are listed as the columns ``cell_columns[cell_starts[l] : cell_starts[l + 1]]``; `sink` is
+    then a writable view of the same memory as `rows`. What is not used is empty.
+    """
+
+    rows: Array
+    sink: Array
+    cell_starts: Array
+    cell_columns: Array
+    cell_weights: Array
+    layout: Layout
+    work: Work
+    norm_squared: float  # over observed cells
+
+    @property
+    def n_cells(self) -> int:
+        """The number of listed cells."""
+        return len(self.cell_columns)
+
+    def multiplications(self, rank: int) -> float:
+        """Return about how many a sweep takes."""
+        return 2.0 * self.rows.size * (rank * (rank + 3) // 2 if self.cell_weights.size else rank)
+
+    def filled(self, at_cells: Array) -> Array:
+        """Return the tensor, its listed cells holding these values."""
+        fill(self, at_cells, 0, len(self.cell_starts) - 1)
+        return self.rows.reshape(tuple(self.layout.lengths))
+
+    def look(self, model: Any) -> None:
+        """Let listed cells hold what the model says."""
+        if self.n_cells:
+            fill_leading(model.factors, self.layout, self.work.leading)
+            model_at_cells(self, model.factors, model.weights, model.at_cells)
 
 
 @compiled
@@ -43,8 +121,9 @@ def largest_bits(bits, without_sign):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def kronecker(component, lengths, offsets, first, end, out):  # type: ignore[no-untyped-def]
+def kronecker(component, layout, first, end, out):  # type: ignore[no-untyped-def]
     """out = the Kronecker product of one component's columns of modes first .. end - 1."""
+    lengths, offsets, _ = layout
     out[0] = 1.0
     size = 1
     for n in range(first, end):
@@ -57,8 +136,9 @@ def kronecker(component, lengths, offsets, first, end, out):  # type: ignore[no-
 
 
 @compiled
-def fill_leading(factors, lengths, offsets, out):  # type: ignore[no-untyped-def]
+def fill_leading(factors, layout, out):  # type: ignore[no-untyped-def]
     """out[l, r] = the Khatri-Rao product of every factor but the last, written row by row."""
+    lengths, offsets, _ = layout
     rank = out.shape[1]
     by_row = np.ascontiguousarray(factors[:, : offsets[lengths.size - 1]].T)
     here = np.empty(rank)
@@ -199,22 +279,21 @@ def mttkrp_last(rows, leading):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def mttkrp_partial(contracted, lengths, offsets, factors, mode, left, right):  # type: ignore[no-untyped-def]
+def mttkrp_partial(dense, factors, mode):  # type: ignore[no-untyped-def]
     """Return the MTTKRP (R, I) of a mode other than the last, from X already contracted with the last factor."""
-    rank = contracted.shape[0]
-    n_left = 1
-    for n in range(mode):
-        n_left *= lengths[n]
-    n_right = 1
-    for n in range(mode + 1, lengths.size - 1):
-        n_right *= lengths[n]
-    length = lengths[mode]
-    out = np.empty((rank, length))
+    contracted, left, right = dense.work.contracted, dense.work.left, dense.work.right
+    lengths = dense.layout.lengths
+    n_left, n_right = 1, 1
+    for n in range(lengths.size - 1):
+        if n < mode:
+            n_left *= lengths[n]
+        elif n > mode:
+            n_right *= lengths[n]
+    rank, length = factors.shape[0], lengths[mode]
+    out = np.zeros((rank, length))
     for r in range(rank):
-        kronecker(factors[r], lengths, offsets, 0, mode, left)
-        kronecker(factors[r], lengths, offsets, mode + 1, lengths.size - 1, right)
-        for i in range(length):
-            out[r, i] = 0.0
+        kronecker(factors[r], dense.layout, 0, mode, left)
+        kronecker(factors[r], dense.layout, mode + 1, lengths.size - 1, right)
         for p in range(n_left):
             weight = left[p]
             if n_right == 1:
@@ -230,3 +309,92 @@ def mttkrp_partial(contracted, lengths, offsets, factors, mode, left, right):  #
                         inner += contracted[r, start + t] * right[t]
                     out[r, i] += inner * weight
     return out
+
+
+@compiled
+def product(dense, factors, at_cells, mode):  # type: ignore[no-untyped-def]
+    """Return the MTTKRP (R, I) of X, its listed cells filled with `at_cells`; of the modes in turn, from the first.
+
+    What the first leaves behind serves the others: X times the last factor.
+    """
+    last = dense.layout.lengths.size - 1
+    if mode == 0:
+        contract_filled(dense, factors[:, dense.layout.offsets[last] :].copy(), at_cells)
+    if mode < last:
+        return mttkrp_partial(dense, factors, mode)
+    fill_leading(factors, dense.layout, dense.work.leading)
+    return mttkrp_last(dense.rows, dense.work.leading)
+
+
+@compiled
+def contract_filled(dense, last, at_cells):  # type: ignore[no-untyped-def]
+    """Contract X with the last factor; its listed cells are filled block by block, while the block is at hand."""
+    if at_cells.size == 0:
+        contract_last(dense.rows, last, dense.work.contracted)
+        return
+    n_rows = dense.rows.shape[0]
+    for begin in range(0, n_rows, FILLED_ROWS):
+        end = min(begin + FILLED_ROWS, n_rows)
+        fill(dense, at_cells, begin, end)
+        contract_rows(dense.rows, last, dense.work.contracted, begin, end)
+
+
+@compiled
+def fill(dense, at_cells, begin, end):  # type: ignore[no-untyped-def]
+    """Write values into X's listed cells of these rows."""
+    for row in range(begin, end):
+        for c in range(dense.cell_starts[row], dense.cell_starts[row + 1]):
+            dense.sink[row, dense.cell_columns[c]] = at_cells[c]
+
+
+@compiled
+def model_at_cells(dense, factors, weights, at_cells):  # type: ignore[no-untyped-def]
+    """Replace what listed cells hold by the model's values; return what that adds to the squared error.
+
+    The Khatri-Rao product of every factor but the last is at hand. With f what X holds and m the model, the filled
+    tensor has sum f^2 in its sum of squares and sum (f - m)^2 in its squared error that the observed cells have not:
+    together sum m (2 f - m).
+    """
+    total = 0.0
+    rank = factors.shape[0]
+    single = dense.sink.itemsize == 4  # what it holds has been rounded
+    # One row per index: the cells jump about in this mode.
+    last = np.ascontiguousarray(factors[:, dense.layout.offsets[dense.layout.offsets.size - 1] :].T)
+    here = np.empty(rank)
+    for row in range(dense.cell_starts.size - 1):
+        for r in range(rank):
+            here[r] = weights[r] * dense.work.leading[row, r]
+        for c in range(dense.cell_starts[row], dense.cell_starts[row + 1]):
+            column = dense.cell_columns[c]
+            value = 0.0
+            for r in range(rank):
+                value += here[r] * last[column, r]
+            held = np.float64(np.float32(at_cells[c])) if single else at_cells[c]
+            at_cells[c] = value
+            total += value * (2.0 * held - value)
+    return total
+
+
+@compiled
+def squared_error(rows, cell_weights, leading, factor_t):  # type: ignore[no-untyped-def]
+    """sum weights (rows - leading @ factor)^2 without forming the model; all count alike where there are no weights."""
+    n_rows, length = rows.shape
+    rank = leading.shape[1]
+    error = np.empty(length)
+    total = 0.0
+    for row in range(n_rows):
+        for k in range(length):
+            error[k] = np.float64(rows[row, k])
+        for r in range(rank):
+            a = leading[row, r]
+            for k in range(length):
+                error[k] -= a * factor_t[r, k]
+        part = 0.0
+        if cell_weights.size > 0:
+            for k in range(length):
+                part += np.float64(cell_weights[row, k]) * (error[k] * error[k])
+        else:
+            for k in range(length):
+                part += error[k] * error[k]
+        total += part
+    return total

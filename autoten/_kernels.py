@@ -1,7 +1,7 @@
 """Compiled loops: arrays and integers in, arrays out; nothing here knows a class or raises.
 
 Factors arrive *stacked*, (sum of lengths, R), and ``cells`` holds row numbers of the stack, shape (N, n_cells), so that
-one compiled version serves every order. Sums are always float64.
+one compiled version serves every order; where rows are solved the component index comes first. Sums are always float64.
 """
 
 from __future__ import annotations
@@ -52,27 +52,6 @@ def _warn_once() -> None:
 
 
 @compiled
-def squared_error(rows, leading, factor_t):  # type: ignore[no-untyped-def]
-    """sum (rows - leading @ factor)^2 without forming the model."""
-    n_rows, length = rows.shape
-    rank = leading.shape[1]
-    model = np.empty(length)
-    total = 0.0
-    for row in range(n_rows):
-        model[:] = 0.0
-        for r in range(rank):
-            a = leading[row, r]
-            for k in range(length):
-                model[k] += a * factor_t[r, k]
-        part = 0.0
-        for k in range(length):
-            error = np.float64(rows[row, k]) - model[k]
-            part += error * error
-        total += part
-    return total
-
-
-@compiled
 def squares_elsewhere(values, cells):  # type: ignore[no-untyped-def]
     """Sum of squares of all values but those at the sorted cells."""
     total = 0.0
@@ -113,41 +92,6 @@ def product_of_others(cells, stacked, mode, c, start, product):  # type: ignore[
 
 
 @compiled
-def impute(cells, values, stacked, mode, offset, model, out):  # type: ignore[no-untyped-def]
-    """Add the listed cells' share to an MTTKRP: values leave it, the model's values (kept in `model`) enter."""
-    n_cells = cells.shape[1]
-    rank = stacked.shape[1]
-    product = np.empty(rank)
-    for c in range(n_cells):
-        product_of_others(cells, stacked, mode, c, 1.0, product)
-        row = cells[mode, c]
-        value = 0.0
-        for r in range(rank):
-            value += product[r] * stacked[row, r]
-        model[c] = value
-        change = value - values[c]
-        for r in range(rank):
-            out[row - offset, r] += change * product[r]
-
-
-@compiled
-def add_cells(cells, values, stacked, mode, offset, sign, grams, out):  # type: ignore[no-untyped-def]
-    """Add the listed cells, times sign, to every row's Gram matrix and right-hand side."""
-    n_cells = cells.shape[1]
-    rank = stacked.shape[1]
-    product = np.empty(rank)
-    for c in range(n_cells):
-        product_of_others(cells, stacked, mode, c, sign, product)
-        row = cells[mode, c] - offset
-        for r in range(rank):
-            out[row, r] += values[c] * product[r]
-            # sign * sign * sign = sign: the product carries the sign once, and once more is divided out.
-            scaled = product[r] * sign
-            for s in range(r + 1):
-                grams[row, r, s] += scaled * product[s]
-
-
-@compiled
 def cholesky(gram, delta, lower):  # type: ignore[no-untyped-def]
     """lower @ lower.T = gram + delta I, from the lower triangle of gram."""
     for r in range(gram.shape[0]):
@@ -162,52 +106,74 @@ def cholesky(gram, delta, lower):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def solve(gram, rhs, previous, delta, out):  # type: ignore[no-untyped-def]
-    """Solve out @ (gram + delta I) = rhs + delta * previous by Cholesky; gram's lower triangle is read."""
-    n_rows, rank = rhs.shape
+def solve_columns(gram, delta, columns):  # type: ignore[no-untyped-def]
+    """Overwrite columns (R, n) with the solution x of (gram + delta I) x = columns; gram's lower triangle is read."""
+    rank, n = columns.shape
     lower = np.zeros((rank, rank))
     cholesky(gram, delta, lower)
-    for i in range(n_rows):
-        for r in range(rank):
-            value = rhs[i, r] + delta * previous[i, r]
-            for s in range(r):
-                value -= lower[r, s] * out[i, s]
-            out[i, r] = value / lower[r, r]
-        for r in range(rank - 1, -1, -1):
-            value = out[i, r]
-            for s in range(r + 1, rank):
-                value -= lower[s, r] * out[i, s]
-            out[i, r] = value / lower[r, r]
+    for r in range(rank):
+        for s in range(r):
+            for i in range(n):
+                columns[r, i] -= lower[r, s] * columns[s, i]
+        for i in range(n):
+            columns[r, i] /= lower[r, r]
+    for r in range(rank - 1, -1, -1):
+        for s in range(r + 1, rank):
+            for i in range(n):
+                columns[r, i] -= lower[s, r] * columns[s, i]
+        for i in range(n):
+            columns[r, i] /= lower[r, r]
 
 
 @compiled
-def solve_each(grams, rhs, previous, delta, out):  # type: ignore[no-untyped-def]
-    """`solve` with a Gram matrix of its own for every row."""
-    for i in range(rhs.shape[0]):
-        solve(grams[i], rhs[i : i + 1], previous[i : i + 1], delta, out[i : i + 1])
+def solve_rows(gram, rhs, previous, delta, nonnegative, out):  # type: ignore[no-untyped-def]
+    """Put rows a, the columns of `out` (R, n), where sum a' gram a / 2 - rhs' a is smallest, or over a >= 0 lower.
 
-
-@compiled
-def explained(gram, rhs, factor):  # type: ignore[no-untyped-def]
-    """<factor, 2 rhs - factor @ gram>: what the solved mode takes off the squared norm; gram's lower triangle."""
-    n_rows, rank = rhs.shape
+    Returns what they take off the sum of squares; gram's lower triangle is read. All are pulled towards `previous` by
+    delta: without that, rows run away to infinity where gram is a difference that rounding leaves indefinite.
+    Nonnegative rows are taken at their unconstrained optimum where that will do; elsewhere coordinates are put at their
+    own in turn, from the row as it was.
+    """
+    rank, n = rhs.shape
+    for r in range(rank):
+        for i in range(n):
+            out[r, i] = rhs[r, i] + delta * previous[r, i]
+    solve_columns(gram, delta, out)
+    if nonnegative:
+        descend_rows(gram, rhs, previous, delta, out)
     total = 0.0
-    for i in range(n_rows):
-        for r in range(rank):
-            inner = 2.0 * rhs[i, r] - factor[i, r] * gram[r, r]
-            for s in range(r):
-                inner -= 2.0 * factor[i, s] * gram[r, s]
-            total += factor[i, r] * inner
+    for r in range(rank):
+        for s in range(r):
+            inner = 0.0
+            for i in range(n):
+                inner += out[r, i] * out[s, i]
+            total -= 2.0 * gram[r, s] * inner
+        for i in range(n):
+            total += (2.0 * rhs[r, i] - gram[r, r] * out[r, i]) * out[r, i]
     return total
 
 
 @compiled
-def explained_each(grams, rhs, factor):  # type: ignore[no-untyped-def]
-    """`explained` with a Gram matrix of its own for every row."""
-    total = 0.0
-    for i in range(rhs.shape[0]):
-        total += explained(grams[i], rhs[i : i + 1], factor[i : i + 1])
-    return total
+def descend_rows(gram, rhs, previous, delta, out):  # type: ignore[no-untyped-def]
+    """Replace each row with a negative entry by one over a >= 0; see `solve_rows`."""
+    rank, n = rhs.shape
+    full = np.empty((rank, rank))
+    for r in range(rank):
+        for s in range(r + 1):
+            full[r, s] = gram[r, s]
+            full[s, r] = gram[r, s]
+        full[r, r] += delta
+    row, right = np.empty(rank), np.empty(rank)
+    for i in range(n):
+        smallest = 0.0
+        for r in range(rank):
+            smallest = min(smallest, out[r, i])
+            row[r] = previous[r, i]
+            right[r] = rhs[r, i] + delta * previous[r, i]
+        if smallest < 0.0:
+            descend(full, right, row)
+            for r in range(rank):
+                out[r, i] = row[r]
 
 
 @compiled
@@ -252,30 +218,6 @@ def tucker_adjoint(cells, stacked, values, out):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def solve_nonnegative(gram, rhs, delta, rows):  # type: ignore[no-untyped-def]
-    """Lower each row's a' gram a / 2 - rhs' a over a >= 0, from the row as it is; gram's lower triangle is read.
-
-    Where the unconstrained optimum is nonnegative it is taken; elsewhere coordinates are put at their optimum in turn
-    until they hardly move. Both pull towards the row with delta: without that, coordinates run away to infinity where
-    gram is a difference that rounding leaves indefinite, in rows of whose components hardly a cell is observed.
-    """
-    n_rows, rank = rhs.shape
-    full = np.empty((rank, rank))
-    for r in range(rank):
-        for s in range(r + 1):
-            full[r, s] = gram[r, s]
-            full[s, r] = gram[r, s]
-        full[r, r] += delta
-    free = np.empty((n_rows, rank))
-    solve(gram, rhs, rows, delta, free)
-    for i in range(n_rows):
-        if free[i].min() >= 0.0:
-            rows[i] = free[i]
-        else:
-            descend(full, rhs[i] + delta * rows[i], rows[i])
-
-
-@compiled
 def descend(gram, rhs, row):  # type: ignore[no-untyped-def]
     """Cyclic coordinate descent on a' gram a / 2 - rhs' a over a >= 0, in place."""
     rank = row.size
@@ -294,10 +236,3 @@ def descend(gram, rhs, row):  # type: ignore[no-untyped-def]
             row[r] = value
         if moved <= DESCENT_TOLERANCE * size:
             break
-
-
-@compiled
-def solve_nonnegative_each(grams, rhs, delta, rows):  # type: ignore[no-untyped-def]
-    """`solve_nonnegative` with a Gram matrix of its own for every row."""
-    for i in range(rhs.shape[0]):
-        solve_nonnegative(grams[i], rhs[i : i + 1], delta, rows[i : i + 1])

@@ -1,20 +1,20 @@
 """Weighted least squares: every row of a factor has normal equations of its own, solved where it lies.
 
-The tensor is the matrix ``rows`` (product of the leading modes, last mode). ``cell_weights`` has its shape: what a
-cell's squared error counts for, or True where a cell was observed and False elsewhere. With z the elementwise product
-of the other modes' rows at a cell, a row's equations are the weighted sums of x z and of z z' over its cells (over
-observed cells alone: Tomasi & Bro 2005).
+``cell_weights`` has the shape of ``rows``: what a cell's squared error counts for, or True where a cell was observed
+and False elsewhere. With z the elementwise product of the other modes' rows at a cell, a row's equations are the
+weighted sums of x z and of z z' over its cells (over observed cells alone: Tomasi & Bro 2005).
 
 A symmetric matrix is kept as its lower triangle row after row, R (R + 1) / 2 numbers, and so are the products of all
 pairs of a vector's entries. The pairs of z are the elementwise product of the pairs of the modes' rows: a mode's Gram
 matrices are the MTTKRP of ``cell_weights`` with pairs in place of factors. Columns are many then: it goes through BLAS.
+As in `_dense_kernels`, what is contracted with the last factor serves every other mode.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
-from autoten._kernels import PROXIMAL, compiled, explained, solve
+from autoten._kernels import PROXIMAL, compiled, solve_rows
 
 # Rows of the tensor that one product takes together: scratch memory stays small, whatever the shape.
 ROWS_AT_ONCE = 256
@@ -32,54 +32,69 @@ def fill_pairs(stacked, start, length, pairs):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def row_equations(rows, cell_weights, lengths, offsets, stacked, pairs, mode, grams, rhs):  # type: ignore[no-untyped-def]
-    """Sum the weighted Gram matrices (I, R (R + 1) / 2) and right-hand sides (I, R) of all rows of a mode."""
-    n_rows, n_columns = rows.shape
+def row_equations(dense, stacked, pairs, mode, grams, rhs):  # type: ignore[no-untyped-def]
+    """Sum the weighted Gram matrices (I, R (R + 1) / 2) and right-hand sides (I, R) of all rows of a mode.
+
+    Of the modes in turn, from the first, where the work has room for what it leaves behind.
+    """
+    n_rows, n_columns = dense.rows.shape
     rank, n_pairs = stacked.shape[1], pairs.shape[1]
-    last = lengths.size - 1
+    last = dense.layout.lengths.size - 1
+    kept = dense.work.pairs.size > 0
     counted, values = np.empty((ROWS_AT_ONCE, n_columns)), np.empty((ROWS_AT_ONCE, n_columns))
     products, pair_products = np.empty((ROWS_AT_ONCE, rank)), np.empty((ROWS_AT_ONCE, n_pairs))
     grams[:] = 0.0
     rhs[:] = 0.0
     for first in range(0, n_rows, ROWS_AT_ONCE):
         size = min(ROWS_AT_ONCE, n_rows - first)
-        for b in range(size):
-            for k in range(n_columns):
-                counted[b, k] = np.float64(cell_weights[first + b, k])
-                values[b, k] = counted[b, k] * rows[first + b, k]
-        if mode < last:
-            np.dot(values[:size], stacked[offsets[last] :], products[:size])
-            np.dot(counted[:size], pairs[offsets[last] :], pair_products[:size])
-        else:
+        if mode in (0, last) or not kept:
+            for b in range(size):
+                for k in range(n_columns):
+                    counted[b, k] = np.float64(dense.cell_weights[first + b, k])
+                    values[b, k] = counted[b, k] * dense.rows[first + b, k]
+        if mode == last:
             products[:] = 1.0
             pair_products[:] = 1.0
+        elif mode == 0 or not kept:
+            np.dot(values[:size], stacked[dense.layout.offsets[last] :], products[:size])
+            np.dot(counted[:size], pairs[dense.layout.offsets[last] :], pair_products[:size])
+            if kept:
+                dense.work.leading[first : first + size] = products[:size]
+                dense.work.pairs[first : first + size] = pair_products[:size]
+        else:
+            products[:size] = dense.work.leading[first : first + size]
+            pair_products[:size] = dense.work.pairs[first : first + size]
         for b in range(size):
-            here = 0
-            rest = first + b
-            for n in range(last - 1, -1, -1):
-                i = rest % lengths[n]
-                rest //= lengths[n]
-                if n == mode:
-                    here = i
-                else:
-                    i += offsets[n]
-                    for r in range(rank):
-                        products[b, r] *= stacked[i, r]
-                    for p in range(n_pairs):
-                        pair_products[b, p] *= pairs[i, p]
+            here = times_others(dense.layout, first + b, stacked, mode, products[b])
+            times_others(dense.layout, first + b, pairs, mode, pair_products[b])
             if mode < last:
-                for r in range(rank):
-                    rhs[here, r] += products[b, r]
-                for p in range(n_pairs):
-                    grams[here, p] += pair_products[b, p]
+                rhs[here] += products[b]
+                grams[here] += pair_products[b]
         if mode == last:
             rhs += np.dot(values[:size].T, products[:size])
             grams += np.dot(counted[:size].T, pair_products[:size])
 
 
 @compiled
-def solve_rows(grams, rhs, previous, out):  # type: ignore[no-untyped-def]
-    """Solve every row's equations; return what the solution takes off the sum of squares."""
+def times_others(layout, row, stacked, mode, product):  # type: ignore[no-untyped-def]
+    """Multiply in the rows of all leading modes but `mode` at a row of the tensor; return the index in `mode`."""
+    here = 0
+    rest = row
+    for n in range(layout.lengths.size - 2, -1, -1):
+        i = rest % layout.lengths[n]
+        rest //= layout.lengths[n]
+        if n == mode:
+            here = i
+        else:
+            i += layout.offsets[n]
+            for r in range(product.size):
+                product[r] *= stacked[i, r]
+    return here
+
+
+@compiled
+def solve_each(grams, rhs, previous, nonnegative, out):  # type: ignore[no-untyped-def]
+    """Solve every row's equations, arrays (I, ...); return what the solution takes off the sum of squares."""
     length, rank = rhs.shape
     diagonal = 0.0
     for i in range(length):
@@ -96,56 +111,7 @@ def solve_rows(grams, rhs, previous, out):  # type: ignore[no-untyped-def]
             for s in range(r + 1):
                 gram[r, s] = grams[i, p]
                 p += 1
-        solve(gram, rhs[i : i + 1], previous[i : i + 1], delta, out[i : i + 1])
-        total += explained(gram, rhs[i : i + 1], out[i : i + 1])
-    return total
-
-
-@compiled
-def exact_sweep(rows, cell_weights, lengths, offsets, factors, weights, norm_squared, limit):  # type: ignore[no-untyped-def]
-    """Update every mode once, in place; return the loss: infinite, the sweep broken off, if it is above `limit`.
-
-    Factors lie side by side, component index first, with unit columns.
-    """
-    rank = weights.size
-    stacked = np.ascontiguousarray(factors.T)
-    pairs = np.empty((stacked.shape[0], rank * (rank + 1) // 2))
-    fill_pairs(stacked, 0, stacked.shape[0], pairs)
-    loss = np.inf
-    for mode in range(lengths.size):
-        start, length = offsets[mode], lengths[mode]
-        grams, rhs = np.empty((length, pairs.shape[1])), np.empty((length, rank))
-        row_equations(rows, cell_weights, lengths, offsets, stacked, pairs, mode, grams, rhs)
-        solution = np.empty((length, rank))
-        loss = norm_squared - solve_rows(grams, rhs, stacked[start : start + length] * weights, solution)
-        if loss > limit:
-            return np.inf
-        for r in range(rank):
-            weights[r] = np.sqrt((solution[:, r] ** 2).sum())
-            stacked[start : start + length, r] = solution[:, r] / (weights[r] if weights[r] > 0.0 else 1.0)
-        fill_pairs(stacked, start, length, pairs)
-    factors[:] = stacked.T
-    return loss
-
-
-@compiled
-def exact_error(rows, cell_weights, lengths, offsets, factors, weights):  # type: ignore[no-untyped-def]
-    """Return the weighted squared error from the residuals."""
-    stacked = np.ascontiguousarray(factors.T)
-    last = lengths.size - 1
-    total = 0.0
-    products = np.empty(weights.size)
-    for row in range(rows.shape[0]):
-        products[:] = weights
-        rest = row
-        for n in range(last - 1, -1, -1):
-            products *= stacked[offsets[n] + rest % lengths[n]]
-            rest //= lengths[n]
-        for k in range(lengths[last]):
-            weight = np.float64(cell_weights[row, k])
-            if weight > 0.0:
-                error = np.float64(rows[row, k])
-                for r in range(weights.size):
-                    error -= products[r] * stacked[offsets[last] + k, r]
-                total += weight * (error * error)
+        column = (rank, 1)
+        right, before, row = rhs[i].reshape(column), previous[i].reshape(column), out[i].reshape(column)
+        total += solve_rows(gram, right, before, delta, nonnegative, row)
     return total

@@ -6,9 +6,23 @@ slowest, so that a slice (or a fibre) is one run of nonzeros and its sum stays i
 
 from __future__ import annotations
 
+from typing import Any, NamedTuple
+
 import numpy as np
+from numpy.typing import NDArray
 
 from autoten._kernels import compiled
+
+
+class Slices(NamedTuple):
+    """The nonzeros slice by slice of one mode: slice i is the run ``starts[i] : starts[i + 1]`` of `order`.
+
+    Inside a slice they keep their C order. `others` holds their coordinates in the other modes, (N - 1, nnz).
+    """
+
+    starts: NDArray[np.int64]
+    order: NDArray[Any]
+    others: NDArray[Any]
 
 
 @compiled
@@ -27,28 +41,42 @@ def counting_sort(keys, order, starts, out):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def mttkrp_three(starts, others, values, first, second, out):  # type: ignore[no-untyped-def]
-    """out[i] = sum over slice i of value * first[j] * second[k]: the MTTKRP of a tensor with three modes."""
+def add_mttkrp(slices, values, layout, stacked, mode, out):  # type: ignore[no-untyped-def]
+    """out[i] += sum over slice i of `mode` of value times the other factors' rows; factors are stacked."""
+    others = np.empty(layout.lengths.size - 1, dtype=np.int64)
+    for n in range(others.size):
+        others[n] = layout.offsets[n + (n >= mode)]
+    if others.size == 2:
+        _add_three(slices, values, others, stacked, out)
+    else:
+        _add_slices(slices, values, others, stacked, out)
+
+
+@compiled
+def _add_three(slices, values, offsets, stacked, out):  # type: ignore[no-untyped-def]
+    """Do so for a tensor with three modes."""
+    starts, _, others = slices
     rank = out.shape[1]
     row = np.empty(rank)
     for i in range(out.shape[0]):
         row[:] = 0.0
         for p in range(starts[i], starts[i + 1]):
             value = np.float64(values[p])
-            j = others[0, p]
-            k = others[1, p]
+            j = offsets[0] + others[0, p]
+            k = offsets[1] + others[1, p]
             for r in range(rank):
-                row[r] += value * first[j, r] * second[k, r]
-        out[i] = row
+                row[r] += value * stacked[j, r] * stacked[k, r]
+        out[i] += row
 
 
 @compiled
-def mttkrp_slices(starts, others, offsets, values, stacked, out):  # type: ignore[no-untyped-def]
-    """`mttkrp_three` for any order; the other factors are stacked, beginning at `offsets`.
+def _add_slices(slices, values, offsets, stacked, out):  # type: ignore[no-untyped-def]
+    """Do so for any order.
 
     Level m of `sums` adds up what has the present indices of the others before m in common, so that a row of a factor
     is multiplied in once for a whole run of nonzeros that share it.
     """
+    starts, _, others = slices
     n_others, rank = others.shape[0], out.shape[1]
     last = n_others - 1
     sums = np.zeros((n_others, rank))
@@ -74,7 +102,7 @@ def mttkrp_slices(starts, others, offsets, values, stacked, out):  # type: ignor
                 for r in range(rank):
                     sums[level - 1, r] += stacked[row, r] * sums[level, r]
                     sums[level, r] = 0.0
-        out[i] = sums[0]
+        out[i] += sums[0]
         sums[0] = 0.0
 
 

@@ -104,13 +104,12 @@ def _sum_warnings(tensor: Tensor, labels: Labels) -> Iterator[str]:
     """Find a strong offset, and identical slabs: by inner products with random directions, then cell by cell."""
     rng = np.random.default_rng(0)
     directions = [np.column_stack([rng.standard_normal((length, 2)), np.ones(length)]) for length in tensor.shape]
-    equations = tensor.normal_equations(exact=True)
     counts, found = None, []
     if tensor.listed is not None:
         index = indices_of(tensor.listed, tensor.shape)
         counts = {mode: np.bincount(places, minlength=tensor.shape[mode]) for mode, places in index}
     for mode in range(len(tensor.shape)):
-        signature = equations.at(directions, mode)[1]
+        signature = tensor.mttkrp(directions, mode)
         offset = float(signature[:, 2].sum()) ** 2 / (tensor.n_observed * tensor.norm_squared)
         if mode == 0 and offset > OFFSET:
             yield (

@@ -729,11 +729,11 @@ def _explore(tensor: Tensor, plan: Plan, start: CPModel, core: Compression | Non
         fit = plan.solver.fit(tensor, start, max_iter=EXPLORING_SWEEPS, deadline=plan.deadline)
         endless = getattr(plan.solver, "tol", None) == 0  # every sweep is wanted
         return replace(fit, converged=fit.converged and not endless)
-    fit = plan.solver.fit(core.core, core.restrict(start), max_iter=EXPLORING_SWEEPS_IN_CORE, deadline=plan.deadline)
-    # What the bases cut off is orthogonal to the model: it adds to the error as it is.
-    share = core.core.norm_squared / tensor.norm_squared
-    loss, history = (1.0 - share + share * part for part in (fit.loss, fit.history))
-    return Fit(core.expand(fit.model), float(max(loss, 0.0)), fit.n_iter, False, np.maximum(history, 0.0))
+    model, losses = plan.solver.explore(core, start, EXPLORING_SWEEPS_IN_CORE, plan.deadline)  # type: ignore[attr-defined]
+    # What the bases cut off is orthogonal to all of the core, and so to a model in their span.
+    history = np.minimum.accumulate(losses + (tensor.norm_squared - core.core.norm_squared)) / tensor.norm_squared
+    loss = tensor.squared_error(model.folded()) / tensor.norm_squared
+    return Fit(model, loss, len(history), False, np.maximum(history, 0.0))
 
 
 def _refine(tensor: Tensor, plan: Plan, fit: Fit) -> Fit:

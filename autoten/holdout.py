@@ -22,7 +22,6 @@ from autoten.tensors.chunked import ChunkedTensor
 from autoten.tensors.dense import DenseTensor
 from autoten.tensors.equations import LISTABLE, indices_of, other_cells, places_of, solve_rows
 from autoten.tensors.protocol import Block
-from autoten.tensors.weighted import WeightedTensor
 
 if TYPE_CHECKING:
     from autoten.tensors.protocol import Array, Cells, Tensor
@@ -379,10 +378,8 @@ class _CentredCells(_Cells):
 
     def without(self, tensor: Tensor, offsets: Array) -> Tensor:
         """Return what the fold sees, less offsets."""
-        data = DenseTensor(_all_values(tensor) - offsets, tensor.scale)
-        if tensor.cell_weights is not None:
-            return WeightedTensor(data, tensor.cell_weights).hide(self.cells)
-        return data.hide(np.union1d(tensor.hidden, self.cells))
+        values = _all_values(tensor) - offsets
+        return DenseTensor(values, tensor.scale, tensor.hidden, tensor.cell_weights).hide(self.cells)
 
     def complete(self, tensor: Tensor, model: CPModel) -> CPModel:
         """Return the model with centred columns: what is constant along a centred mode is the offsets' affair."""
@@ -493,7 +490,7 @@ def regressed_rows(tensor: Tensor, factors: Sequence[NDArray[Any]], mode: int) -
     """Return the rows of `mode` that fit `tensor` best in least squares when every other factor is given."""
     factors = list(factors)
     factors[mode] = np.zeros((tensor.shape[mode], factors[mode].shape[1]))
-    gram, rhs = tensor.normal_equations(exact=True).at(factors, mode)
+    gram, rhs = tensor.normal_equations(factors, mode)
     return solve_rows(gram, rhs, factors[mode])
 
 

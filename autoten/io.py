@@ -20,9 +20,7 @@ from autoten.cp import CPModel, as_cp
 from autoten.labels import Labels, read_csv, split_labels
 from autoten.tensors.chunked import LARGEST_COMPUTED, ChunkedTensor
 from autoten.tensors.dense import DenseTensor
-from autoten.tensors.masked import MaskedTensor
 from autoten.tensors.sparse import SparseTensor
-from autoten.tensors.weighted import WeightedTensor
 
 if TYPE_CHECKING:
     from autoten.tensors.protocol import Tensor
@@ -56,8 +54,8 @@ def as_tensor(X: Any, *, samples: int | None = None) -> Tensor:
     TypeError, ValueError
         One sentence: what was expected, what was got, what to do.
     """
-    if isinstance(X, DenseTensor) or hasattr(X, "normal_equations"):
-        return X  # type: ignore[no-any-return]
+    if isinstance(X, (DenseTensor, SparseTensor, ChunkedTensor)):
+        return X
     if isinstance(X, Weighted):
         return _weighted_tensor(as_tensor(X.X, samples=samples), X.noise)
     X = getattr(X, "X", X) if hasattr(X, "steps") else X
@@ -272,16 +270,15 @@ def streamed(X: Any, *, largest_computed: int = LARGEST_COMPUTED) -> ChunkedTens
     return tensor if scale == 1.0 else ChunkedTensor(scaled, scale, largest_computed)
 
 
-def _weighted_tensor(tensor: Tensor, noise: NDArray[np.float64]) -> WeightedTensor:
+def _weighted_tensor(tensor: Tensor, noise: NDArray[np.float64]) -> DenseTensor:
     """Return a dense tensor, complete or with hidden cells, with weights: 1 on average over observed cells."""
-    base = tensor.base if isinstance(tensor, MaskedTensor) else tensor
-    assert isinstance(base, DenseTensor)
+    assert isinstance(tensor, DenseTensor)
     hidden = np.zeros(tensor.shape, dtype=bool)
     hidden.reshape(-1)[tensor.hidden] = True
     # Against the smallest first: squares of what the user gives may leave the floating range.
     weights = np.square(np.min(noise, where=~hidden, initial=np.inf) / np.where(hidden, np.inf, noise))
     weights *= tensor.n_observed / weights.sum()
-    return WeightedTensor(base, weights)
+    return DenseTensor(tensor.data, tensor.scale, cell_weights=weights)
 
 
 def read_tensor(path: str | Path) -> Any:

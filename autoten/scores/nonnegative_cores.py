@@ -15,13 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import nnls
 
-from autoten import _als_kernel as loop
 from autoten import _kernels
 from autoten._validation import refuse
 from autoten.cp import CPModel
 from autoten.io import as_tensor, model_of
 from autoten.losses import Poisson, loss_of
 from autoten.scores.core_consistency import LARGEST_CORE, attainable, consistency, multiplied
+from autoten.solvers import loop
 from autoten.tensors.equations import model_values, stack_rows
 
 if TYPE_CHECKING:

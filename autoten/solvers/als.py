@@ -6,24 +6,18 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from numpy.typing import NDArray
 
-from autoten import _als_kernel as loop
 from autoten._validation import check_integer, check_real
 from autoten.cp import CPModel
-from autoten.solvers.alternating import Iterate, alternate
 from autoten.solvers.base import Fit
-from autoten.solvers.dense import DenseSweeps
-from autoten.tensors.equations import solve_rows
+from autoten.solvers.least_squares import explore_core, fit_least_squares
 
 if TYPE_CHECKING:
+    from autoten.compression import Compression
     from autoten.tensors.protocol import Tensor
 
 Array = NDArray[Any]
-
-# A model, its loss after every sweep, whether that has settled, and the squared error from the residuals.
-_Fitted = tuple[CPModel, Array, bool, float]
 
 
 @dataclass(frozen=True)
@@ -79,59 +73,10 @@ class ALS:
 
     def fit(self, tensor: Tensor, start: CPModel, *, max_iter: int | None = None, deadline: float = math.inf) -> Fit:
         """Fit from `start` (its first factor matters only for the values of hidden cells)."""
-        norm_squared = tensor.norm_squared
-        if norm_squared == 0.0 or start.rank == 0:
-            return Fit(start.scaled(0.0), float(norm_squared > 0.0), 0, True, np.zeros(0))
-        max_iter = self.max_iter if max_iter is None else min(max_iter, self.max_iter)
-        fitted = self._dense_tensor(tensor, start.normalized(), max_iter, deadline)
-        if fitted is None:
-            fitted = self._any_tensor(tensor, start.normalized(), max_iter, deadline)
-        model, losses, settled, squared_error = fitted
-        history = np.minimum.accumulate(np.maximum(losses, 0.0)) / norm_squared
-        # The Gram-based losses round at 1e-15 of the sum of squares; the residuals themselves do not.
-        return Fit(model.normalized(), squared_error / norm_squared, len(history), settled, history)
+        return fit_least_squares(tensor, start, self, (), max_iter, deadline)
 
-    def _any_tensor(self, tensor: Tensor, start: CPModel, max_iter: int, deadline: float) -> _Fitted:
-        """Fit by the operations of the tensor protocol."""
-        model, losses, settled = alternate(
-            LeastSquaresProblem(tensor),
-            start,
-            max_iter,
-            tol=self.tol,
-            rounding=loop.ROUNDING * tensor.norm_squared,
-            extrapolate=self.extrapolate,
-            deadline=deadline,
-        )
-        return model, losses, settled, tensor.squared_error(model.folded())
-
-    def _dense_tensor(self, tensor: Tensor, start: CPModel, max_iter: int, deadline: float) -> _Fitted | None:
-        """Do the same in one compiled loop, called for a bounded time at once; None where that does not suit."""
-        dense = tensor.dense_rows()
-        if dense is None:
-            return None
-        sweeps = DenseSweeps(dense, tensor.shape, tensor.norm_squared, start, self.tol, self.extrapolate)
-        by_subspaces = self.compress and self.extrapolate and sweeps.subspaces_pay()
-        losses, settled = (sweeps.sweep_by_subspaces if by_subspaces else sweeps.sweep)(max_iter, deadline)
-        return sweeps.model, losses, settled, sweeps.residual_error()
-
-
-class LeastSquaresProblem:
-    """Least squares by the operations of the tensor protocol."""
-
-    def __init__(self, tensor: Tensor) -> None:
-        self.equations = tensor.normal_equations()
-
-    def solve(self, iterate: Iterate, mode: int) -> Iterate:
-        """Return the iterate with `mode` at its least-squares optimum."""
-        factors = iterate.folded_at(mode)
-        gram, rhs = self.equations.at(factors, mode)
-        return iterate.with_mode(mode, solve_rows(gram, rhs, factors[mode]), (mode, gram, rhs))
-
-    def admissible(self, iterate: Iterate) -> Iterate:
-        """Return the iterate: every one will do."""
-        return iterate
-
-    def loss(self, iterate: Iterate) -> float:
-        """Return the squared error over observed cells."""
-        mode, gram, rhs = iterate.solved
-        return self.equations.squared_error(iterate.folded_at(mode), mode, gram, rhs)
+    def explore(
+        self, core: Compression, start: CPModel, max_iter: int, deadline: float = math.inf
+    ) -> tuple[CPModel, Array]:
+        """Fit a tensor by its core; return the model of the tensor and the core's losses."""
+        return explore_core(core, start, self, (), max_iter, deadline)

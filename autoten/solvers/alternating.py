@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from autoten import _als_kernel as loop
+from autoten.solvers import loop
 from autoten.cp import CPModel
 
 Array = NDArray[Any]

@@ -54,7 +54,7 @@ class Solver(Protocol):
 
     @property
     def compress(self) -> bool:
-        """Whether starts may be explored in a compressed core (a least-squares loss, no constraints)."""
+        """Whether starts may be explored in a compressed core: by ``explore(core, start, max_iter, deadline)``."""
 
     def fit(self, tensor: Tensor, start: CPModel, *, max_iter: int | None = None, deadline: float = math.inf) -> Fit:
         """Fit from `start`, in the tensor's own units.

@@ -10,17 +10,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from autoten import _als_kernel as loop
 from autoten._validation import check_integer, check_mode, check_modes_given, check_real, refuse
 from autoten.cp import CPModel
 from autoten.labels import MODES
-from autoten.solvers.als import LeastSquaresProblem
-from autoten.solvers.alternating import Iterate, alternate
 from autoten.solvers.base import Fit
+from autoten.solvers.least_squares import explore_core, fit_least_squares
 from autoten.tensors.chunked import ChunkedTensor
-from autoten.tensors.equations import solve_nonnegative_rows
 
 if TYPE_CHECKING:
+    from autoten.compression import Compression
     from autoten.tensors.protocol import Tensor
 
 Array = NDArray[Any]
@@ -52,16 +50,19 @@ class HALS:
         Relative decrease of the loss that may be left; with 0, as in `ALS`, every sweep of `max_iter` is made.
     extrapolate : bool
         False gives plain sweeps.
+    compress : bool
+        Whether starts may be explored with X read through a compressed core; factors keep their length and their
+        constraint meanwhile (Cohen, Comon & Farias 2015). What is reported is refined in full space either way.
 
     Notes
     -----
-    A start is made nonnegative by its magnitudes. Starts are not explored in a compressed core: its bases mix signs,
-    and a nonnegative model of the core is none of the tensor.
+    A start is made nonnegative by its magnitudes.
 
     References
     ----------
     Cichocki & Phan (2009), IEICE Transactions on Fundamentals E92-A, 708-721; Gillis & Glineur (2012), Neural
-    Computation 24, 1085-1105 (several inner passes).
+    Computation 24, 1085-1105 (several inner passes); Cohen, Comon & Farias (2015), Fast decomposition of large
+    nonnegative tensors, IEEE Signal Processing Letters 22, 862-866.
 
     Examples
     --------
@@ -76,6 +77,7 @@ class HALS:
     max_iter: int = 1000
     tol: float = 1e-7
     extrapolate: bool = True
+    compress: bool = True
 
     def __post_init__(self) -> None:
         if self.nonnegative is not True:
@@ -85,11 +87,6 @@ class HALS:
             check_modes_given(self.nonnegative, "a mode in nonnegative of HALS")
         check_integer(self.max_iter, "max_iter of HALS", minimum=1)
         check_real(self.tol, "tol of HALS", above=0.0, below=1.0, closed=True)
-
-    @property
-    def compress(self) -> bool:
-        """Never: a nonnegative model of a compressed core is no nonnegative model of the tensor."""
-        return False
 
     def doubts(self, tensor: Tensor) -> Iterator[str]:
         """Yield a warning if much of the data is negative where no model can be."""
@@ -108,22 +105,16 @@ class HALS:
     def fit(self, tensor: Tensor, start: CPModel, *, max_iter: int | None = None, deadline: float = math.inf) -> Fit:
         """Fit from `start`, of which constrained modes count by their magnitudes."""
         modes = self._modes(len(tensor.shape))
-        start = _magnitudes(start.normalized(), modes)
-        norm_squared = tensor.norm_squared
-        if norm_squared == 0.0 or start.rank == 0:
-            return Fit(start.scaled(0.0), float(norm_squared > 0.0), 0, True, np.zeros(0))
-        model, losses, settled = alternate(
-            _NonnegativeProblem(tensor, modes),
-            start,
-            self.max_iter if max_iter is None else min(max_iter, self.max_iter),
-            tol=self.tol,
-            rounding=loop.ROUNDING * norm_squared,
-            extrapolate=self.extrapolate,
-            deadline=deadline,
-        )
-        history = np.minimum.accumulate(np.maximum(losses, 0.0)) / norm_squared
-        loss = tensor.squared_error(model.folded()) / norm_squared
-        return Fit(_with_signs(model.normalized(), modes), loss, len(history), settled, history)
+        fit = fit_least_squares(tensor, _magnitudes(start.normalized(), modes), self, modes, max_iter, deadline)
+        return replace(fit, model=_with_signs(fit.model, modes))
+
+    def explore(
+        self, core: Compression, start: CPModel, max_iter: int, deadline: float = math.inf
+    ) -> tuple[CPModel, Array]:
+        """Fit a tensor read through its core; return the model of the tensor and the losses on the way."""
+        modes = self._modes(start.ndim)
+        model, losses = explore_core(core, _magnitudes(start.normalized(), modes), self, modes, max_iter, deadline)
+        return _with_signs(model, modes), losses
 
     def _modes(self, ndim: int) -> tuple[int, ...]:
         """Return the constrained modes of a tensor with `ndim` modes, in order."""
@@ -131,28 +122,6 @@ class HALS:
             return tuple(range(ndim))
         assert not isinstance(self.nonnegative, bool)
         return tuple(sorted({check_mode(mode, ndim, "a mode in nonnegative of HALS") for mode in self.nonnegative}))
-
-
-class _NonnegativeProblem(LeastSquaresProblem):
-    """Least squares of which some modes are nonnegative."""
-
-    def __init__(self, tensor: Tensor, modes: tuple[int, ...]) -> None:
-        super().__init__(tensor)
-        self._modes = modes
-
-    def solve(self, iterate: Iterate, mode: int) -> Iterate:
-        """Return the iterate with `mode` at its least-squares optimum under the constraint."""
-        if mode not in self._modes:
-            return super().solve(iterate, mode)
-        factors = iterate.folded_at(mode)
-        gram, rhs = self.equations.at(factors, mode)
-        solved = solve_nonnegative_rows(gram, rhs, factors[mode])
-        return iterate.with_mode(mode, solved, (mode, gram, rhs), keep_directions=True)
-
-    def admissible(self, iterate: Iterate) -> Iterate:
-        """Return the iterate with what an extrapolation has made negative at zero."""
-        factors = [np.maximum(f, 0.0) if n in self._modes else f for n, f in enumerate(iterate.factors)]
-        return replace(iterate, factors=factors)
 
 
 def _magnitudes(model: CPModel, modes: tuple[int, ...]) -> CPModel:

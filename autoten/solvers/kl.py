@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from autoten import _als_kernel as loop
+from autoten.solvers import loop
 from autoten import _count_kernels
 from autoten._validation import check_integer, check_real, refuse
 from autoten.cp import CPModel

@@ -48,8 +48,8 @@ MULTIPLICATIONS_PER_SECOND = 2e9
 class Model(NamedTuple):
     """A model that sweeps change in place.
 
-    Unit columns `factors` (R, sum of lengths), their `weights` (R,), and `at_cells`: where a problem lists hidden cells,
-    the model's values there after its last sweep, moved on like the factors. A problem fills them in as data.
+    Unit columns `factors` (R, sum of lengths), their `weights` (R,), and `at_cells`: what a problem's listed hidden cells
+    hold, the model's values there after its last sweep, moved on like the factors.
     """
 
     factors: Array
@@ -83,10 +83,10 @@ def sweep_once(problem: Any, model: Model, limit: float) -> float:
 def swept_by(record: type, function: Callable[..., Any]) -> None:
     """Let the compiled loop sweep problems of this record by a compiled function."""
 
-    @overload(sweep_once, jit_options=COMPILED)  # type: ignore[untyped-decorator]
-    def choose(problem: Any, model: Any, limit: Any) -> Any:
+    @overload(sweep_once, jit_options=COMPILED)  # type: ignore[arg-type]
+    def choose(problem, model, limit):  # type: ignore[no-untyped-def]
         if getattr(problem, "instance_class", None) is record:
-            return lambda problem, model, limit: function(problem, model, limit)
+            return lambda problem, model, limit: function(problem, model, limit)  # noqa: PLW0108 (numba needs it)
         return None
 
 
@@ -161,12 +161,13 @@ def run(problem: Any, model: Model, pace: Pace, most: int, deadline: float, cost
     `cost` is about how many multiplications a sweep takes. Extrapolation begins anew.
     """
     compiled_problem = isinstance(problem, tuple)
+    way: Callable[..., tuple[int, bool]] = compiled_sweeps if compiled_problem else sweeps
     at_once = max(1, int(CALL_SECONDS * MULTIPLICATIONS_PER_SECOND / cost)) if compiled_problem else 1
     path = Path(model, Model(*(part.copy() for part in model)), np.zeros(1), np.empty(most))
     done, settled = 0, False
     while done < most and not (settled and pace.tol) and time.monotonic() < deadline:
         end = min(done + at_once, most)
-        done, settled = (compiled_sweeps if compiled_problem else sweeps)(problem, path, pace, done, end)
+        done, settled = way(problem, path, pace, done, end)
     return path.losses[:done], bool(settled)
 
 

@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 
 from autoten._validation import refuse
 from autoten.tensors.dense import DenseTensor
-from autoten.tensors.equations import PassEquations, directions
+from autoten.tensors.equations import directions, gram_of_others
 from autoten.tensors.passes import Arguments, Blocks, Function, Take, Where
 
 if TYPE_CHECKING:
-    from autoten.tensors.protocol import Array, Cells, NormalEquations, Tensor
+    from autoten.tensors.protocol import Array, Cells, Tensor
 
 # A dask array of at most so many bytes is computed and then treated like any other array, which is far faster. So is
 # the part of one read in chunks that a fold is fitted to, if it is no more than this share of the whole.
@@ -190,11 +190,8 @@ class ChunkedTensor:
         self._pass(_mttkrp, lambda where: (_rows(factors, where), mode), take)
         return total
 
-    def normal_equations(self, *, exact: bool = False) -> NormalEquations:
-        return PassEquations(self)
-
-    def dense_rows(self) -> None:
-        return None
+    def normal_equations(self, factors: Sequence[Array], mode: int) -> tuple[Array, Array]:
+        return gram_of_others(factors, mode), self.mttkrp(factors, mode)
 
     def squared_error(self, factors: Sequence[Array]) -> float:
         parts: list[float] = []

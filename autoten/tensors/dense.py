@@ -1,4 +1,4 @@
-"""Dense tensors without gaps."""
+"""Dense tensors: the data, which cells are hidden, and, optionally, what each cell's squared error counts for."""
 
 from __future__ import annotations
 
@@ -10,15 +10,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from autoten import _dense_kernels, _kernels
+from autoten import _dense_kernels, _kernels, _row_kernels
+from autoten._dense_kernels import Dense, Layout, Work
 from autoten.cp import khatri_rao
-from autoten.tensors.equations import gram_of_others, model_values
-from autoten.tensors.protocol import DenseRows, no_sink
+from autoten.tensors.equations import gram_of_others, hidden_of_part
 
 if TYPE_CHECKING:
-    from autoten.tensors.masked import MaskedTensor
-    from autoten.tensors.protocol import Array, Cells, NormalEquations
-
+    from autoten.tensors.protocol import Array, Cells
 
 # Up to so many columns the compiled contraction is faster than OpenBLAS (benchmarks/results/kernels.json).
 KERNEL_COLUMNS = 32
@@ -26,28 +24,43 @@ KERNEL_COLUMNS = 32
 # A pass over X that needs a working copy makes it of one block at a time.
 N_BLOCKS = 16
 
+NO_CELLS = np.empty(0, dtype=np.int64)
+NO_WEIGHTS = np.empty((0, 0), dtype=bool)
+
 
 class DenseTensor:
-    """A complete N-way array, C-contiguous, float32 or float64; X itself is never changed.
+    """An N-way array, C-contiguous, float32 or float64; X itself is never changed.
 
     Parameters
     ----------
     data : array of shape (I_1, ..., I_N)
-        C-contiguous and finite.
+        C-contiguous and finite; what it holds at hidden cells is never used.
     scale : float
         The power of two by which the caller divided the data.
+    hidden : array of int64, optional
+        Sorted C-order linear indices of the cells that are not observed.
+    cell_weights : array of float64, shape (I_1, ..., I_N), optional
+        C-contiguous, >= 0: what each cell's squared error counts for, 1 on average where observed, 0 elsewhere.
     """
 
-    def __init__(self, data: NDArray[Any], scale: float = 1.0) -> None:
-        view = data.view(np.ndarray)  # drops np.memmap, whose slices would each carry the file along
-        view.flags.writeable = False  # one compiled version, whether or not X came from a read-only memory map
-        self.data = view
+    def __init__(
+        self,
+        data: NDArray[Any],
+        scale: float = 1.0,
+        hidden: Cells = NO_CELLS,
+        cell_weights: NDArray[np.float64] | None = None,
+    ) -> None:
+        self.data = _read_only(data)
         self.scale = scale
+        self.cell_weights = None if cell_weights is None else _read_only(cell_weights)
+        self.hidden = hidden if cell_weights is None else np.flatnonzero(cell_weights == 0.0)
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         vars(self).update(state)
         # What comes from another process may be mapped, writable, or begin at any byte: then sums round otherwise.
-        DenseTensor.__init__(self, np.require(self.data, requirements="A"), self.scale)
+        self.data = _read_only(np.require(self.data, requirements="A"))
+        if self.cell_weights is not None:
+            self.cell_weights = _read_only(np.require(self.cell_weights, requirements="A"))
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -55,28 +68,24 @@ class DenseTensor:
 
     @property
     def n_observed(self) -> int:
-        return self.data.size
-
-    @property
-    def hidden(self) -> Cells:
-        return np.empty(0, dtype=np.int64)
+        return self.data.size - len(self.hidden)
 
     @cached_property
     def norm_squared(self) -> float:
-        # einsum sums float32 in float32; blocks of rows summed in float64 keep the sum safe.
-        return float(sum(np.square(row, dtype=np.float64).sum() for row in self.data))
+        if self.cell_weights is not None:
+            slabs = zip(self.cell_weights, self.data, strict=True)  # one by one: float32 is squared as float64
+            return float(sum((weights * np.square(slab, dtype=np.float64)).sum() for weights, slab in slabs))
+        # Not by subtraction: a wild value at one of the cells would take the digits of all the others with it.
+        return float(_kernels.squares_elsewhere(self.data.reshape(-1), self.hidden))
 
     @cached_property
     def total(self) -> float:
-        return float(self.data.sum(dtype=float))
+        return float(self.data.sum(dtype=float)) - float(self.values_at(self.hidden).sum())
 
     @property
     def nonzero(self) -> Cells:
-        return np.flatnonzero(self.data)
-
-    @property
-    def cell_weights(self) -> None:
-        return None
+        nonzero = np.flatnonzero(self.data)
+        return np.setdiff1d(nonzero, self.hidden, assume_unique=True) if len(self.hidden) else nonzero
 
     @property
     def listed(self) -> None:
@@ -86,26 +95,80 @@ class DenseTensor:
     def pass_cost(self) -> int:
         return self.data.size
 
-    def norm_squared_without(self, cells: Cells) -> float:
-        # Not by subtraction: a wild value at one of the cells would take the digits of all the others with it.
-        return float(_kernels.squares_elsewhere(self.data.reshape(-1), cells))
-
     @property
     def rows(self) -> Array:
         """The data as a matrix, shape (product of the leading modes, last mode)."""
         return self.data.reshape(-1, self.shape[-1])
 
-    def mttkrp(self, factors: Sequence[Array], mode: int) -> Array:
-        return _DenseEquations(self).at(factors, mode)[1]
+    @property
+    def row_weights(self) -> NDArray[Any]:
+        """What each cell of `rows` counts for: booleans where all observed ones count alike, empty if all cells do."""
+        if self.cell_weights is not None:
+            return self.cell_weights.reshape(self.rows.shape)
+        if not len(self.hidden):
+            return NO_WEIGHTS
+        observed = np.ones(self.rows.shape, dtype=bool)
+        observed.reshape(-1)[self.hidden] = False
+        return observed
 
-    def normal_equations(self, *, exact: bool = False) -> NormalEquations:
-        return _DenseEquations(self)
+    def problem(self, rank: int, layout: Layout, *, impute: bool = False) -> Dense:
+        """Return what kernels need to fit so many components; `impute` lists the hidden cells, if all count alike."""
+        rows, length = self.rows, self.shape[-1]
+        sink, starts, columns = np.empty((0, 0), rows.dtype), NO_CELLS, np.empty(0, np.int32)
+        if impute and self.cell_weights is None:
+            weights = NO_WEIGHTS
+            if len(self.hidden):
+                rows = self._counted().rows
+                sink = rows.view()
+                sink.flags.writeable = True
+                starts = np.searchsorted(self.hidden, length * np.arange(len(rows) + 1))
+                columns = (self.hidden % length).astype(np.int32)
+        else:
+            weights = self.row_weights
+        n_pairs = rank * (rank + 1) // 2 if weights.size else 0
+        work = Work.of(len(rows), rank, n_pairs if n_pairs <= length else 0)
+        return Dense(rows, sink, starts, columns, weights, layout, work, self.norm_squared)
+
+    def mttkrp(self, factors: Sequence[Array], mode: int) -> Array:
+        layout, stacked = Layout.of(self.shape), np.ascontiguousarray(np.vstack(factors).T, dtype=float)
+        dense, nothing = self._counted().problem(len(stacked), layout, impute=True), np.empty(0)
+        if 0 < mode < len(factors) - 1:
+            _dense_kernels.contract_filled(dense, stacked[:, layout.offsets[-1] :].copy(), nothing)
+        return np.ascontiguousarray(_dense_kernels.product(dense, stacked, nothing, mode).T)
+
+    def normal_equations(self, factors: Sequence[Array], mode: int) -> tuple[Array, Array]:
+        if not len(self.hidden) and self.cell_weights is None:
+            return gram_of_others(factors, mode), self.mttkrp(factors, mode)
+        length, rank = factors[mode].shape
+        stacked = np.ascontiguousarray(np.vstack(factors), dtype=float)
+        pairs = np.empty((len(stacked), rank * (rank + 1) // 2))
+        _row_kernels.fill_pairs(stacked, 0, len(stacked), pairs)
+        packed, rhs = np.empty((length, pairs.shape[1])), np.empty((length, rank))
+        dense = self.problem(rank, Layout.of(self.shape))
+        dense = dense._replace(work=Work.of(len(dense.rows), rank))  # nothing is left behind by an earlier mode
+        _row_kernels.row_equations(dense, stacked, pairs, mode, packed, rhs)
+        grams = np.zeros((length, rank, rank))
+        grams[:, *np.tril_indices(rank)] = packed
+        return grams, rhs
 
     def squared_error(self, factors: Sequence[Array]) -> float:
-        return float(_kernels.squared_error(self.rows, khatri_rao(factors[:-1]), _transposed(factors[-1])))
+        leading, last = khatri_rao(factors[:-1]), np.ascontiguousarray(factors[-1].T, dtype=float)
+        return float(_dense_kernels.squared_error(self.rows, self.row_weights, leading, last))
+
+    def _counted(self) -> DenseTensor:
+        """Return the data, each cell times its weight, as a tensor of its own; itself if all cells count alike."""
+        if self.cell_weights is not None:
+            return DenseTensor(self.cell_weights * self.data)
+        return self.filled(self.hidden, 0.0) if len(self.hidden) else self
+
+    def filled(self, cells: Cells, values: Array | float) -> DenseTensor:
+        """Return a complete copy with other values at `cells`."""
+        data = self.data.copy()
+        data.reshape(-1)[cells] = values
+        return DenseTensor(data, self.scale)
 
     def project(self, matrices: Sequence[Array]) -> Array:
-        core = self._contract_last(matrices[-1]).reshape(-1, *self.shape[:-1])
+        core = self._counted()._contract_last(matrices[-1]).reshape(-1, *self.shape[:-1])
         # Each contraction takes the last of the tensor's own axes and appends the new one: the order ends up reversed.
         for mode in reversed(range(len(matrices) - 1)):
             core = np.tensordot(core, matrices[mode], axes=(mode + 1, 0))
@@ -116,7 +179,7 @@ class DenseTensor:
         rows = self.rows
         out = np.empty((matrix.shape[1], len(rows)))
         if matrix.shape[1] <= KERNEL_COLUMNS:
-            _dense_kernels.contract_last(rows, _transposed(matrix), out)
+            _dense_kernels.contract_last(rows, np.ascontiguousarray(matrix.T, dtype=float), out)
         else:
             for block in _blocks(len(rows)):
                 out[:, block] = matrix.T @ rows[block].T.astype(float)
@@ -124,13 +187,13 @@ class DenseTensor:
 
     def gram(self, mode: int) -> Array:
         total = np.zeros((self.shape[mode], self.shape[mode]))
-        for unfolded in self._unfolded(mode):
+        for unfolded in self._counted()._unfolded(mode):
             total += unfolded @ unfolded.T
         return total
 
     def gram_times(self, mode: int, columns: Array) -> Array:
         total = np.zeros(columns.shape)
-        for unfolded in self._unfolded(mode):
+        for unfolded in self._counted()._unfolded(mode):
             total += unfolded @ (unfolded.T @ columns)
         return total
 
@@ -148,82 +211,46 @@ class DenseTensor:
     def values_at(self, cells: Cells) -> Array:
         return self.data.reshape(-1)[cells].astype(float)
 
-    def replaced(self, cells: Cells, values: Array | float) -> DenseTensor:
-        """Return a copy with other values at `cells`."""
-        data = self.data.copy()
-        data.reshape(-1)[cells] = values
-        return DenseTensor(data, self.scale)
-
-    def squared_error_without(self, factors: Sequence[Array], cells: Cells) -> float:
-        # Filled with what the model says: a wild prediction at one of the cells then cancels before it is squared.
-        return self.replaced(cells, model_values(factors, cells, self.shape)).squared_error(factors)
-
-    def zeroed(self, cells: Cells) -> DenseTensor:
-        return self.replaced(cells, 0.0)
-
     def with_values(self, values: Array) -> DenseTensor:
         data = np.zeros(self.shape)
         data.reshape(-1)[self.nonzero] = values
-        return DenseTensor(data, self.scale)
+        return DenseTensor(data, self.scale, self.hidden, self.cell_weights)
 
-    def hide(self, cells: Cells) -> MaskedTensor:
-        from autoten.tensors.masked import MaskedTensor
-
-        return MaskedTensor(self, cells)
+    def hide(self, cells: Cells) -> DenseTensor:
+        if self.cell_weights is None:
+            return DenseTensor(self.data, self.scale, np.union1d(self.hidden, cells))
+        weights = self.cell_weights.copy()
+        weights.reshape(-1)[cells] = 0.0
+        return DenseTensor(self.data, self.scale, cell_weights=weights)
 
     def with_random_signs(self, rng: np.random.Generator) -> DenseTensor:
         data = self.data.copy()
         bits = np.unpackbits(np.frombuffer(rng.bytes((data.size + 7) // 8), dtype=np.uint8), count=data.size)
         np.negative(data, out=data, where=bits.reshape(data.shape).view(bool))
-        return DenseTensor(data, self.scale)
-
-    def dense_rows(self) -> DenseRows:
-        return DenseRows(self.rows, *no_sink(self.data.dtype), np.empty((0, 0), dtype=bool))
+        return DenseTensor(data, self.scale, self.hidden, self.cell_weights)
 
     def pieces(self) -> Iterator[Array]:
-        return (self.rows[block] for block in _blocks(len(self.rows)))
+        yield from (self.rows[block] for block in _blocks(len(self.rows)))
+        if self.cell_weights is not None:
+            yield self.cell_weights
+        elif len(self.hidden):
+            yield self.hidden
 
     def sub(self, indices: Sequence[Array]) -> DenseTensor:
-        return DenseTensor(np.ascontiguousarray(self.data[np.ix_(*indices)]), self.scale)
+        data = np.ascontiguousarray(self.data[np.ix_(*indices)])
+        if self.cell_weights is not None:
+            return DenseTensor(data, self.scale, cell_weights=np.ascontiguousarray(self.cell_weights[np.ix_(*indices)]))
+        return DenseTensor(data, self.scale, hidden_of_part(self.hidden, self.shape, indices))
 
 
-class _DenseEquations:
-    """Normal equations with two reads of X a sweep; see `_dense_kernels`."""
-
-    def __init__(self, tensor: DenseTensor) -> None:
-        self._tensor = tensor
-        self._lengths = np.array(tensor.shape)
-        self._offsets = np.cumsum(self._lengths) - self._lengths
-        self._contracted: Array | None = None
-        self._contracted_with: Array | None = None
-
-    def at(self, factors: Sequence[Array], mode: int) -> tuple[Array, Array]:
-        return gram_of_others(factors, mode), self._mttkrp(factors, mode)
-
-    def squared_error(self, factors: Sequence[Array], mode: int, gram: Array, rhs: Array) -> float:
-        return self._tensor.norm_squared - float(_kernels.explained(gram, rhs, factors[mode]))
-
-    def _mttkrp(self, factors: Sequence[Array], mode: int) -> Array:
-        rows = self._tensor.rows
-        if mode == len(factors) - 1:
-            return np.ascontiguousarray(_dense_kernels.mttkrp_last(rows, khatri_rao(factors[:-1])).T)
-        rank = factors[0].shape[1]
-        if self._contracted_with is not factors[-1]:
-            self._contracted = np.empty((rank, len(rows)))
-            _dense_kernels.contract_last(rows, _transposed(factors[-1]), self._contracted)
-            self._contracted_with = factors[-1]
-        left, right = np.empty(len(rows)), np.empty(len(rows))
-        rhs = _dense_kernels.mttkrp_partial(
-            self._contracted, self._lengths, self._offsets, _transposed(np.vstack(factors)), mode, left, right
-        )
-        return np.ascontiguousarray(rhs.T)
+def _read_only(array: NDArray[Any]) -> NDArray[Any]:
+    """Return a view that is compiled once, whether or not it came from a read-only memory map."""
+    view = array.view(np.ndarray)  # drops np.memmap, whose slices would each carry the file along
+    view.flags.writeable = False
+    return view
 
 
 def _blocks(length: int) -> Iterator[slice]:
     """Yield slices that cut `length` into at most `N_BLOCKS` pieces."""
     step = -(-length // N_BLOCKS)
     return (slice(start, start + step) for start in range(0, length, step))
-
-
-def _transposed(factor: Array) -> Array:
-    return np.ascontiguousarray(factor.T, dtype=float)

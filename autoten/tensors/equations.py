@@ -28,38 +28,20 @@ LARGEST_NORM_CORE = 10**6
 
 def solve_rows(gram: Array, rhs: Array, previous: Array) -> Array:
     """Return the rows that solve the normal equations, shape (I, R); `gram` is (R, R) or one per row (I, R, R)."""
-    rows = np.empty_like(rhs)
-    diagonal = float(np.einsum("...rr->...", gram).mean()) / rhs.shape[1]
-    solve = _kernels.solve if gram.ndim == 2 else _kernels.solve_each
-    solve(gram, rhs, previous, max(_kernels.PROXIMAL * diagonal, np.finfo(float).tiny), rows)
-    return rows
-
-
-def solve_nonnegative_rows(gram: Array, rhs: Array, previous: Array) -> Array:
-    """Return nonnegative rows that lower the quadratic of `solve_rows`; never above `previous`, which is >= 0."""
-    rows = np.array(previous, dtype=float)
-    diagonal = float(np.einsum("...rr->...", gram).mean()) / rhs.shape[1]
-    solve = _kernels.solve_nonnegative if gram.ndim == 2 else _kernels.solve_nonnegative_each
-    solve(gram, rhs, max(_kernels.PROXIMAL * diagonal, np.finfo(float).tiny), rows)
-    return rows
+    delta = max(_kernels.PROXIMAL * float(np.einsum("...rr->...", gram).mean()) / rhs.shape[1], np.finfo(float).tiny)
+    right, before, rows = (np.ascontiguousarray(part.T) for part in (rhs, previous, rhs))
+    for i in range(len(rhs) if gram.ndim == 3 else 1):
+        here = slice(i, i + 1) if gram.ndim == 3 else slice(None)
+        own = gram[i] if gram.ndim == 3 else gram
+        solved = np.empty_like(right[:, here])
+        _kernels.solve_rows(own, right[:, here].copy(), before[:, here].copy(), delta, False, solved)
+        rows[:, here] = solved
+    return np.ascontiguousarray(rows.T)
 
 
 def gram_of_others(factors: Sequence[Array], mode: int) -> Array:
     """Return the elementwise product of the Gram matrices of every factor but `mode`'s, shape (R, R)."""
     return reduce(np.multiply, (factor.T @ factor for n, factor in enumerate(factors) if n != mode))
-
-
-class PassEquations:
-    """Normal equations of complete data with one pass over them for every mode; nothing is reused within a sweep."""
-
-    def __init__(self, tensor: Tensor) -> None:
-        self._tensor = tensor
-
-    def at(self, factors: Sequence[Array], mode: int) -> tuple[Array, Array]:
-        return gram_of_others(factors, mode), self._tensor.mttkrp(factors, mode)
-
-    def squared_error(self, factors: Sequence[Array], mode: int, gram: Array, rhs: Array) -> float:
-        return self._tensor.norm_squared - float(_kernels.explained(gram, rhs, factors[mode]))
 
 
 def directions(gram: Array) -> Array:
@@ -96,6 +78,24 @@ def indices_of(cells: NDArray[np.int64], shape: tuple[int, ...]) -> Iterator[tup
         rest, index = np.divmod(rest, shape[mode])
         yield mode, index
     yield 0, rest
+
+
+def hidden_of_part(
+    cells: NDArray[np.int64], shape: tuple[int, ...], indices: Sequence[NDArray[Any]]
+) -> NDArray[np.int64]:
+    """Return the cells of a list that are in the part of a tensor at an index array per mode, numbered there."""
+    if not len(cells):
+        return cells
+    part = np.zeros(len(cells), dtype=np.int64)
+    inside = np.ones(len(cells), dtype=bool)
+    stride = 1
+    for mode, index in indices_of(cells, shape):
+        place = np.full(shape[mode], -1, dtype=np.int64)
+        place[indices[mode]] = np.arange(len(indices[mode]))
+        part += stride * place[index]
+        inside &= place[index] >= 0
+        stride *= len(indices[mode])
+    return np.sort(part[inside])
 
 
 def places_of(cells: NDArray[np.int64], listed: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:

@@ -18,49 +18,6 @@ class Block(NamedTuple):
     indices: tuple[NDArray[np.int64], ...]
 
 
-class NormalEquations(Protocol):
-    """The least-squares problems of one fit, one per mode; owns scratch memory and what a sweep can reuse.
-
-    Factors are replaced, never changed in place: what is reused is remembered by the identity of an array.
-    """
-
-    def at(self, factors: Sequence[Array], mode: int) -> tuple[Array, Array]:
-        """Return Gram matrix, (R, R) or one per row (I, R, R), and right-hand side (I, R) of `mode`.
-
-        Only the lower triangle of a Gram matrix is filled for certain. ``factors[mode]`` is the current value,
-        weights included: where cells are imputed, it supplies their values.
-        """
-
-    def squared_error(self, factors: Sequence[Array], mode: int, gram: Array, rhs: Array) -> float:
-        """Return the squared error over observed cells once `mode` has been solved with `gram` and `rhs`."""
-
-
-class DenseRows(NamedTuple):
-    """A tensor in one array as the matrix that the compiled loop works on.
-
-    Hidden cells are listed or have no weight. `sink` is a writable view of the memory of `rows`, for the values at the
-    listed ones: in row l those of the columns ``cell_columns[cell_starts[l] : cell_starts[l + 1]]``. `cell_weights`, of
-    the shape of `rows`, tells what each cell's squared error counts for: booleans where all observed cells count alike.
-    What is not used is empty; if all are, `rows` is the data themselves.
-    """
-
-    rows: Array
-    sink: Array
-    cell_starts: Cells
-    cell_columns: NDArray[np.int32]
-    cell_weights: NDArray[Any]
-
-    def multiplications(self, rank: int) -> int:
-        """Return about how many a sweep takes."""
-        columns = rank * (rank + 3) // 2 if self.cell_weights.size else rank
-        return 2 * self.rows.size * columns
-
-
-def no_sink(dtype: Any) -> tuple[Array, Cells, NDArray[np.int32]]:
-    """Return the fields of `DenseRows` that list cells, without any."""
-    return np.empty((0, 0), dtype=dtype), np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int32)
-
-
 class Tensor(Protocol):
     """N-way data behind a handful of operations; see the design: one algorithm over few operations."""
 
@@ -110,11 +67,11 @@ class Tensor(Protocol):
     def mttkrp(self, factors: Sequence[Array], mode: int) -> Array:
         """Return the MTTKRP over observed cells, each times its weight, shape (I_mode, R)."""
 
-    def normal_equations(self, *, exact: bool = False) -> NormalEquations:
-        """Return the normal equations of a new fit; `exact` forbids imputing from the current factors."""
+    def normal_equations(self, factors: Sequence[Array], mode: int) -> tuple[Array, Array]:
+        """Return Gram matrix, (R, R) or one per row (I, R, R), and MTTKRP (I, R) of a mode's least-squares problem.
 
-    def dense_rows(self) -> DenseRows | None:
-        """Return what the compiled loop needs, or None where it does not suit."""
+        Over observed cells, each with its weight. Only the lower triangle of a Gram matrix is filled for certain.
+        """
 
     def squared_error(self, factors: Sequence[Array]) -> float:
         """Return the weighted squared error of a model over observed cells, from its residuals."""
@@ -145,25 +102,3 @@ class Tensor(Protocol):
 
     def pieces(self) -> Iterator[Array]:
         """Yield arrays that together are the tensor, by which a checkpoint knows it again."""
-
-
-class Base(Tensor, Protocol):
-    """A tensor without gaps, as `MaskedTensor` needs it: how data are stored shows nowhere else."""
-
-    def norm_squared_without(self, cells: Cells) -> float:
-        """Return the sum of squares over all cells but these (sorted)."""
-
-    def squared_error_without(self, factors: Sequence[Array], cells: Cells) -> float:
-        """Return the squared error of a model over all cells but these (sorted)."""
-
-    def zeroed(self, cells: Cells) -> Base:
-        """Return a copy with zeros at `cells` (sorted)."""
-
-    def with_values(self, values: Array) -> Base:
-        """Return a tensor without gaps."""
-
-    def with_random_signs(self, rng: np.random.Generator) -> Base:
-        """Return a tensor without gaps."""
-
-    def sub(self, indices: Sequence[Array]) -> Base:
-        """Return a tensor without gaps."""

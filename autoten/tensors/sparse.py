@@ -1,4 +1,4 @@
-"""Sparse tensors: nonzeros and their cells; every other cell is an observed zero. Nothing is ever made dense.
+"""Sparse tensors: nonzeros and their cells; every other cell is an observed zero, or hidden.
 
 Every operation costs in proportion to the nonzeros (and to what it returns). What only depends on where the nonzeros
 are, the `Pattern`, is found once, when first needed, and shared by tensors with the same cells and other values.
@@ -9,15 +9,18 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 from math import prod
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from autoten import _sparse_kernels
+from autoten._dense_kernels import Layout
+from autoten._sparse_kernels import Slices
 from autoten.tensors.equations import (
     LISTABLE,
-    PassEquations,
+    gram_of_others,
+    hidden_of_part,
     indices_of,
     model_norm_squared,
     model_values,
@@ -25,8 +28,7 @@ from autoten.tensors.equations import (
 )
 
 if TYPE_CHECKING:
-    from autoten.tensors.masked import MaskedTensor
-    from autoten.tensors.protocol import Array, Cells, DenseRows, NormalEquations
+    from autoten.tensors.protocol import Array, Cells
 
 # So many cells of a compressed core cost a sweep as much as one nonzero, whose rows lie anywhere in memory.
 CELLS_PER_NONZERO = 4
@@ -34,16 +36,10 @@ CELLS_PER_NONZERO = 4
 # Up to so many slices are cut out one by one.
 FEW_SLICES = 16
 
+# A Gram matrix less than this share of what it was before hidden cells were taken out is rounding.
+ROUNDED = 1e-14
 
-class Slices(NamedTuple):
-    """The nonzeros slice by slice of one mode: slice i is the run ``starts[i] : starts[i + 1]`` of `order`.
-
-    Inside a slice they keep their C order. `others` holds their coordinates in the other modes, (N - 1, nnz).
-    """
-
-    starts: Cells
-    order: Array
-    others: Array
+NO_CELLS = np.empty(0, dtype=np.int64)
 
 
 class Pattern:
@@ -102,7 +98,7 @@ class Pattern:
 
 
 class SparseTensor:
-    """An N-way tensor of which only the nonzeros are stored; an unlisted cell is an observed zero.
+    """An N-way tensor of which only the nonzeros are stored; an unlisted cell is an observed zero, unless it is hidden.
 
     Parameters
     ----------
@@ -112,12 +108,19 @@ class SparseTensor:
         float32 or float64, finite, in the order of the cells.
     scale : float
         The power of two by which the caller divided the data.
+    hidden : array of int64, optional
+        Sorted C-order linear indices of the cells that are not observed; nonzeros among them are not used.
     """
 
-    def __init__(self, pattern: Pattern, values: NDArray[Any], scale: float = 1.0) -> None:
+    def __init__(self, pattern: Pattern, values: NDArray[Any], scale: float = 1.0, hidden: Cells = NO_CELLS) -> None:
         self.pattern = pattern
-        self.values = values
         self.scale = scale
+        self.hidden = hidden
+        place, found = places_of(hidden, pattern.cells)
+        if found.any():  # the pattern is shared all the same
+            values = values.copy()
+            values[place[found]] = 0.0
+        self.values = values
         self._by_slices: dict[int, Array] = {}
 
     @classmethod
@@ -140,19 +143,21 @@ class SparseTensor:
 
     @property
     def n_observed(self) -> int:
-        return prod(self.shape)
+        return prod(self.shape) - len(self.hidden)
 
-    @property
-    def hidden(self) -> Cells:
-        return np.empty(0, dtype=np.int64)
+    @cached_property
+    def hidden_pattern(self) -> Pattern:
+        """The hidden cells, to be gone through like nonzeros."""
+        return Pattern(self.hidden, self.shape)
 
     @property
     def cell_weights(self) -> None:
         return None
 
-    @property
+    @cached_property
     def listed(self) -> Cells:
-        return self.pattern.cells
+        cells = self.pattern.cells
+        return cells[~places_of(cells, self.hidden)[1]] if len(self.hidden) else cells
 
     @property
     def pass_cost(self) -> int:
@@ -162,55 +167,51 @@ class SparseTensor:
     def norm_squared(self) -> float:
         return float(np.square(self.values, dtype=np.float64).sum())
 
-    def norm_squared_without(self, cells: Cells) -> float:
-        return float(np.square(self.values[self._elsewhere(cells)], dtype=np.float64).sum())
-
     def mttkrp(self, factors: Sequence[Array], mode: int) -> Array:
-        starts, _, others = self.pattern.slices(mode)
-        values = self._values_by(mode)
-        remaining = [np.ascontiguousarray(f, dtype=float) for n, f in enumerate(factors) if n != mode]
-        out = np.empty((self.shape[mode], factors[0].shape[1]))
-        if len(remaining) == 2:
-            _sparse_kernels.mttkrp_three(starts, others, values, *remaining, out)
-        else:
-            stacked, offsets = _stacked(remaining)
-            _sparse_kernels.mttkrp_slices(starts, others, offsets, values, stacked, out)
+        layout, stacked = Layout.of(self.shape), np.ascontiguousarray(np.vstack(factors), dtype=float)
+        out = np.zeros(factors[mode].shape)
+        _sparse_kernels.add_mttkrp(self.pattern.slices(mode), self.values_by(mode), layout, stacked, mode, out)
         return out
 
-    def _values_by(self, mode: int) -> Array:
+    def values_by(self, mode: int) -> Array:
         """Return the values in the order of a mode's slices."""
         if mode not in self._by_slices:
             self._by_slices[mode] = self.values if mode == 0 else self.values[self.pattern.slices(mode).order]
         return self._by_slices[mode]
 
-    def normal_equations(self, *, exact: bool = False) -> NormalEquations:
-        return PassEquations(self)
-
-    def dense_rows(self) -> DenseRows | None:
-        return None
+    def normal_equations(self, factors: Sequence[Array], mode: int) -> tuple[Array, Array]:
+        gram, rhs = gram_of_others(factors, mode), self.mttkrp(factors, mode)
+        if not len(self.hidden):
+            return gram, rhs
+        # What hidden cells would add is the MTTKRP of ones among them, with the products of all pairs of columns.
+        rank = len(gram)
+        pairs = [(factor[:, :, None] * factor[:, None]).reshape(len(factor), -1) for factor in factors]
+        of_hidden = SparseTensor(self.hidden_pattern, np.ones(len(self.hidden))).mttkrp(pairs, mode)
+        grams = gram - of_hidden.reshape(-1, rank, rank)
+        # Of a component without an observed cell in a row the difference leaves rounding, of either sign.
+        lost = np.einsum("irr->ir", grams) <= ROUNDED * np.diagonal(gram)
+        grams[lost] = np.swapaxes(grams, 1, 2)[lost] = rhs[lost] = 0.0
+        return grams, rhs
 
     def squared_error(self, factors: Sequence[Array]) -> float:
-        return self._squared_error(factors, self.pattern.coords, self.values, np.zeros(0))
-
-    def squared_error_without(self, factors: Sequence[Array], cells: Cells) -> float:
-        kept = self._elsewhere(cells)
-        model = model_values(factors, cells, self.shape)
-        return self._squared_error(factors, self.pattern.coords[:, kept], self.values[kept], model)
-
-    def _squared_error(self, factors: Sequence[Array], coords: Array, values: Array, elsewhere: Array) -> float:
-        """Return the error at these nonzeros and at zeros, but for the cells where the model has values `elsewhere`."""
-        stacked, offsets = _stacked(factors)
+        stacked, offsets = np.vstack(factors).astype(float, copy=False), Layout.of(self.shape).offsets
+        coords, values = self.pattern.coords, self.values
+        if len(self.hidden):
+            kept = np.flatnonzero(values)
+            coords, values = coords[:, kept], values[kept]
         errors, squares = _sparse_kernels.sparse_squares(coords, values, stacked, offsets)
+        elsewhere = model_values(factors, self.hidden, self.shape)
+        squares += float(elsewhere @ elsewhere)
         # At the zeros the model itself is the error: all of its squares but those at other cells. Tiny negatives are
         # the rounding of a difference of large sums.
-        return float(errors + max(model_norm_squared(factors) - squares - float(elsewhere @ elsewhere), 0.0))
+        return float(errors + max(model_norm_squared(factors) - squares, 0.0))
 
     def project(self, matrices: Sequence[Array]) -> Array:
         # The shortest mode runs slowest, so that the largest products, those of whole slices, are fewest.
         slowest = int(np.argmin(self.shape))
         modes = [slowest, *(n for n in range(len(self.shape)) if n != slowest)]
         starts, _, others = self.pattern.slices(slowest)
-        values = self._values_by(slowest)
+        values = self.values_by(slowest)
         ordered = [np.ascontiguousarray(matrices[mode], dtype=float) for mode in modes]
         widths = np.array([matrix.shape[1] for matrix in ordered])
         if len(modes) == 3:
@@ -240,20 +241,9 @@ class SparseTensor:
 
     def values_at(self, cells: Cells) -> Array:
         values = np.zeros(len(cells))
-        place, found = places_of(cells, self.listed)
+        place, found = places_of(cells, self.pattern.cells)
         values[found] = self.values[place[found]]
         return values
-
-    def _elsewhere(self, cells: Cells) -> NDArray[np.bool_]:
-        """Return which nonzeros are not among the cells (sorted)."""
-        kept = np.ones(len(self.values), dtype=bool)
-        place, found = places_of(cells, self.listed)
-        kept[place[found]] = False
-        return kept
-
-    def zeroed(self, cells: Cells) -> SparseTensor:
-        kept = self._elsewhere(cells)
-        return SparseTensor(Pattern(self.listed[kept], self.shape), self.values[kept], self.scale)
 
     @cached_property
     def total(self) -> float:
@@ -264,25 +254,29 @@ class SparseTensor:
         return self.listed
 
     def pieces(self) -> Iterator[Array]:
-        yield self.listed
+        yield self.pattern.cells
         yield self.values
+        if len(self.hidden):
+            yield self.hidden
 
-    def hide(self, cells: Cells) -> MaskedTensor:
-        from autoten.tensors.masked import MaskedTensor
-
-        return MaskedTensor(self, cells)
+    def hide(self, cells: Cells) -> SparseTensor:
+        return SparseTensor(self.pattern, self.values, self.scale, np.union1d(self.hidden, cells))
 
     def with_values(self, values: NDArray[Any]) -> SparseTensor:
-        """Return the tensor with other values in the same cells, which share all that is known of them."""
-        return SparseTensor(self.pattern, values, self.scale)
+        # Cells that are the same share all that is known of them.
+        everything = values
+        if len(self.hidden):
+            everything = np.zeros(len(self.values), values.dtype)
+            everything[places_of(self.listed, self.pattern.cells)[0]] = values
+        return SparseTensor(self.pattern, everything, self.scale, self.hidden)
 
     def with_random_signs(self, rng: np.random.Generator) -> SparseTensor:
         # Small tensors draw a sign for every cell, as dense ones do: storage then changes no number.
         listable = prod(self.shape) <= LISTABLE
         n_signs = prod(self.shape) if listable else len(self.values)
         bits = np.unpackbits(np.frombuffer(rng.bytes((n_signs + 7) // 8), dtype=np.uint8), count=n_signs)
-        signs = bits[self.listed] if listable else bits
-        return self.with_values(np.where(signs, -self.values, self.values))
+        signs = bits[self.pattern.cells] if listable else bits
+        return SparseTensor(self.pattern, np.where(signs, -self.values, self.values), self.scale, self.hidden)
 
     def sub(self, indices: Sequence[Array]) -> SparseTensor:
         # Where a mode keeps few slices only these are looked at: a single slab is cut out at its own cost.
@@ -304,10 +298,6 @@ class SparseTensor:
         for coords, index, place in zip(self.pattern.coords, indices, places, strict=True):
             cells *= len(index)
             cells += place[coords[kept]]
-        return SparseTensor.of(cells, self.values[kept], tuple(map(len, indices)), self.scale)
-
-
-def _stacked(factors: Sequence[Array]) -> tuple[Array, Cells]:
-    """Return factors one below the other, and where each begins."""
-    lengths = np.array([len(factor) for factor in factors], dtype=np.int64)
-    return np.vstack(factors).astype(float, copy=False), np.cumsum(lengths) - lengths
+        part = SparseTensor.of(cells, self.values[kept], tuple(map(len, indices)), self.scale)
+        hidden = hidden_of_part(self.hidden, self.shape, indices)
+        return SparseTensor(part.pattern, part.values, self.scale, hidden) if len(hidden) else part

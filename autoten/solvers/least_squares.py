@@ -1,0 +1,449 @@
+"""Least squares in the loop: every mode in turn at its optimum, free or nonnegative, whatever stores the tensor.
+
+How hidden cells are treated is a choice of the fit: few are imputed, from the model of the sweep before, extrapolated
+like its factors. Whatever stands there, the observed cells' error is at most the filled tensor's, and a sweep that
+raises it is taken back. Where many are hidden, and where cells have weights, every row's equations are solved exactly.
+
+A sweep in full space costs two reads of the tensor. Between two of them the factors can be improved for next to nothing
+in the span of their values before and after the last sweep: the tensor's core in these bases has at most twice as many
+rows a mode as there are components, and ALS of the core is ALS of the tensor with its factors held in the span. Every
+sweep in full space opens new directions, so nothing is cut off, and a fit ends where sweeps in full space alone would
+end: at a point that neither kind of sweep improves.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from autoten._dense_kernels import Dense, Layout, model_at_cells, product
+from autoten._kernels import PROXIMAL, compiled, solve_rows, values_at
+from autoten._row_kernels import fill_pairs, row_equations, solve_each
+from autoten._sparse_kernels import Slices, add_mttkrp
+from autoten.compression import Compression
+from autoten.cp import CPModel
+from autoten.solvers import loop
+from autoten.solvers.base import Fit
+from autoten.solvers.loop import Model, Pace
+from autoten.tensors.dense import DenseTensor
+from autoten.tensors.equations import stack_rows
+from autoten.tensors.sparse import SparseTensor
+
+if TYPE_CHECKING:
+    from autoten.solvers.als import ALS
+    from autoten.solvers.hals import HALS
+    from autoten.tensors.protocol import Tensor
+
+Array = NDArray[Any]
+
+# Share of hidden cells up to which they are imputed: its convergence slows down in proportion to the share, and past
+# the true rank so much that a fit keeps a memory of what it started from.
+IMPUTE_SHARE = 0.3
+
+# Sweeps in a subspace that follow one in full space.
+SWEEPS_IN_SUBSPACE = 40
+
+# Subspaces pay for tensors of so many cells, while the core has at most this share of them.
+FEWEST_CELLS = 30_000
+LARGEST_SHARE = 0.125
+
+# So many in full space follow when subspaces have had nothing to do in so many rounds: then it is the span that has to
+# turn, or what is imputed to move, and extrapolated sweeps do both. With hidden cells a fit begins with them.
+SWEEPS_IN_FULL_SPACE = 30
+IDLE_ROUNDS = 2
+
+
+@compiled
+def gram_of_others(factors, layout, mode):  # type: ignore[no-untyped-def]
+    """Return the elementwise product of the Gram matrices of every factor but `mode`'s."""
+    lengths, offsets, _ = layout
+    rank = factors.shape[0]
+    out = np.empty((rank, rank))
+    for r in range(rank):
+        for s in range(r + 1):
+            product = 1.0
+            for n in range(lengths.size):
+                if n != mode:
+                    inner = 0.0
+                    for i in range(offsets[n], offsets[n] + lengths[n]):
+                        inner += factors[r, i] * factors[s, i]
+                    product *= inner
+            out[r, s] = product
+            out[s, r] = product
+    return out
+
+
+@compiled
+def admit(model, layout):  # type: ignore[no-untyped-def]
+    """Put what an extrapolation has made negative at zero, in modes that must not be."""
+    for n in range(layout.lengths.size):
+        if layout.nonnegative[n]:
+            for r in range(model.weights.size):
+                for i in range(layout.offsets[n], layout.offsets[n] + layout.lengths[n]):
+                    model.factors[r, i] = max(model.factors[r, i], 0.0)
+
+
+@compiled
+def put(model, layout, mode, solution):  # type: ignore[no-untyped-def]
+    """Put the rows of a mode (R, I) into the model: unit columns, their norms as the weights.
+
+    A column of zeros stays one, unless it must not be negative: its direction is then kept, without weight. Other modes
+    can bring such a component back, where without any direction they never could.
+    """
+    begin = layout.offsets[mode]
+    for r in range(model.weights.size):
+        squared = 0.0
+        for i in range(layout.lengths[mode]):
+            squared += solution[r, i] * solution[r, i]
+        model.weights[r] = np.sqrt(squared)
+        if squared > 0.0 or not layout.nonnegative[mode]:
+            inverse = 1.0 / model.weights[r] if model.weights[r] > 0.0 else 1.0
+            for i in range(layout.lengths[mode]):
+                model.factors[r, begin + i] = solution[r, i] * inverse
+
+
+@compiled
+def update_mode(model, layout, mode, rhs):  # type: ignore[no-untyped-def]
+    """Put a mode at its optimum, given its MTTKRP (R, I); return what the model takes off the sum of squares."""
+    rank = model.weights.size
+    gram = gram_of_others(model.factors, layout, mode)
+    trace = 0.0
+    for r in range(rank):
+        trace += gram[r, r]
+    previous, solution = np.empty_like(rhs), np.empty_like(rhs)
+    for r in range(rank):
+        for i in range(layout.lengths[mode]):
+            previous[r, i] = model.weights[r] * model.factors[r, layout.offsets[mode] + i]
+    delta = max(PROXIMAL * trace / rank, 1e-300)
+    explained = solve_rows(gram, rhs, previous, delta, layout.nonnegative[mode], solution)
+    put(model, layout, mode, solution)
+    return explained
+
+
+@compiled
+def dense_sweep(problem, model, limit):  # type: ignore[no-untyped-def]
+    """Sweep a tensor in one array; with listed cells the loss is known at the end only."""
+    admit(model, problem.layout)
+    if problem.cell_weights.size > 0:
+        return exact_sweep(problem, model, limit)
+    explained = 0.0
+    for mode in range(problem.layout.lengths.size):
+        rhs = product(problem, model.factors, model.at_cells, mode)
+        explained = update_mode(model, problem.layout, mode, rhs)
+        if model.at_cells.size == 0 and problem.norm_squared - explained > limit:
+            return np.inf
+    filled = model_at_cells(problem, model.factors, model.weights, model.at_cells) if model.at_cells.size else 0.0
+    return problem.norm_squared + filled - explained
+
+
+@compiled
+def exact_sweep(problem, model, limit):  # type: ignore[no-untyped-def]
+    """Do so with equations of their own for all rows."""
+    rank, layout = model.weights.size, problem.layout
+    stacked = np.ascontiguousarray(model.factors.T)
+    pairs = np.empty((stacked.shape[0], rank * (rank + 1) // 2))
+    fill_pairs(stacked, 0, stacked.shape[0], pairs)
+    loss = np.inf
+    for mode in range(layout.lengths.size):
+        start, length = layout.offsets[mode], layout.lengths[mode]
+        grams, rhs = np.empty((length, pairs.shape[1])), np.empty((length, rank))
+        row_equations(problem, stacked, pairs, mode, grams, rhs)
+        solution = np.empty((length, rank))
+        previous = stacked[start : start + length] * model.weights
+        loss = problem.norm_squared - solve_each(grams, rhs, previous, layout.nonnegative[mode], solution)
+        if loss > limit:
+            return np.inf
+        put(model, layout, mode, solution.T)
+        stacked[start : start + length] = model.factors[:, start : start + length].T
+        fill_pairs(stacked, start, length, pairs)
+    return loss
+
+
+class Core(NamedTuple):
+    """A tensor read through its Tucker approximation, while factors keep their length and their constraint.
+
+    Its products are those of a small core between bases (I_n, k_n) with orthonormal columns (Cohen, Comon & Farias
+    2015, fast decomposition of large nonnegative tensors).
+    """
+
+    core: Dense
+    bases: tuple[Array, ...]
+    layout: Layout
+
+    @property
+    def n_cells(self) -> int:
+        """No cell is hidden."""
+        return 0
+
+    @property
+    def norm_squared(self) -> float:
+        """The sum of squares."""
+        return self.core.norm_squared
+
+    def multiplications(self, rank: int) -> float:
+        """Return about how many a sweep takes."""
+        return 2.0 * rank * (self.core.rows.size + 2 * sum(basis.size for basis in self.bases))
+
+    def look(self, model: Model) -> None:
+        """Do nothing: no cell is hidden."""
+
+
+@compiled
+def core_sweep(problem, model, limit):  # type: ignore[no-untyped-def]
+    """Sweep a Tucker approximation."""
+    admit(model, problem.layout)
+    layout, inner = problem.layout, problem.core.layout
+    nothing = np.empty(0)
+    small = np.empty((model.weights.size, inner.lengths.sum()))
+    for n in range(inner.lengths.size):
+        inside(problem, model.factors, n, small)
+    for mode in range(inner.lengths.size):
+        rhs = np.dot(product(problem.core, small, nothing, mode), problem.bases[mode].T)
+        loss = problem.core.norm_squared - update_mode(model, layout, mode, rhs)
+        if loss > limit:
+            return np.inf
+        inside(problem, model.factors, mode, small)
+    return loss
+
+
+@compiled
+def inside(problem, factors, mode, small):  # type: ignore[no-untyped-def]
+    """Write what the bases see of a factor."""
+    layout, inner = problem.layout, problem.core.layout
+    own = factors[:, layout.offsets[mode] : layout.offsets[mode] + layout.lengths[mode]].copy()
+    begin = inner.offsets[mode]
+    small[:, begin : begin + inner.lengths[mode]] = np.dot(own, problem.bases[mode])
+
+
+class Lists(NamedTuple):
+    """A sparse tensor: the nonzeros slice by slice of every mode, and its hidden cells, where it holds zeros."""
+
+    slices: tuple[Slices, ...]
+    values: tuple[Array, ...]  # in the order of each mode's slices
+    hidden: tuple[Slices, ...]
+    cells: Array  # rows of the hidden cells in the stack of all factors, (N, n_hidden)
+    layout: Layout
+    norm_squared: float
+
+    @property
+    def n_cells(self) -> int:
+        """The number of hidden cells."""
+        return int(self.cells.shape[1])
+
+    def multiplications(self, rank: int) -> float:
+        """Return about how many a sweep takes, each of which waits for memory."""
+        return 8.0 * rank * len(self.values) * (len(self.values[0]) + self.n_cells)
+
+    def look(self, model: Model) -> None:
+        """Let hidden cells hold what the model says."""
+        values_at(self.cells, np.ascontiguousarray((model.weights[:, None] * model.factors).T), model.at_cells)
+
+
+@compiled
+def lists_sweep(problem, model, limit):  # type: ignore[no-untyped-def]
+    """Sweep a sparse tensor; what its hidden cells hold is the MTTKRP of a list of their own."""
+    layout, hides = problem.layout, model.at_cells.size > 0
+    admit(model, layout)
+    stacked = np.ascontiguousarray(model.factors.T)
+    explained = 0.0
+    for mode in range(layout.lengths.size):
+        rhs = np.zeros((layout.lengths[mode], model.weights.size))
+        add_mttkrp(problem.slices[mode], problem.values[mode], layout, stacked, mode, rhs)
+        if hides:
+            held = model.at_cells[problem.hidden[mode].order]
+            add_mttkrp(problem.hidden[mode], held, layout, stacked, mode, rhs)
+        explained = update_mode(model, layout, mode, np.ascontiguousarray(rhs.T))
+        if not hides and problem.norm_squared - explained > limit:
+            return np.inf
+        start, end = layout.offsets[mode], layout.offsets[mode] + layout.lengths[mode]
+        stacked[start:end] = model.factors[:, start:end].T
+    filled = 0.0
+    if hides:
+        stacked[: layout.lengths[0]] *= model.weights
+        held = model.at_cells.copy()
+        values_at(problem.cells, stacked, model.at_cells)
+        filled = (model.at_cells * (2.0 * held - model.at_cells)).sum()
+    return problem.norm_squared + filled - explained
+
+
+loop.swept_by(Dense, dense_sweep)
+loop.swept_by(Core, core_sweep)
+loop.swept_by(Lists, lists_sweep)
+
+
+@dataclass(frozen=True, eq=False)
+class Passes:
+    """A tensor of which nothing is known but its MTTKRP, a pass over the data for every mode."""
+
+    tensor: Tensor
+    layout: Layout
+    n_cells: int = 0
+
+    @property
+    def norm_squared(self) -> float:
+        """The sum of squares."""
+        return self.tensor.norm_squared
+
+    def multiplications(self, rank: int) -> float:
+        """Return that a sweep is a call of its own."""
+        return math.inf
+
+    def look(self, model: Model) -> None:
+        """Do nothing: no cell is hidden."""
+
+    def sweep(self, model: Model, limit: float) -> float:
+        """Update every mode once, interpreted; see `loop.sweep_once`."""
+        admit(model, self.layout)
+        loss = math.inf
+        for mode in range(len(self.layout.lengths)):
+            factors = [part.T for part in np.split(model.factors, self.layout.offsets[1:], axis=1)]
+            rhs = np.ascontiguousarray(self.tensor.mttkrp(factors, mode).T)
+            loss = self.norm_squared - update_mode(model, self.layout, mode, rhs)
+            if loss > limit:
+                return math.inf
+        return loss
+
+
+def problem_of(tensor: Tensor, rank: int, nonnegative: Sequence[int] = (), impute_share: float = IMPUTE_SHARE) -> Any:
+    """Return what the loop sweeps; up to this share of hidden cells they are imputed where X is dense."""
+    layout = Layout.of(tensor.shape, nonnegative)
+    if isinstance(tensor, DenseTensor):
+        return tensor.problem(rank, layout, impute=len(tensor.hidden) <= impute_share * tensor.data.size)
+    if isinstance(tensor, SparseTensor):
+        modes, hidden = range(len(tensor.shape)), tensor.hidden_pattern
+        return Lists(
+            tuple(tensor.pattern.slices(mode) for mode in modes),
+            tuple(tensor.values_by(mode) for mode in modes),
+            tuple(hidden.slices(mode) for mode in modes),
+            stack_rows(tensor.hidden, tensor.shape)[0],
+            layout,
+            tensor.norm_squared,
+        )
+    return Passes(tensor, layout)
+
+
+class Sweeps:
+    """A model and the problem whose loss sweeps lower, in place.
+
+    Parameters
+    ----------
+    problem
+        See `problem_of`.
+    start : CPModel
+        Where to begin.
+    tol, extrapolate
+        As of `ALS`.
+    """
+
+    def __init__(self, problem: Any, start: CPModel, tol: float, extrapolate: bool) -> None:
+        self._problem = problem
+        self._pace = Pace(tol, extrapolate, loop.ROUNDING * problem.norm_squared, int(problem.layout.lengths[0]))
+        self.model = start
+
+    @property
+    def model(self) -> CPModel:
+        """The model."""
+        return loop.ended(self._model, self._problem.layout.offsets)
+
+    @model.setter
+    def model(self, model: CPModel) -> None:
+        self._model = loop.begun(model, self._problem.n_cells)
+
+    def sweep(self, most: int, deadline: float) -> tuple[Array, bool]:
+        """Do at most so many sweeps; return the loss after each of them, and whether it has settled."""
+        self._problem.look(self._model)
+        cost = self._problem.multiplications(len(self._model.weights))
+        return loop.run(self._problem, self._model, self._pace, most, deadline, cost)
+
+    def sweep_by_subspaces(self, most: int, deadline: float) -> tuple[Array, bool]:
+        """Do the same, most of the sweeps in the span of the last step in full space, while they have work to do there.
+
+        Settled where sweeps in full space are, or when the falls of whole rounds, one sweep in full space and those in
+        its subspace, sum to less than `tol` times the loss, estimated by a geometric series.
+        """
+        losses: list[float] = []
+        settled, idle, fall = False, IDLE_ROUNDS if self._problem.n_cells else 0, math.inf
+        while len(losses) < most and not (settled and self._pace.tol) and time.monotonic() < deadline:
+            if idle == IDLE_ROUNDS:
+                done, settled = self.sweep(min(SWEEPS_IN_FULL_SPACE, most - len(losses)), deadline)
+                losses += done.tolist()
+                idle, fall = 0, math.inf
+                continue
+            before, fall_before = losses[-1] if losses else math.inf, fall
+            within, at_rest = self._round(most - len(losses), deadline)
+            losses += within
+            if not within:  # the deadline has passed meanwhile
+                break
+            idle = idle + 1 if at_rest else 0
+            fall = max(before - losses[-1], 0.0)
+            to_come = loop.rest_of_series(fall_before, fall) if fall_before < math.inf else fall
+            settled = to_come <= max(self._pace.tol * losses[-1], self._pace.rounding)
+        return np.array(losses), settled
+
+    def _round(self, most: int, deadline: float) -> tuple[list[float], bool]:
+        """Sweep once in full space, then in the span of the factors before and after.
+
+        Return the losses, those in the span of the filled tensor, and whether the latter had settled.
+        """
+        earlier, at_cells = self._model.factors.copy(), self._model.at_cells
+        losses = self.sweep(1, deadline)[0].tolist()
+        columns = np.vstack([self._model.factors, earlier]).T
+        whole = DenseTensor(self._problem.filled(at_cells))
+        inner = Compression.of(whole, np.split(columns, self._problem.layout.offsets[1:]))
+        # What is outside the span is orthogonal to every model in it: the loss is that of the core but for a constant.
+        norm_squared = self._problem.norm_squared + float(at_cells @ at_cells)
+        core = problem_of(inner.core, len(self._model.weights))._replace(norm_squared=norm_squared)
+        tol = max(self._pace.tol, loop.ROUNDING)  # with none there is always a next subspace
+        within = Sweeps(core, inner.restrict(self.model), tol, self._pace.extrapolate)
+        more, settled = within.sweep(min(SWEEPS_IN_SUBSPACE, most - 1), deadline)
+        self.model = inner.expand(within.model)
+        return losses + more.tolist(), settled
+
+    def subspaces_pay(self) -> bool:
+        """Return whether most sweeps are better done in subspaces."""
+        problem = self._problem
+        if not isinstance(problem, Dense) or problem.cell_weights.size or problem.layout.nonnegative.any():
+            return False
+        in_core = math.prod(min(2 * len(self._model.weights), int(length)) for length in problem.layout.lengths)
+        return bool(problem.rows.size >= FEWEST_CELLS and in_core <= LARGEST_SHARE * problem.rows.size)
+
+
+def fit_least_squares(
+    tensor: Tensor, start: CPModel, solver: ALS | HALS, modes: tuple[int, ...], max_iter: int | None, deadline: float
+) -> Fit:
+    """Fit from a start that is nonnegative in these modes."""
+    norm_squared = tensor.norm_squared
+    if norm_squared == 0.0 or start.rank == 0:
+        return Fit(start.scaled(0.0), float(norm_squared > 0.0), 0, True, np.zeros(0))
+    sweeps = Sweeps(problem_of(tensor, start.rank, modes), start.normalized(), solver.tol, solver.extrapolate)
+    by_subspaces = solver.compress and solver.extrapolate and sweeps.subspaces_pay()
+    most = solver.max_iter if max_iter is None else min(max_iter, solver.max_iter)
+    losses, settled = (sweeps.sweep_by_subspaces if by_subspaces else sweeps.sweep)(most, deadline)
+    model = sweeps.model
+    history = np.minimum.accumulate(np.maximum(losses, 0.0)) / norm_squared
+    # The Gram-based losses round at 1e-15 of the sum of squares; the residuals themselves do not.
+    loss = tensor.squared_error(model.folded()) / norm_squared
+    return Fit(model.normalized(), loss, len(history), settled, history)
+
+
+def explore_core(
+    core: Compression, start: CPModel, solver: ALS | HALS, modes: tuple[int, ...], max_iter: int, deadline: float
+) -> tuple[CPModel, Array]:
+    """Fit a tensor's core from a start for the tensor; return the model of the tensor, and the core's losses.
+
+    Factors that must not be negative keep their length: the tensor is read through its core.
+    """
+    problem = problem_of(core.core, start.rank)
+    if modes:
+        layout = Layout.of([len(basis) for basis in core.bases], modes)
+        problem = Core(problem, tuple(map(np.ascontiguousarray, core.bases)), layout)
+    inside = start.normalized() if modes else core.restrict(start).normalized()
+    sweeps = Sweeps(problem, inside, solver.tol, solver.extrapolate)
+    losses, _ = sweeps.sweep(min(max_iter, solver.max_iter), deadline)
+    return sweeps.model.normalized() if modes else core.expand(sweeps.model).normalized(), losses
