@@ -89,10 +89,16 @@ class Dense(NamedTuple):
         """Return about how many a sweep takes."""
         return 2.0 * self.rows.size * (rank * (rank + 3) // 2 if self.cell_weights.size else rank)
 
-    def filled(self, at_cells: Array) -> Array:
-        """Return the tensor, its listed cells holding these values."""
-        fill(self, at_cells, 0, len(self.cell_starts) - 1)
-        return self.rows.reshape(tuple(self.layout.lengths))
+    def filled(self, model: Any) -> tuple[Array, float]:
+        """Return the tensor as the model completes it, and the sum of squares of what it puts there."""
+        if not self.cell_weights.size:
+            fill(self, model.at_cells, 0, len(self.cell_starts) - 1)
+            return self.rows.reshape(tuple(self.layout.lengths)), float(model.at_cells @ model.at_cells)
+        fill_leading(model.factors, self.layout, self.work.leading)
+        expected = self.work.leading @ (model.weights[:, None] * model.factors[:, self.layout.offsets[-1] :])
+        whole = np.where(self.cell_weights, self.rows, expected)
+        expected[self.cell_weights] = 0.0
+        return whole.reshape(tuple(self.layout.lengths)), float(np.square(expected).sum())
 
     def look(self, model: Any) -> None:
         """Let listed cells hold what the model says."""

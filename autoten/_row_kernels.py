@@ -43,6 +43,7 @@ def row_equations(dense, stacked, pairs, mode, grams, rhs):  # type: ignore[no-u
     kept = dense.work.pairs.size > 0
     counted, values = np.empty((ROWS_AT_ONCE, n_columns)), np.empty((ROWS_AT_ONCE, n_columns))
     products, pair_products = np.empty((ROWS_AT_ONCE, rank)), np.empty((ROWS_AT_ONCE, n_pairs))
+    at = np.zeros(last, dtype=np.int64)  # where the row is in the leading modes
     grams[:] = 0.0
     rhs[:] = 0.0
     for first in range(0, n_rows, ROWS_AT_ONCE):
@@ -65,31 +66,27 @@ def row_equations(dense, stacked, pairs, mode, grams, rhs):  # type: ignore[no-u
             products[:size] = dense.work.leading[first : first + size]
             pair_products[:size] = dense.work.pairs[first : first + size]
         for b in range(size):
-            here = times_others(dense.layout, first + b, stacked, mode, products[b])
-            times_others(dense.layout, first + b, pairs, mode, pair_products[b])
+            for n in range(last):
+                if n != mode:
+                    i = dense.layout.offsets[n] + at[n]
+                    for r in range(rank):
+                        products[b, r] *= stacked[i, r]
+                    for p in range(n_pairs):
+                        pair_products[b, p] *= pairs[i, p]
             if mode < last:
-                rhs[here] += products[b]
-                grams[here] += pair_products[b]
+                for r in range(rank):
+                    rhs[at[mode], r] += products[b, r]
+                for p in range(n_pairs):
+                    grams[at[mode], p] += pair_products[b, p]
+            n = last - 1
+            at[n] += 1
+            while n > 0 and at[n] == dense.layout.lengths[n]:
+                at[n] = 0
+                n -= 1
+                at[n] += 1
         if mode == last:
             rhs += np.dot(values[:size].T, products[:size])
             grams += np.dot(counted[:size].T, pair_products[:size])
-
-
-@compiled
-def times_others(layout, row, stacked, mode, product):  # type: ignore[no-untyped-def]
-    """Multiply in the rows of all leading modes but `mode` at a row of the tensor; return the index in `mode`."""
-    here = 0
-    rest = row
-    for n in range(layout.lengths.size - 2, -1, -1):
-        i = rest % layout.lengths[n]
-        rest //= layout.lengths[n]
-        if n == mode:
-            here = i
-        else:
-            i += layout.offsets[n]
-            for r in range(product.size):
-                product[r] *= stacked[i, r]
-    return here
 
 
 @compiled

@@ -111,6 +111,25 @@ class Occupied:
         return CPModel(model.weights, tuple(factors))
 
 
+def is_complete(tensor: Tensor) -> bool:
+    """Return whether all cells are observed, and count alike."""
+    return not len(tensor.hidden) and tensor.cell_weights is None
+
+
+def completed(tensor: Tensor, model: CPModel) -> Tensor:
+    """Return a tensor as a model completes it; one that lists its nonzeros as it is, zero where it is hidden.
+
+    Hidden cells hold what the model says, and cells that count for less than others lie between both: no fit ends here,
+    but it shows where one may begin.
+    """
+    if is_complete(tensor) or not isinstance(tensor, DenseTensor):
+        return tensor
+    if tensor.cell_weights is not None:
+        expected = model.to_tensor()
+        return DenseTensor(expected + np.minimum(tensor.cell_weights, 1.0) * (tensor.data - expected), tensor.scale)
+    return tensor.filled(tensor.hidden, model.values_at(tensor.hidden))
+
+
 class Subspaces:
     """Leading subspaces of a tensor's unfoldings and the cores in them, each computed once, when first needed."""
 
@@ -140,9 +159,14 @@ class Subspaces:
             self._bases[mode, n_vectors] = np.ascontiguousarray(vectors)
         return self._bases[mode, n_vectors]
 
-    def core(self, rank: int) -> Compression | None:
-        """Return the core to explore `rank` in, or None where exploring in full space is as well."""
-        if len(self._tensor.hidden) or self._tensor.cell_weights is not None or rank > TIERS[-1]:
+    def core(self, rank: int, smaller: CPModel) -> Compression | None:
+        """Return the core to explore `rank` in, or None where exploring in full space is as well.
+
+        Where cells are missing or have weights, it is that of the data completed by a smaller model.
+        """
+        if not is_complete(self._tensor) and isinstance(self._tensor, DenseTensor):
+            return Subspaces(completed(self._tensor, smaller)).core(rank, smaller)
+        if rank > TIERS[-1] or len(self._tensor.hidden):
             return None
         length = _core_length(rank)
         shape = self._tensor.shape

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from autoten._validation import as_generator, check_integer, check_mode, refuse
-from autoten.compression import Compression, Occupied, Subspaces
+from autoten.compression import Compression, Occupied, Subspaces, completed, is_complete
 from autoten.cp import CPModel, n_parameters
 from autoten.halves import SHORTEST_SPLIT, Half, draw_halves, random_halves, without_mode
 from autoten.holdout import Fold, Holdout, counts_of, offsets_of
@@ -63,6 +63,9 @@ HELD_BACK = 0.5
 N_SPLITS = 2
 HALF_STARTS = 3
 HALF_SWEEPS = 100
+
+# A half with missing cells is completed so many times while it is explored, by the best model so far.
+COMPLETIONS = 4
 
 # The start that is grown from the rank below stays in full space, beside those explored in the core.
 FULL_SPACE_STARTS = (0,)
@@ -440,7 +443,7 @@ def fit_ranks(
                 if settled:
                     on_pass(rank, best)
                 continue
-            of_halves = list(_half_arguments(tensor, plan, halves, subspaces, rank))
+            of_halves = list(_half_arguments(plan, halves, subspaces, best, rank))
             groups = (of_folds, _Group(rank, _fit_half, limited[rank + waits], of_halves, settled))
             waiting = _Waiting(tensor, rank, starts, unasked, folds, groups, plan.solver)
             unasked = {"starts": 0.0, "folds": 0.0}
@@ -682,7 +685,7 @@ def _fit_starts(
     The second entry is what the groups of a rank that waits have returned.
     """
     began = time.monotonic()
-    core = subspaces.core(rank) if plan.solver.compress else None
+    core = subspaces.core(rank, smaller) if plan.solver.compress else None
     if core is not None:
         runner.workers.share(core)
     bases = subspaces.bases(rank)
@@ -794,15 +797,16 @@ def _fit_beside_offsets(tensor: Tensor, plan: Plan, fold: Any, start: CPModel, m
 
 
 def _half_arguments(
-    tensor: Tensor, plan: Plan, halves: Sequence[Half], subspaces: Subspaces, rank: int
+    plan: Plan, halves: Sequence[Half], subspaces: Subspaces, model: CPModel, rank: int
 ) -> Iterator[tuple[Any, ...]]:
     """Yield the arguments of `_fit_half` for every half that can have so many components."""
-    if not halves or rank > largest_useful_rank(halves[0].of_shape(tensor.shape)):
+    if not halves or rank > largest_useful_rank(halves[0].of_shape(model.shape)):
         return
     bases = [basis[:, :rank] for basis in subspaces.bases(rank)]
-    core = subspaces.core(rank) if plan.solver.compress else None
+    core = subspaces.core(rank, model) if plan.solver.compress else None
+    inner = None if core is None else core.bases
     for number, half in enumerate(halves):
-        yield half, bases, core, rank, number
+        yield half, bases, inner, rank, number
 
 
 def _fit_half(
@@ -810,17 +814,21 @@ def _fit_half(
     plan: Plan,
     half: Half,
     bases: Sequence[NDArray[Any]],
-    core: Compression | None,
+    inner: Sequence[NDArray[Any]] | None,
     rank: int,
     number: int,
 ) -> CPModel:
-    """Return the model of a half without the mode that was split."""
+    """Return the model of a half without the mode that was split; `inner` are the bases of its core, if it has any."""
     part = half.of(tensor)
-    small = None if core is None else Compression.of(part, half.of_bases(core.bases))
     rng, nothing = plan.rng(HALF, rank, number), _empty(part)
     own_bases = half.of_bases(bases)
     starts = [make_start(1 + k, own_bases, rank, nothing, rng) for k in range(HALF_STARTS)]
-    best = best_of([_explore(part, plan, start, small) for start in starts])
+    # The model of the whole must not say what a half has not seen: its missing cells are zero first, then its own.
+    completed_by = nothing
+    for _ in range(1 if inner is None or is_complete(part) else COMPLETIONS):
+        small = None if inner is None else Compression.of(completed(part, completed_by), half.of_bases(inner))
+        best = best_of([_explore(part, plan, start, small) for start in starts])
+        starts, completed_by = [best.model], best.model
     fit = plan.solver.fit(part, best.model, max_iter=HALF_SWEEPS, deadline=plan.deadline)
     return without_mode(fit.model, half.mode)
 

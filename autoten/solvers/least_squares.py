@@ -49,7 +49,7 @@ IMPUTE_SHARE = 0.3
 # Sweeps in a subspace that follow one in full space.
 SWEEPS_IN_SUBSPACE = 40
 
-# Subspaces pay for tensors of so many cells, while the core has at most this share of them.
+# Subspaces pay where a sweep costs as much as one of so many cells, while the core has at most this share of them.
 FEWEST_CELLS = 30_000
 LARGEST_SHARE = 0.125
 
@@ -368,7 +368,8 @@ class Sweeps:
         its subspace, sum to less than `tol` times the loss, estimated by a geometric series.
         """
         losses: list[float] = []
-        settled, idle, fall = False, IDLE_ROUNDS if self._problem.n_cells else 0, math.inf
+        hides = self._problem.n_cells or self._problem.cell_weights.size
+        settled, idle, fall = False, IDLE_ROUNDS if hides else 0, math.inf
         while len(losses) < most and not (settled and self._pace.tol) and time.monotonic() < deadline:
             if idle == IDLE_ROUNDS:
                 done, settled = self.sweep(min(SWEEPS_IN_FULL_SPACE, most - len(losses)), deadline)
@@ -391,13 +392,13 @@ class Sweeps:
 
         Return the losses, those in the span of the filled tensor, and whether the latter had settled.
         """
-        earlier, at_cells = self._model.factors.copy(), self._model.at_cells
+        earlier = self._model.factors.copy()
         losses = self.sweep(1, deadline)[0].tolist()
         columns = np.vstack([self._model.factors, earlier]).T
-        whole = DenseTensor(self._problem.filled(at_cells))
-        inner = Compression.of(whole, np.split(columns, self._problem.layout.offsets[1:]))
+        whole, put_in = self._problem.filled(self._model)
+        inner = Compression.of(DenseTensor(whole), np.split(columns, self._problem.layout.offsets[1:]))
         # What is outside the span is orthogonal to every model in it: the loss is that of the core but for a constant.
-        norm_squared = self._problem.norm_squared + float(at_cells @ at_cells)
+        norm_squared = self._problem.norm_squared + put_in
         core = problem_of(inner.core, len(self._model.weights))._replace(norm_squared=norm_squared)
         tol = max(self._pace.tol, loop.ROUNDING)  # with none there is always a next subspace
         within = Sweeps(core, inner.restrict(self.model), tol, self._pace.extrapolate)
@@ -408,10 +409,12 @@ class Sweeps:
     def subspaces_pay(self) -> bool:
         """Return whether most sweeps are better done in subspaces."""
         problem = self._problem
-        if not isinstance(problem, Dense) or problem.cell_weights.size or problem.layout.nonnegative.any():
+        if not isinstance(problem, Dense) or problem.layout.nonnegative.any() or problem.cell_weights.dtype != bool:
             return False
-        in_core = math.prod(min(2 * len(self._model.weights), int(length)) for length in problem.layout.lengths)
-        return bool(problem.rows.size >= FEWEST_CELLS and in_core <= LARGEST_SHARE * problem.rows.size)
+        rank = len(self._model.weights)
+        in_core = math.prod(min(2 * rank, int(length)) for length in problem.layout.lengths)
+        worth_it = problem.multiplications(rank) >= 2.0 * rank * FEWEST_CELLS
+        return worth_it and in_core <= LARGEST_SHARE * problem.rows.size
 
 
 def fit_least_squares(
