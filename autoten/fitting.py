@@ -34,6 +34,10 @@ from autoten.workers import Task, Workers, task
 FOLD_STARTS = 3
 FEW_CELLS = 10.0
 
+# Folds and halves end when what is still to come of their loss is less than this part of what noise gives the
+# parameters of one component.
+SETTLED = 0.01
+
 # It has missed a component if the full fit leaves less by more than this part of what the parameters of one take off
 # noise: fits that have all components differ by less (benchmarks/bench_leak.py).
 MISSED = 0.5
@@ -756,14 +760,14 @@ def _fit_fold(tensor: Tensor, plan: Plan, fold: Any, smaller: CPModel, full: CPM
     """
     beside_offsets = hasattr(fold, "offsets")
     training = tensor.hide(fold.cells) if beside_offsets else fold.training(tensor)
-    rank, of_one = full.rank, n_parameters(training.shape, 1)
+    rank, of_one, solver = full.rank, n_parameters(training.shape, 1), settling(plan.solver, training)
     per_parameter = training.n_observed / (rank * of_one)
     if per_parameter <= 1.0:
         return FoldModel(smaller, None, True, per_parameter)
     if beside_offsets and tensor.norm_squared > 0.0:  # zeros need no offsets
-        fit = partial(_fit_beside_offsets, tensor, plan, fold)
+        fit = partial(_fit_beside_offsets, tensor, replace(plan, solver=solver), fold)
     else:
-        fit = partial(plan.solver.fit, training, deadline=plan.deadline)
+        fit = partial(solver.fit, training, deadline=plan.deadline)
     rng = plan.rng(FOLD, rank, number)
     several = not fold.warm or per_parameter < FEW_CELLS
     bases = Subspaces(training).bases(rank) if several else ()
@@ -777,6 +781,13 @@ def _fit_fold(tensor: Tensor, plan: Plan, fold: Any, smaller: CPModel, full: CPM
     if whole is not None and fold.warm and len(tensor.hidden):
         whole = Seen.of(training).supported(whole).within_support()
     return FoldModel(best.model, whole, best.converged, per_parameter)
+
+
+def settling(solver: Solver, tensor: Tensor) -> Solver:
+    """Return a solver for fits that are compared by their noise: they end before what noise still gives them counts."""
+    tol = getattr(solver, "tol", 0.0)
+    enough = SETTLED * n_parameters(tensor.shape, 1) / max(tensor.n_observed, 1)
+    return replace(solver, tol=enough) if 0.0 < tol < enough else solver  # type: ignore[type-var]
 
 
 def _fit_beside_offsets(tensor: Tensor, plan: Plan, fold: Any, start: CPModel, max_iter: int | None = None) -> Fit:
@@ -829,7 +840,7 @@ def _fit_half(
         small = None if inner is None else Compression.of(completed(part, completed_by), half.of_bases(inner))
         best = best_of([_explore(part, plan, start, small) for start in starts])
         starts, completed_by = [best.model], best.model
-    fit = plan.solver.fit(part, best.model, max_iter=HALF_SWEEPS, deadline=plan.deadline)
+    fit = settling(plan.solver, part).fit(part, best.model, max_iter=HALF_SWEEPS, deadline=plan.deadline)
     return without_mode(fit.model, half.mode)
 
 
