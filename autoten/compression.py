@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from autoten.cp import CPModel
 from autoten.tensors.dense import DenseTensor
-from autoten.tensors.equations import directions, indices_of
+from autoten.tensors.equations import LISTABLE, directions, indices_of
 
 if TYPE_CHECKING:
     from autoten.tensors.protocol import Tensor
@@ -34,6 +34,9 @@ WORTHWHILE_SHARE = 0.25
 
 # Cores are computed for these numbers of components and cut down for smaller ranks: leading parts of a core are cores.
 TIERS = (8, 24, 72, 216)
+
+# So many cells of an array are swept in the time of one nonzero of a list.
+DENSE_CELLS_PER_NONZERO = 12
 
 # A mode longer than this is sketched: a Gram matrix of its length costs more than it is worth. The sketch finds so many
 # vectors more than asked for, in so many rounds of subspace iteration (Halko, Martinsson & Tropp 2011, algorithm 4.4).
@@ -71,10 +74,11 @@ class Compression:
 
 @dataclass(frozen=True, eq=False)
 class Occupied:
-    """A tensor without the empty slabs of its long modes, and where the others stand in the whole.
+    """A tensor as it is fitted, and where its slabs stand in the whole.
 
-    A least-squares model is zero in a slab of observed zeros, whatever its rank: such slabs need no rows while models
-    are fitted, and the cost of a mode is that of its occupied slabs.
+    A sparse one whose array costs less than its lists becomes dense. A larger one loses the empty slabs of its long
+    modes: a least-squares model is zero in a slab of observed zeros, whatever its rank, so such slabs need no rows while
+    models are fitted, and the cost of a mode is that of its occupied slabs.
     """
 
     tensor: Tensor
@@ -83,9 +87,15 @@ class Occupied:
 
     @classmethod
     def of(cls, tensor: Tensor) -> Occupied:
-        """Return the tensor itself, unless it is sparse and half the slabs of a mode above `LONG_MODE` are empty."""
+        """Return the tensor itself, unless it is sparse and small, or half the slabs of a mode above `LONG_MODE` empty."""
         cells = tensor.listed
-        if cells is None or max(tensor.shape) <= LONG_MODE:
+        if cells is None:
+            return cls(tensor, tensor.shape, None)
+        if prod(tensor.shape) <= min(DENSE_CELLS_PER_NONZERO * (len(cells) + len(tensor.hidden)), LISTABLE):
+            data = np.zeros(tensor.shape)
+            data.reshape(-1)[cells] = tensor.values_at(cells)
+            return cls(DenseTensor(data, tensor.scale, tensor.hidden), tensor.shape, None)
+        if max(tensor.shape) <= LONG_MODE:
             return cls(tensor, tensor.shape, None)
         indices = [np.arange(length) for length in tensor.shape]
         for mode, index in indices_of(np.concatenate([cells, tensor.hidden]), tensor.shape):

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from autoten import _dense_kernels, _kernels, _row_kernels
 from autoten._dense_kernels import Dense, Layout, Work
 from autoten.cp import khatri_rao
-from autoten.tensors.equations import gram_of_others, hidden_of_part
+from autoten.tensors.equations import gram_of_others, hidden_of_part, joined
 
 if TYPE_CHECKING:
     from autoten.tensors.protocol import Array, Cells
@@ -218,7 +218,7 @@ class DenseTensor:
 
     def hide(self, cells: Cells) -> DenseTensor:
         if self.cell_weights is None:
-            return DenseTensor(self.data, self.scale, np.union1d(self.hidden, cells))
+            return DenseTensor(self.data, self.scale, joined(self.hidden, cells))
         weights = self.cell_weights.copy()
         weights.reshape(-1)[cells] = 0.0
         return DenseTensor(self.data, self.scale, cell_weights=weights)

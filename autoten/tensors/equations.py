@@ -64,6 +64,14 @@ def model_norm_squared(factors: Sequence[Array]) -> float:
     return float(np.square(khatri_rao(triangles[:half]) @ khatri_rao(triangles[half:]).T).sum())
 
 
+def joined(cells: NDArray[np.int64], more: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return the cells of two sorted lists as one, none of them twice."""
+    if not len(cells) or not len(more):
+        return more if len(more) else cells
+    both = np.sort(np.concatenate([cells, more]), kind="stable")  # two runs are merged
+    return both[np.diff(both, prepend=-1) > 0]
+
+
 def other_cells(cells: NDArray[np.int64], shape: tuple[int, ...]) -> NDArray[np.int64]:
     """Return the cells of a tensor that are not in the list, sorted."""
     mask = np.ones(prod(shape), dtype=bool)

@@ -22,6 +22,7 @@ from autoten.tensors.equations import (
     gram_of_others,
     hidden_of_part,
     indices_of,
+    joined,
     model_norm_squared,
     model_values,
     places_of,
@@ -260,7 +261,7 @@ class SparseTensor:
             yield self.hidden
 
     def hide(self, cells: Cells) -> SparseTensor:
-        return SparseTensor(self.pattern, self.values, self.scale, np.union1d(self.hidden, cells))
+        return SparseTensor(self.pattern, self.values, self.scale, joined(self.hidden, cells))
 
     def with_values(self, values: NDArray[Any]) -> SparseTensor:
         # Cells that are the same share all that is known of them.
