@@ -26,8 +26,8 @@ COMPILED: dict[str, Any] = {"nogil": True, "fastmath": FASTMATH, "error_model": 
 # and vanishes at a fixed point, because it pulls towards the previous factor and not towards zero.
 PROXIMAL = 1e-12
 
-# Nonnegative rows: the most sets of free entries that are tried, times the rank, and the slope of an entry at zero, as a
-# share of what pulls it, that is rounding.
+# Nonnegative rows: the most sets of free entries that are tried, times the rank, and the slope of an entry at zero that
+# is rounding, as a share of what pulls it.
 ACTIVE_SETS = 3
 SMALLEST_SLOPE = 1e-10
 

@@ -77,8 +77,8 @@ class Occupied:
     """A tensor as it is fitted, and where its slabs stand in the whole.
 
     A sparse one whose array costs less than its lists becomes dense. A larger one loses the empty slabs of its long
-    modes: a least-squares model is zero in a slab of observed zeros, whatever its rank, so such slabs need no rows while
-    models are fitted, and the cost of a mode is that of its occupied slabs.
+    modes: a least-squares model is zero in a slab of observed zeros, whatever its rank, so such slabs need no rows
+    while models are fitted, and the cost of a mode is that of its occupied slabs.
     """
 
     tensor: Tensor
@@ -87,7 +87,7 @@ class Occupied:
 
     @classmethod
     def of(cls, tensor: Tensor) -> Occupied:
-        """Return the tensor itself, unless it is sparse and small, or half the slabs of a mode above `LONG_MODE` empty."""
+        """Return the tensor itself, unless it is sparse: and small, or empty in half the slabs of a long mode."""
         cells = tensor.listed
         if cells is None:
             return cls(tensor, tensor.shape, None)

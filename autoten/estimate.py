@@ -210,9 +210,9 @@ def estimate_rank(
     X : array_like of shape (I_1, ..., I_N), N >= 3
         The data: an array of any real type (NaN = missing), ``numpy.ma``, a memory map, what `weighted` and the
         functions of `preprocess` return; a sparse tensor (n-D ``scipy.sparse.coo_array``, pydata ``sparse``, pyttb
-        ``sptensor``), made dense only where that is cheaper: unlisted cells are observed zeros; or a dask array (one larger than
-        256 MiB, or `streamed`, is read in chunks, must be complete, and needs ``holdout=Blocks()``). None is missing,
-        too, and equal matrices in a list are stacked; files are read by `read_tensor`. Labels of an xarray
+        ``sptensor``), made dense only where that is cheaper: unlisted cells are observed zeros; or a dask array (one
+        larger than 256 MiB, or `streamed`, is read in chunks, must be complete, and needs ``holdout=Blocks()``). None
+        is missing, too, and equal matrices in a list are stacked; files are read by `read_tensor`. Labels of an xarray
         ``DataArray`` or of a pandas Series with a level of its index for each mode (a combination that is not listed is
         missing) come back on models, pictures and in the report, and modes may be given by name. Of a long data frame
         give ``X.set_index([modes])[values]``, of a wide one ``X.stack()``.

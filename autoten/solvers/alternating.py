@@ -9,8 +9,8 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from autoten.solvers import loop
 from autoten.cp import CPModel
+from autoten.solvers import loop
 
 Array = NDArray[Any]
 

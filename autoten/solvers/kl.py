@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from autoten.solvers import loop
 from autoten import _count_kernels
 from autoten._validation import check_integer, check_real, refuse
 from autoten.cp import CPModel
 from autoten.losses import Poisson
+from autoten.solvers import loop
 from autoten.solvers.alternating import Iterate, alternate
 from autoten.solvers.base import Fit
 from autoten.tensors.counts import Counts, deviance, null_deviance

@@ -242,7 +242,9 @@ class Lists(NamedTuple):
 
     def look(self, model: Model) -> None:
         """Let hidden cells hold what the model says."""
-        values_at(self.cells, np.ascontiguousarray((model.weights[:, None] * model.factors).T), model.at_cells)
+        stacked = np.ascontiguousarray(model.factors.T)
+        stacked[: self.layout.lengths[0]] *= model.weights
+        values_at(self.cells, stacked, model.at_cells)
 
 
 @compiled

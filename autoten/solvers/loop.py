@@ -48,8 +48,8 @@ MULTIPLICATIONS_PER_SECOND = 2e9
 class Model(NamedTuple):
     """A model that sweeps change in place.
 
-    Unit columns `factors` (R, sum of lengths), their `weights` (R,), and `at_cells`: what a problem's listed hidden cells
-    hold, the model's values there after its last sweep, moved on like the factors.
+    Unit columns `factors` (R, sum of lengths), their `weights` (R,), and `at_cells`: what a problem's listed hidden
+    cells hold, the model's values there after its last sweep, moved on like the factors.
     """
 
     factors: Array
