@@ -46,7 +46,6 @@ MISSED = 0.5
 # best few are then refined in full space until they converge. Starts whose losses agree to this relative difference
 # are the same solution and refined once.
 EXPLORING_SWEEPS = 60
-EXPLORING_SWEEPS_IN_CORE = 200
 N_REFINED = 3
 SAME_LOSS = 1e-6
 
@@ -736,11 +735,12 @@ def _explore(tensor: Tensor, plan: Plan, start: CPModel, core: Compression | Non
         fit = plan.solver.fit(tensor, start, max_iter=EXPLORING_SWEEPS, deadline=plan.deadline)
         endless = getattr(plan.solver, "tol", None) == 0  # every sweep is wanted
         return replace(fit, converged=fit.converged and not endless)
-    model, losses = plan.solver.explore(core, start, EXPLORING_SWEEPS_IN_CORE, plan.deadline)  # type: ignore[attr-defined]
-    # What the bases cut off is orthogonal to all of the core, and so to a model in their span.
-    history = np.minimum.accumulate(losses + (tensor.norm_squared - core.core.norm_squared)) / tensor.norm_squared
-    loss = tensor.squared_error(model.folded()) / tensor.norm_squared
-    return Fit(model, loss, len(history), False, np.maximum(history, 0.0))
+    model, losses, in_span = plan.solver.explore(core, start, EXPLORING_SWEEPS, plan.deadline)  # type: ignore[attr-defined]
+    cut_off = tensor.norm_squared - core.core.norm_squared
+    history = np.maximum(np.minimum.accumulate(losses + cut_off), 0.0) / tensor.norm_squared
+    exact = in_span and is_complete(tensor) and len(history)
+    loss = float(history[-1]) if exact else tensor.squared_error(model.folded()) / tensor.norm_squared
+    return Fit(model, loss, len(history), False, history)
 
 
 def _refine(tensor: Tensor, plan: Plan, fit: Fit) -> Fit:

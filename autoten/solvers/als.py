@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from autoten._validation import check_integer, check_real
 from autoten.cp import CPModel
-from autoten.solvers.base import Fit
+from autoten.solvers.base import Explored, Fit
 from autoten.solvers.least_squares import explore_core, fit_least_squares
 
 if TYPE_CHECKING:
@@ -75,8 +75,6 @@ class ALS:
         """Fit from `start` (its first factor matters only for the values of hidden cells)."""
         return fit_least_squares(tensor, start, self, (), max_iter, deadline)
 
-    def explore(
-        self, core: Compression, start: CPModel, max_iter: int, deadline: float = math.inf
-    ) -> tuple[CPModel, Array]:
-        """Fit a tensor by its core; return the model of the tensor and the core's losses."""
+    def explore(self, core: Compression, start: CPModel, max_iter: int, deadline: float = math.inf) -> Explored:
+        """Fit a tensor by its core."""
         return explore_core(core, start, self, (), max_iter, deadline)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from numpy.typing import NDArray
 
@@ -42,6 +42,17 @@ class Fit:
     def __repr__(self) -> str:
         state = "converged" if self.converged else "not converged"
         return f"Fit(rank={self.model.rank}, loss={self.loss:.6g}, {state} after {self.n_iter} sweeps)"
+
+
+class Explored(NamedTuple):
+    """A model of a tensor by its core: the core's losses on the way, and whether the model is in the span of its bases.
+
+    What the bases cut off of the tensor is orthogonal to every model that is.
+    """
+
+    model: CPModel
+    losses: NDArray[Any]
+    in_span: bool
 
 
 class Solver(Protocol):

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from autoten._validation import check_integer, check_mode, check_modes_given, check_real, refuse
 from autoten.cp import CPModel
 from autoten.labels import MODES
-from autoten.solvers.base import Fit
+from autoten.solvers.base import Explored, Fit
 from autoten.solvers.least_squares import explore_core, fit_least_squares
 from autoten.tensors.chunked import ChunkedTensor
 
@@ -108,13 +108,11 @@ class HALS:
         fit = fit_least_squares(tensor, _magnitudes(start.normalized(), modes), self, modes, max_iter, deadline)
         return replace(fit, model=_with_signs(fit.model, modes))
 
-    def explore(
-        self, core: Compression, start: CPModel, max_iter: int, deadline: float = math.inf
-    ) -> tuple[CPModel, Array]:
-        """Fit a tensor read through its core; return the model of the tensor and the losses on the way."""
+    def explore(self, core: Compression, start: CPModel, max_iter: int, deadline: float = math.inf) -> Explored:
+        """Fit a tensor read through its core."""
         modes = self._modes(start.ndim)
-        model, losses = explore_core(core, _magnitudes(start.normalized(), modes), self, modes, max_iter, deadline)
-        return _with_signs(model, modes), losses
+        explored = explore_core(core, _magnitudes(start.normalized(), modes), self, modes, max_iter, deadline)
+        return explored._replace(model=_with_signs(explored.model, modes))
 
     def _modes(self, ndim: int) -> tuple[int, ...]:
         """Return the constrained modes of a tensor with `ndim` modes, in order."""

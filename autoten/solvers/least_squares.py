@@ -29,7 +29,7 @@ from autoten._sparse_kernels import Slices, add_mttkrp
 from autoten.compression import Compression
 from autoten.cp import CPModel
 from autoten.solvers import loop
-from autoten.solvers.base import Fit
+from autoten.solvers.base import Explored, Fit
 from autoten.solvers.loop import Model, Pace
 from autoten.tensors.dense import DenseTensor
 from autoten.tensors.equations import stack_rows
@@ -439,8 +439,8 @@ def fit_least_squares(
 
 def explore_core(
     core: Compression, start: CPModel, solver: ALS | HALS, modes: tuple[int, ...], max_iter: int, deadline: float
-) -> tuple[CPModel, Array]:
-    """Fit a tensor's core from a start for the tensor; return the model of the tensor, and the core's losses.
+) -> Explored:
+    """Fit a tensor's core from a start for the tensor.
 
     Factors that must not be negative keep their length: the tensor is read through its core.
     """
@@ -451,4 +451,5 @@ def explore_core(
     inside = start.normalized() if modes else core.restrict(start).normalized()
     sweeps = Sweeps(problem, inside, solver.tol, solver.extrapolate)
     losses, _ = sweeps.sweep(min(max_iter, solver.max_iter), deadline)
-    return sweeps.model.normalized() if modes else core.expand(sweeps.model).normalized(), losses
+    model = sweeps.model if modes else core.expand(sweeps.model)
+    return Explored(model.normalized(), losses, not modes)

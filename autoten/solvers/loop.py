@@ -117,6 +117,14 @@ def to_come(losses, n):  # type: ignore[no-untyped-def]
     return rest_of_series(before, max(losses[n - 1 - WINDOW] - losses[n - 1], 0.0))
 
 
+@compiled
+def move_on(values, now, before, ahead):  # type: ignore[no-untyped-def]
+    """Keep `values` in `now` and move them on by so many times their change from `before`."""
+    for c in range(values.size):
+        now[c] = values[c]
+        values[c] += ahead * (now[c] - before[c])
+
+
 def sweeps(problem, path, pace, begin, end):  # type: ignore[no-untyped-def]
     """Run sweeps begin .. end - 1 in place; return how many sweeps are done and whether the loss has settled.
 
@@ -124,31 +132,35 @@ def sweeps(problem, path, pace, begin, end):  # type: ignore[no-untyped-def]
     that raises the loss then is taken back.
     """
     model, earlier, step, losses = path
-    now, now_weights, now_at_cells = model.factors.copy(), model.weights.copy(), model.at_cells.copy()
+    now, now_weights, cells = np.empty_like(model.factors), np.empty_like(model.weights), np.empty_like(model.at_cells)
+    cells_before = earlier.at_cells
     settled = False
     for sweep in range(begin, end):
-        now[:], now_weights[:], now_at_cells[:] = model.factors, model.weights, model.at_cells
+        now[:], now_weights[:] = model.factors, model.weights
         ahead = step[0]
         limit = losses[sweep - 1] if ahead > 0.0 else np.inf
         if ahead > 0.0:
             model.factors[:, pace.first :] += ahead * (now - earlier.factors)[:, pace.first :]
-            model.at_cells[:] += ahead * (now_at_cells - earlier.at_cells)
+        move_on(model.at_cells, cells, cells_before, ahead)
         losses[sweep] = sweep_once(problem, model, limit)
         if not losses[sweep] <= limit:
             # The step went uphill: take it back and sweep from where we were.
             step[0] = max(ahead * STEP_SHRINKAGE, SMALLEST_STEP)
-            model.factors[:], model.weights[:], model.at_cells[:] = now, now_weights, now_at_cells
+            model.factors[:], model.weights[:], model.at_cells[:] = now, now_weights, cells
             losses[sweep] = sweep_once(problem, model, np.inf)
         elif ahead > 0.0:
             step[0] = min(ahead * STEP_GROWTH, LARGEST_STEP)
-        earlier.factors[:], earlier.at_cells[:] = now, now_at_cells
+        earlier.factors[:] = now
+        cells, cells_before = cells_before, cells
         if sweep + 1 == PLAIN_SWEEPS and pace.extrapolate:
             step[0] = FIRST_STEP
         settled = losses[sweep] <= pace.rounding or to_come(losses, sweep + 1) <= max(
             pace.tol * losses[sweep], pace.rounding
         )
         if settled and pace.tol > 0.0:
-            return sweep + 1, True
+            end = sweep + 1
+            break
+    earlier.at_cells[:] = cells_before
     return end, settled
 
 
