@@ -786,7 +786,8 @@ def _fit_fold(tensor: Tensor, plan: Plan, fold: Any, smaller: CPModel, full: CPM
 def settling(solver: Solver, tensor: Tensor) -> Solver:
     """Return a solver for fits that are compared by their noise: they end before what noise still gives them counts."""
     tol = getattr(solver, "tol", 0.0)
-    enough = SETTLED * n_parameters(tensor.shape, 1) / max(tensor.n_observed, 1)
+    telling = tensor.n_observed if tensor.listed is None else len(tensor.listed)  # zeros without number tell little
+    enough = SETTLED * n_parameters(tensor.shape, 1) / max(telling, 1)
     return replace(solver, tol=enough) if 0.0 < tol < enough else solver  # type: ignore[type-var]
 
 

@@ -341,10 +341,15 @@ class Sweeps:
         Where to begin.
     tol, extrapolate
         As of `ALS`.
+    lists : SparseTensor, optional
+        The tensor itself, if it is one.
     """
 
-    def __init__(self, problem: Any, start: CPModel, tol: float, extrapolate: bool) -> None:
+    def __init__(
+        self, problem: Any, start: CPModel, tol: float, extrapolate: bool, lists: SparseTensor | None = None
+    ) -> None:
         self._problem = problem
+        self._lists = lists
         self._pace = Pace(tol, extrapolate, loop.ROUNDING * problem.norm_squared, int(problem.layout.lengths[0]))
         self.model = start
 
@@ -370,7 +375,7 @@ class Sweeps:
         its subspace, sum to less than `tol` times the loss, estimated by a geometric series.
         """
         losses: list[float] = []
-        hides = self._problem.n_cells or self._problem.cell_weights.size
+        hides = self._problem.n_cells or (self._lists is None and self._problem.cell_weights.size)
         settled, idle, fall = False, IDLE_ROUNDS if hides else 0, math.inf
         while len(losses) < most and not (settled and self._pace.tol) and time.monotonic() < deadline:
             if idle == IDLE_ROUNDS:
@@ -397,8 +402,7 @@ class Sweeps:
         earlier = self._model.factors.copy()
         losses = self.sweep(1, deadline)[0].tolist()
         columns = np.vstack([self._model.factors, earlier]).T
-        whole, put_in = self._problem.filled(self._model)
-        inner = Compression.of(DenseTensor(whole), np.split(columns, self._problem.layout.offsets[1:]))
+        inner, put_in = self._core(np.split(columns, self._problem.layout.offsets[1:]))
         # What is outside the span is orthogonal to every model in it: the loss is that of the core but for a constant.
         norm_squared = self._problem.norm_squared + put_in
         core = problem_of(inner.core, len(self._model.weights))._replace(norm_squared=norm_squared)
@@ -408,15 +412,24 @@ class Sweeps:
         self.model = inner.expand(within.model)
         return losses + more.tolist(), settled
 
+    def _core(self, columns: Sequence[Array]) -> tuple[Compression, float]:
+        """Return the core, in the span of columns, of what the model completes; and what that adds to its squares."""
+        if self._lists is None:
+            whole, put_in = self._problem.filled(self._model)
+            return Compression.of(DenseTensor(whole), columns), put_in
+        inner, at_cells = Compression.of(self._lists, columns), self._model.at_cells
+        filling = SparseTensor(self._lists.hidden_pattern, at_cells).project(inner.bases)
+        return Compression(DenseTensor(inner.core.data + filling), inner.bases), float(at_cells @ at_cells)
+
     def subspaces_pay(self) -> bool:
         """Return whether most sweeps are better done in subspaces."""
-        problem = self._problem
-        if not isinstance(problem, Dense) or problem.layout.nonnegative.any() or problem.cell_weights.dtype != bool:
+        problem, rank = self._problem, len(self._model.weights)
+        weighted = isinstance(problem, Dense) and problem.cell_weights.dtype != bool
+        if not isinstance(problem, (Dense, Lists)) or weighted or problem.layout.nonnegative.any():
             return False
-        rank = len(self._model.weights)
+        cells = problem.multiplications(rank) / (2.0 * rank)
         in_core = math.prod(min(2 * rank, int(length)) for length in problem.layout.lengths)
-        worth_it = problem.multiplications(rank) >= 2.0 * rank * FEWEST_CELLS
-        return worth_it and in_core <= LARGEST_SHARE * problem.rows.size
+        return cells >= FEWEST_CELLS and in_core <= LARGEST_SHARE * cells
 
 
 def fit_least_squares(
@@ -426,7 +439,8 @@ def fit_least_squares(
     norm_squared = tensor.norm_squared
     if norm_squared == 0.0 or start.rank == 0:
         return Fit(start.scaled(0.0), float(norm_squared > 0.0), 0, True, np.zeros(0))
-    sweeps = Sweeps(problem_of(tensor, start.rank, modes), start.normalized(), solver.tol, solver.extrapolate)
+    lists = tensor if isinstance(tensor, SparseTensor) else None
+    sweeps = Sweeps(problem_of(tensor, start.rank, modes), start.normalized(), solver.tol, solver.extrapolate, lists)
     by_subspaces = solver.compress and solver.extrapolate and sweeps.subspaces_pay()
     most = solver.max_iter if max_iter is None else min(max_iter, solver.max_iter)
     losses, settled = (sweeps.sweep_by_subspaces if by_subspaces else sweeps.sweep)(most, deadline)
