@@ -43,7 +43,9 @@ class Layout(NamedTuple):
     def of(cls, shape: Sequence[int], nonnegative: Sequence[int] = ()) -> Layout:
         """Return the layout of a tensor's factors; `nonnegative` names modes."""
         lengths = np.array(shape, dtype=np.int64)
-        return cls(lengths, np.cumsum(lengths) - lengths, np.isin(np.arange(len(lengths)), nonnegative))
+        constrained = np.zeros(len(lengths), dtype=bool)
+        constrained[list(nonnegative)] = True
+        return cls(lengths, np.cumsum(lengths) - lengths, constrained)
 
 
 class Work(NamedTuple):

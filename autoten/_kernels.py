@@ -52,6 +52,31 @@ def _warn_once() -> None:
 
 
 @compiled
+def to_unit_columns(factor, turned):  # type: ignore[no-untyped-def]
+    """Give the columns of a factor unit length, in place; return what they were divided by.
+
+    If they may be `turned`, so that the entry of largest magnitude is positive.
+    """
+    sizes = np.zeros(factor.shape[1])
+    for r in range(factor.shape[1]):
+        # Divide by the largest entry first: a column of 1e-200 has a norm whose square underflows.
+        peak, sign = 0.0, 1.0
+        for i in range(factor.shape[0]):
+            if abs(factor[i, r]) > peak:
+                peak = abs(factor[i, r])
+                sign = -1.0 if turned and factor[i, r] < 0.0 else 1.0
+        squares = 0.0
+        for i in range(factor.shape[0]):
+            factor[i, r] /= peak if peak > 0.0 else 1.0
+            squares += factor[i, r] ** 2
+        norm = np.sqrt(squares)
+        for i in range(factor.shape[0]):
+            factor[i, r] *= sign / norm if norm > 0.0 else 1.0
+        sizes[r] = sign * peak * norm
+    return sizes
+
+
+@compiled
 def squares_elsewhere(values, cells):  # type: ignore[no-untyped-def]
     """Sum of squares of all values but those at the sorted cells."""
     total = 0.0

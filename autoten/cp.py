@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from autoten._kernels import to_unit_columns
 from autoten._validation import refuse
 from autoten.labels import Labels
 
@@ -227,19 +228,9 @@ class CPModel:
     def unit_columns(self) -> CPModel:
         """Return the same tensor with unit columns and nonnegative weights, components in their own order."""
         weights = self.weights.astype(float, copy=True)
-        factors = []
-        for mode, factor in enumerate(self.factors):
-            # Divide by the largest entry first: a column of 1e-200 has a norm whose square underflows.
-            peak = np.abs(factor).max(axis=0, initial=0.0)
-            factor = factor / np.where(peak > 0, peak, 1.0)
-            norms = np.linalg.norm(factor, axis=0)
-            factor = factor / np.where(norms > 0, norms, 1.0)
-            weights *= norms * peak
-            if mode > 0 and len(factor):
-                signs = np.where(np.take_along_axis(factor, np.abs(factor).argmax(axis=0)[None], axis=0)[0] < 0, -1, 1)
-                factor = factor * signs
-                weights *= signs
-            factors.append(factor)
+        factors = [np.array(factor, dtype=float, order="C") for factor in self.factors]
+        for mode, factor in enumerate(factors):
+            weights *= to_unit_columns(factor, mode > 0)
         factors[0] = factors[0] * np.where(weights < 0, -1, 1)
         return CPModel(np.abs(weights), tuple(factors), self.labels, self.support)
 

@@ -191,5 +191,6 @@ def begun(model: CPModel, n_cells: int = 0) -> Model:
 
 def ended(model: Model, offsets: Array) -> CPModel:
     """Return the model that sweeps have made."""
-    factors = np.split(model.factors, offsets[1:], axis=1)
-    return CPModel(model.weights.copy(), tuple(np.ascontiguousarray(factor.T) for factor in factors))
+    ends = [*offsets[1:], model.factors.shape[1]]
+    factors = (model.factors[:, begin:end].T for begin, end in zip(offsets, ends, strict=True))
+    return CPModel(model.weights.copy(), tuple(map(np.ascontiguousarray, factors)))
