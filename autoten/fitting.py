@@ -42,10 +42,11 @@ SETTLED = 0.01
 # noise: fits that have all components differ by less (benchmarks/bench_leak.py).
 MISSED = 0.5
 
-# Starts are explored for so many sweeps, most of them in a compressed core, where a sweep costs next to nothing; the
-# best few are then refined in full space until they converge. Starts whose losses agree to this relative difference
-# are the same solution and refined once.
+# Starts are explored for so many sweeps, most of them in a compressed core, where a sweep costs next to nothing, and
+# where that is not quite the tensor by so many more in full space; the best few are then refined there until they
+# converge. Starts whose losses agree to this relative difference are the same solution and refined once.
 EXPLORING_SWEEPS = 60
+EXPANDING_SWEEPS = 3
 N_REFINED = 3
 SAME_LOSS = 1e-6
 
@@ -731,16 +732,19 @@ def _distinct_best(fits: Mapping[int, Fit]) -> list[int]:
 
 
 def _explore(tensor: Tensor, plan: Plan, start: CPModel, core: Compression | None) -> Fit:
-    if core is None or tensor.norm_squared == 0.0:  # nothing that a core could hold a share of
-        fit = plan.solver.fit(tensor, start, max_iter=EXPLORING_SWEEPS, deadline=plan.deadline)
-        endless = getattr(plan.solver, "tol", None) == 0  # every sweep is wanted
-        return replace(fit, converged=fit.converged and not endless)
-    model, losses, in_span = plan.solver.explore(core, start, EXPLORING_SWEEPS, plan.deadline)  # type: ignore[attr-defined]
-    cut_off = tensor.norm_squared - core.core.norm_squared
-    history = np.maximum(np.minimum.accumulate(losses + cut_off), 0.0) / tensor.norm_squared
-    exact = in_span and is_complete(tensor) and len(history)
-    loss = float(history[-1]) if exact else tensor.squared_error(model.folded()) / tensor.norm_squared
-    return Fit(model, loss, len(history), False, history)
+    """Return a fit that shows what a start leads to: in a core where there is one, then a few sweeps in full space."""
+    sweeps = EXPLORING_SWEEPS
+    if core is not None and tensor.norm_squared > 0.0:  # zeros have nothing that a core could hold a share of
+        explored = plan.solver.explore(core, start, sweeps, plan.deadline)  # type: ignore[attr-defined]
+        start, sweeps = explored.model, EXPANDING_SWEEPS
+        if explored.in_span and is_complete(tensor) and len(explored.losses):
+            # What the bases cut off is orthogonal to the model: it adds to the error as it is.
+            losses = explored.losses + (tensor.norm_squared - core.core.norm_squared)
+            history = np.maximum(np.minimum.accumulate(losses), 0.0) / tensor.norm_squared
+            return Fit(start, float(history[-1]), len(history), False, history)
+    fit = plan.solver.fit(tensor, start, max_iter=sweeps, deadline=plan.deadline)
+    endless = getattr(plan.solver, "tol", None) == 0  # every sweep is wanted
+    return replace(fit, converged=fit.converged and not endless)
 
 
 def _refine(tensor: Tensor, plan: Plan, fit: Fit) -> Fit:
