@@ -229,17 +229,13 @@ class CPModel:
         weights = self.weights.astype(float, copy=True)
         factors = []
         for mode, factor in enumerate(self.factors):
-            # Divide by the largest entry first: a column of 1e-200 has a norm whose square underflows.
-            peak = np.abs(factor).max(axis=0, initial=0.0)
-            factor = factor / np.where(peak > 0, peak, 1.0)
+            # By the largest entry first: a column of 1e-200 has a norm whose square underflows.
+            peaks = factor[np.abs(factor).argmax(axis=0), np.arange(self.rank)] if len(factor) else weights * 0.0
+            peaks = np.where(np.abs(peaks) > 0, peaks if mode > 0 else np.abs(peaks), 1.0)
+            factor = factor / peaks
             norms = np.linalg.norm(factor, axis=0)
-            factor = factor / np.where(norms > 0, norms, 1.0)
-            weights *= norms * peak
-            if mode > 0 and len(factor):
-                signs = np.where(np.take_along_axis(factor, np.abs(factor).argmax(axis=0)[None], axis=0)[0] < 0, -1, 1)
-                factor = factor * signs
-                weights *= signs
-            factors.append(factor)
+            factors.append(factor / np.where(norms > 0, norms, 1.0))
+            weights *= norms * peaks
         factors[0] = factors[0] * np.where(weights < 0, -1, 1)
         return CPModel(np.abs(weights), tuple(factors), self.labels, self.support)
 

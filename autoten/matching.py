@@ -87,10 +87,8 @@ class Seen:
 
     def project(self, matrices: Sequence[Array]) -> Array:
         """Return the weights times the transpose of a matrix (I_n, k_n) in every mode."""
-        total: Array = self.common * reduce(np.multiply.outer, (matrix.sum(axis=0) for matrix in matrices))
-        if self.apart is not None:
-            total = total + self.apart.project(matrices)
-        return total
+        total = self.common * reduce(np.multiply.outer, [matrix.sum(axis=0) for matrix in matrices])
+        return np.asarray(total if self.apart is None else total + self.apart.project(matrices))
 
     def supported(self, model: CPModel) -> CPModel:
         """Return the model with what its entries rest on (`CPModel.support`), unless all cells count alike."""
@@ -102,7 +100,7 @@ class Seen:
 
 def _products(left: Array, right: Array) -> Array:
     """Return the products of every column of one matrix with every one of the other, (I, R_left * R_right)."""
-    return np.einsum("ir,is->irs", left, right).reshape(len(left), -1)
+    return np.asarray(left[:, :, None] * right[:, None, :]).reshape(len(left), -1)
 
 
 def congruences(a: CPModel, b: CPModel, seen: Seen | None = None) -> Array:

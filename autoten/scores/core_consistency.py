@@ -301,15 +301,12 @@ class _Spectrum:
 
     @classmethod
     def of(cls, factor: Array) -> _Spectrum:
-        rank = factor.shape[1]
-        u, s, vt = np.linalg.svd(factor, full_matrices=False)
+        length, rank = factor.shape
+        padded = factor if length >= rank else np.vstack([factor, np.zeros((rank - length, rank))])
+        u, s, vt = np.linalg.svd(padded, full_matrices=False)
         kept = s > RANK_CUTOFF * s[0]
-        n = int(kept.sum())
-        basis, triangle, inverse = np.zeros(factor.shape), np.zeros((rank, rank)), np.zeros((rank, rank))
-        basis[:, :n] = u[:, :n]
-        triangle[:n] = s[:n, None] * vt[:n]
-        inverse[:, :n] = vt[:n].T / s[:n]
-        return cls(basis, triangle, inverse, vt[:n].T @ vt[:n])
+        inverse = np.divide(1.0, s, out=np.zeros(rank), where=kept)
+        return cls(u[:length] * kept, (s * kept)[:, None] * vt, vt.T * inverse, (vt.T * kept) @ vt)
 
 
 def _weights_and_spectra(model: CPModel) -> tuple[Array, list[_Spectrum]]:
@@ -320,7 +317,7 @@ def _weights_and_spectra(model: CPModel) -> tuple[Array, list[_Spectrum]]:
     """
     model = model.normalized()
     spectra = [_Spectrum.of(factor) for factor in model.factors]
-    if np.allclose(np.diag(spectra[0].projector), 1.0):
+    if spectra[0].projector.trace() > model.rank - 0.5:  # its numerical rank
         return model.weights, spectra
     return np.ones(model.rank), [_Spectrum.of(model.factors[0] * model.weights), *spectra[1:]]
 
@@ -356,55 +353,66 @@ class CoreEquations:
 
     def __init__(self, seen: Seen, matrices: list[Array]) -> None:
         self._seen, self._matrices = seen, matrices
-        self.diagonal = seen.project([np.square(matrix) for matrix in matrices])
-        shape = (self.diagonal.size,) * 2
-        solvable = self.diagonal.size <= LARGEST_SOLVED_CORE
-        self._matrix = self._formed() if solvable else LinearOperator(shape, matvec=self._times(), dtype=float)
+        self._shape = tuple(matrix.shape[1] for matrix in matrices)
+        size = prod(self._shape)
+        if size <= LARGEST_SOLVED_CORE:
+            self._matrix = self._formed()
+            diagonal = np.diagonal(self._matrix)
+        else:
+            self._matrix = LinearOperator((size, size), matvec=self._times(), dtype=float)
+            diagonal = seen.project([np.square(matrix) for matrix in matrices])
+        self.diagonal = diagonal.reshape(self._shape)
 
     def _formed(self) -> Array:
         """Return K' W K: by its symmetry in every mode, the weights times products of pairs of columns."""
-        rank, order = self.diagonal.shape[0], self.diagonal.ndim
+        rank, order = self._shape[0], len(self._shape)
         r, s = np.tril_indices(rank)
         place = np.empty((rank, rank), dtype=np.intp)
         place[r, s] = place[s, r] = np.arange(len(r))
         pairs = [matrix[:, r] * matrix[:, s] for matrix in self._matrices]
-        # Modes with fewer indices than pairs come last: their products outgrow the cells.
-        packed = self._seen.project([pair if len(pair) > len(r) else np.eye(len(pair)) for pair in pairs])
-        packed = multiplied(packed, [np.eye(len(r)) if len(pair) > len(r) else pair.T for pair in pairs])
-        full = packed[np.ix_(*[place.reshape(-1)] * order)].reshape((rank,) * (2 * order))
-        return full.transpose(*range(0, 2 * order, 2), *range(1, 2 * order, 2)).reshape(rank**order, rank**order)
+        # Modes with fewer indices than pairs are multiplied in the end: before, products would outgrow the cells.
+        formed = self._seen.project([pair if len(pair) > len(r) else np.eye(len(pair)) for pair in pairs])
+        for mode, pair in enumerate(pairs):
+            if len(pair) <= len(r):
+                formed = np.moveaxis(np.tensordot(formed, pair, (mode, 0)), -1, mode)
+            formed = formed.take(place.reshape(-1), axis=mode)
+        axes = [*range(0, 2 * order, 2), *range(1, 2 * order, 2)]
+        return formed.reshape((rank,) * (2 * order)).transpose(axes).reshape(rank**order, rank**order)
 
     def _times(self) -> Callable[[Array], Array]:
-        """Return the product with K' W K, never formed."""
+        """Return the product with K' W K, which is never formed."""
         common, apart = self._seen.common, self._seen.apart
         assert apart is not None  # else there is nothing to solve
         grams = [matrix.T @ matrix for matrix in self._matrices]
         weights, model_at = apart.values_at(apart.nonzero), tucker_values(apart, self._matrices)
 
         def times(core: Array) -> Array:
-            core = core.reshape(self.diagonal.shape)
+            core = core.reshape(self._shape)
             of_cells = apart.with_values(weights * model_at(core)).project(self._matrices)
             return np.asarray(common * multiplied(core, grams) + of_cells).reshape(-1)
 
         return times
 
     def __matmul__(self, core: Array) -> Array:
-        return np.asarray(self._matrix @ core.reshape(-1)).reshape(core.shape)
+        return np.asarray(self._matrix @ core.reshape(-1)).reshape(self._shape)
 
     def solved(self, rhs: Array, ridge: Array | float = 0.0, free: Array | bool = True) -> Array:
         """Return the core that solves the equations with `ridge` on the diagonal; 0 where it is not `free`."""
         diagonal = self.diagonal + ridge
         scale = (np.where(free & (diagonal > 0.0), diagonal, np.inf) ** -0.5).reshape(-1)
+        scaled_rhs = scale * rhs.reshape(-1)
         if isinstance(self._matrix, np.ndarray):
-            scaled = scale[:, None] * self._matrix * scale
+            scaled = self._matrix * scale
+            scaled *= scale[:, None]
             np.fill_diagonal(scaled, 1.0 + CORE_DAMPING)
-            found = cho_solve(cho_factor(scaled, lower=True, overwrite_a=True), scale * rhs.reshape(-1))
+            found = cho_solve(cho_factor(scaled, lower=True, overwrite_a=True), scaled_rhs)
         else:
             own = CORE_DAMPING + scale**2 * (diagonal - self.diagonal).reshape(-1)
-            times = lambda g: scale * (self._matrix @ (scale * g)) + own * g  # noqa: E731
-            scaled = LinearOperator(self._matrix.shape, matvec=times, dtype=float)
-            found, _ = cg(scaled, scale * rhs.reshape(-1), rtol=CORE_TOLERANCE, maxiter=CORE_STEPS)
-        return np.asarray(scale * found).reshape(diagonal.shape)
+            scaled = LinearOperator(
+                self._matrix.shape, matvec=lambda g: scale * (self._matrix @ (scale * g)) + own * g, dtype=float
+            )
+            found, _ = cg(scaled, scaled_rhs, rtol=CORE_TOLERANCE, maxiter=CORE_STEPS)
+        return np.asarray(scale * found).reshape(self._shape)
 
 
 def _core_over_observed(tensor: Tensor, weights: Array, spectra: list[_Spectrum]) -> Array:

@@ -6,8 +6,8 @@ is one too many. A core that is nonnegative itself, in the loss of the model, ca
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from functools import reduce
+from collections.abc import Callable, Mapping
+from functools import partial, reduce
 from math import prod
 from typing import TYPE_CHECKING, Any
 
@@ -35,7 +35,7 @@ from autoten.scores.core_consistency import (
 )
 from autoten.tensors.dense import DenseTensor
 from autoten.tensors.equations import model_values
-from autoten.tensors.sparse import SparseTensor
+from autoten.tensors.sparse import Pattern, SparseTensor
 
 if TYPE_CHECKING:
     from autoten.fitting import RankFits
@@ -178,23 +178,23 @@ def kl_core(tensor: Tensor, model: CPModel) -> Array | None:
     factors, weights = list(model.factors), model.weights.reshape(-1, *[1] * (model.ndim - 1))
     target = superdiagonal(model.weights, model.ndim)
     pull = unseen(tensor) / np.maximum(weights, SMALLEST)
-    counts = _counts(tensor, model)
-    amounts, rates_of = counts.values_at(counts.nonzero), tucker_values(counts, factors)
+    counts, tensor_of = _counts(tensor, model)
+    rates_of = tucker_values(tensor_of(counts), factors)
     sums = Seen.of(tensor).project(factors)
     sums = np.where(sums > ROUNDING, sums, 0.0)  # else no cell of theirs is observed: a difference of equals
 
     def at(core: Array) -> tuple[Array, Array, float]:
         rates = rates_of(core)
-        loss = rel_entr(amounts, rates).sum() - amounts.sum() + (sums * core).sum()
+        loss = rel_entr(counts, rates).sum() - counts.sum() + (sums * core).sum()
         return core, rates, float(loss + 0.5 * (pull * np.square(core - target)).sum())
 
     core, rates, loss = at(OFF_DIAGONAL * weights / model.rank ** (model.ndim - 1) + (1.0 - OFF_DIAGONAL) * target)
-    explained = counts.with_values(amounts / rates).project(factors)
+    explained = tensor_of(counts / rates).project(factors)
     core, rates, loss = at(core * np.divide(explained, sums, out=np.zeros_like(sums), where=sums > 0.0))
     held = FIRST_HOLD
     for _ in range(KL_CORE_STEPS):
-        slope = sums - counts.with_values(amounts / rates).project(factors) + pull * (core - target)
-        equations = CoreEquations(Seen(tensor.shape, 0.0, counts.with_values(amounts / rates**2)), factors)
+        slope = sums - tensor_of(counts / rates).project(factors) + pull * (core - target)
+        equations = CoreEquations(Seen(tensor.shape, 0.0, tensor_of(counts / rates**2)), factors)
         ridge = pull + held * sums / np.maximum(core, np.maximum(SMALL_ENTRY * weights, SMALLEST))
         step = equations.solved(-slope, ridge, free=(core > 0.0) | (slope < 0.0))
         ahead = at(np.maximum(core + step, 0.0))
@@ -210,17 +210,23 @@ def kl_core(tensor: Tensor, model: CPModel) -> Array | None:
     return np.divide(core, weights, out=np.zeros_like(core), where=weights > 0.0)
 
 
-def _counts(tensor: Tensor, model: CPModel) -> DenseTensor | SparseTensor:
-    """Return the counts that some core explains: in an array where products of it cost less than those of a list."""
-    cells = tensor.nonzero
-    reached = model_values([factor.sum(axis=1, keepdims=True) for factor in model.folded()], cells, tensor.shape)
+def _counts(tensor: Tensor, model: CPModel) -> tuple[Array, Callable[[Array], DenseTensor | SparseTensor]]:
+    """Return the counts that some core explains, and what makes a tensor of values at their cells.
+
+    An array where products of it cost less than those of a list.
+    """
+    cells, shape = tensor.nonzero, tensor.shape
+    reached = model_values([factor.sum(axis=1, keepdims=True) for factor in model.folded()], cells, shape)
     cells = cells[reached > SMALLEST]
-    amounts = tensor.values_at(cells)
-    if len(cells) * model.rank ** (model.ndim - 1) <= prod(tensor.shape):
-        return SparseTensor.of(cells, amounts, tensor.shape)
-    counts = np.zeros(tensor.shape)
-    counts.reshape(-1)[cells] = amounts
-    return DenseTensor(counts)
+    if len(cells) * model.rank ** (model.ndim - 1) <= prod(shape):
+        return tensor.values_at(cells), partial(SparseTensor, Pattern(cells, shape))
+
+    def in_array(values: Array) -> DenseTensor:
+        array = np.zeros(shape)
+        array.reshape(-1)[cells] = values
+        return DenseTensor(array)
+
+    return tensor.values_at(cells), in_array
 
 
 def nonnegative_core_scores(tensor: Tensor, fits: RankFits) -> Mapping[str, Any]:
