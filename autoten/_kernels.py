@@ -222,27 +222,6 @@ def tucker_values(cells, stacked, core, out):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def tucker_adjoint(cells, stacked, values, out):  # type: ignore[no-untyped-def]
-    """out += sum_c values[c] times the outer product of the rows of cell c; out is (F,)*N, flattened."""
-    n_modes, n_cells = cells.shape
-    rank = stacked.shape[1]
-    work = np.empty(out.size)
-    for c in range(n_cells):
-        work[0] = values[c]
-        size = 1
-        for mode in range(n_modes):
-            row = cells[mode, c]
-            # From the back, so that an entry is read before it is overwritten.
-            for p in range(size - 1, -1, -1):
-                value = work[p]
-                for r in range(rank - 1, -1, -1):
-                    work[p * rank + r] = value * stacked[row, r]
-            size *= rank
-        for p in range(size):
-            out[p] += work[p]
-
-
-@compiled
 def descend(gram, rhs, row):  # type: ignore[no-untyped-def]
     """Put a row a where a' gram a / 2 - rhs' a is smallest over a >= 0, in place, never uphill from the row as it is.
 

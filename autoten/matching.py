@@ -7,7 +7,7 @@ is the usual product of cosines.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import reduce
 from math import prod
@@ -20,15 +20,16 @@ from scipy.optimize import linear_sum_assignment
 from autoten._validation import refuse
 from autoten.cp import CPModel, as_cp
 from autoten.io import as_tensor
-from autoten.tensors.equations import LISTABLE, other_cells
+from autoten.tensors.dense import DenseTensor
+from autoten.tensors.sparse import SparseTensor
 
 if TYPE_CHECKING:
-    from autoten.tensors.protocol import Cells, Tensor
+    from autoten.tensors.protocol import Tensor
 
 Array = NDArray[Any]
 
-# Listed cells are gone through in blocks of so many.
-BLOCK = 2**16
+# An array of what each cell counts for is made where it has at most so many cells for each hidden one.
+ARRAY_CELLS = 8
 
 # A component whose observed cells hold less than this share of its sum of squares has none: the rest is rounding.
 UNSEEN = 1e-12
@@ -36,71 +37,70 @@ UNSEEN = 1e-12
 
 @dataclass(frozen=True, eq=False)
 class Seen:
-    """What each cell counts for where components are compared: `most`, less what is listed for some cells."""
+    """What each cell counts for where components are compared: `common`, and what `apart` adds to it, if anything."""
 
     shape: tuple[int, ...]
-    most: float
-    cells: Cells
-    less: Array
+    common: float = 1.0
+    apart: DenseTensor | SparseTensor | None = None
 
     @classmethod
     def of(cls, tensor: Tensor) -> Seen:
         """Return the weights of a tensor's cells: 0 where nothing is observed."""
-        n_cells = prod(tensor.shape)
         if tensor.cell_weights is not None:
-            return cls(tensor.shape, 0.0, np.arange(n_cells), -tensor.cell_weights.reshape(-1))
-        if n_cells // 2 < len(tensor.hidden) and n_cells <= LISTABLE:
-            observed = other_cells(tensor.hidden, tensor.shape)
-            return cls(tensor.shape, 0.0, observed, -np.ones(len(observed)))
-        return cls(tensor.shape, 1.0, tensor.hidden, np.ones(len(tensor.hidden)))
+            return cls(tensor.shape, 0.0, DenseTensor(tensor.cell_weights))
+        if not len(tensor.hidden):
+            return cls(tensor.shape)
+        if prod(tensor.shape) > ARRAY_CELLS * len(tensor.hidden):
+            return cls(tensor.shape, 1.0, SparseTensor.of(tensor.hidden, -np.ones(len(tensor.hidden)), tensor.shape))
+        observed = np.ones(tensor.shape)
+        observed.reshape(-1)[tensor.hidden] = 0.0
+        return cls(tensor.shape, 0.0, DenseTensor(observed))
 
     def without(self, mode: int) -> Seen:
         """Return the weights of the cells of all other modes: sums over this one."""
-        index = list(np.unravel_index(self.cells, self.shape))
-        del index[mode]
-        shape = tuple(length for n, length in enumerate(self.shape) if n != mode)
-        cells, place = np.unique(np.ravel_multi_index(index, shape), return_inverse=True)
-        return Seen(shape, self.most * self.shape[mode], cells, np.bincount(place, self.less, minlength=len(cells)))
+        shape = self.shape[:mode] + self.shape[mode + 1 :]
+        apart = self.apart
+        if isinstance(apart, DenseTensor):
+            apart = DenseTensor(apart.data.sum(axis=mode, dtype=float))
+        elif apart is not None:
+            cells = np.ravel_multi_index(tuple(np.delete(apart.pattern.coords, mode, axis=0)), shape)
+            apart = SparseTensor.of(cells, apart.values, shape)
+        return Seen(shape, self.common * self.shape[mode], apart)
 
     def inner_products(self, a: Sequence[Array], b: Sequence[Array]) -> Array:
         """Return the inner products of rank-one terms over all cells, each with its weight, shape (R_a, R_b)."""
-        total: Array = self.most * reduce(np.multiply, (left.T @ right for left, right in zip(a, b, strict=True)))
-        for index, less in self._blocks():
-            left = _terms(a, index)
-            total = total - (less[:, None] * left).T @ (left if b is a else _terms(b, index))
-        return total
+        table: Array = self.common * reduce(np.multiply, (left.T @ right for left, right in zip(a, b, strict=True)))
+        if self.apart is not None:
+            # So many terms at once: with more pairs than cells in a row of the last mode, products outgrow the cells.
+            n = max(self.shape[-1] // max(b[0].shape[1], 1), 1)
+            for r in range(0, len(table), n):
+                pairs = [_products(left[:, r : r + n], right) for left, right in zip(a, b, strict=True)]
+                table[r : r + n] += (self.apart.mttkrp(pairs, 0) * pairs[0]).sum(axis=0).reshape(-1, table.shape[1])
+        return table
 
     def rows(self, terms: Sequence[Array], mode: int) -> Array:
         """Return what the cells of each row of a mode add up to, weighted, of terms without that mode: (I_mode, R)."""
-        others = [n for n in range(len(terms)) if n != mode]
-        of_all = self.most * np.prod([terms[n].sum(axis=0) for n in others], axis=0)
-        total = np.tile(of_all, (self.shape[mode], 1))
-        for index, less in self._blocks():
-            part = less[:, None] * _terms([terms[n] for n in others], [index[n] for n in others])
-            total -= np.stack([np.bincount(index[mode], column, minlength=len(total)) for column in part.T], axis=1)
-        return np.asarray(np.maximum(total, 0.0))
+        total = self.common * np.prod([term.sum(axis=0) for n, term in enumerate(terms) if n != mode], axis=0)
+        if self.apart is not None:
+            total = total + self.apart.mttkrp(terms, mode)
+        return np.asarray(np.maximum(np.broadcast_to(total, (self.shape[mode], total.shape[-1])), 0.0))
+
+    def project(self, matrices: Sequence[Array]) -> Array:
+        """Return the weights times the transpose of a matrix (I_n, k_n) in every mode."""
+        total = self.common * reduce(np.multiply.outer, [matrix.sum(axis=0) for matrix in matrices])
+        return np.asarray(total if self.apart is None else total + self.apart.project(matrices))
 
     def supported(self, model: CPModel) -> CPModel:
         """Return the model with what its entries rest on (`CPModel.support`), unless all cells count alike."""
-        if not (len(self.cells) and model.rank):
+        if self.apart is None or not model.rank:
             return model
         squares = [np.square(factor) for factor in model.unit_columns().factors]
         return replace(model, support=tuple(self.rows(squares, mode) for mode in range(model.ndim)))
 
-    def _blocks(self) -> Iterator[tuple[tuple[Array, ...], Array]]:
-        for begin in range(0, len(self.cells), BLOCK):
-            block = slice(begin, begin + BLOCK)
-            yield np.unravel_index(self.cells[block], self.shape), self.less[block]
 
-
-def _terms(factors: Sequence[Array], index: Sequence[Array]) -> Array:
-    """Return the values of rank-one terms at the cells of an index for each mode, shape (n_cells, R)."""
-    return np.asarray(reduce(np.multiply, (factor[at] for factor, at in zip(factors, index, strict=True))))
-
-
-def everywhere(shape: Sequence[int]) -> Seen:
-    """Return that all cells count alike."""
-    return Seen(tuple(shape), 1.0, np.empty(0, dtype=np.int64), np.empty(0))
+def _products(left: Array, right: Array) -> Array:
+    """Return the products of every column of one matrix with every one of the other, (I, R_left * R_right)."""
+    return np.asarray(left[:, :, None] * right[:, None, :]).reshape(len(left), -1)
 
 
 def congruences(a: CPModel, b: CPModel, seen: Seen | None = None) -> Array:
@@ -108,15 +108,17 @@ def congruences(a: CPModel, b: CPModel, seen: Seen | None = None) -> Array:
 
     With all cells, the products over modes of the cosines between columns; 0 for a component of which none is seen.
     """
-    seen = everywhere(a.shape) if seen is None else seen
+    seen = Seen(a.shape) if seen is None else seen
     left, right = (model.unit_columns().factors for model in (a, b))
-    if not len(seen.cells):
-        return np.asarray(seen.inner_products(left, right) / seen.most)
-    both = [np.hstack(pair) for pair in zip(left, right, strict=True)]  # so that cells are gone through once
-    table = seen.inner_products(both, both)
-    sizes = np.diag(table)
-    shown = np.where(sizes > UNSEEN * max(seen.most, 1.0), sizes, np.inf) ** -0.5
-    return np.asarray(shown[: a.rank, None] * table[: a.rank, a.rank :] * shown[a.rank :])
+    table = seen.inner_products(left, right)
+    if seen.apart is None:
+        return np.asarray(table / seen.common)
+    shown = []
+    for factors in (left, right):
+        squares = [np.square(factor) for factor in factors]
+        sizes = (seen.rows(squares, 0) * squares[0]).sum(axis=0)
+        shown.append(np.where(sizes > UNSEEN * max(seen.common, 1.0), sizes, np.inf) ** -0.5)
+    return np.asarray(shown[0][:, None] * table * shown[1])
 
 
 def factor_match_score(a: Any, b: Any, X: Any = None) -> float:
@@ -177,7 +179,7 @@ def match_score(a: CPModel, b: CPModel, seen: Seen) -> float:
 
 def _seen_of(X: Any, shape: tuple[int, ...]) -> Seen:
     if X is None:
-        return everywhere(shape)
+        return Seen(shape)
     tensor = as_tensor(X)
     if tensor.shape != shape:
         refuse("X of the CP models", f"of their shape {shape}", f"shape {tensor.shape}")
@@ -254,7 +256,7 @@ def matches(a: CPModel, b: CPModel, seen: Seen) -> Matches:
     sizes = [np.abs(one * other) for one, other in zip(left, right, strict=True)]
     cosines = []
     for mode, (one, other) in enumerate(zip(left, right, strict=True)):
-        weights = seen.rows(sizes, mode) if len(seen.cells) else np.ones(one.shape)
+        weights = np.ones(one.shape) if seen.apart is None else seen.rows(sizes, mode)
         inner, *squares = (
             np.einsum("ir,ir,ir->r", weights, u, v) for u, v in ((one, other), (one, one), (other, other))
         )

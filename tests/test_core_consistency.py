@@ -1,6 +1,7 @@
 """Core consistency, its ceiling and what noise costs it: against explicit least squares, tlviz and Monte Carlo."""
 
 import re
+from functools import reduce
 from itertools import permutations
 
 import numpy as np
@@ -16,8 +17,9 @@ from hypothesis import strategies as st
 from autoten import ALS, CPModel, core_consistency, corrected_core_consistency, fit_parafac
 from autoten.fitting import RankFits
 from autoten.io import as_tensor
-from autoten.matching import most_opposed_pair
+from autoten.matching import Seen, most_opposed_pair
 from autoten.scores import core_consistency_scores
+from autoten.scores.core_consistency import LARGEST_SOLVED_CORE, CoreEquations
 
 SHAPES = [(4, 5, 6), (3, 4, 3, 4), (3, 2, 3, 2, 3)]
 
@@ -71,6 +73,25 @@ def test_with_missing_data_of_a_fitted_model_too(share):
         model = fit_parafac(X, rank, n_starts=5, random_state=0).model
         expected = reference.core_consistency(X, model.factors, model.weights)
         assert 100 - core_consistency(X, model) == pytest.approx(100 - expected, rel=1e-4, abs=1e-4)
+
+
+@pytest.mark.parametrize("share", [0.05, 0.4])
+def test_equations_that_are_too_many_for_a_matrix_are_the_same(share):
+    shape, rank = (6, 7, 6, 8), 6
+    seen = Seen.of(as_tensor(with_holes(np.ones(shape), share)))
+    bases = [np.linalg.qr(factor)[0] for factor in draw_factors(shape, rank)]
+    equations, design = CoreEquations(seen, bases), reduce(np.kron, bases)
+    assert equations.diagonal.size > LARGEST_SOLVED_CORE
+    observed = ~np.isnan(with_holes(np.ones(shape), share)).ravel()
+    matrix, core = design[observed].T @ design[observed], np.random.default_rng(0).standard_normal((rank,) * 4)
+    np.testing.assert_allclose(equations.diagonal.ravel(), np.diag(matrix), atol=1e-12)
+    np.testing.assert_allclose((equations @ core).ravel(), matrix @ core.ravel(), atol=1e-10)
+    free = core > 0
+    found = equations.solved(core, 0.01, free).ravel()
+    inside = np.flatnonzero(free)
+    expected = np.linalg.solve(matrix[np.ix_(inside, inside)] + 0.01 * np.eye(len(inside)), core.ravel()[inside])
+    np.testing.assert_allclose(found[inside], expected, atol=1e-4 * np.abs(expected).max())
+    assert not found[~free.ravel()].any()
 
 
 @pytest.mark.parametrize("shape", SHAPES, ids=ids)

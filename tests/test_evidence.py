@@ -122,7 +122,7 @@ def test_entries_that_no_cell_shows_are_not_compared():
     assert corrected_core_consistency(X, models[0]).raw == pytest.approx(100.0, abs=1e-3)
 
 
-@pytest.mark.parametrize("share", [0.0, 0.3, 0.8])
+@pytest.mark.parametrize("share", [0.0, 0.05, 0.3, 0.8])
 @pytest.mark.parametrize("of_weights", [False, True])
 def test_components_are_compared_as_tensors_over_the_cells_that_count(share, of_weights):
     shape, rng = (4, 5, 6), np.random.default_rng(0)

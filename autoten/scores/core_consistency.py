@@ -6,7 +6,7 @@ superdiagonal; what it holds elsewhere, or lacks on the diagonal, counts against
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import reduce
 from math import prod
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.linalg import cho_factor, cho_solve
 from scipy.sparse.linalg import LinearOperator, cg
 
 from autoten import _kernels
@@ -21,11 +22,14 @@ from autoten._validation import refuse
 from autoten.cp import CPModel, n_parameters
 from autoten.io import as_tensor, model_of
 from autoten.losses import LEAST_SQUARES, loss_of
+from autoten.matching import Seen
+from autoten.tensors.dense import DenseTensor
 from autoten.tensors.equations import stack_rows
 
 if TYPE_CHECKING:
     from autoten.fitting import RankFits
     from autoten.tensors.protocol import Tensor
+    from autoten.tensors.sparse import SparseTensor
 
 Array = NDArray[Any]
 
@@ -39,16 +43,18 @@ LARGEST_CORE = 20_000_000
 # modes); what noise is expected to cost is then undefined (NaN).
 LARGEST_TANGENT = 2000
 
-# Up to this share of hidden cells the core over observed ones is found from their list, with more from whole arrays.
-LISTED_SHARE = 0.3
-
 # What a model says of a cell counts for so much, where cells are missing: directions of the core that observed cells
 # hardly see, such as one component's excitation with another's emission below it, would be noise blown up.
 SEEN_CORE = 1e-3
 
-# Relative residual and number of steps at which the core over observed cells is taken as found.
+# Up to so many cells of a core its equations are solved at once, by a matrix; beyond, by conjugate gradients up to this
+# relative residual or number of steps. A core that solves nonnegative least squares has no more.
+LARGEST_SOLVED_CORE = 1000
 CORE_TOLERANCE = 1e-6
 CORE_STEPS = 300
+
+# Added to the equations of a core, scaled to a diagonal of ones: keeps them well-posed.
+CORE_DAMPING = 1e-10
 
 
 class CorrectedCoreConsistency(NamedTuple):
@@ -295,15 +301,12 @@ class _Spectrum:
 
     @classmethod
     def of(cls, factor: Array) -> _Spectrum:
-        rank = factor.shape[1]
-        u, s, vt = np.linalg.svd(factor, full_matrices=False)
+        length, rank = factor.shape
+        padded = factor if length >= rank else np.vstack([factor, np.zeros((rank - length, rank))])
+        u, s, vt = np.linalg.svd(padded, full_matrices=False)
         kept = s > RANK_CUTOFF * s[0]
-        n = int(kept.sum())
-        basis, triangle, inverse = np.zeros(factor.shape), np.zeros((rank, rank)), np.zeros((rank, rank))
-        basis[:, :n] = u[:, :n]
-        triangle[:n] = s[:n, None] * vt[:n]
-        inverse[:, :n] = vt[:n].T / s[:n]
-        return cls(basis, triangle, inverse, vt[:n].T @ vt[:n])
+        inverse = np.divide(1.0, s, out=np.zeros(rank), where=kept)
+        return cls(u[:length] * kept, (s * kept)[:, None] * vt, vt.T * inverse, (vt.T * kept) @ vt)
 
 
 def _weights_and_spectra(model: CPModel) -> tuple[Array, list[_Spectrum]]:
@@ -314,7 +317,7 @@ def _weights_and_spectra(model: CPModel) -> tuple[Array, list[_Spectrum]]:
     """
     model = model.normalized()
     spectra = [_Spectrum.of(factor) for factor in model.factors]
-    if np.allclose(np.diag(spectra[0].projector), 1.0):
+    if spectra[0].projector.trace() > model.rank - 0.5:  # its numerical rank
         return model.weights, spectra
     return np.ones(model.rank), [_Spectrum.of(model.factors[0] * model.weights), *spectra[1:]]
 
@@ -331,47 +334,109 @@ def multiplied(core: Array, matrices: list[Array]) -> Array:
     return core
 
 
+def tucker_values(tensor: DenseTensor | SparseTensor, matrices: list[Array]) -> Callable[[Array], Array]:
+    """Return a function of a core: its model's values at the nonzero cells of a tensor."""
+    cells = tensor.nonzero
+    if isinstance(tensor, DenseTensor):
+        return lambda core: multiplied(core, matrices).reshape(-1)[cells]
+    rows, stacked, out = stack_rows(cells, tensor.shape)[0], np.vstack(matrices), np.empty(len(cells))
+
+    def at_cells(core: Array) -> Array:
+        _kernels.tucker_values(rows, stacked, np.ascontiguousarray(core).reshape(-1), out)
+        return out.copy()
+
+    return at_cells
+
+
+class CoreEquations:
+    """The normal equations of a core, K' W K g = rhs: K the Kronecker product of matrices, W what cells count for."""
+
+    def __init__(self, seen: Seen, matrices: list[Array]) -> None:
+        self._seen, self._matrices = seen, matrices
+        self._shape = tuple(matrix.shape[1] for matrix in matrices)
+        size = prod(self._shape)
+        if size <= LARGEST_SOLVED_CORE:
+            self._matrix = self._formed()
+            diagonal = np.diagonal(self._matrix)
+        else:
+            self._matrix = LinearOperator((size, size), matvec=self._times(), dtype=float)
+            diagonal = seen.project([np.square(matrix) for matrix in matrices])
+        self.diagonal = diagonal.reshape(self._shape)
+
+    def _formed(self) -> Array:
+        """Return K' W K: by its symmetry in every mode, the weights times products of pairs of columns."""
+        rank, order = self._shape[0], len(self._shape)
+        r, s = np.tril_indices(rank)
+        place = np.empty((rank, rank), dtype=np.intp)
+        place[r, s] = place[s, r] = np.arange(len(r))
+        pairs = [matrix[:, r] * matrix[:, s] for matrix in self._matrices]
+        # Modes with fewer indices than pairs are multiplied in the end: before, products would outgrow the cells.
+        formed = self._seen.project([pair if len(pair) > len(r) else np.eye(len(pair)) for pair in pairs])
+        for mode, pair in enumerate(pairs):
+            if len(pair) <= len(r):
+                formed = np.moveaxis(np.tensordot(formed, pair, (mode, 0)), -1, mode)
+            formed = formed.take(place.reshape(-1), axis=mode)
+        axes = [*range(0, 2 * order, 2), *range(1, 2 * order, 2)]
+        return formed.reshape((rank,) * (2 * order)).transpose(axes).reshape(rank**order, rank**order)
+
+    def _times(self) -> Callable[[Array], Array]:
+        """Return the product with K' W K, which is never formed."""
+        common, apart = self._seen.common, self._seen.apart
+        assert apart is not None  # else there is nothing to solve
+        grams = [matrix.T @ matrix for matrix in self._matrices]
+        weights, model_at = apart.values_at(apart.nonzero), tucker_values(apart, self._matrices)
+
+        def times(core: Array) -> Array:
+            core = core.reshape(self._shape)
+            of_cells = apart.with_values(weights * model_at(core)).project(self._matrices)
+            return np.asarray(common * multiplied(core, grams) + of_cells).reshape(-1)
+
+        return times
+
+    def __matmul__(self, core: Array) -> Array:
+        return np.asarray(self._matrix @ core.reshape(-1)).reshape(self._shape)
+
+    def solved(self, rhs: Array, ridge: Array | float = 0.0, free: Array | bool = True) -> Array:
+        """Return the core that solves the equations with `ridge` on the diagonal; 0 where it is not `free`."""
+        diagonal = self.diagonal + ridge
+        scale = (np.where(free & (diagonal > 0.0), diagonal, np.inf) ** -0.5).reshape(-1)
+        scaled_rhs = scale * rhs.reshape(-1)
+        if isinstance(self._matrix, np.ndarray):
+            scaled = self._matrix * scale
+            scaled *= scale[:, None]
+            np.fill_diagonal(scaled, 1.0 + CORE_DAMPING)
+            found = cho_solve(cho_factor(scaled, lower=True, overwrite_a=True), scaled_rhs)
+        else:
+            own = CORE_DAMPING + scale**2 * (diagonal - self.diagonal).reshape(-1)
+            scaled = LinearOperator(
+                self._matrix.shape, matvec=lambda g: scale * (self._matrix @ (scale * g)) + own * g, dtype=float
+            )
+            found, _ = cg(scaled, scaled_rhs, rtol=CORE_TOLERANCE, maxiter=CORE_STEPS)
+        return np.asarray(scale * found).reshape(self._shape)
+
+
 def _core_over_observed(tensor: Tensor, weights: Array, spectra: list[_Spectrum]) -> Array:
     """Return the (weighted) least-squares core in the orthonormal bases over observed cells only.
 
-    With orthonormal bases K the normal equations are (I - K_h' K_h) g = K' x_observed, h the hidden cells; where those
-    are many, K' times K g without them costs less. With weights W they are K' W K g = K' W x. Solved by conjugate
-    gradients for how far g is from the model, whose values count in every cell for `SEEN_CORE` of what is seen on
+    It is found by how far it is from the model, whose values count in every cell for `SEEN_CORE` of what is seen on
     average: what no cell shows is not held against the model.
     """
-    rank, order = weights.size, len(spectra)
-    size = rank**order
     bases = [s.basis for s in spectra]
-    hidden, weights_of_cells = tensor.hidden, tensor.cell_weights
-    few_hidden = weights_of_cells is None and len(hidden) <= LISTED_SHARE * prod(tensor.shape)
-    rows, _ = stack_rows(hidden, tensor.shape) if few_hidden else (np.empty((order, 0)), None)
-    stacked = np.vstack(bases)
-    values = np.empty(len(hidden))
+    equations = CoreEquations(Seen.of(tensor), bases)
+    start = multiplied(superdiagonal(weights, len(bases)), [s.triangle for s in spectra])
+    return start + equations.solved(tensor.project(bases) - equations @ start, unseen(tensor))
 
-    def without_listed(core: Array) -> Array:
-        core = np.ascontiguousarray(core).ravel()
-        _kernels.tucker_values(rows, stacked, core, values)
-        share = np.zeros(size)
-        _kernels.tucker_adjoint(rows, stacked, values, share)
-        return core - share
 
-    def over_observed(core: Array) -> Array:
-        model = multiplied(core.reshape((rank,) * order), bases)
-        if weights_of_cells is None:
-            model.reshape(-1)[hidden] = 0.0
-        else:
-            model *= weights_of_cells
-        return multiplied(model, [basis.T for basis in bases]).ravel()
+def superdiagonal(weights: Array, order: int) -> Array:
+    """Return the core of a CP model with these weights."""
+    core = np.zeros((weights.size,) * order)
+    core[(np.arange(weights.size),) * order] = weights
+    return core
 
-    diagonal = np.zeros((rank,) * order)
-    diagonal[(np.arange(rank),) * order] = weights
-    start = multiplied(diagonal, [s.triangle for s in spectra]).ravel()
-    observed = tensor.project(bases).ravel()
-    normal = without_listed if few_hidden else over_observed
-    unseen = SEEN_CORE * tensor.n_observed / prod(tensor.shape) if len(hidden) else 0.0
-    operator = LinearOperator((size, size), matvec=lambda g: normal(g) + unseen * g.ravel(), dtype=float)
-    moved, _ = cg(operator, observed - normal(start), rtol=CORE_TOLERANCE, maxiter=CORE_STEPS)
-    return np.asarray(start + moved).reshape((rank,) * order)
+
+def unseen(tensor: Tensor) -> float:
+    """Return what the model counts for in every cell where some are hidden: of what is seen on average, `SEEN_CORE`."""
+    return SEEN_CORE * tensor.n_observed / prod(tensor.shape) if len(tensor.hidden) else 0.0
 
 
 def _noise_loss(tensor: Tensor, weights: Array, spectra: list[_Spectrum], squared_error: float) -> float:

@@ -6,23 +6,36 @@ is one too many. A core that is nonnegative itself, in the loss of the model, ca
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from functools import reduce
+from collections.abc import Callable, Mapping
+from functools import partial, reduce
 from math import prod
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import nnls
+from scipy.special import rel_entr
 
-from autoten import _kernels
 from autoten._validation import refuse
 from autoten.cp import CPModel
 from autoten.io import as_tensor, model_of
 from autoten.losses import Poisson, loss_of
-from autoten.scores.core_consistency import LARGEST_CORE, attainable, consistency, multiplied
-from autoten.solvers import loop
-from autoten.tensors.equations import model_values, stack_rows
+from autoten.matching import Seen
+from autoten.scores.core_consistency import (
+    CORE_DAMPING,
+    LARGEST_CORE,
+    LARGEST_SOLVED_CORE,
+    CoreEquations,
+    attainable,
+    consistency,
+    superdiagonal,
+    tucker_values,
+    unseen,
+)
+from autoten.solvers.loop import ROUNDING
+from autoten.tensors.dense import DenseTensor
+from autoten.tensors.equations import model_values
+from autoten.tensors.sparse import Pattern, SparseTensor
 
 if TYPE_CHECKING:
     from autoten.fitting import RankFits
@@ -30,24 +43,21 @@ if TYPE_CHECKING:
 
 Array = NDArray[Any]
 
-# A nonnegative core with more cells than this takes too long by least squares; the score is then undefined (NaN).
-LARGEST_NONNEGATIVE_CORE = 1000
-
-# Multiplicative steps to a core of counts, at most; and the relative decrease of the divergence that may be left.
-KL_CORE_STEPS = 3000
+# Newton steps to a core of counts, at most; and the decrease of the divergence, relative, at which they end.
+KL_CORE_STEPS = 100
 KL_CORE_TOLERANCE = 1e-9
 
-# They also end when the score has moved by less than so many points over so many accelerated steps (of three each): at
-# that pace all others together would move it by less than a hundredth of a point.
-SETTLED_POINTS = 1e-4
-SETTLED_STEPS = 40
+# How much the entries are held where they are at first, relative to a multiplicative step; and the share of what the
+# slope promises that a step must bring. An entry counts as this, relative to the model's own, at least.
+FIRST_HOLD = 1e-3
+LEAST_SHARE = 1e-4
+SMALL_ENTRY = 1e-6
 
-# Share of a core's start that is spread evenly, off the diagonal too: what starts at zero stays there.
+# Share of a core's start that is spread evenly, off the diagonal too: counts where the model has none have a rate then.
 OFF_DIAGONAL = 0.5
 
-# Entries below this are zero in logarithms, and the bounds of those where a step is extrapolated.
-SMALLEST_ENTRY = 1e-150
-LOG_BOUNDS = (-345.0, 345.0)
+# Products of entries below this are zero: squares of their inverses would leave the floating range.
+SMALLEST = 1e-100
 
 
 def nonnegative_core_consistency(X: Any, cp: Any) -> float:
@@ -93,18 +103,14 @@ def nonnegative_core(tensor: Tensor, model: CPModel) -> Array | None:
     By nonnegative least squares on the Kronecker product of the factors' triangles: in their orthonormal bases the
     data have no more cells than the core.
     """
-    if model.rank == 0 or model.rank**model.ndim > LARGEST_NONNEGATIVE_CORE or tensor.cell_weights is not None:
+    if model.rank == 0 or model.rank**model.ndim > LARGEST_SOLVED_CORE or tensor.cell_weights is not None:
         return None
     factors = model.normalized().folded()
     bases, triangles = zip(*(np.linalg.qr(factor) for factor in factors), strict=True)
     projected = tensor.project(bases)
     if len(tensor.hidden):
-        rows, _ = stack_rows(tensor.hidden, tensor.shape)
-        width = max(basis.shape[1] for basis in bases)
-        padded = np.vstack([np.pad(basis, ((0, 0), (0, width - basis.shape[1]))) for basis in bases])
-        share = np.zeros(width**model.ndim)
-        _kernels.tucker_adjoint(rows, padded, model_values(factors, tensor.hidden, tensor.shape), share)
-        projected = projected + share.reshape((width,) * model.ndim)[tuple(slice(n) for n in projected.shape)]
+        filled = model_values(factors, tensor.hidden, tensor.shape)
+        projected = projected + SparseTensor.of(tensor.hidden, filled, tensor.shape).project(bases)
     core, _ = nnls(reduce(np.kron, triangles), projected.ravel(), maxiter=30 * projected.size)
     return np.asarray(core).reshape((model.rank,) * model.ndim)
 
@@ -117,13 +123,13 @@ def kl_core_consistency(X: Any, cp: Any) -> float:
               K = A_N \otimes \cdots \otimes A_1
 
     with columns that sum to 1 and all weights folded into the first factor (Papalexakis 2016). The core is found by
-    multiplicative steps :math:`g \leftarrow g \circ [K^T (x / K g)] / [K^T 1]`, accelerated, from a fixed start; K is
-    never formed.
+    projected Newton steps from a fixed start; K is never formed.
 
     Parameters
     ----------
     X : array_like of shape (I_1, ..., I_N)
-        Amounts >= 0; missing cells take no part.
+        Amounts >= 0; missing cells take no part, but what the model says counts for a thousandth then, as in
+        `core_consistency`.
     cp : CP model of the same shape with F components and nonnegative factors
 
     Returns
@@ -160,124 +166,67 @@ def kl_core_consistency(X: Any, cp: Any) -> float:
     return consistency(kl_core(tensor, model))
 
 
-def kl_core(
-    tensor: Tensor, model: CPModel, *, start: Array | None = None, n_steps: int = KL_CORE_STEPS, accelerate: bool = True
-) -> Array | None:
+def kl_core(tensor: Tensor, model: CPModel) -> Array | None:
     """Return the nonnegative core (F, ..., F) of smallest divergence, weights folded into mode 0; None without a core.
 
-    Parameters
-    ----------
-    tensor : Tensor
-    model : CPModel
-        Nonnegative.
-    start : array of shape (F, ..., F), optional
-        Positive; by default the superdiagonal with something in every cell.
-    n_steps : int
-        Most multiplicative steps.
-    accelerate : bool
-        False takes them all, one by one.
+    By projected Newton steps: entries at zero whose slope keeps them there stay out of the equations (Bertsekas 1982),
+    and the others are held where they are the more, the further a step is from lowering the divergence.
     """
     if model.rank == 0 or float(model.rank) ** model.ndim > LARGEST_CORE:
         return None
-    problem = _KLCore(tensor, _with_unit_sums(model).folded())
-    core = _default_start(model) if start is None else np.array(start, dtype=float)
-    if not accelerate:
-        for _ in range(n_steps):
-            core = problem.step(core)
-        return core
-    here = problem.at(core)
-    losses, scores = np.empty(n_steps), np.empty(n_steps)
-    for number in range((n_steps - 2) // 3):
-        here = problem.accelerated(here)
-        losses[number], scores[number] = here.loss, consistency(here.core)
-        decrease = loop.to_come(losses, number + 1)
-        recent = scores[max(number - SETTLED_STEPS, 0) : number + 1]
-        if decrease <= max(KL_CORE_TOLERANCE * here.loss, loop.ROUNDING * tensor.total) or (
-            len(recent) > SETTLED_STEPS and np.ptp(recent) < SETTLED_POINTS
-        ):
+    model = _with_unit_sums(model)
+    factors, weights = list(model.factors), model.weights.reshape(-1, *[1] * (model.ndim - 1))
+    target = superdiagonal(model.weights, model.ndim)
+    pull = unseen(tensor) / np.maximum(weights, SMALLEST)
+    counts, tensor_of = _counts(tensor, model)
+    rates_of = tucker_values(tensor_of(counts), factors)
+    sums = Seen.of(tensor).project(factors)
+    sums = np.where(sums > ROUNDING, sums, 0.0)  # else no cell of theirs is observed: a difference of equals
+
+    def at(core: Array) -> tuple[Array, Array, float]:
+        rates = rates_of(core)
+        loss = rel_entr(counts, rates).sum() - counts.sum() + (sums * core).sum()
+        return core, rates, float(loss + 0.5 * (pull * np.square(core - target)).sum())
+
+    core, rates, loss = at(OFF_DIAGONAL * weights / model.rank ** (model.ndim - 1) + (1.0 - OFF_DIAGONAL) * target)
+    explained = tensor_of(counts / rates).project(factors)
+    core, rates, loss = at(core * np.divide(explained, sums, out=np.zeros_like(sums), where=sums > 0.0))
+    held = FIRST_HOLD
+    for _ in range(KL_CORE_STEPS):
+        slope = sums - tensor_of(counts / rates).project(factors) + pull * (core - target)
+        equations = CoreEquations(Seen(tensor.shape, 0.0, tensor_of(counts / rates**2)), factors)
+        ridge = pull + held * sums / np.maximum(core, np.maximum(SMALL_ENTRY * weights, SMALLEST))
+        step = equations.solved(-slope, ridge, free=(core > 0.0) | (slope < 0.0))
+        ahead = at(np.maximum(core + step, 0.0))
+        promised = float((slope * (core - ahead[0])).sum())
+        settled = held <= FIRST_HOLD and abs(promised) <= max(KL_CORE_TOLERANCE * loss, ROUNDING * tensor.total)
+        if loss - ahead[2] >= LEAST_SHARE * promised > 0.0:
+            core, rates, loss = ahead
+            held = max(held / 10.0, CORE_DAMPING)
+        else:
+            held *= 10.0
+        if settled:
             break
-    return here.core
+    return np.divide(core, weights, out=np.zeros_like(core), where=weights > 0.0)
 
 
-class _At(NamedTuple):
-    """A core, the model's rates at the counts, and their divergence from these."""
+def _counts(tensor: Tensor, model: CPModel) -> tuple[Array, Callable[[Array], DenseTensor | SparseTensor]]:
+    """Return the counts that some core explains, and what makes a tensor of values at their cells.
 
-    core: Array
-    rates: Array
-    loss: float
+    An array where products of it cost less than those of a list.
+    """
+    cells, shape = tensor.nonzero, tensor.shape
+    reached = model_values([factor.sum(axis=1, keepdims=True) for factor in model.folded()], cells, shape)
+    cells = cells[reached > SMALLEST]
+    if len(cells) * model.rank ** (model.ndim - 1) <= prod(shape):
+        return tensor.values_at(cells), partial(SparseTensor, Pattern(cells, shape))
 
+    def in_array(values: Array) -> DenseTensor:
+        array = np.zeros(shape)
+        array.reshape(-1)[cells] = values
+        return DenseTensor(array)
 
-class _KLCore:
-    """The divergence of counts from a Tucker model, over its core."""
-
-    def __init__(self, tensor: Tensor, factors: list[Array]) -> None:
-        self._shape = tensor.shape
-        self._factors = factors
-        cells = tensor.nonzero
-        self._counts = tensor.values_at(cells)
-        self._cells = cells
-        # Products with whole factors where cells are many, one cell after the other where they are few.
-        rank = factors[0].shape[1]
-        self._dense = len(cells) * rank ** (len(factors) - 1) > prod(tensor.shape)
-        self._stacked = np.vstack(factors)
-        self._rows = stack_rows(cells, tensor.shape)[0] if not self._dense else np.empty((len(factors), 0), np.int64)
-        self._sums = reduce(np.multiply.outer, [factor.sum(axis=0) for factor in factors])
-        if len(tensor.hidden):
-            self._sums = np.maximum(self._sums - self._adjoint_at(tensor.hidden), 0.0)
-
-    def rates(self, core: Array) -> Array:
-        """Return the model's rates at the counts."""
-        if self._dense:
-            return np.asarray(multiplied(core, self._factors).reshape(-1)[self._cells])
-        out = np.empty(len(self._cells))
-        _kernels.tucker_values(self._rows, self._stacked, np.ascontiguousarray(core).reshape(-1), out)
-        return out
-
-    def adjoint(self, values: Array) -> Array:
-        """Return the sum over the counts of `values` times the outer product of each cell's rows."""
-        if self._dense:
-            full = np.zeros(self._shape)
-            full.reshape(-1)[self._cells] = values
-            return multiplied(full, [factor.T for factor in self._factors])
-        out = np.zeros(self._sums.size)
-        _kernels.tucker_adjoint(self._rows, self._stacked, values, out)
-        return out.reshape(self._sums.shape)
-
-    def _adjoint_at(self, cells: Array) -> Array:
-        out = np.zeros(self._sums.size)
-        _kernels.tucker_adjoint(stack_rows(cells, self._shape)[0], self._stacked, np.ones(len(cells)), out)
-        return out.reshape(self._sums.shape)
-
-    def at(self, core: Array) -> _At:
-        """Return what is known of a core."""
-        rates = self.rates(core)
-        with np.errstate(divide="ignore"):
-            loss = self._counts @ np.log(self._counts / rates) - self._counts.sum() + (self._sums * core).sum()
-        return _At(core, rates, float(loss))
-
-    def step(self, core: Array) -> Array:
-        """Return the core after a multiplicative step."""
-        return self._stepped(core, self.rates(core))
-
-    def _stepped(self, core: Array, rates: Array) -> Array:
-        ratios = np.divide(self._counts, rates, out=np.zeros_like(rates), where=rates > 0.0)
-        factor = np.divide(self.adjoint(ratios), self._sums, out=np.zeros_like(core), where=self._sums > 0.0)
-        return np.asarray(core * factor)
-
-    def accelerated(self, here: _At) -> _At:
-        """Return where two steps and one along their trend in logarithms lead, the last taken back if it goes uphill.
-
-        SQUAREM (Varadhan & Roland 2008): with r the first change and v the change of change, the length is |r| / |v|.
-        """
-        one = self._stepped(here.core, here.rates)
-        two = self.at(self.step(one))
-        logs = [np.log(np.maximum(each, SMALLEST_ENTRY)) for each in (here.core, one, two.core)]
-        change, bend = logs[1] - logs[0], logs[2] - 2.0 * logs[1] + logs[0]
-        length = np.sqrt((change**2).sum() / max(float((bend**2).sum()), SMALLEST_ENTRY))
-        if length <= 1.0:
-            return two
-        ahead = np.exp(np.clip(logs[0] + 2.0 * length * change + length**2 * bend, *LOG_BOUNDS))
-        return min(two, self.at(self.step(ahead)), key=lambda at: at.loss)
+    return tensor.values_at(cells), in_array
 
 
 def nonnegative_core_scores(tensor: Tensor, fits: RankFits) -> Mapping[str, Any]:
@@ -303,9 +252,3 @@ def _with_unit_sums(model: CPModel) -> CPModel:
     safe = [np.where(each > 0.0, each, 1.0) for each in sums]
     factors = tuple(factor / each for factor, each in zip(model.factors, safe, strict=True))
     return CPModel(model.weights * np.prod(safe, axis=0), factors)
-
-
-def _default_start(model: CPModel) -> Array:
-    core = np.full((model.rank,) * model.ndim, OFF_DIAGONAL / model.rank ** (model.ndim - 1))
-    core[(np.arange(model.rank),) * model.ndim] += 1.0 - OFF_DIAGONAL
-    return core
