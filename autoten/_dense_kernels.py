@@ -91,16 +91,17 @@ class Dense(NamedTuple):
         """Return about how many a sweep takes."""
         return 2.0 * self.rows.size * (rank * (rank + 3) // 2 if self.cell_weights.size else rank)
 
-    def filled(self, model: Any) -> tuple[Array, float]:
-        """Return the tensor as the model completes it, and the sum of squares of what it puts there."""
+    def completed(self, model: Any) -> tuple[Array, float, float]:
+        """Return the tensor as a model completes it, what it is multiplied by, and its norm for the model's loss."""
+        shape = tuple(self.layout.lengths)
         if not self.cell_weights.size:
             fill(self, model.at_cells, 0, len(self.cell_starts) - 1)
-            return self.rows.reshape(tuple(self.layout.lengths)), float(model.at_cells @ model.at_cells)
+            return self.rows.reshape(shape), 1.0, self.norm_squared + float(model.at_cells @ model.at_cells)
         fill_leading(model.factors, self.layout, self.work.leading)
-        expected = self.work.leading @ (model.weights[:, None] * model.factors[:, self.layout.offsets[-1] :])
-        whole = np.where(self.cell_weights, self.rows, expected)
-        expected[self.cell_weights] = 0.0
-        return whole.reshape(tuple(self.layout.lengths)), float(np.square(expected).sum())
+        folded = model.weights[:, None] * model.factors[:, self.layout.offsets[-1] :]
+        whole, top = np.empty(self.rows.shape), float(self.cell_weights.max())
+        norm_squared = complete(self.rows, self.cell_weights, top, self.work.leading, folded, whole)
+        return whole.reshape(shape), float(np.sqrt(top)), norm_squared
 
     def look(self, model: Any) -> None:
         """Let listed cells hold what the model says."""
@@ -405,4 +406,29 @@ def squared_error(rows, cell_weights, leading, factor_t):  # type: ignore[no-unt
             for k in range(length):
                 part += error[k] * error[k]
         total += part
+    return total
+
+
+@compiled
+def complete(rows, cell_weights, top, leading, factor_t, whole):  # type: ignore[no-untyped-def]
+    """Put X into `whole` as far as its weights go, the model where they do not; return its norm for the model's loss.
+
+    Whatever weights w, sum w (x - m)^2 is at most w_max = `top` times the squared distance of m from the tensor that
+    lies w / w_max of the way from the present model to X, but for a constant, 0 where cells count fully or not at all
+    (Kiers 1997, Psychometrika 62, 251-266). `whole` is that tensor times the root of `top`.
+    """
+    n_rows, length = rows.shape
+    model = np.empty(length)
+    total = 0.0
+    for row in range(n_rows):
+        model[:] = 0.0
+        for r in range(leading.shape[1]):
+            for k in range(length):
+                model[k] += leading[row, r] * factor_t[r, k]
+        for k in range(length):
+            share = np.float64(cell_weights[row, k]) / top
+            error = np.float64(rows[row, k]) - model[k]
+            value = model[k] + share * error
+            total += top * (value * value + share * (1.0 - share) * (error * error))
+            whole[row, k] = np.sqrt(top) * value
     return total

@@ -46,7 +46,7 @@ MISSED = 0.5
 # where that is not quite the tensor by so many more in full space; the best few are then refined there until they
 # converge. Starts whose losses agree to this relative difference are the same solution and refined once.
 EXPLORING_SWEEPS = 60
-EXPANDING_SWEEPS = 3
+EXPANDING_SWEEPS = 2
 N_REFINED = 3
 SAME_LOSS = 1e-6
 
@@ -69,7 +69,7 @@ HALF_STARTS = 3
 HALF_SWEEPS = 100
 
 # A half with missing cells is completed so many times while it is explored, by the best model so far.
-COMPLETIONS = 4
+COMPLETIONS = 3
 
 # The start that is grown from the rank below stays in full space, beside those explored in the core.
 FULL_SPACE_STARTS = (0,)

@@ -402,30 +402,29 @@ class Sweeps:
         earlier = self._model.factors.copy()
         losses = self.sweep(1, deadline)[0].tolist()
         columns = np.vstack([self._model.factors, earlier]).T
-        inner, put_in = self._core(np.split(columns, self._problem.layout.offsets[1:]))
+        inner, scale, norm_squared = self._core(np.split(columns, self._problem.layout.offsets[1:]))
         # What is outside the span is orthogonal to every model in it: the loss is that of the core but for a constant.
-        norm_squared = self._problem.norm_squared + put_in
         core = problem_of(inner.core, len(self._model.weights))._replace(norm_squared=norm_squared)
         tol = max(self._pace.tol, loop.ROUNDING)  # with none there is always a next subspace
-        within = Sweeps(core, inner.restrict(self.model), tol, self._pace.extrapolate)
+        within = Sweeps(core, inner.restrict(self.model.scaled(scale)), tol, self._pace.extrapolate)
         more, settled = within.sweep(min(SWEEPS_IN_SUBSPACE, most - 1), deadline)
-        self.model = inner.expand(within.model)
+        self.model = inner.expand(within.model).scaled(1.0 / scale)
         return losses + more.tolist(), settled
 
-    def _core(self, columns: Sequence[Array]) -> tuple[Compression, float]:
-        """Return the core, in the span of columns, of what the model completes; and what that adds to its squares."""
+    def _core(self, columns: Sequence[Array]) -> tuple[Compression, float, float]:
+        """Return the core, in the span of columns, of what the model completes; its scale, its norm for the loss."""
         if self._lists is None:
-            whole, put_in = self._problem.filled(self._model)
-            return Compression.of(DenseTensor(whole), columns), put_in
+            whole, scale, norm_squared = self._problem.completed(self._model)
+            return Compression.of(DenseTensor(whole), columns), scale, norm_squared
         inner, at_cells = Compression.of(self._lists, columns), self._model.at_cells
         filling = SparseTensor(self._lists.hidden_pattern, at_cells).project(inner.bases)
-        return Compression(DenseTensor(inner.core.data + filling), inner.bases), float(at_cells @ at_cells)
+        norm_squared = self._problem.norm_squared + float(at_cells @ at_cells)
+        return Compression(DenseTensor(inner.core.data + filling), inner.bases), 1.0, norm_squared
 
     def subspaces_pay(self) -> bool:
         """Return whether most sweeps are better done in subspaces."""
         problem, rank = self._problem, len(self._model.weights)
-        weighted = isinstance(problem, Dense) and problem.cell_weights.dtype != bool
-        if not isinstance(problem, (Dense, Lists)) or weighted or problem.layout.nonnegative.any():
+        if not isinstance(problem, (Dense, Lists)) or problem.layout.nonnegative.any():
             return False
         cells = problem.multiplications(rank) / (2.0 * rank)
         in_core = math.prod(min(2 * rank, int(length)) for length in problem.layout.lengths)
