@@ -3,31 +3,87 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from autoten import _count_kernels
+from autoten._count_kernels import Counts, add_derivatives, log_sums, newton_rows, row_sums
+from autoten._kernels import compiled
 from autoten._validation import check_integer, check_real, refuse
 from autoten.cp import CPModel
 from autoten.losses import Poisson
 from autoten.solvers import loop
-from autoten.solvers.alternating import Iterate, alternate
 from autoten.solvers.base import Fit
-from autoten.tensors.counts import Counts, deviance, null_deviance
+from autoten.solvers.least_squares import admit, put
+from autoten.solvers.loop import Model, Pace
+from autoten.tensors.counts import as_counts
 
 if TYPE_CHECKING:
     from autoten.tensors.protocol import Tensor
 
 Array = NDArray[Any]
 
-# Rates below this share of the mean count as much where a Newton step is computed; losses know no such bound.
-SMALLEST_RATE = 1e-12
-
 # A start that gives a count no rate at all gets so much of every column's mean added to its entries.
 MIXED_IN = 1e-2
+
+
+@compiled
+def rows_of(model, layout, mode):  # type: ignore[no-untyped-def]
+    """Return the factor of a mode with the weights multiplied in, (R, I)."""
+    rows = np.empty((model.weights.size, layout.lengths[mode]))
+    for r in range(rows.shape[0]):
+        for i in range(rows.shape[1]):
+            rows[r, i] = model.weights[r] * model.factors[r, layout.offsets[mode] + i]
+    return rows
+
+
+@compiled
+def update_mode(counts, model, mode):  # type: ignore[no-untyped-def]
+    """Move every row of a mode by a Newton step, or else a multiplicative one; return the sums for `deviance_at`."""
+    rank, length = model.weights.size, counts.layout.lengths[mode]
+    rows = rows_of(model, counts.layout, mode)
+    sums = row_sums(counts, model.factors, mode)
+    slopes, curvatures = np.zeros((rank, length)), np.zeros((rank * (rank + 1) // 2, length))
+    raised, moved = np.zeros(length), np.empty((rank, length))
+    add_derivatives(counts, model.factors, rows, mode, slopes, curvatures, raised)
+    doubtful = newton_rows(sums, slopes, curvatures, rows, moved)
+    chosen = np.flatnonzero(doubtful | (raised > 0.0))
+    if chosen.size > 0:
+        before = log_sums(counts, model.factors, rows, mode, chosen)
+        after = log_sums(counts, model.factors, moved, mode, chosen)
+        for n in range(chosen.size):
+            i = chosen[n]
+            change = before[n] - after[n]
+            for r in range(rank):
+                change += sums[r, i] * (moved[r, i] - rows[r, i])
+            if not change <= 0.0:
+                for r in range(rank):
+                    moved[r, i] = rows[r, i] * slopes[r, i] / sums[r, i] if sums[r, i] > 0.0 else 0.0
+    put(model, counts.layout, mode, moved)
+    return sums
+
+
+@compiled
+def deviance_at(counts, model, mode, sums):  # type: ignore[no-untyped-def]
+    """Return the deviance over observed cells, from the sums over those of each row of a mode."""
+    rows = rows_of(model, counts.layout, mode)
+    logs = log_sums(counts, model.factors, rows, mode, np.arange(rows.shape[1])).sum()
+    return 2.0 * (counts.entropy - logs + (sums * rows).sum() - counts.total)
+
+
+@compiled
+def sweep(counts, model, limit):  # type: ignore[no-untyped-def]
+    """Update every mode once; return the loss, infinite if it is above `limit` after the first mode already."""
+    admit(model, counts.layout)
+    last = counts.layout.lengths.size - 1
+    for mode in range(last):
+        update_mode(counts, model, mode)
+    return deviance_at(counts, model, last, update_mode(counts, model, last))
+
+
+loop.swept_by(Counts, sweep)
 
 
 @dataclass(frozen=True)
@@ -100,7 +156,7 @@ class KL:
         if tensor.cell_weights is not None:
             remedy = "Leave them out, or use HALS()."
             refuse("X for the solver KL", "counts without weights", "weights of their cells", remedy)
-        smallest = float(tensor.values_at(tensor.nonzero).min(initial=0.0)) * tensor.scale
+        smallest = as_counts(tensor).smallest * tensor.scale
         if smallest < 0.0:
             refuse(
                 "X for the solver KL",
@@ -114,68 +170,33 @@ class KL:
         self.check(tensor)
         if tensor.total == 0.0 or start.rank == 0:
             return Fit(start.scaled(0.0), float(tensor.total > 0.0), 0, True, np.zeros(0))
-        counts = Counts(tensor)
+        counts = as_counts(tensor)
+        model, loss = _admissible_start(counts, start)
         rounding = loop.ROUNDING * tensor.total
-        null = null_deviance(tensor, self.loss)
-        null = null if null > rounding else 1.0  # counts that are all equal leave nothing to explain
-        model, losses, settled = alternate(
-            _PoissonProblem(counts, SMALLEST_RATE * tensor.total / tensor.n_observed),
-            _admissible_start(counts, start),
-            self.max_iter if max_iter is None else min(max_iter, self.max_iter),
-            tol=self.tol,
-            rounding=rounding,
-            extrapolate=self.extrapolate,
-            deadline=deadline,
-        )
+        # Counts that are all equal leave nothing to explain.
+        null = 2.0 * counts.entropy if 2.0 * counts.entropy > rounding else 1.0
+        pace = Pace(self.tol, self.extrapolate, rounding, tensor.shape[0])
+        most = self.max_iter if max_iter is None else min(max_iter, self.max_iter)
+        losses, settled = loop.run(counts, model, pace, most, deadline, counts.multiplications(start.rank))
         history = np.minimum.accumulate(np.maximum(losses, 0.0)) / null
-        loss, _ = deviance(tensor, model.folded(), self.loss)
-        return Fit(model.normalized(), max(loss, 0.0) / null, len(history), settled, history)
+        loss = max(losses[-1] if len(losses) else loss, 0.0) / null
+        return Fit(loop.ended(model, counts.layout.offsets).normalized(), loss, len(history), settled, history)
 
 
-class _PoissonProblem:
-    """The deviance, lowered row by row."""
+def _admissible_start(counts: Counts, start: CPModel) -> tuple[Model, float]:
+    """Return the start without signs, of the size of the counts if it has none, and with a rate for every count.
 
-    def __init__(self, counts: Counts, smallest: float) -> None:
-        self._counts = counts
-        self._smallest = smallest
-
-    def solve(self, iterate: Iterate, mode: int) -> Iterate:
-        """Return the iterate with every row of `mode` moved by a Newton step, or else a multiplicative one."""
-        factors = iterate.folded_at(mode)
-        sums = self._counts.row_sums(factors, mode)
-        slopes, curvatures, errors = self._counts.derivatives(factors, mode, self._smallest)
-        before, moved = factors[mode], factors[mode].copy()
-        _count_kernels.newton_rows(sums, slopes, curvatures, moved)
-        now = errors + np.einsum("ir,ir->i", sums, before)
-        then = self._errors(factors, mode, moved) + np.einsum("ir,ir->i", sums, moved)
-        uphill = ~(then <= now)
-        if uphill.any():
-            multiplied = before * np.divide(slopes, sums, out=np.zeros_like(sums), where=sums > 0.0)
-            moved = np.where(uphill[:, None], multiplied, moved)
-            then = self._errors(factors, mode, moved) + np.einsum("ir,ir->i", sums, moved)
-        loss = 2.0 * (float(then.sum()) - self._counts.total)
-        return iterate.with_mode(mode, moved, loss, keep_directions=True)
-
-    def _errors(self, factors: list[Array], mode: int, moved: Array) -> Array:
-        return self._counts.errors([moved if n == mode else factor for n, factor in enumerate(factors)], mode)
-
-    def admissible(self, iterate: Iterate) -> Iterate:
-        """Return the iterate with what an extrapolation has made negative at zero."""
-        return replace(iterate, factors=[np.maximum(factor, 0.0) for factor in iterate.factors])
-
-    def loss(self, iterate: Iterate) -> float:
-        """Return the deviance over observed cells."""
-        return float(iterate.solved)
-
-
-def _admissible_start(counts: Counts, start: CPModel) -> CPModel:
-    """Return the start without signs, of the size of the counts if it has none, and with a rate for every count."""
-    factors = tuple(np.abs(factor) for factor in start.normalized().factors)
-    weights = start.normalized().weights
+    And its loss.
+    """
+    start = start.normalized()
+    factors, weights = [np.abs(factor) for factor in start.factors], start.weights
     if not weights.any():
         sums = np.prod([factor.sum(axis=0) for factor in factors], axis=0)
         weights = counts.total / (start.rank * np.where(sums > 0.0, sums, 1.0))
-    model = CPModel(weights, factors)
-    if np.isfinite(counts.errors(model.folded(), 0)).all():
-        return model
-    return CPModel(weights, tuple(factor + MIXED_IN * factor.mean(axis=0) for factor in factors))
+    for mixed_in in (0.0, MIXED_IN):
+        mixed = tuple(factor + mixed_in * factor.mean(axis=0) for factor in factors)
+        model = loop.begun(CPModel(weights, mixed))
+        loss = deviance_at(counts, model, 0, row_sums(counts, model.factors, 0))
+        if math.isfinite(loss):
+            break
+    return model, loss

@@ -1,16 +1,22 @@
-"""A tensor of counts as a Poisson fit sees it: the list of its nonzero cells, and sums over all observed ones."""
+"""A tensor of counts as a Poisson fit sees it, and its deviance from a model."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from math import prod
 from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import NDArray
 
-from autoten import _count_kernels
-from autoten.tensors.equations import model_total, model_values, other_cells, stack_rows
-from autoten.tensors.sparse import Pattern, SparseTensor
+from autoten._count_kernels import Counts
+from autoten._dense_kernels import Layout
+from autoten._sparse_kernels import Slices
+from autoten.cp import CPModel
+from autoten.tensors.equations import model_total, model_values, other_cells
+from autoten.tensors.sparse import Pattern
 
 if TYPE_CHECKING:
     from autoten.losses import Poisson
@@ -18,53 +24,57 @@ if TYPE_CHECKING:
 
 Array = NDArray[Any]
 
+# Up to this share of cells with counts these are listed, and gone through one by one.
+LISTED_SHARE = 0.25
 
-class Counts:
-    """Counts and their places, one row number in the stacked factors for each mode; owns what a fit can reuse."""
+_KNOWN: WeakKeyDictionary[Tensor, Counts] = WeakKeyDictionary()
 
-    def __init__(self, tensor: Tensor) -> None:
-        self.shape = tensor.shape
-        self.total = tensor.total
-        cells = tensor.nonzero
-        self.values = tensor.values_at(cells)
-        if not self.values.all():  # a part of a divided count may be zero where the count is not
-            cells, self.values = cells[self.values > 0], self.values[self.values > 0]
-        self.cells, self.offsets = stack_rows(cells, tensor.shape)
-        # Sums over observed cells: over all, less the hidden ones; or over the observed ones where those are fewer.
-        # Such a sum is the MTTKRP of a tensor of ones.
-        self._few_hidden = len(tensor.hidden) <= tensor.n_observed
-        listed = tensor.hidden if self._few_hidden else other_cells(tensor.hidden, tensor.shape)
-        self._ones = SparseTensor(Pattern(listed, tensor.shape), np.ones(len(listed)))
 
-    def row_sums(self, factors: Sequence[Array], mode: int) -> Array:
-        """Return for each row of `mode` the sum over its observed cells of the other factors' product, (I, R)."""
-        sums = self._ones.mttkrp(factors, mode)
-        if self._few_hidden:
-            sums = np.prod([factor.sum(axis=0) for n, factor in enumerate(factors) if n != mode], axis=0) - sums
-        return np.maximum(sums, 0.0)  # a row without observed cells is a difference of equals
+def as_counts(tensor: Tensor) -> Counts:
+    """Return the counts of a tensor, which are found once: many fits are of the same tensor."""
+    if tensor not in _KNOWN:
+        _KNOWN[tensor] = _counts_of(tensor)
+    return _KNOWN[tensor]
 
-    def derivatives(self, factors: Sequence[Array], mode: int, smallest: float) -> tuple[Array, Array, Array]:
-        """Return slopes (I, R), curvatures (I, R, R) and the rows' shares of sum x log (x / m), (I,)."""
-        length, rank = factors[mode].shape
-        slopes, curvatures, errors = np.zeros((length, rank)), np.zeros((length, rank, rank)), np.zeros(length)
-        _count_kernels.derivatives(
-            self.cells,
-            self.values,
-            np.vstack(factors),
-            mode,
-            self.offsets[mode],
-            smallest,
-            slopes,
-            curvatures,
-            errors,
-        )
-        return slopes, curvatures, errors
 
-    def errors(self, factors: Sequence[Array], mode: int) -> Array:
-        """Return the rows' shares of sum x log (x / m), (I,): infinite where the rate of a count is 0."""
-        errors = np.zeros(self.shape[mode])
-        _count_kernels.add_errors(self.cells, self.values, np.vstack(factors), mode, self.offsets[mode], errors)
-        return errors
+def _counts_of(tensor: Tensor) -> Counts:
+    cells, shape = tensor.nonzero, tensor.shape
+    values = tensor.values_at(cells)
+    smallest, mean = float(values.min(initial=0.0)), tensor.total / tensor.n_observed
+    if not (values > 0.0).all():  # a part of a divided count may be zero where the count is not
+        cells, values = cells[values > 0.0], values[values > 0.0]
+    modes = range(len(shape))
+    others = [sorted((n for n in modes if n != mode), key=lambda n: shape[n]) for mode in modes]
+    unfolded = tuple(np.empty((0, 0)) for _ in modes)
+    if len(cells) > LISTED_SHARE * prod(shape):
+        whole = np.zeros(shape)
+        whole.reshape(-1)[cells] = values
+        by_mode = (np.ascontiguousarray(whole.transpose(mode, *others[mode])) for mode in modes)
+        unfolded = tuple(matrix.reshape(len(matrix), -1) for matrix in by_mode)
+        cells = cells[:0]
+    # Sums over observed cells: over all, less the hidden ones; or over the observed ones where those are fewer.
+    few_hidden = len(tensor.hidden) <= tensor.n_observed
+    unseen = Pattern(tensor.hidden if few_hidden else other_cells(tensor.hidden, shape), shape)
+    listed = Pattern(cells, shape)
+    slices = [_unsigned(listed.slices(mode)) for mode in modes]
+    return Counts(
+        unfolded,
+        np.array(others),
+        tuple(slices),
+        tuple(values[of.order] for of in slices),
+        tuple(_unsigned(unseen.slices(mode)) for mode in modes),
+        few_hidden,
+        Layout.of(shape, modes),
+        smallest,
+        tensor.total,
+        mean,
+        float(values @ np.log(values / mean)) if smallest == 0.0 else math.nan,
+    )
+
+
+def _unsigned(slices: Slices) -> Slices:
+    """Return slices whose indices kernels need not look at for a sign."""
+    return slices._replace(others=slices.others.view(f"u{slices.others.itemsize}"))
 
 
 def deviance(tensor: Tensor, factors: Sequence[Array], loss: Poisson, mean: float | None = None) -> tuple[float, int]:
@@ -72,9 +82,14 @@ def deviance(tensor: Tensor, factors: Sequence[Array], loss: Poisson, mean: floa
 
     Rates are floored only where `mean` is given; see `Poisson.floored`. Zeros cost their rate: no list of them is made.
     """
-    cells = tensor.nonzero
-    counts, rates = tensor.values_at(cells), model_values(factors, cells, tensor.shape)
-    elsewhere = model_total(factors, tensor.hidden, tensor.shape) - float(rates.sum())
+    cells, hidden = tensor.nonzero, tensor.hidden
+    counts = tensor.values_at(cells)
+    if tensor.listed is None:  # all cells at once cost less than a list of their indices
+        everywhere = CPModel(np.ones(factors[0].shape[1]), tuple(factors)).to_tensor().reshape(-1)
+        rates, total = everywhere[cells], float(everywhere.sum() - everywhere[hidden].sum())
+    else:
+        rates, total = model_values(factors, cells, tensor.shape), model_total(factors, hidden, tensor.shape)
+    elsewhere = total - float(rates.sum())
     n_floored = 0
     if mean is not None:
         rates, n_floored = loss.floored(counts, rates, mean)
