@@ -15,12 +15,13 @@ from autoten._validation import check_integer, check_real, refuse
 from autoten.cp import CPModel
 from autoten.losses import Poisson
 from autoten.solvers import loop
-from autoten.solvers.base import Fit
-from autoten.solvers.least_squares import admit, put
+from autoten.solvers.base import Explored, Fit
+from autoten.solvers.least_squares import admit, explore_core, put
 from autoten.solvers.loop import Model, Pace
 from autoten.tensors.counts import as_counts
 
 if TYPE_CHECKING:
+    from autoten.compression import Compression
     from autoten.tensors.protocol import Tensor
 
 Array = NDArray[Any]
@@ -143,8 +144,8 @@ class KL:
 
     @property
     def compress(self) -> bool:
-        """Never: a core of the data has negative entries."""
-        return False
+        """Starts are explored by least squares, with X read through a core; rates that are near are found so."""
+        return True
 
     @property
     def loss(self) -> Poisson:
@@ -164,6 +165,11 @@ class KL:
                 f"{smallest:.6g} as the smallest cell",
                 "Use ALS() for data with negative values.",
             )
+
+    def explore(self, core: Compression, start: CPModel, max_iter: int, deadline: float = math.inf) -> Explored:
+        """Fit rates to a tensor read through its core, by least squares."""
+        positive = CPModel(start.weights, tuple(map(np.abs, start.factors)))
+        return explore_core(core, positive, self, tuple(range(start.ndim)), max_iter, deadline)
 
     def fit(self, tensor: Tensor, start: CPModel, *, max_iter: int | None = None, deadline: float = math.inf) -> Fit:
         """Fit from `start`, whose factors count by their magnitudes."""

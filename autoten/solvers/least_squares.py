@@ -38,6 +38,7 @@ from autoten.tensors.sparse import SparseTensor
 if TYPE_CHECKING:
     from autoten.solvers.als import ALS
     from autoten.solvers.hals import HALS
+    from autoten.solvers.kl import KL
     from autoten.tensors.protocol import Tensor
 
 Array = NDArray[Any]
@@ -451,7 +452,7 @@ def fit_least_squares(
 
 
 def explore_core(
-    core: Compression, start: CPModel, solver: ALS | HALS, modes: tuple[int, ...], max_iter: int, deadline: float
+    core: Compression, start: CPModel, solver: ALS | HALS | KL, modes: tuple[int, ...], max_iter: int, deadline: float
 ) -> Explored:
     """Fit a tensor's core from a start for the tensor.
 
