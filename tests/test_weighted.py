@@ -83,7 +83,7 @@ def test_every_operation_counts_a_cell_by_its_weight(shape, missing):
     assert_close(tensor.squared_error(factors), reference.loss(X, factors, cell_weights=weights), 1e-12)
     product = weights * np.nan_to_num(X)
     for mode, length in enumerate(shape):
-        gram, rhs = tensor.normal_equations().at(factors, mode)
+        gram, rhs = tensor.normal_equations(factors, mode)
         grams, right = reference.normal_equations(X, factors, mode, weights)
         assert_close(full_grams(gram, length), grams, 1e-10)
         assert_close(rhs, right, 1e-10)
