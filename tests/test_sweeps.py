@@ -85,7 +85,7 @@ def test_the_loss_never_rises_and_the_last_one_is_that_of_the_model(missing, rou
 def test_rounds_that_complete_what_is_hidden_end_where_sweeps_in_full_space_end(missing, rounds):
     X = make_cp_tensor(SHAPE, 3, factors=collinear_factors(0.9), noise=white_noise(20), random_state=3).X
     X.flat[np.random.default_rng(0).permutation(X.size)[: int(missing * X.size)]] = np.nan
-    problem, start = problem_of(as_tensor(X), 3), draw_model(SHAPE, 3, seed=5).normalized()
+    problem, start = problem_of(as_tensor(X), 3), draw_model(SHAPE, 3, seed=5).scaled(0.0).normalized()
     by_rounds, plain = (Sweeps(problem, start, 1e-12, True) for _ in range(2))
     losses, settled = by_rounds.sweep_by_subspaces(3000, math.inf)
     expected, also = plain.sweep(3000, math.inf)
