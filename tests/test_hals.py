@@ -5,7 +5,7 @@ import re
 import numpy as np
 import pytest
 import reference
-from contracts import SolverContract, draw_model, noisy_tensor, with_holes
+from contracts import SolverContract, draw_factors, draw_model, noisy_tensor, with_holes
 from scipy.optimize import nnls
 
 from autoten import (
@@ -20,6 +20,7 @@ from autoten import (
 )
 from autoten._kernels import PROXIMAL, descend, solve_rows
 from autoten._row_kernels import solve_each
+from autoten.compression import Compression
 from autoten.io import as_tensor
 from autoten.preprocess import mask_scatter
 
@@ -249,6 +250,18 @@ def test_a_component_that_was_lost_can_come_back():
     start = nonnegative_model((6, 7, 8), 2, seed=3)
     lost = CPModel(np.array([1.0, 0.0]), start.factors)
     assert HALS().fit(as_tensor(X), lost).loss < 1e-6
+
+
+@pytest.mark.parametrize("modes", [(0,), (0, 2), (1, 2)], ids=str)
+def test_a_start_keeps_its_signs_where_modes_are_free(modes):
+    # Signs are fixed by the later modes elsewhere, which would make a constrained first mode negative.
+    factors = [np.abs(f) if n in modes else f for n, f in enumerate(draw_factors((12, 13, 14), 2, seed=5))]
+    truth, solver = CPModel(np.ones(2), tuple(factors)), HALS(nonnegative=modes)
+    assert (truth.normalized().factors[0] < 0.0).all(axis=0).any() or 0 not in modes
+    tensor = as_tensor(truth.to_tensor())
+    assert solver.fit(tensor, truth, max_iter=1).loss < 1e-20
+    core = Compression.of(tensor, [np.eye(length) for length in tensor.shape])
+    assert tensor.squared_error(solver.explore(core, truth, 1)[0].folded()) < 1e-12 * tensor.norm_squared
 
 
 @pytest.mark.parametrize("missing", [0.0, 0.3])
