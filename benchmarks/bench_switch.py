@@ -5,11 +5,12 @@
 
 The same fits to the end (tolerance 1e-7, at most 1000 sweeps) by either way, from the same starts in full space: a
 random CP tensor of rank 5 with white noise at 20 dB, cells missing at random. The rule itself is
-``autoten.tensors.masked.IMPUTE_SHARE``; here each tensor is told its own.
+``autoten.solvers.least_squares.IMPUTE_SHARE``; here each problem is told its own.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,13 +20,12 @@ import timed
 from measure import say, short
 from timed import Shape
 
-from autoten import ALS
 from autoten.cp import CPModel
 from autoten.io import as_tensor
-from autoten.solvers.base import Fit
-from autoten.tensors.masked import MaskedTensor
+from autoten.solvers.least_squares import Sweeps, problem_of
 
-SOLVER = ALS(compress=False)
+TOLERANCE = 1e-7
+MOST_SWEEPS = 1000
 
 # Hidden shares up to which cells are imputed: always, never.
 WAYS = {"imputed": 1.0, "exact": -1.0}
@@ -54,12 +54,14 @@ def run(grid: Grid) -> dict[str, Any]:
 def _row(grid: Grid, rank: int, share: float) -> dict[str, Any]:
     tensor = as_tensor(timed.noisy_cp(grid.shape).X)
     hidden = np.flatnonzero(~timed.observed(grid.shape, share))
-    tensors = {way: MaskedTensor(tensor, hidden, impute_share) for way, impute_share in WAYS.items()}
-    start = CPModel(np.ones(rank), tuple(timed.factors(grid.shape, rank)))
-    ended: dict[str, Fit] = {}
+    training = tensor.hide(hidden)
+    start = CPModel(np.ones(rank), tuple(timed.factors(grid.shape, rank))).normalized()
+    sweeps, loss = {}, {}
 
     def fit(way: str) -> None:
-        ended[way] = SOLVER.fit(tensors[way], start)
+        fitted = Sweeps(problem_of(training, rank, impute_share=WAYS[way]), start, TOLERANCE, extrapolate=True)
+        sweeps[way] = len(fitted.sweep(MOST_SWEEPS, math.inf)[0])
+        loss[way] = training.squared_error(fitted.model.folded()) / training.norm_squared
 
     seconds = measure.alternating({way: lambda way=way: fit(way) for way in WAYS}, grid.repeats)
     say(f"{share:.0%} missing, R {rank}: " + ", ".join(f"{way} {short(seconds[way])}" for way in WAYS))
@@ -67,8 +69,8 @@ def _row(grid: Grid, rank: int, share: float) -> dict[str, Any]:
         "rank": rank,
         "share": share,
         "seconds": seconds,
-        "sweeps": {way: done.n_iter for way, done in ended.items()},
-        "loss": {way: done.loss for way, done in ended.items()},
+        "sweeps": sweeps,
+        "loss": loss,
     }
 
 

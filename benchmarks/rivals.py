@@ -23,6 +23,7 @@ from scipy.spatial.distance import pdist
 from scipy.stats import linregress, t
 
 from autoten import CPModel, RankEstimate, core_consistency
+from autoten._dense_kernels import Layout
 from autoten.fitting import largest_useful_rank, split_half
 from autoten.selection import (
     DIFFIT,
@@ -37,6 +38,7 @@ from autoten.selection import (
     Policy,
 )
 from autoten.table import RankTable
+from autoten.tensors.dense import DenseTensor
 
 Array = NDArray[Any]
 
@@ -266,12 +268,11 @@ def single_start(X: Array, start: Sequence[Array], tolerance: float, max_sweeps:
     Modes in order, normal equations; columns scaled by their norm in the first sweep and by max(largest entry, 1)
     afterwards; stops when ``1 - ||X - M|| / ||X||`` changes by less than `tolerance`. The first start is not used.
     """
-    lengths = np.array(X.shape)
-    offsets = np.cumsum(lengths) - lengths
     factors, weights = np.ascontiguousarray(np.vstack(start).T), np.ones(start[0].shape[1])
-    rows = np.ascontiguousarray(X, dtype=float).reshape(-1, X.shape[-1])
-    fit, sweeps = single_start_kernel.sweeps(rows, lengths, offsets, factors, weights, tolerance, max_sweeps)
-    return SingleStart(CPModel(weights, tuple(f.T for f in np.split(factors, offsets[1:], axis=1))), fit, sweeps)
+    dense = DenseTensor(np.ascontiguousarray(X, dtype=float)).problem(len(weights), Layout.of(X.shape))
+    fit, sweeps = single_start_kernel.sweeps(dense, factors, weights, tolerance, max_sweeps)
+    parts = np.split(factors, dense.layout.offsets[1:], axis=1)
+    return SingleStart(CPModel(weights, tuple(part.T for part in parts)), fit, sweeps)
 
 
 def uniform_start(shape: Sequence[int], rank: int, key: Sequence[int]) -> list[Array]:

@@ -1,6 +1,6 @@
 """The sweeps of `rivals.single_start`, compiled: in numpy most of their time goes into the interpreter.
 
-Layout as in `autoten._als_kernel`: component index first, factors side by side, (R, sum of lengths), X as a matrix
+Layout as in `autoten._dense_kernels`: component index first, factors side by side, (R, sum of lengths), X as a matrix
 (product of the leading modes, last mode). Tensors are small and starts many: both products with X go through BLAS.
 """
 
@@ -8,16 +8,15 @@ from __future__ import annotations
 
 import numpy as np
 
-from autoten._als_kernel import solve_columns
 from autoten._dense_kernels import fill_leading, mttkrp_partial
-from autoten._kernels import compiled
+from autoten._kernels import compiled, solve_columns
 
 
 @compiled
 def solved(gram, product):  # type: ignore[no-untyped-def]
     """Return the inverse of gram times product; of a singular gram the pseudo-inverse."""
     solution = product.copy()
-    solve_columns(gram, solution, 0.0, np.zeros_like(gram))
+    solve_columns(gram, 0.0, solution)
     return solution if np.isfinite(solution).all() else np.linalg.pinv(gram) @ product
 
 
@@ -30,12 +29,11 @@ def scale(factor, weights, first_sweep):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def sweeps(rows, lengths, offsets, factors, weights, tolerance, max_sweeps):  # type: ignore[no-untyped-def]
-    """Sweep until the fit settles, in place; return the fit and how many sweeps it took."""
-    n_rows, rank, last = rows.shape[0], factors.shape[0], lengths.size - 1
+def sweeps(dense, factors, weights, tolerance, max_sweeps):  # type: ignore[no-untyped-def]
+    """Sweep a complete tensor until the fit settles, in place; return the fit and how many sweeps it took."""
+    rows, (lengths, offsets, _) = dense.rows, dense.layout
+    rank, last = factors.shape[0], lengths.size - 1
     columns = np.ascontiguousarray(rows.T)
-    contracted, leading = np.empty((rank, n_rows)), np.empty((n_rows, rank))
-    left, right = np.empty(n_rows), np.empty(n_rows)
     grams = np.empty((last + 1, rank, rank))
     for mode in range(last + 1):
         factor = np.ascontiguousarray(factors[:, offsets[mode] : offsets[mode] + lengths[mode]])
@@ -44,13 +42,13 @@ def sweeps(rows, lengths, offsets, factors, weights, tolerance, max_sweeps):  # 
     fit, sweep, settled = 0.0, 0, False
     while sweep < max_sweeps and not settled:
         sweep += 1
-        np.dot(np.ascontiguousarray(factors[:, offsets[last] :]), columns, contracted)
+        np.dot(np.ascontiguousarray(factors[:, offsets[last] :]), columns, dense.work.contracted)
         for mode in range(last + 1):
             if mode < last:
-                product = mttkrp_partial(contracted, lengths, offsets, factors, mode, left, right)
+                product = mttkrp_partial(dense, factors, mode)
             else:
-                fill_leading(factors, lengths, offsets, leading)
-                product = np.dot(leading.T, rows)
+                fill_leading(factors, dense.layout, dense.work.leading)
+                product = np.dot(dense.work.leading.T, rows)
             gram = np.ones((rank, rank))
             for other in range(last + 1):
                 if other != mode:

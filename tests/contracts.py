@@ -18,6 +18,7 @@ from autoten.cp import CPModel
 from autoten.fitting import FoldFit, RankFits
 from autoten.io import as_tensor
 from autoten.solvers.als import ALS
+from autoten.solvers.least_squares import Sweeps, problem_of
 
 
 def draw_factors(shape, rank, seed=0):
@@ -76,6 +77,10 @@ def solve_each(gram, rhs):
     return np.array([np.linalg.lstsq(matrix, row)[0] for matrix, row in pairs])
 
 
+# A fit may impute hidden cells or leave them out of every row's equations, and its factors may be constrained.
+ways = pytest.mark.parametrize(("impute_share", "nonnegative"), list(product([0.0, 1.0], [False, True])))
+
+
 class TensorContract:
     """A subclass has a fixture ``case`` that returns a `TensorCase`."""
 
@@ -120,10 +125,10 @@ class TensorContract:
         for mode in range(case.X.ndim):
             assert_close(case.tensor.mttkrp(strided, mode), reference.mttkrp(case.X, factors, mode), self.RTOL)
 
-    def test_exact_normal_equations(self, case):
+    def test_normal_equations(self, case):
         for rank, (mode, length) in product([1, 2, 5], enumerate(case.X.shape)):
             factors = draw_factors(case.X.shape, rank)
-            gram, rhs = case.tensor.normal_equations(exact=True).at(factors, mode)
+            gram, rhs = case.tensor.normal_equations(factors, mode)
             grams, right = reference.normal_equations(case.X, factors, mode)
             assert_close(full_grams(gram, length), grams, self.RTOL)
             assert_close(rhs, right, self.RTOL)
@@ -131,10 +136,9 @@ class TensorContract:
     def test_normal_equations_notice_every_factor_that_is_replaced(self, case):
         # The order of a solver: sweeps, a whole extrapolated iterate, and back to one that was seen before.
         shape = case.X.shape
-        equations = case.tensor.normal_equations(exact=True)
 
         def check(factors, mode):
-            gram, rhs = equations.at(factors, mode)
+            gram, rhs = case.tensor.normal_equations(factors, mode)
             grams, right = reference.normal_equations(case.X, factors, mode)
             assert_close(full_grams(gram, shape[mode]), grams, self.RTOL)
             assert_close(rhs, right, self.RTOL)
@@ -149,40 +153,62 @@ class TensorContract:
         check(first, len(shape) - 1)
         check(second, 1)
 
-    def test_exact_normal_equations_do_not_depend_on_the_mode_they_are_for(self, case):
+    def test_normal_equations_do_not_depend_on_the_mode_they_are_for(self, case):
         factors = draw_factors(case.X.shape, 2)
         for mode, length in enumerate(case.X.shape):
             other = list(factors)
             other[mode] = 100.0 * factors[mode]
-            gram, rhs = case.tensor.normal_equations(exact=True).at(other, mode)
-            expected_gram, expected_rhs = case.tensor.normal_equations(exact=True).at(factors, mode)
+            gram, rhs = case.tensor.normal_equations(other, mode)
+            expected_gram, expected_rhs = case.tensor.normal_equations(factors, mode)
             np.testing.assert_array_equal(full_grams(gram, length), full_grams(expected_gram, length))
             np.testing.assert_array_equal(rhs, expected_rhs)
 
-    @pytest.mark.parametrize("exact", [False, True])
-    def test_solving_a_mode_never_raises_the_error_and_tells_what_is_left(self, case, exact):
-        equations = case.tensor.normal_equations(exact=exact)
+    def test_solving_a_mode_never_raises_the_error_and_tells_what_is_left(self, case):
         factors = draw_factors(case.X.shape, 2)
         before = reference.loss(case.X, factors)
-        for _ in range(2):
-            for mode in range(case.X.ndim):
-                gram, rhs = equations.at(factors, mode)
-                factors[mode] = solve_each(gram, rhs)
-                left = reference.loss(case.X, factors)
-                assert left <= before * (1 + 1e-9)
-                assert equations.squared_error(factors, mode, gram, rhs) == pytest.approx(
-                    left, abs=self.RTOL * case.tensor.norm_squared
-                )
-                before = left
+        for mode in [*range(case.X.ndim), *range(case.X.ndim)]:
+            gram, rhs = case.tensor.normal_equations(factors, mode)
+            rows = solve_each(gram, rhs)
+            factors[mode] = rows
+            left = reference.loss(case.X, factors)
+            assert left <= before * (1 + 1e-9)
+            explained = 2 * np.sum(rhs * rows) - np.einsum("irs,ir,is->", full_grams(gram, len(rhs)), rows, rows)
+            assert case.tensor.norm_squared - explained == pytest.approx(left, abs=self.RTOL * case.tensor.norm_squared)
+            before = left
 
-    @pytest.mark.parametrize("exact", [False, True])
-    def test_the_best_rows_stay_where_they_are(self, case, exact):
+    def test_the_best_rows_solve_the_normal_equations(self, case):
         for mode in range(case.X.ndim):
             factors = draw_factors(case.X.shape, 2)
             grams, right = reference.normal_equations(case.X, factors, mode)
             factors[mode] = solve_each(grams, right)
-            gram, rhs = case.tensor.normal_equations(exact=exact).at(factors, mode)
+            gram, rhs = case.tensor.normal_equations(factors, mode)
             assert_close(np.einsum("irs,is->ir", full_grams(gram, len(rhs)), factors[mode]), rhs, 1e-7)
+
+    @ways
+    def test_a_sweep_never_raises_the_error_and_tells_what_is_left(self, case, impute_share, nonnegative):
+        start = draw_model(case.X.shape, 2)
+        modes = range(case.X.ndim) if nonnegative else ()
+        if nonnegative:
+            start = CPModel(start.weights, tuple(map(np.abs, start.factors)))
+        sweeps = Sweeps(problem_of(case.tensor, 2, modes, impute_share), start.normalized(), 0.0, False)
+        before = reference.loss(case.X, start.factors)
+        for _ in range(3):
+            (told,), _ = sweeps.sweep(1, math.inf)
+            left = reference.loss(case.X, sweeps.model.folded())
+            assert left <= before * (1 + 1e-9)
+            assert told == pytest.approx(left, abs=self.RTOL * case.tensor.norm_squared)
+            assert not nonnegative or min(factor.min() for factor in sweeps.model.factors) >= 0.0
+            before = left
+
+    @pytest.mark.parametrize("impute_share", [0.0, 1.0])
+    def test_a_sweep_leaves_the_best_rows_where_they_are(self, case, impute_share):
+        # Of the first mode: it is updated while hidden cells still hold what the model before the sweep says.
+        factors = draw_factors(case.X.shape, 2)
+        factors[0] = solve_each(*reference.normal_equations(case.X, factors, 0))
+        start = CPModel(np.ones(2), tuple(factors)).normalized()
+        sweeps = Sweeps(problem_of(case.tensor, 2, (), impute_share), start, 0.0, False)
+        sweeps.sweep(1, math.inf)
+        assert_close(sweeps.model.factors[0], start.factors[0], 1e-7)
 
     def test_squared_error_is_the_residual_over_observed_cells(self, case):
         for rank in (1, 5):
@@ -267,7 +293,7 @@ def check_tensor(tensor, X, rtol):
     factors = draw_factors(X.shape, 2, seed=5)
     assert_close(tensor.squared_error(factors), reference.loss(X, factors), rtol)
     for mode, length in enumerate(X.shape):
-        gram, rhs = tensor.normal_equations(exact=True).at(factors, mode)
+        gram, rhs = tensor.normal_equations(factors, mode)
         grams, right = reference.normal_equations(X, factors, mode)
         assert_close(full_grams(gram, length), grams, rtol)
         assert_close(rhs, right, rtol)

@@ -1,6 +1,8 @@
 """PARAFAC-ALS: the contract of a solver, the textbook algorithm, known minima, swamps, and starts of every kind."""
 
+import math
 import re
+from dataclasses import dataclass
 from itertools import count, permutations
 
 import numpy as np
@@ -18,8 +20,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from autoten import ALS, CPModel, factor_match_score, fit_parafac
+from autoten._kernels import compiled
 from autoten.datasets import collinear_factors, make_cp_tensor, white_noise
 from autoten.io import as_tensor
+from autoten.solvers import loop
+from autoten.solvers.least_squares import Sweeps, problem_of
 from autoten.solvers.starts import grown, make_start, random_nonnegative, random_signed, spectral
 
 
@@ -30,9 +35,25 @@ class ByOperations:
         self.tensor = tensor
 
     def __getattr__(self, name):
-        if name == "dense_rows":
-            return lambda: None
         return getattr(self.tensor, name)
+
+
+@dataclass(frozen=True, eq=False)
+class Interpreted:
+    """A problem that is no record: the loop runs it in plain Python, sweep by sweep."""
+
+    problem: tuple
+
+    def __getattr__(self, name):
+        return getattr(self.problem, name)
+
+    def sweep(self, model, limit):
+        return swept(self.problem, model, limit)
+
+
+@compiled
+def swept(problem, model, limit):
+    return loop.sweep_once(problem, model, limit)
 
 
 class TestALS(SolverContract):
@@ -74,12 +95,27 @@ def test_the_textbook_algorithm_reaches_no_better_loss_from_the_same_start(missi
     assert fit.loss * np.nansum(X**2) <= losses[-1] * (1 + 1e-6)
 
 
-@pytest.mark.parametrize("missing", [0.0, 0.4, 0.55])
+# The last shape has more rows than one product takes.
+SIZES = [((6, 7, 8), 3), ((3, 4, 5, 6), 5), ((2, 3, 2, 3, 2), 1), ((9, 4, 3), 2), ((20, 15, 4), 3)]
+
+
+@pytest.mark.parametrize("missing", [0.0, 0.1, 0.25, 0.4, 0.55])
 @pytest.mark.parametrize("extrapolate", [False, True])
-def test_the_operations_of_the_protocol_give_the_same_sweeps_as_the_compiled_loop(missing, extrapolate):
-    # The last shape has more rows than one product takes.
-    for shape, rank in [((6, 7, 8), 3), ((3, 4, 5, 6), 5), ((2, 3, 2, 3, 2), 1), ((9, 4, 3), 2), ((20, 15, 4), 3)]:
-        tensor, start = as_tensor(noisy_tensor(shape, 2, missing=missing)), draw_model(shape, rank, seed=3)
+def test_the_interpreted_loop_takes_the_same_sweeps_as_the_compiled_one(missing, extrapolate):
+    for shape, rank in SIZES:
+        problem = problem_of(as_tensor(noisy_tensor(shape, 2, missing=missing)), rank)
+        start = draw_model(shape, rank, seed=3).normalized()
+        fast, slow = (Sweeps(each, start, 1e-7, extrapolate) for each in (problem, Interpreted(problem)))
+        (losses, settled), (expected, also) = (each.sweep(60, math.inf) for each in (fast, slow))
+        np.testing.assert_allclose(losses, expected, rtol=1e-9)
+        assert settled == also
+        np.testing.assert_allclose(fast.model.to_tensor(), slow.model.to_tensor(), atol=1e-6)
+
+
+@pytest.mark.parametrize("extrapolate", [False, True])
+def test_the_operations_of_the_protocol_give_the_same_sweeps_as_the_kernels(extrapolate):
+    for shape, rank in SIZES:
+        tensor, start = as_tensor(noisy_tensor(shape, 2)), draw_model(shape, rank, seed=3)
         solver = ALS(extrapolate=extrapolate)
         short, plain = (solver.fit(each, start, max_iter=30) for each in (tensor, ByOperations(tensor)))
         np.testing.assert_allclose(short.history, plain.history, rtol=1e-6)
@@ -88,16 +124,16 @@ def test_the_operations_of_the_protocol_give_the_same_sweeps_as_the_compiled_loo
 
 
 @pytest.mark.parametrize("missing", [0.1, 0.25])
-def test_imputing_once_a_sweep_or_once_a_mode_ends_in_the_same_fit(missing):
-    # The compiled loop fills hidden cells once a sweep, the operations before every mode: other ways to one optimum.
+def test_imputing_and_solving_over_observed_cells_end_in_the_same_fit(missing):
     for shape in [(6, 7, 8), (4, 5, 5, 6), (9, 4, 8)]:
         X = noisy_tensor(shape, 2, missing=missing)
         start = fit_parafac(np.nan_to_num(X), 2, random_state=0).model
-        short, plain = (ALS(tol=1e-10).fit(each, start) for each in (as_tensor(X), ByOperations(as_tensor(X))))
-        assert short.converged
-        assert plain.converged
-        assert short.loss == pytest.approx(plain.loss, rel=1e-8)
-        assert factor_match_score(short.model, plain.model) > 1 - 1e-6
+        imputed, exact = (Sweeps(problem_of(as_tensor(X), 2, (), share), start, 1e-10, True) for share in (1.0, 0.0))
+        (losses, settled), (expected, also) = (each.sweep(1000, math.inf) for each in (imputed, exact))
+        assert settled
+        assert also
+        assert losses[-1] == pytest.approx(expected[-1], rel=1e-8)
+        assert factor_match_score(imputed.model, exact.model) > 1 - 1e-6
 
 
 @pytest.mark.parametrize("shape", [(4, 5, 6), (3, 4, 3, 4)], ids=str)
@@ -118,7 +154,7 @@ def test_a_fit_in_many_short_calls_of_compiled_code_is_the_same_fit(missing, dty
     # Calls are kept short so that an interrupt or a deadline is seen: what one leaves off the next must take up.
     X, start = noisy_tensor((6, 7, 8), 3, missing=missing).astype(dtype), draw_model((6, 7, 8), 4, seed=3)
     whole = ALS().fit(as_tensor(X), start)
-    monkeypatch.setattr("autoten.solvers.dense.CALL_SECONDS", 1e-12)
+    monkeypatch.setattr("autoten.solvers.loop.CALL_SECONDS", 1e-12)
     parts = ALS().fit(as_tensor(X), start)
     assert parts.n_iter == whole.n_iter > 20
     np.testing.assert_allclose(parts.history, whole.history, rtol=1e-9 if dtype == "f8" else 1e-6)
@@ -137,7 +173,7 @@ def test_without_a_tolerance_what_is_reported_has_made_every_sweep(shape, tol):
 @pytest.mark.parametrize("missing", [0.0, 0.1, 0.6])
 def test_a_deadline_that_passes_keeps_the_sweeps_that_are_done(missing, monkeypatch):
     X, start = noisy_tensor((6, 7, 8), 3, missing=missing), draw_model((6, 7, 8), 4, seed=3)
-    monkeypatch.setattr("autoten.solvers.dense.CALL_SECONDS", 1e-12)
+    monkeypatch.setattr("autoten.solvers.loop.CALL_SECONDS", 1e-12)
     clock = count()
     monkeypatch.setattr("time.monotonic", lambda: float(next(clock)))
     late = ALS().fit(as_tensor(X), start, deadline=7.0)

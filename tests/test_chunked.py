@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from contracts import TensorCase, TensorContract, assert_close, draw_factors
+from contracts import TensorCase, TensorContract, assert_close, draw_factors, empty_model
 
 from autoten import ALS, Blocks, RandomFibres, estimate_rank, fit_parafac, streamed
 from autoten.compression import Subspaces
@@ -89,9 +89,9 @@ def test_checking_and_compressing_takes_two_passes(monkeypatch):
     tensor = streamed(array)
     assert (source.reads == 1).all()
     subspaces, in_memory = Subspaces(tensor), Subspaces(as_tensor(X))
-    core = subspaces.core(2)
+    core = subspaces.core(2, empty_model(X.shape))
     assert source.reads.max() == 2
-    expected = in_memory.core(2)
+    expected = in_memory.core(2, empty_model(X.shape))
     assert_close(core.core.norm_squared, expected.core.norm_squared, 1e-9)
     for basis, other in zip(subspaces.bases(2), in_memory.bases(2), strict=True):
         np.testing.assert_allclose(np.abs((basis * other).sum(axis=0))[:2], 1, rtol=1e-9)

@@ -5,7 +5,7 @@ import re
 import numpy as np
 import pytest
 import reference
-from contracts import SolverContract, draw_model, noisy_tensor, with_holes
+from contracts import SolverContract, draw_factors, draw_model, noisy_tensor, with_holes
 from scipy.optimize import nnls
 
 from autoten import (
@@ -18,9 +18,11 @@ from autoten import (
     fit_parafac,
     nonnegative_core_consistency,
 )
+from autoten._kernels import PROXIMAL, descend, solve_rows
+from autoten._row_kernels import solve_each
+from autoten.compression import Compression
 from autoten.io import as_tensor
 from autoten.preprocess import mask_scatter
-from autoten.tensors.equations import solve_nonnegative_rows
 
 
 def nonnegative_model(shape, rank, seed=0):
@@ -54,6 +56,80 @@ class TestHALSInOneMode(TestHALS):
 
 
 # ------------------------------------------------------------------------------------------------ a row's own problem
+
+
+def solve_nonnegative_rows(gram, rhs, previous):
+    """Return the nonnegative rows (I, R) that sweeps make of one Gram matrix for all, or of one for each row."""
+    rank = rhs.shape[1]
+    if gram.ndim == 3:
+        out, packed = np.empty_like(rhs), gram[:, *np.tril_indices(rank)]
+        solve_each(packed, rhs, previous, True, out)
+        return out
+    out, delta = np.empty_like(rhs.T, order="C"), PROXIMAL * np.trace(gram) / rank
+    solve_rows(gram, np.ascontiguousarray(rhs.T), np.ascontiguousarray(previous.T), delta, True, out)
+    return out.T
+
+
+def value(gram, rhs, row):
+    return row @ gram @ row / 2 - rhs @ row
+
+
+def draw_row_problem(rng, rank, condition):
+    """Return the Gram matrix of a random design with so large a condition number, in random units, and a target's."""
+    left, right = (np.linalg.qr(rng.standard_normal((n, rank)))[0] for n in (3 * rank, rank))
+    design = left * condition ** -np.linspace(0.0, 1.0, rank) @ right.T * 10.0 ** rng.uniform(-2.0, 2.0, rank)
+    return design.T @ design, design.T @ rng.standard_normal(3 * rank)
+
+
+def best_value(gram, rhs):
+    """Return the smallest value over nonnegative rows, and where it is, by scipy on the Cholesky factor."""
+    units = 1.0 / np.sqrt(np.diag(gram))
+    upper = np.linalg.cholesky(gram * np.outer(units, units)).T
+    row = nnls(upper, np.linalg.solve(upper.T, rhs * units))[0] * units
+    return value(gram, rhs, row), row
+
+
+@pytest.mark.parametrize("begin", ["anywhere", "zero", "at the optimum", "one free"])
+@pytest.mark.parametrize("condition", [3.0, 1e2, 1e4])
+@pytest.mark.parametrize("rank", [1, 2, 5, 9])
+def test_active_sets_end_where_nnls_does_and_never_go_uphill(rank, condition, begin):
+    rng, at_zero = np.random.default_rng(rank), 0
+    for _ in range(50):
+        gram, rhs = draw_row_problem(rng, rank, condition)
+        best, expected = best_value(gram, rhs)
+        units = 1.0 / np.sqrt(np.diag(gram))
+        row = {
+            "anywhere": rng.random(rank) * units,
+            "zero": np.zeros(rank),
+            "at the optimum": expected.copy(),
+            "one free": np.eye(rank)[0] * units,
+        }[begin]
+        before = value(gram, rhs, row)
+        descend(gram, rhs, row)
+        size = max(abs(best), np.max(rhs**2 * units**2))
+        assert (row >= 0).all()
+        assert value(gram, rhs, row) <= min(before, best) + 1e-9 * size
+        # The pull towards where a row was moves it by the condition of its equations.
+        atol = 1e-11 * np.linalg.cond(gram * np.outer(units, units)) * np.max(np.maximum(expected / units, 1.0))
+        np.testing.assert_allclose(row / units, expected / units, rtol=0, atol=atol)
+        at_zero += (row == 0.0).sum()
+    assert at_zero > 0
+
+
+@pytest.mark.parametrize("rank", [2, 5, 9])
+def test_active_sets_leave_components_without_direction_where_they_are(rank):
+    rng = np.random.default_rng(rank)
+    for _ in range(50):
+        gram, rhs = draw_row_problem(rng, rank, 10.0)
+        kept = np.sort(rng.permutation(rank)[: rng.integers(rank)])
+        gram[kept], gram[:, kept], rhs[kept] = 0.0, 0.0, 0.0
+        others = np.setdiff1d(np.arange(rank), kept)
+        row = rng.random(rank) * (rng.random(rank) < 0.5)
+        before = row.copy()
+        descend(gram, rhs, row)
+        np.testing.assert_array_equal(row[kept], before[kept])
+        inner = gram[np.ix_(others, others)]
+        np.testing.assert_allclose(row[others], best_value(inner, rhs[others])[1], rtol=1e-6, atol=1e-9)
 
 
 @pytest.mark.parametrize("n_grams", [1, 5])
@@ -174,6 +250,18 @@ def test_a_component_that_was_lost_can_come_back():
     start = nonnegative_model((6, 7, 8), 2, seed=3)
     lost = CPModel(np.array([1.0, 0.0]), start.factors)
     assert HALS().fit(as_tensor(X), lost).loss < 1e-6
+
+
+@pytest.mark.parametrize("modes", [(0,), (0, 2), (1, 2)], ids=str)
+def test_a_start_keeps_its_signs_where_modes_are_free(modes):
+    # Signs are fixed by the later modes elsewhere, which would make a constrained first mode negative.
+    factors = [np.abs(f) if n in modes else f for n, f in enumerate(draw_factors((12, 13, 14), 2, seed=5))]
+    truth, solver = CPModel(np.ones(2), tuple(factors)), HALS(nonnegative=modes)
+    assert (truth.normalized().factors[0] < 0.0).all(axis=0).any() or 0 not in modes
+    tensor = as_tensor(truth.to_tensor())
+    assert solver.fit(tensor, truth, max_iter=1).loss < 1e-20
+    core = Compression.of(tensor, [np.eye(length) for length in tensor.shape])
+    assert tensor.squared_error(solver.explore(core, truth, 1)[0].folded()) < 1e-12 * tensor.norm_squared
 
 
 @pytest.mark.parametrize("missing", [0.0, 0.3])

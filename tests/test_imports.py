@@ -62,7 +62,7 @@ class Import:
 def unit_of(module):
     """Return the unit a module of the package belongs to: ``autoten.tensors.dense`` is part of ``tensors``."""
     unit = module.split(".")[1] if "." in module else "__init__"
-    return "_kernels" if unit.startswith("_") and unit.endswith(("_kernel", "_kernels")) else unit
+    return "_kernels" if unit.startswith("_") and unit.endswith("_kernels") else unit
 
 
 def module_name(path):

@@ -201,9 +201,11 @@ def test_a_tensor_from_elsewhere_is_read_only_and_aligned():
     stray = np.frombuffer(buffer, dtype="f8", count=24, offset=3).reshape(2, 3, 4)
     assert not stray.flags.aligned
     tensor = DenseTensor.__new__(DenseTensor)
-    tensor.__setstate__({"data": stray, "scale": 2.0, "norm_squared": 7.0})
-    assert tensor.data.flags.aligned
-    assert not tensor.data.flags.writeable
+    weights = np.frombuffer(buffer, dtype="f8", count=24, offset=3).reshape(2, 3, 4)
+    tensor.__setstate__({"data": stray, "scale": 2.0, "cell_weights": weights, "norm_squared": 7.0})
+    for array in (tensor.data, tensor.cell_weights):
+        assert array.flags.aligned
+        assert not array.flags.writeable
     assert (tensor.scale, tensor.norm_squared) == (2.0, 7.0)
 
 

@@ -10,12 +10,13 @@ import pyttb
 import reference
 import scipy.sparse
 import sparse
-from contracts import TensorCase, TensorContract, assert_close, check_tensor, draw_factors, with_holes
+from contracts import TensorCase, TensorContract, assert_close, check_tensor, draw_factors, draw_model, with_holes
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from autoten import (
     ALS,
+    HALS,
     Blocks,
     RandomElements,
     RandomFibres,
@@ -29,6 +30,7 @@ from autoten.datasets import make_count_tensor, make_cp_tensor, white_noise
 from autoten.diagnosis import _sum_warnings
 from autoten.io import as_tensor
 from autoten.labels import Labels
+from autoten.tensors.dense import DenseTensor
 from autoten.tensors.equations import model_norm_squared
 from autoten.tensors.sparse import SparseTensor
 
@@ -108,8 +110,17 @@ def test_nothing_is_stored_but_nonzeros():
     tensor = SparseTensor.of(cells, values, (3, 4, 5))
     assert tensor.listed.tolist() == [3, 7]
     assert tensor.values.tolist() == [2.0, 1.5]
-    zeroed = tensor.zeroed(np.array([3, 4]))
-    assert (zeroed.listed.tolist(), zeroed.values.tolist()) == ([7], [1.5])
+
+
+def test_hiding_lists_what_is_hidden_and_shares_where_the_nonzeros_are():
+    cells, values = np.array([3, 7, 9]), np.array([2.0, 1.5, 4.0])
+    tensor = SparseTensor.of(cells, values, (3, 4, 5))
+    fold = tensor.hide(np.array([3, 4]))
+    assert fold.pattern is tensor.pattern
+    assert (fold.listed.tolist(), fold.hidden.tolist(), fold.n_observed) == ([7, 9], [3, 4], 58)
+    assert fold.norm_squared == 1.5**2 + 4.0**2
+    assert tensor.values.tolist() == [2.0, 1.5, 4.0]
+    assert np.shares_memory(tensor.hide(np.array([4])).values, tensor.values)  # nothing to take out
 
 
 @pytest.mark.parametrize("filled", [0.1, 0.6])
@@ -330,6 +341,7 @@ def test_slabs_without_a_nonzero_cost_nothing_and_change_nothing(monkeypatch):
     X = np.zeros((40, 12, 13))
     X[::3] = make_cp_tensor((14, 12, 13), 2, noise=white_noise(20), random_state=0).X
     X[X < 0] = 0.0
+    monkeypatch.setattr("autoten.compression.DENSE_CELLS_PER_NONZERO", 0)  # else so small a tensor is made dense
     whole = fit_parafac(scipy.sparse.coo_array(X), 2, random_state=0)
     monkeypatch.setattr("autoten.compression.LONG_MODE", 30)
     tensor = as_tensor(scipy.sparse.coo_array(X))
@@ -341,6 +353,24 @@ def test_slabs_without_a_nonzero_cost_nothing_and_change_nothing(monkeypatch):
     assert fit.loss == pytest.approx(whole.loss, rel=1e-6)
     assert factor_match_score(fit.model, whole.model) == pytest.approx(1.0, abs=1e-6)
     assert not fit.model.factors[0][2].any()
+
+
+@pytest.mark.parametrize("share", [0.0, 0.1])
+def test_a_small_tensor_that_is_not_very_sparse_is_fitted_dense(share, monkeypatch):
+    X = draw((14, 12, 13), 0.2)
+    cells = np.flatnonzero(np.isnan(with_holes(X, share)))
+    tensor = sparse_of(X).hide(cells)
+    dense = Occupied.of(tensor).tensor
+    assert isinstance(dense, DenseTensor)
+    X.ravel()[cells] = np.nan
+    check_tensor(dense, X, 1e-12)
+    start = draw_model(X.shape, 3)
+    for solver in (ALS(), HALS()):
+        fits = [solver.fit(each, start, max_iter=40) for each in (tensor, dense)]
+        np.testing.assert_allclose(fits[1].history, fits[0].history, rtol=1e-6)
+    very_sparse, large = sparse_of(draw((14, 12, 13), 0.05)), sparse_of(draw((200, 150, 150), 0.2))
+    assert Occupied.of(very_sparse).tensor is very_sparse
+    assert Occupied.of(large).tensor is large
 
 
 @pytest.mark.parametrize("missing", [0.0, 0.1])

@@ -1,5 +1,6 @@
-"""DenseTensor and MaskedTensor against the slow definitions, operation by operation."""
+"""DenseTensor, complete and with hidden cells, against the slow definitions, operation by operation."""
 
+import math
 from itertools import product
 
 import numpy as np
@@ -12,17 +13,20 @@ from contracts import (
     assert_close,
     check_tensor,
     draw_factors,
+    draw_model,
     full_grams,
     with_holes,
 )
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from autoten.cp import CPModel
 from autoten.io import as_tensor
+from autoten.solvers.least_squares import Sweeps, problem_of
 
 SHAPES = [(3, 4, 5), (7, 6, 3), (2, 3, 4, 3), (2, 3, 2, 2, 3)]
 DTYPES = ["f4", "f8"]
-# Few hidden (imputed), many (per-row equations from the hidden ones), most (per-row equations from the observed ones).
+# Few hidden (imputed), many and most (per-row equations over the observed ones).
 SHARES = [0.05, 0.4, 0.7]
 
 
@@ -90,30 +94,30 @@ def filled(X, factors):
 
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
 @pytest.mark.parametrize("share", SHARES)
-def test_normal_equations_of_a_fit_are_those_of_the_imputed_data_or_exact(shape, share):
-    X = with_holes(draw(shape, "f8")[1], share)
-    tensor, factors = as_tensor(X), draw_factors(shape, 3)
-    equations = tensor.normal_equations()
-    for mode, length in enumerate(shape):
-        gram, rhs = equations.at(factors, mode)
-        imputed = gram.ndim == 2
-        grams, right = reference.normal_equations(filled(X, factors) if imputed else X, factors, mode)
-        assert_close(full_grams(gram, length), grams, 1e-9)
-        assert_close(rhs, right, 1e-9)
-        # Imputing forgets the cells it must not know too slowly where much is missing (science.md, section 4).
-        assert not (imputed and share > 0.3)
+def test_a_sweep_is_the_textbooks_over_the_filled_tensor_or_over_observed_cells(shape, share):
+    X, factors = with_holes(draw(shape, "f8")[1], share), draw_factors(shape, 2)
+    problem = problem_of(as_tensor(X), 2)
+    imputed = problem.n_cells > 0
+    sweeps = Sweeps(problem, CPModel(np.ones(2), tuple(factors)).normalized(), 0.0, False)
+    sweeps.sweep(1, math.inf)
+    expected, _ = reference.als(filled(X, factors) if imputed else X, factors, 1)
+    assert_close(sweeps.model.to_tensor(), reference.cp_tensor(expected), 1e-7)
+    # Imputing forgets the cells it must not know too slowly where much is missing (science.md, section 4).
+    assert not (imputed and share > 0.3)
 
 
-def test_imputing_uses_the_factors_of_the_moment():
+def test_imputing_uses_the_model_of_the_moment():
     X = with_holes(draw((4, 5, 6), "f8")[1], 0.05)
-    equations = as_tensor(X).normal_equations()
-    factors = draw_factors(X.shape, 2)
-    for sweep in range(3):
-        for mode in range(3):
-            gram, rhs = equations.at(factors, mode)
-            expected = filled(X, factors) if gram.ndim == 2 else X
-            assert_close(rhs, reference.mttkrp(expected, factors, mode), 1e-9)
-            factors[mode] = draw_factors(X.shape, 2, seed=10 * sweep + mode)[mode]
+    problem = problem_of(as_tensor(X), 2)
+    assert problem.n_cells == np.isnan(X).sum()
+    sweeps = Sweeps(problem, draw_model(X.shape, 2), 0.0, False)
+    for turn in range(3):
+        factors = draw_factors(X.shape, 2, seed=10 * turn)
+        sweeps.model = CPModel(np.ones(2), tuple(factors)).normalized()
+        sweeps.sweep(2, math.inf)
+        for _ in range(2):
+            factors, _ = reference.als(filled(X, factors), factors, 1)
+        assert_close(sweeps.model.to_tensor(), reference.cp_tensor(factors), 1e-9)
 
 
 @pytest.mark.parametrize("share", [0.0, 0.05, 0.4])
@@ -171,7 +175,7 @@ def test_sizes_past_any_block_of_the_kernels(shape, share, dtype):
         assert_close(tensor.mttkrp(factors, mode), expected, 1e-9)
         unfolded = np.moveaxis(np.nan_to_num(X), mode, 0).reshape(shape[mode], -1)
         assert_close(tensor.gram(mode), unfolded @ unfolded.T, 1e-9)
-        gram, rhs = tensor.normal_equations(exact=True).at(factors, mode)
+        gram, rhs = tensor.normal_equations(factors, mode)
         design = reference_design(factors, mode)
         seen = np.moveaxis(observed, mode, 0).reshape(shape[mode], -1)
         assert_close(
@@ -189,7 +193,7 @@ def test_a_component_without_an_observed_cell_has_no_equations(sparse):
     tensor = as_tensor(scipy.sparse.coo_array(X) if sparse else X).hide(np.flatnonzero(hidden))
     for turn in range(20):  # rounding of either sign
         factors[2][:2, 0] = np.random.default_rng(turn).standard_normal(2)
-        gram, rhs = tensor.normal_equations(exact=True).at(factors, 0)
+        gram, rhs = tensor.normal_equations(factors, 0)
         assert not gram[:, 0].any()
         assert not gram[:, :, 0].any()
         assert not rhs[:, 0].any()
@@ -252,7 +256,7 @@ def test_any_small_tensor_agrees_with_the_definitions(shape, rank, share, seed):
         assert_close(tensor.mttkrp(factors, mode), reference.mttkrp(X, factors, mode), 1e-9)
 
 
-def test_nothing_missing_in_a_masked_tensor_is_the_dense_one():
+def test_hiding_no_cell_changes_nothing():
     X = draw((4, 5, 6), "f8")[0]
     check_tensor(as_tensor(X).hide(np.empty(0, dtype=np.int64)), X, 1e-12)
 

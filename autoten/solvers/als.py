@@ -73,7 +73,7 @@ class ALS:
 
     def fit(self, tensor: Tensor, start: CPModel, *, max_iter: int | None = None, deadline: float = math.inf) -> Fit:
         """Fit from `start` (its first factor matters only for the values of hidden cells)."""
-        return fit_least_squares(tensor, start, self, (), max_iter, deadline)
+        return fit_least_squares(tensor, start.normalized(), self, (), max_iter, deadline)
 
     def explore(self, core: Compression, start: CPModel, max_iter: int, deadline: float = math.inf) -> Explored:
         """Fit a tensor by its core."""

@@ -435,12 +435,12 @@ class Sweeps:
 def fit_least_squares(
     tensor: Tensor, start: CPModel, solver: ALS | HALS, modes: tuple[int, ...], max_iter: int | None, deadline: float
 ) -> Fit:
-    """Fit from a start that is nonnegative in these modes."""
+    """Fit from a start with unit columns that is nonnegative in these modes."""
     norm_squared = tensor.norm_squared
     if norm_squared == 0.0 or start.rank == 0:
         return Fit(start.scaled(0.0), float(norm_squared > 0.0), 0, True, np.zeros(0))
     lists = tensor if isinstance(tensor, SparseTensor) else None
-    sweeps = Sweeps(problem_of(tensor, start.rank, modes), start.normalized(), solver.tol, solver.extrapolate, lists)
+    sweeps = Sweeps(problem_of(tensor, start.rank, modes), start, solver.tol, solver.extrapolate, lists)
     by_subspaces = solver.compress and solver.extrapolate and sweeps.subspaces_pay()
     most = solver.max_iter if max_iter is None else min(max_iter, solver.max_iter)
     losses, settled = (sweeps.sweep_by_subspaces if by_subspaces else sweeps.sweep)(most, deadline)
@@ -462,7 +462,7 @@ def explore_core(
     if modes:
         layout = Layout.of([len(basis) for basis in core.bases], modes)
         problem = Core(problem, tuple(map(np.ascontiguousarray, core.bases)), layout)
-    inside = start.normalized() if modes else core.restrict(start).normalized()
+    inside = start if modes else core.restrict(start).normalized()
     sweeps = Sweeps(problem, inside, solver.tol, solver.extrapolate)
     losses, _ = sweeps.sweep(min(max_iter, solver.max_iter), deadline)
     model = sweeps.model if modes else core.expand(sweeps.model)
