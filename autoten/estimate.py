@@ -298,12 +298,9 @@ def estimate_rank(
     candidates, left_out = _candidates(whole, ranks)
     _check_choices(solver, policy, holdout, scorers)
     _check_suits(solver, whole)
-    if isinstance(whole, ChunkedTensor) and not isinstance(holdout, Blocks):
-        # Lists of single cells would take as much memory as X.
-        refuse("holdout of estimate_rank", "Blocks() for a dask array that is read in chunks", holdout)
-    out_of_reach = _check_reach(holdout, whole.shape, candidates)
+    out_of_reach = _check_reach(holdout, whole, candidates)
     store = None if checkpoint is None else Checkpoint(checkpoint)
-    seed = None if store is None or random_state is not None else store.seed
+    seed = store.seed if store is not None and random_state is None else None
     plan = Plan(
         cast("Solver", numbered(solver, len(whole.shape), labels)),
         numbered(holdout, len(whole.shape), labels),
@@ -329,16 +326,26 @@ def estimate_rank(
         *(plan.solver.doubts(tensor) if hasattr(plan.solver, "doubts") else ()),
         *sweep.warnings,
     )
-    try:
-        choice = apply_policy(policy, table)
-    except ValueError as error:  # there is no estimate then whose warnings one could read
-        raise ValueError(" ".join([str(error), *found])) from error
+    choice = _chosen(policy, table, found)
     probabilities = choice.probabilities or selection_frequency(policy, table, plan.rng(RESAMPLE))
     unseen = unseen_warnings(tensor, sweep.models[choice.rank], labels)
     warnings = (*found, *fit_warnings(tensor, table, choice.rank), *unseen)
     finished = time.monotonic()
     timings = {**sweep.timings, "selection": finished - selecting, "total": finished - began}
-    settings = {
+    settings = _settings_of(whole, steps, solver, holdout, policy, plan)
+    seen = Seen.of(whole)
+    models = {
+        rank: seen.supported(occupied.expand(model)).scaled(tensor.scale).labelled(labels)
+        for rank, model in sweep.models.items()
+    }
+    return RankEstimate(choice, table, models, probabilities, warnings, timings, settings)
+
+
+def _settings_of(
+    whole: Tensor, steps: Sequence[str], solver: Any, holdout: Any, policy: Any, plan: Plan
+) -> dict[str, Any]:
+    """Return what an estimate was made with."""
+    return {
         "shape": list(whole.shape),
         "observed": whole.n_observed,
         "preprocessing": list(steps),
@@ -350,12 +357,14 @@ def estimate_rank(
         "seed": plan.entropy,
         "versions": _versions(),
     }
-    seen = Seen.of(whole)
-    models = {
-        rank: seen.supported(occupied.expand(model)).scaled(tensor.scale).labelled(labels)
-        for rank, model in sweep.models.items()
-    }
-    return RankEstimate(choice, table, models, probabilities, warnings, timings, settings)
+
+
+def _chosen(policy: Any, table: RankTable, found: Sequence[str]) -> Choice:
+    """Return the policy's choice, or say what was found where it has none: no estimate then has warnings to read."""
+    try:
+        return apply_policy(policy, table)
+    except ValueError as error:
+        raise ValueError(" ".join([str(error), *found])) from error
 
 
 def _candidates(tensor: Tensor, ranks: int | Iterable[int] | None) -> tuple[Sequence[int], list[str]]:
@@ -626,8 +635,12 @@ def _check_suits(solver: Any, tensor: Tensor) -> None:
         solver.check(tensor)
 
 
-def _check_reach(holdout: Any, shape: tuple[int, ...], ranks: Sequence[int]) -> tuple[str, ...]:
+def _check_reach(holdout: Any, tensor: Tensor, ranks: Sequence[int]) -> tuple[str, ...]:
     """Return a warning, and log it now, if the hold-out cannot score all ranks; refuse one that scores rank 1 only."""
+    shape = tensor.shape
+    if isinstance(tensor, ChunkedTensor) and not isinstance(holdout, Blocks):
+        # Lists of single cells would take as much memory as X.
+        refuse("holdout of estimate_rank", "Blocks() for a dask array that is read in chunks", holdout)
     largest = ranks[-1] if not hasattr(holdout, "largest_rank") else holdout.largest_rank(shape)
     if largest >= ranks[-1]:
         return ()

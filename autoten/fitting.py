@@ -408,15 +408,10 @@ def fit_ranks(
     with Workers(plan.n_jobs, here=isinstance(tensor, ChunkedTensor)) as workers:
         workers.share(tensor, *folds)
         runner = _Runner(workers, tensor, plan, memory)
-        # Copies with random signs are for a loss to which signs mean nothing.
-        numbers = range(N_COPIES + 1) if loss_of(plan.solver) == LEAST_SQUARES else ()
         if 0 in known:
             on_pass(0, known[0])
         else:
-            rank_one, spent = workers.run_together([task(_fit_rank_one, tensor, plan, number) for number in numbers])
-            empty = tuple(_fold_fit(tensor, fold, null.model, True) for fold in folds)
-            whole = time.monotonic() <= plan.deadline
-            yield RankFits(0, (null,), empty, {"starts": spent}, tuple(rank_one), plan.solver, whole=whole)
+            yield _nothing_fitted(workers, tensor, plan, folds, null)
         left = [rank for rank in range(1, max(ranks) + 1) if rank not in known]
         limited = _limited(plan, left, min(ranks))
         for rank in range(1, max(ranks) + 1):
@@ -457,6 +452,16 @@ def fit_ranks(
                 own = own.after(rank, refitted[0][0])
                 yield waiting.done(*refitted)
                 waiting = None
+
+
+def _nothing_fitted(workers: Workers, tensor: Tensor, plan: Plan, folds: Sequence[Fold], null: Fit) -> RankFits:
+    """Return the fits of rank 0: the model without components, and rank one in data and in copies with random signs."""
+    # Signs must mean nothing to the loss.
+    numbers = range(N_COPIES + 1) if loss_of(plan.solver) == LEAST_SQUARES else ()
+    rank_one, spent = workers.run_together([task(_fit_rank_one, tensor, plan, number) for number in numbers])
+    empty = tuple(_fold_fit(tensor, fold, null.model, True) for fold in folds)
+    whole = time.monotonic() <= plan.deadline
+    return RankFits(0, (null,), empty, {"starts": spent}, tuple(rank_one), plan.solver, whole=whole)
 
 
 def _limited(plan: Plan, left: Sequence[int], first: int) -> dict[int, Plan]:
