@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from autoten._dense_kernels import ROW_BLOCK, Layout, contract_last
-from autoten._kernels import DESCENT_TOLERANCE, PROXIMAL, compiled, solve_columns
+from autoten._kernels import compiled, descend
 from autoten._sparse_kernels import Slices
 
 Array = NDArray[Any]
@@ -22,9 +22,6 @@ CELLS_AT_ONCE = 768
 
 # Rates below this share of the mean count as much where a Newton step is computed; losses know no such bound.
 SMALLEST_RATE = 1e-12
-
-# A row's quadratic model is solved on so many faces at most, times R.
-FACES = 3
 
 # Floating numbers by their bits.
 LOG_2 = float(np.log(2.0))
@@ -286,54 +283,6 @@ def row_sums(counts, factors, mode):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def pull(gram, rhs, row, r):  # type: ignore[no-untyped-def]
-    """Return how steeply a' gram a / 2 - rhs' a falls along one entry."""
-    slope = rhs[r]
-    for s in range(row.size):
-        slope -= gram[r, s] * row[s]
-    return slope
-
-
-@compiled
-def least_nonnegative(gram, rhs, row):  # type: ignore[no-untyped-def]
-    """Minimise a' gram a / 2 - rhs' a over a >= 0, from a row >= 0, in place, by active sets (Lawson & Hanson 1974).
-
-    The diagonal of gram is 1, or 0 for an entry that is to stay as it is. The row is pulled towards where it was by a
-    little: it goes to the border where gram has no inverse.
-    """
-    rank = row.size
-    free, face, solution = np.empty(rank, dtype=np.bool_), np.empty((rank, rank)), np.empty((rank, 1))
-    for r in range(rank):
-        free[r] = gram[r, r] > 0.0 and (row[r] > 0.0 or pull(gram, rhs, row, r) > 0.0)
-    for _ in range(FACES * rank):
-        for r in range(rank):
-            solution[r, 0] = rhs[r] + PROXIMAL * row[r] if free[r] else 0.0
-            for s in range(r + 1):
-                face[r, s] = gram[r, s] if free[r] and free[s] else (1.0 if r == s else 0.0)
-        solve_columns(face, PROXIMAL, solution)
-        share, border, gain = 1.0, -1, 0.0
-        for r in range(rank):
-            if solution[r, 0] < 0.0 and row[r] <= share * (row[r] - solution[r, 0]):
-                share, border = row[r] / (row[r] - solution[r, 0]), r
-        for r in range(rank):
-            if free[r]:
-                row[r] = max(row[r] + share * (solution[r, 0] - row[r]), 0.0)
-                gain = max(gain, DESCENT_TOLERANCE * row[r])
-        if border >= 0:
-            free[border] = False
-            row[border] = 0.0
-            continue
-        for r in range(rank):
-            if gram[r, r] > 0.0 and not free[r]:
-                steepness = pull(gram, rhs, row, r)
-                if steepness > gain:
-                    gain, border = steepness, r
-        if border < 0:
-            return
-        free[border] = True
-
-
-@compiled
 def surely_downhill(gram, slope, before, now):  # type: ignore[no-untyped-def]
     """Tell whether a step lowers sum m - sum x log m, whatever the cells are, by its slope and its second derivatives.
 
@@ -361,28 +310,25 @@ def newton_rows(sums, slopes, curvatures, rows, moved):  # type: ignore[no-untyp
     """
     rank, length = rows.shape
     doubtful = np.zeros(length, dtype=np.bool_)
-    gram, unit = np.empty((rank, rank)), np.empty(rank)
+    gram = np.empty((rank, rank))
     rhs, slope, before, now = np.empty(rank), np.empty(rank), np.empty(rank), np.empty(rank)
     for i in range(length):
         p = 0
         for r in range(rank):
-            # Entries are counted in units in which their second derivatives are 1.
-            curvature = curvatures[p + r, i]
-            unit[r] = np.sqrt(curvature) if curvature > 0.0 else 1.0
             for s in range(r + 1):
-                gram[r, s] = curvatures[p, i] / (unit[r] * unit[s])
-                gram[s, r] = gram[r, s]
+                gram[r, s] = curvatures[p, i]
+                gram[s, r] = curvatures[p, i]
                 p += 1
-            before[r] = rows[r, i] * unit[r]
-            slope[r] = (sums[r, i] - slopes[r, i]) / unit[r]
+            slope[r] = sums[r, i] - slopes[r, i]
+            before[r] = rows[r, i]
             # A row without a count where this component lives: the rate there only costs.
-            now[r] = before[r] if curvature > 0.0 or sums[r, i] <= 0.0 else 0.0
+            now[r] = before[r] if gram[r, r] > 0.0 or sums[r, i] <= 0.0 else 0.0
         for r in range(rank):
             rhs[r] = -slope[r]
             for s in range(rank):
                 rhs[r] += gram[r, s] * before[s]
-        least_nonnegative(gram, rhs, now)
+        descend(gram, rhs, now)
         doubtful[i] = not surely_downhill(gram, slope, before, now)
         for r in range(rank):
-            moved[r, i] = now[r] / unit[r]
+            moved[r, i] = now[r]
     return doubtful
