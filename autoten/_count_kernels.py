@@ -310,22 +310,19 @@ def newton_rows(sums, slopes, curvatures, rows, moved):  # type: ignore[no-untyp
     """
     rank, length = rows.shape
     doubtful = np.zeros(length, dtype=np.bool_)
-    gram, unit = np.empty((rank, rank)), np.empty(rank)
+    gram = np.empty((rank, rank))
     rhs, slope, before, now = np.empty(rank), np.empty(rank), np.empty(rank), np.empty(rank)
     for i in range(length):
         p = 0
         for r in range(rank):
-            # Entries are counted in units in which their second derivatives are 1.
-            curvature = curvatures[p + r, i]
-            unit[r] = np.sqrt(curvature) if curvature > 0.0 else 1.0
             for s in range(r + 1):
-                gram[r, s] = curvatures[p, i] / (unit[r] * unit[s])
-                gram[s, r] = gram[r, s]
+                gram[r, s] = curvatures[p, i]
+                gram[s, r] = curvatures[p, i]
                 p += 1
-            before[r] = rows[r, i] * unit[r]
-            slope[r] = (sums[r, i] - slopes[r, i]) / unit[r]
+            slope[r] = sums[r, i] - slopes[r, i]
+            before[r] = rows[r, i]
             # A row without a count where this component lives: the rate there only costs.
-            now[r] = before[r] if curvature > 0.0 or sums[r, i] <= 0.0 else 0.0
+            now[r] = before[r] if gram[r, r] > 0.0 or sums[r, i] <= 0.0 else 0.0
         for r in range(rank):
             rhs[r] = -slope[r]
             for s in range(rank):
@@ -333,5 +330,5 @@ def newton_rows(sums, slopes, curvatures, rows, moved):  # type: ignore[no-untyp
         descend(gram, rhs, now)
         doubtful[i] = not surely_downhill(gram, slope, before, now)
         for r in range(rank):
-            moved[r, i] = now[r] / unit[r]
+            moved[r, i] = now[r]
     return doubtful

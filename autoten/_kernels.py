@@ -104,18 +104,6 @@ def values_at(cells, stacked, out):  # type: ignore[no-untyped-def]
         out[c] = product.sum()
 
 
-# As a call it would cost a quarter of the loops that it stands in.
-@numba.njit(inline="always")
-def product_of_others(cells, stacked, mode, c, start, product):  # type: ignore[no-untyped-def]
-    """product = start times the elementwise product of the rows of cell c in every factor but `mode`'s."""
-    product[:] = start
-    for other in range(cells.shape[0]):
-        if other != mode:
-            row = cells[other, c]
-            for r in range(product.size):
-                product[r] *= stacked[row, r]
-
-
 @compiled
 def cholesky(gram, delta, lower):  # type: ignore[no-untyped-def]
     """lower @ lower.T = gram + delta I, from the lower triangle of gram."""

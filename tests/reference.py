@@ -131,6 +131,38 @@ def als(X, start, n_sweeps):
     return factors, losses
 
 
+def poisson_sweep(X, start):
+    """Return factors after one sweep of row-wise Newton steps: each to the nonnegative minimum of the quadratic model.
+
+    Where the deviance would rise, the row takes a multiplicative step (Chi & Kolda 2012).
+    """
+    factors = [np.array(factor, dtype=float) for factor in start]
+    for mode in range(X.ndim):
+        design = khatri_rao([factor for n, factor in enumerate(factors) if n != mode])
+        for i, cells in enumerate(unfold(X, mode)):
+            seen = ~np.isnan(cells)
+            factors[mode][i] = poisson_row(cells[seen], design[seen], factors[mode][i])
+    return factors
+
+
+def poisson_row(counts, design, row):
+    """Return one row after its step."""
+
+    hit = counts > 0
+
+    def loss(row):
+        rates = design @ row
+        return np.inf if (rates[hit] <= 0).any() else rates.sum() - counts[hit] @ np.log(rates[hit])
+
+    rates, sums = design[hit] @ row, design.sum(axis=0)
+    slopes = design[hit].T @ (counts[hit] / rates)
+    curvatures = (design[hit] * (counts[hit] / rates**2)[:, None]).T @ design[hit]
+    # a' H a / 2 - b' a is |L' a - L^-1 b|^2 / 2 with H = L L'.
+    lower = np.linalg.cholesky(curvatures)
+    moved, _ = scipy.optimize.nnls(lower.T, np.linalg.solve(lower, curvatures @ row + slopes - sums))
+    return moved if loss(moved) <= loss(row) else row * slopes / sums
+
+
 # ----------------------------------------------------------------------------------------------- core consistency
 
 

@@ -9,10 +9,13 @@ from contracts import FoldFit, RankFits, SolverContract, draw_model, noisy_tenso
 from scipy import sparse
 
 from autoten import ALS, KL, CountSplit, CPModel, RandomElements, estimate_rank, factor_match_score, fit_parafac
+from autoten import _count_kernels as kernels
 from autoten.io import as_tensor
 from autoten.losses import Poisson
 from autoten.scores import heldout_scores
-from autoten.tensors.counts import deviance
+from autoten.solvers import kl, loop
+from autoten.tensors import counts as storage
+from autoten.tensors.counts import as_counts, deviance
 
 
 def gamma_model(shape, rank, mean, seed=0, gamma=0.5):
@@ -81,6 +84,71 @@ def test_it_needs_far_fewer_sweeps_than_multiplicative_steps():
             factors[mode] = factors[mode] * reference.mttkrp(ratio, factors, mode) / sums
     assert fit.converged
     assert fit.loss < reference.deviance(X, factors) / reference.null_deviance(X)
+
+
+STORAGES = {"in one array": 0.0, "listed": 1.0}
+
+
+@pytest.mark.parametrize("largest_listed", STORAGES.values(), ids=STORAGES)
+@pytest.mark.parametrize("missing", [0.0, 0.2, 0.7])
+@pytest.mark.parametrize("shape", [(9, 7, 8), (5, 4, 6, 3), (2, 70, 41)], ids=str)
+def test_a_sweep_is_that_of_the_slow_definition(monkeypatch, shape, missing, largest_listed):
+    monkeypatch.setattr(storage, "LISTED_SHARE", largest_listed)
+    X = counts(shape, 3, mean=20.0, missing=missing, gamma=2.0)
+    start = gamma_model(shape, 3, 20.0, seed=7)  # far off: rows of every kind of step
+    problem, model = as_counts(as_tensor(X)), loop.begun(start.normalized())
+    assert (problem.unfolded[0].size == 0) == (largest_listed == 1.0)
+    factors = start.folded()
+    for _ in range(3):
+        loss = kl.sweep(problem, model, np.inf)
+        factors = reference.poisson_sweep(X, factors)
+        expected = reference.cp_tensor(factors)
+        got = loop.ended(model, problem.layout.offsets).to_tensor()
+        np.testing.assert_allclose(got, expected, rtol=1e-6, atol=1e-9 * expected.max())
+        assert loss == pytest.approx(reference.deviance(X, factors), rel=1e-9)
+
+
+@pytest.mark.parametrize("largest_listed", STORAGES.values(), ids=STORAGES)
+@pytest.mark.parametrize(
+    ("shape", "rank", "mean"), [((9, 30, 40), 3, 2.0), ((3, 40, 30), 5, 0.2), ((6, 1000, 2), 2, 1.0)]
+)
+def test_a_sweep_never_raises_the_loss(monkeypatch, shape, rank, mean, largest_listed):
+    monkeypatch.setattr(storage, "LISTED_SHARE", largest_listed)
+    X = counts(shape, 3, mean=mean, missing=0.1, gamma=0.2)
+    X[1] = 0
+    tensor = as_tensor(X)
+    for seed in range(5):
+        model, before = kl._admissible_start(as_counts(tensor), gamma_model(shape, rank, mean, seed=100 + seed))
+        for _ in range(30):
+            loss = kl.sweep(as_counts(tensor), model, np.inf)
+            assert loss <= before + 1e-12 * tensor.total
+            before = loss
+
+
+def test_a_step_that_is_surely_downhill_is_downhill():
+    rng = np.random.default_rng(0)
+    sure = 0
+    for _ in range(300):
+        design, row, x = rng.gamma(0.5, size=(20, 3)), rng.gamma(0.5, size=3), rng.poisson(3.0, size=20).astype(float)
+        rates, sums = design @ row, design.sum(axis=0)
+        curvatures, slope = (design * (x / rates**2)[:, None]).T @ design, sums - design.T @ (x / rates)
+        now = np.maximum(row + rng.uniform(-1.0, 1.5) * np.linalg.solve(curvatures, -slope), 0.0)
+        if kernels.surely_downhill(curvatures, slope, row, now):
+            sure += 1
+            assert sums @ now - x @ np.log(design @ now) <= sums @ row - x @ np.log(rates) + 1e-12
+    assert 50 < sure < 250
+
+
+def test_logarithms_are_those_of_numpy():
+    rng = np.random.default_rng(0)
+    rates = np.concatenate([np.exp(rng.uniform(-700, 700, size=500)), rng.uniform(0.5, 2.0, size=500), [1.0, 2.0, 0.5]])
+    for x, m in zip(rng.poisson(2.0, size=len(rates)) + 1.0, rates, strict=True):
+        one = np.array([x])
+        assert kernels.weighted_logs(one, np.array([m])) == pytest.approx(x * np.log(m), rel=1e-15, abs=1e-15)
+    x = rng.poisson(2.0, size=len(rates)).astype(float)
+    assert kernels.weighted_logs(x, rates.copy()) == pytest.approx(x @ np.log(rates), rel=1e-13)
+    assert kernels.weighted_logs(np.array([0.0, 1.0]), np.array([0.0, 1.0])) == 0.0
+    assert kernels.weighted_logs(np.array([1.0, 1.0]), np.array([0.0, 1.0])) == -np.inf
 
 
 @pytest.mark.parametrize("missing", [0.0, 0.3, 0.6])

@@ -44,6 +44,25 @@ class TestALSBySubspaces(SolverContract):
         monkeypatch.setattr("autoten.solvers.least_squares.LARGEST_SHARE", 1.0)
 
 
+@pytest.mark.parametrize("missing", [0.0, 0.1, 0.4])
+def test_rounds_of_a_sparse_tensor_end_where_sweeps_in_full_space_end(missing, rounds):
+    rng, shape = np.random.default_rng(0), (40, 42, 44)
+    factors = [rng.random((length, 3)) * (rng.random((length, 1)) < 0.5) for length in shape]  # much alike
+    X = np.einsum("ir,jr,kr->ijk", *factors) * (1.0 + 0.3 * rng.standard_normal(shape))
+    hidden = np.sort(rng.permutation(X.size)[: int(missing * X.size)])
+    nonzero = np.flatnonzero(X)
+    tensor = SparseTensor.of(nonzero, X.ravel()[nonzero], X.shape).hide(hidden)
+    problem, start = problem_of(tensor, 3), draw_model(X.shape, 3, seed=5).scaled(0.0).normalized()
+    by_rounds, plain = Sweeps(problem, start, 1e-12, True, tensor), Sweeps(problem, start, 1e-12, True)
+    losses, settled = by_rounds.sweep_by_subspaces(3000, math.inf)
+    expected, also = plain.sweep(3000, math.inf)
+    assert settled
+    assert also
+    assert rounds
+    assert (np.diff(losses) <= 1e-12 * losses[0]).all()
+    assert tensor.squared_error(by_rounds.model.folded()) == pytest.approx(expected[-1], rel=1e-8)
+
+
 @pytest.mark.parametrize("dtype", ["f4", "f8"])
 @pytest.mark.parametrize("missing", [0.0, 0.1])
 def test_they_end_where_sweeps_in_full_space_end(missing, dtype, rounds):
@@ -119,11 +138,18 @@ def test_whenever_the_deadline_passes_there_is_a_model(deadline, missing, monkey
     assert np.isfinite(fit.loss)
 
 
-@pytest.mark.parametrize("missing", [0.0, 0.4])
 @pytest.mark.parametrize(
-    ("solver", "rank"),
-    [(ALS(compress=False), 3), (ALS(extrapolate=False), 3), (HALS(), 3), (ALS(), 10)],
-    ids=["compress=False", "extrapolate=False", "nonnegative", "a core as large as the tensor"],
+    ("solver", "missing", "rank"),
+    [
+        (ALS(compress=False), 0.0, 3),
+        (ALS(compress=False), 0.4, 3),
+        (ALS(extrapolate=False), 0.0, 3),
+        (ALS(extrapolate=False), 0.4, 3),
+        (HALS(), 0.0, 3),
+        (HALS(), 0.4, 3),
+        (ALS(), 0.0, 10),  # a core nearly as large as the tensor
+    ],
+    ids=repr,
 )
 def test_where_they_do_not_suit_every_sweep_is_in_full_space(solver, missing, rank, rounds):
     X, start = noisy_tensor(SHAPE, 3, missing=missing), draw_model(SHAPE, rank, seed=2)

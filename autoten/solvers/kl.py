@@ -76,7 +76,7 @@ def deviance_at(counts, model, mode, sums):  # type: ignore[no-untyped-def]
 
 @compiled
 def sweep(counts, model, limit):  # type: ignore[no-untyped-def]
-    """Update every mode once; return the loss, infinite if it is above `limit` after the first mode already."""
+    """Update every mode once; return the loss, which is known at the end only."""
     admit(model, counts.layout)
     last = counts.layout.lengths.size - 1
     for mode in range(last):
@@ -99,7 +99,8 @@ class KL:
     over observed cells. A row's step goes to the nonnegative minimum of the quadratic model of D; where D would rise,
     the row takes the multiplicative step instead, which never raises it (Chi & Kolda 2012). So the loss never rises,
     entries at zero can leave it, and far fewer sweeps are needed than by multiplicative steps alone. Extrapolation and
-    the stopping rule are those of `ALS`. A sweep visits nonzero cells only; observed zeros enter through column sums.
+    the stopping rule are those of `ALS`. Where few cells hold counts, a sweep visits those only: observed zeros enter
+    through column sums. Else it runs through all cells, of which a copy is kept for each mode.
 
     Parameters
     ----------
