@@ -34,13 +34,14 @@ from measure import alternating, say, seconds_of, short
 from timed import Array, Shape
 
 import autoten
-from autoten import ALS, RandomElements
+from autoten import ALS, HALS, RandomElements
 from autoten.fitting import DRAW_FOLDS, Plan
 from autoten.io import as_tensor
 
 MAX_SWEEPS = 100
 TOL = 1e-8
 SOLVER = ALS(max_iter=MAX_SWEEPS, tol=TOL)
+NONNEGATIVE = HALS(max_iter=MAX_SWEEPS, tol=TOL)
 HOLDOUT = RandomElements(0.1)
 
 # A rival that needs longer than this is timed on a few ranks and starts, and scaled.
@@ -64,10 +65,11 @@ ESTIMATE = (
 
 @dataclass(frozen=True)
 class Sweep:
-    """A rank sweep: ranks 1 to `ranks`, and what of it a slow rival is timed on."""
+    """A rank sweep: ranks 1 to `ranks`, free or nonnegative, and what of it a slow rival is timed on."""
 
     shape: Shape
     ranks: int = 15
+    nonnegative: bool = False
     n_starts: int = 10
     timed_ranks: tuple[int, ...] = (1, 5, 10, 15)
     timed_starts: int = 2
@@ -109,7 +111,10 @@ class Grid:
 
 
 FULL = Grid(
-    sweeps=(Sweep(timed.AMINO_ACIDS), Sweep((100, 100, 100)), Sweep((200, 200, 200))),
+    sweeps=(
+        *(Sweep(shape) for shape in (timed.AMINO_ACIDS, (100, 100, 100), (200, 200, 200))),
+        *(Sweep(shape, 10, True, timed_ranks=(1, 4, 7, 10)) for shape in (timed.AMINO_ACIDS, (100, 100, 100))),
+    ),
     folds=(Folds(timed.AMINO_ACIDS), Folds((40, 40, 40))),
     profiles=(Job(timed.AMINO_ACIDS, 8), Job((100, 100, 100), 8), Job((200, 200, 200), 8)),
     parallel=(Job((60, 60, 60), 15), Job((100, 100, 100), 10), Job((100, 100, 100), 20), Job((200, 200, 200), 15)),
@@ -153,9 +158,10 @@ def run(grid: Grid) -> dict[str, Any]:
 
 
 class TensorlyLoop:
-    """The loop over tensorly's parafac, each fit timed by itself; keeps the best model of every rank."""
+    """A loop over a function of tensorly, each fit timed by itself; keeps the best model of every rank."""
 
-    def __init__(self, X: Array) -> None:
+    def __init__(self, X: Array, fit: Callable[..., Any] = neighbours.tensorly_parafac) -> None:
+        self._fit = fit
         self.seconds: dict[tuple[int, int], float] = {}
         self.best: dict[int, tuple[float, Any]] = {}
         self.failed = 0
@@ -169,7 +175,7 @@ class TensorlyLoop:
                 continue
             began = time.process_time()
             try:
-                model = neighbours.tensorly_parafac(self._X, rank, MAX_SWEEPS, TOL, seed=start)
+                model = self._fit(self._X, rank, MAX_SWEEPS, TOL, seed=start)
             except np.linalg.LinAlgError:  # a singular system; people catch it and go on
                 model = None
             self.seconds[rank, start] = time.process_time() - began
@@ -189,15 +195,17 @@ class TensorlyLoop:
 
 def rank_sweep(case: Sweep) -> dict[str, Any]:
     """Time the sweep: ours three times, before, amid and after the rival's fits."""
-    X, true_rank = timed.data(case.shape)
+    X, true_rank = timed.data(case.shape, case.nonnegative)
+    solver = NONNEGATIVE if case.nonnegative else SOLVER
     ranks = range(1, case.ranks + 1)
     whole = [(rank, start) for rank in ranks for start in range(case.n_starts)]
     probe = [(rank, start) for rank in case.timed_ranks for start in range(case.timed_starts)]
-    loop, mine, fits = TensorlyLoop(X), [], {}
+    rival = neighbours.tensorly_hals if case.nonnegative else neighbours.tensorly_parafac
+    loop, mine, fits = TensorlyLoop(X, rival), [], {}
 
     def time_ours() -> None:
         began = time.process_time()
-        fits.update(ours.rank_sweep(X, ranks, SOLVER, case.n_starts, seed=0))
+        fits.update(ours.rank_sweep(X, ranks, solver, case.n_starts, seed=0))
         mine.append(time.process_time() - began)
 
     time_ours()
@@ -213,6 +221,7 @@ def rank_sweep(case: Sweep) -> dict[str, Any]:
     row = {
         "shape": list(case.shape),
         "ranks": case.ranks,
+        "nonnegative": case.nonnegative,
         "n_starts": case.n_starts,
         "seconds": seconds,
         "ratio": theirs / seconds["ours"],
@@ -221,7 +230,7 @@ def rank_sweep(case: Sweep) -> dict[str, Any]:
         "rival_failures": loop.failed,
     } | _quality(X, true_rank, {rank: fits[rank].best.model for rank in ranks}, loop)
     say(
-        f"rank sweep {timed.label(case.shape)}: ours {short(seconds['ours'])}, tensorly {short(theirs)}"
+        f"rank sweep {timed.label(case.shape)}{', nonnegative' if case.nonnegative else ''}: ours {short(seconds['ours'])}, tensorly {short(theirs)}"
         f"{' (scaled)' if scaled else ''}, ratio {row['ratio']:.1f}, worst excess of loss {row['loss_excess']:.1e}, "
         f"core consistency within {row['core_consistency_difference']:.2g}"
     )

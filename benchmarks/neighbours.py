@@ -14,7 +14,7 @@ import pyttb
 import tlviz.model_evaluation
 from numpy.typing import NDArray
 from tensorly.cp_tensor import CPTensor
-from tensorly.decomposition import parafac
+from tensorly.decomposition import non_negative_parafac_hals, parafac
 
 Array = NDArray[Any]
 
@@ -28,6 +28,14 @@ def tensorly_parafac(X: Array, rank: int, sweeps: int, tol: float, seed: int = 0
     little work that we do.
     """
     return parafac(X, rank, n_iter_max=sweeps, init="random", normalize_factors=False, tol=tol, random_state=seed)
+
+
+def tensorly_hals(X: Array, rank: int, sweeps: int, tol: float, seed: int = 0) -> CPTensor:
+    """Run ``tensorly.decomposition.non_negative_parafac_hals`` from one random start.
+
+    ``init="random"``, everything else as it comes; the same stopping rule as `tensorly_parafac`.
+    """
+    return non_negative_parafac_hals(X, rank, n_iter_max=sweeps, init="random", tol=tol, random_state=seed)
 
 
 def tensorly_parafac_from(X: Array, factors: Sequence[Array], sweeps: int) -> CPTensor:

@@ -235,7 +235,7 @@ def rank_sweeps(results: Row) -> list[str]:
     rows = (
         (
             _label(row),
-            f"1..{row['ranks']} × {row['n_starts']}",
+            f"1..{row['ranks']} × {row['n_starts']}" + (", nonnegative" if row["nonnegative"] else ""),
             _s(row["seconds"]["ours"]),
             _s(row["seconds"]["tensorly"]) + (" (scaled)" if row["scaled"] else ""),
             f"{row['ratio']:.0f}",
@@ -243,6 +243,25 @@ def rank_sweeps(results: Row) -> list[str]:
             f"{row['core_consistency_difference']:.1g} points, ranks 1..{row['true_rank']}",
         )
         for row in results["rank_sweeps"]
+    )
+    return table(head, rows)
+
+
+def engine(results: Row) -> list[str]:
+    """Return whole estimates of every kind of data."""
+    head = ("data", "seconds", "times complete ALS", "starts", "folds", "halves", "scores", "rank")
+    rows = (
+        (
+            row["name"],
+            _s(row["seconds"]),
+            f"{row['seconds'] / row['complete']:.2f}" if "complete" in row else "–",
+            *(
+                f"{row['timings'][part]:.3g}" if "timings" in row else "–"
+                for part in ("starts", "folds", "halves", "scores")
+            ),
+            str(row.get("rank", "–")),
+        )
+        for row in results["rows"]
     )
     return table(head, rows)
 
@@ -520,6 +539,7 @@ BLOCKS: Blocks = {
     "consistency": partial(block, "kernels", lines=consistency),
     "products": partial(block, "kernels", lines=products),
     "sparse": partial(block, "sparse", lines=sparse),
+    "engine": partial(block, "engine", lines=engine, threads="BLAS on one thread, one worker; CPU time."),
     "rank-sweeps": partial(block, "solvers", lines=rank_sweeps),
     "holdouts": partial(block, "solvers", lines=holdouts),
     "processes": partial(block, "solvers", lines=processes, threads="Threads as they come; medians."),

@@ -7,7 +7,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from autoten.datasets import SyntheticTensor, load_amino_acids, make_cp_tensor, white_noise
+from autoten.datasets import (
+    SyntheticTensor,
+    gaussian_factors,
+    load_amino_acids,
+    make_cp_tensor,
+    uniform_factors,
+    white_noise,
+)
 
 Array = NDArray[Any]
 Shape = tuple[int, ...]
@@ -24,16 +31,17 @@ def noise(shape: Shape) -> Array:
     return np.random.default_rng(SEED).standard_normal(shape)
 
 
-def noisy_cp(shape: Shape, rank: int = TRUE_RANK) -> SyntheticTensor:
+def noisy_cp(shape: Shape, rank: int = TRUE_RANK, nonnegative: bool = False) -> SyntheticTensor:
     """Return a random CP tensor with white noise of a tenth of its norm."""
-    return make_cp_tensor(shape, rank, noise=white_noise(SNR_DB), random_state=SEED)
+    factors = uniform_factors if nonnegative else gaussian_factors
+    return make_cp_tensor(shape, rank, factors=factors, noise=white_noise(SNR_DB), random_state=SEED)
 
 
-def data(shape: Shape) -> tuple[Array, int]:
+def data(shape: Shape, nonnegative: bool = False) -> tuple[Array, int]:
     """Return the amino acids for their shape, else a random CP tensor, and its true rank."""
     if shape == AMINO_ACIDS:
         return load_amino_acids().X, AMINO_ACIDS_RANK
-    return noisy_cp(shape).X, TRUE_RANK
+    return noisy_cp(shape, nonnegative=nonnegative).X, TRUE_RANK
 
 
 def factors(shape: Shape, rank: int) -> list[Array]:

@@ -10,6 +10,7 @@ import sys
 import bench_counts
 import bench_distributed
 import bench_growth
+import bench_engine
 import bench_kernels
 import bench_kinds
 import bench_leak
@@ -37,6 +38,7 @@ RUNS = {
     "solvers": lambda: bench_solvers.run(bench_solvers.SMOKE),
     "memory": lambda: bench_memory.run(bench_memory.SMOKE),
     "growth": lambda: bench_growth.run(bench_growth.SMOKE),
+    "engine": lambda: {"rows": rows.made(bench_engine.jobs((8, 9, 10), range(1, 3), (), ()))},
     "kinds": lambda: {"rows": rows.made(bench_kinds.jobs(bench_kinds.SMOKE))},
     "missing": lambda: {"rows": rows.made(bench_missing.SMOKE)},
     "counts": lambda: {"rows": rows.made(bench_counts.SMOKE)},
@@ -117,6 +119,15 @@ def test_memory(smoke):
     shares = {row["what"]: row["share_per_worker"] for row in smoke["memory"]["rows"]}
     assert shares["rank sweep"] > 0
     assert shares["core consistency"] >= 0
+
+
+def test_engine(smoke):
+    engine = smoke["engine"]
+    assert [row["name"] for row in engine["rows"]] == [
+        kind for kind in bench_engine.kinds((6, 7, 8)) if kind != "complete"
+    ]
+    assert all(row["seconds"] > 0 and row["complete"] > 0 for row in engine["rows"])
+    assert len(tables.engine(engine)) == len(engine["rows"]) + 2
 
 
 def test_kinds(smoke):
@@ -250,11 +261,17 @@ def as_if_full(smoke):
     solvers |= {
         part: [solvers[part][0] | {"shape": list(case.shape)} for case in cases_of_part]
         for part, cases_of_part in {
-            "rank_sweeps": bench_solvers.FULL.sweeps,
             "holdouts": bench_solvers.FULL.folds,
             "profiles": bench_solvers.FULL.profiles,
         }.items()
     }
+    solvers["rank_sweeps"] = [
+        solvers["rank_sweeps"][0] | {"shape": list(case.shape), "nonnegative": case.nonnegative}
+        for case in bench_solvers.FULL.sweeps
+    ]
+    smoke["engine"]["rows"] += [
+        {"name": f"estimate {timed.label(shape)}", "seconds": 1.0} for shape in bench_engine.SIZES
+    ]
     products, consistency = smoke["sparse"]["products"], smoke["sparse"]["core_consistency"]
     smoke["sparse"]["products"] = [products[0] | {"nonzeros": n} for n in bench_sparse.FULL.nonzeros]
     consistency[0]["nonzeros"] = bench_sparse.FULL.consistency_nonzeros
