@@ -230,7 +230,8 @@ def rank_sweep(case: Sweep) -> dict[str, Any]:
         "rival_failures": loop.failed,
     } | _quality(X, true_rank, {rank: fits[rank].best.model for rank in ranks}, loop)
     say(
-        f"rank sweep {timed.label(case.shape)}{', nonnegative' if case.nonnegative else ''}: ours {short(seconds['ours'])}, tensorly {short(theirs)}"
+        f"rank sweep {timed.label(case.shape)}{', nonnegative' if case.nonnegative else ''}: "
+        f"ours {short(seconds['ours'])}, tensorly {short(theirs)}"
         f"{' (scaled)' if scaled else ''}, ratio {row['ratio']:.1f}, worst excess of loss {row['loss_excess']:.1e}, "
         f"core consistency within {row['core_consistency_difference']:.2g}"
     )

@@ -9,8 +9,8 @@ import sys
 
 import bench_counts
 import bench_distributed
-import bench_growth
 import bench_engine
+import bench_growth
 import bench_kernels
 import bench_kinds
 import bench_leak
