@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from autoten._dense_kernels import Dense, Layout, model_at_cells, product
-from autoten._kernels import PROXIMAL, compiled, solve_rows, values_at
+from autoten._kernels import PROXIMAL, compiled, solve_rows
 from autoten._row_kernels import fill_pairs, row_equations, solve_each
 from autoten._sparse_kernels import Slices, add_mttkrp
 from autoten.compression import Compression
@@ -32,7 +32,7 @@ from autoten.solvers import loop
 from autoten.solvers.base import Explored, Fit
 from autoten.solvers.loop import Model, Pace
 from autoten.tensors.dense import DenseTensor
-from autoten.tensors.equations import stack_rows
+from autoten.tensors.equations import model_values
 from autoten.tensors.sparse import SparseTensor
 
 if TYPE_CHECKING:
@@ -228,51 +228,78 @@ class Lists(NamedTuple):
     slices: tuple[Slices, ...]
     values: tuple[Array, ...]  # in the order of each mode's slices
     hidden: tuple[Slices, ...]
-    cells: Array  # rows of the hidden cells in the stack of all factors, (N, n_hidden)
+    less: Array  # -1 for each hidden cell
     layout: Layout
     norm_squared: float
 
     @property
     def n_cells(self) -> int:
-        """The number of hidden cells."""
-        return int(self.cells.shape[1])
+        """No cell is imputed."""
+        return 0
 
     def multiplications(self, rank: int) -> float:
         """Return about how many a sweep takes, each of which waits for memory."""
-        return 8.0 * rank * len(self.values) * (len(self.values[0]) + self.n_cells)
+        of_hidden = len(self.less) * (rank + 3) // 2
+        return 8.0 * rank * len(self.values) * (len(self.values[0]) + of_hidden)
 
     def look(self, model: Model) -> None:
-        """Let hidden cells hold what the model says."""
-        stacked = np.ascontiguousarray(model.factors.T)
-        stacked[: self.layout.lengths[0]] *= model.weights
-        values_at(self.cells, stacked, model.at_cells)
+        """Do nothing: no cell is imputed."""
 
 
 @compiled
 def lists_sweep(problem, model, limit):  # type: ignore[no-untyped-def]
-    """Sweep a sparse tensor; what its hidden cells hold is the MTTKRP of a list of their own."""
-    layout, hides = problem.layout, model.at_cells.size > 0
+    """Sweep a sparse tensor; with hidden cells rows have equations of their own."""
+    layout, rank, hides = problem.layout, model.weights.size, problem.less.size > 0
     admit(model, layout)
     stacked = np.ascontiguousarray(model.factors.T)
-    explained = 0.0
+    pairs = np.empty((stacked.shape[0] if hides else 0, rank * (rank + 1) // 2))
+    if hides:
+        fill_pairs(stacked, 0, stacked.shape[0], pairs)
+    loss = np.inf
     for mode in range(layout.lengths.size):
-        rhs = np.zeros((layout.lengths[mode], model.weights.size))
+        start, length = layout.offsets[mode], layout.lengths[mode]
+        rhs = np.zeros((length, rank))
         add_mttkrp(problem.slices[mode], problem.values[mode], layout, stacked, mode, rhs)
         if hides:
-            held = model.at_cells[problem.hidden[mode].order]
-            add_mttkrp(problem.hidden[mode], held, layout, stacked, mode, rhs)
-        explained = update_mode(model, layout, mode, np.ascontiguousarray(rhs.T))
-        if not hides and problem.norm_squared - explained > limit:
+            grams = np.zeros((length, pairs.shape[1]))
+            add_mttkrp(problem.hidden[mode], problem.less, layout, pairs, mode, grams)
+            observed_only(gram_of_others(model.factors, layout, mode), grams, rhs)
+            solution, previous = np.empty((length, rank)), stacked[start : start + length] * model.weights
+            loss = problem.norm_squared - solve_each(grams, rhs, previous, layout.nonnegative[mode], solution)
+            put(model, layout, mode, solution.T)
+        else:
+            loss = problem.norm_squared - update_mode(model, layout, mode, np.ascontiguousarray(rhs.T))
+        if loss > limit:
             return np.inf
-        start, end = layout.offsets[mode], layout.offsets[mode] + layout.lengths[mode]
-        stacked[start:end] = model.factors[:, start:end].T
-    filled = 0.0
-    if hides:
-        stacked[: layout.lengths[0]] *= model.weights
-        held = model.at_cells.copy()
-        values_at(problem.cells, stacked, model.at_cells)
-        filled = (model.at_cells * (2.0 * held - model.at_cells)).sum()
-    return problem.norm_squared + filled - explained
+        stacked[start : start + length] = model.factors[:, start : start + length].T
+        if hides:
+            fill_pairs(stacked, start, length, pairs)
+    return loss
+
+
+@compiled
+def observed_only(gram, grams, rhs):  # type: ignore[no-untyped-def]
+    """Add the Gram matrix of all cells to what hidden ones take off every row's.
+
+    Of a component without an observed cell in a row the difference leaves rounding, of either sign: it has no equation.
+    """
+    for i in range(grams.shape[0]):
+        p = 0
+        for r in range(gram.shape[0]):
+            for s in range(r + 1):
+                grams[i, p] += gram[r, s]
+                p += 1
+        d = -1
+        for r in range(gram.shape[0]):
+            d += r + 1
+            if grams[i, d] <= loop.ROUNDING * gram[r, r]:
+                rhs[i, r] = 0.0
+                p = 0
+                for t in range(gram.shape[0]):
+                    for s in range(t + 1):
+                        if r in (s, t):
+                            grams[i, p] = 0.0
+                        p += 1
 
 
 loop.swept_by(Dense, dense_sweep)
@@ -324,7 +351,7 @@ def problem_of(tensor: Tensor, rank: int, nonnegative: Sequence[int] = (), imput
             tuple(tensor.pattern.slices(mode) for mode in modes),
             tuple(tensor.values_by(mode) for mode in modes),
             tuple(hidden.slices(mode) for mode in modes),
-            stack_rows(tensor.hidden, tensor.shape)[0],
+            np.full(len(tensor.hidden), -1.0),
             layout,
             tensor.norm_squared,
         )
@@ -417,10 +444,11 @@ class Sweeps:
         if self._lists is None:
             whole, scale, norm_squared = self._problem.completed(self._model)
             return Compression.of(DenseTensor(whole), columns), scale, norm_squared
-        inner, at_cells = Compression.of(self._lists, columns), self._model.at_cells
-        filling = SparseTensor(self._lists.hidden_pattern, at_cells).project(inner.bases)
-        norm_squared = self._problem.norm_squared + float(at_cells @ at_cells)
-        return Compression(DenseTensor(inner.core.data + filling), inner.bases), 1.0, norm_squared
+        inner, hidden = Compression.of(self._lists, columns), self._lists.hidden
+        filling = model_values(self.model.folded(), hidden, self._lists.shape)
+        core = inner.core.data + SparseTensor(self._lists.hidden_pattern, filling).project(inner.bases)
+        norm_squared = self._problem.norm_squared + float(filling @ filling)
+        return Compression(DenseTensor(core), inner.bases), 1.0, norm_squared
 
     def subspaces_pay(self) -> bool:
         """Return whether most sweeps are better done in subspaces."""
