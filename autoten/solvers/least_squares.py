@@ -308,8 +308,8 @@ loop.swept_by(Lists, lists_sweep)
 
 
 @dataclass(frozen=True, eq=False)
-class Passes:
-    """A tensor of which nothing is known but its MTTKRP, a pass over the data for every mode."""
+class Operations:
+    """A tensor of which nothing is known but its operations, such as one read in chunks."""
 
     tensor: Tensor
     layout: Layout
@@ -317,7 +317,7 @@ class Passes:
 
     @property
     def norm_squared(self) -> float:
-        """The sum of squares."""
+        """The sum of squares over observed cells."""
         return self.tensor.norm_squared
 
     def multiplications(self, rank: int) -> float:
@@ -325,16 +325,24 @@ class Passes:
         return math.inf
 
     def look(self, model: Model) -> None:
-        """Do nothing: no cell is hidden."""
+        """Do nothing: no cell is imputed."""
 
     def sweep(self, model: Model, limit: float) -> float:
         """Update every mode once, interpreted; see `loop.sweep_once`."""
         admit(model, self.layout)
         loss = math.inf
-        for mode in range(len(self.layout.lengths)):
+        for mode, (start, length) in enumerate(zip(self.layout.offsets, self.layout.lengths, strict=True)):
             factors = [part.T for part in np.split(model.factors, self.layout.offsets[1:], axis=1)]
-            rhs = np.ascontiguousarray(self.tensor.mttkrp(factors, mode).T)
-            loss = self.norm_squared - update_mode(model, self.layout, mode, rhs)
+            gram, rhs = self.tensor.normal_equations(factors, mode)
+            if gram.ndim == 2:
+                explained = update_mode(model, self.layout, mode, np.ascontiguousarray(rhs.T))
+            else:
+                packed = np.ascontiguousarray(gram[:, *np.tril_indices(len(model.weights))])
+                previous = np.ascontiguousarray((model.weights[:, None] * model.factors[:, start : start + length]).T)
+                solution = np.empty_like(rhs)
+                explained = solve_each(packed, rhs, previous, self.layout.nonnegative[mode], solution)
+                put(model, self.layout, mode, solution.T)
+            loss = self.norm_squared - explained
             if loss > limit:
                 return math.inf
         return loss
@@ -355,7 +363,7 @@ def problem_of(tensor: Tensor, rank: int, nonnegative: Sequence[int] = (), imput
             layout,
             tensor.norm_squared,
         )
-    return Passes(tensor, layout)
+    return Operations(tensor, layout)
 
 
 class Sweeps:
