@@ -37,6 +37,8 @@ class TestALSBySubspaces(SolverContract):
     """The contract's tensors are small: here subspaces are used for them all the same."""
 
     solver = ALS()
+    # In the span of a completed tensor losses are upper bounds, close to those of the observed cells.
+    OF_HISTORY = 1e-4
 
     @pytest.fixture(autouse=True)
     def _always(self, monkeypatch):
@@ -215,13 +217,13 @@ def test_a_tensor_of_low_multilinear_rank_is_swept_by_its_core(modes, extrapolat
 @pytest.mark.parametrize("modes", [(), (0, 2)], ids=str)
 @pytest.mark.parametrize("shape", [(7, 8, 9), (4, 5, 6, 3)], ids=str)
 def test_a_list_of_nonzeros_is_swept_as_the_array_is(shape, modes, share, extrapolate):
-    # The start says something of hidden cells: its components have weights.
+    # Rows of a list have equations of their own where cells are hidden, whatever share of them.
     rng = np.random.default_rng(0)
     X = np.where(rng.random(shape) < 0.4, 1.0 + rng.standard_normal(shape), 0.0)
     nonzero, hidden = np.flatnonzero(X), np.sort(rng.permutation(X.size)[: int(share * X.size)])
     tensors = SparseTensor.of(nonzero, X.ravel()[nonzero], shape), as_tensor(X)
-    problems = [problem_of(tensor.hide(hidden), 3, modes, 1.0) for tensor in tensors]
-    assert [problem.n_cells for problem in problems] == [len(hidden)] * 2
+    problems = [problem_of(tensor.hide(hidden), 3, modes, 0.0) for tensor in tensors]
+    assert [problem.n_cells for problem in problems] == [0, 0]
     assert_same_sweeps(problems, nonnegative(draw_model(shape, 3, seed=1)).scaled(2.0), extrapolate)
 
 
