@@ -117,6 +117,28 @@ def test_active_sets_end_where_nnls_does_and_never_go_uphill(rank, condition, be
     assert at_zero > 0
 
 
+class Steps(int):
+    """So many sets are tried, whatever the rank."""
+
+    def __mul__(self, rank):
+        return int(self)
+
+
+@pytest.mark.parametrize("rank", [2, 5, 9])
+def test_no_active_set_on_the_way_goes_uphill(rank, monkeypatch):
+    rng = np.random.default_rng(rank)
+    for _ in range(20):
+        gram, rhs = draw_row_problem(rng, rank, 1e2)
+        start, values = rng.random(rank) / np.sqrt(np.diag(gram)), []
+        for n in range(2 * rank):
+            monkeypatch.setattr("autoten._kernels.ACTIVE_SETS", Steps(n))
+            row = start.copy()
+            descend.py_func(gram, rhs, row)
+            assert (row >= 0.0).all()
+            values.append(value(gram, rhs, row))
+        assert (np.diff(values) <= 1e-10 * max(map(abs, values))).all()
+
+
 @pytest.mark.parametrize("rank", [2, 5, 9])
 def test_active_sets_leave_components_without_direction_where_they_are(rank):
     rng = np.random.default_rng(rank)
