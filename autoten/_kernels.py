@@ -26,6 +26,9 @@ COMPILED: dict[str, Any] = {"nogil": True, "fastmath": FASTMATH, "error_model": 
 # and vanishes at a fixed point, because it pulls towards the previous factor and not towards zero.
 PROXIMAL = 1e-12
 
+# A loss below this share of the sum of squares is rounding, and so is what a difference leaves of a Gram matrix.
+ROUNDING = 1e-14
+
 # Nonnegative rows: the most sets of free entries that are tried, times the rank, and the slope of an entry at zero that
 # is rounding, as a share of what pulls it.
 ACTIVE_SETS = 3

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from scipy.optimize import nnls
 from scipy.special import rel_entr
 
+from autoten._kernels import ROUNDING
 from autoten._validation import refuse
 from autoten.cp import CPModel
 from autoten.io import as_tensor, model_of
@@ -32,7 +33,6 @@ from autoten.scores.core_consistency import (
     tucker_values,
     unseen,
 )
-from autoten.solvers.loop import ROUNDING
 from autoten.tensors.dense import DenseTensor
 from autoten.tensors.equations import model_values
 from autoten.tensors.sparse import Pattern, SparseTensor

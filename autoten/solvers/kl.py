@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from autoten._count_kernels import Counts, add_derivatives, log_sums, newton_rows, row_sums
-from autoten._kernels import compiled
+from autoten._kernels import ROUNDING, compiled
 from autoten._validation import check_integer, check_real, refuse
 from autoten.cp import CPModel
 from autoten.losses import Poisson
@@ -179,7 +179,7 @@ class KL:
             return Fit(start.scaled(0.0), float(tensor.total > 0.0), 0, True, np.zeros(0))
         counts = as_counts(tensor)
         model, loss = _admissible_start(counts, start)
-        rounding = loop.ROUNDING * tensor.total
+        rounding = ROUNDING * tensor.total
         # Counts that are all equal leave nothing to explain.
         null = 2.0 * counts.entropy if 2.0 * counts.entropy > rounding else 1.0
         pace = Pace(self.tol, self.extrapolate, rounding, tensor.shape[0])

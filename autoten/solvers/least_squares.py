@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from autoten._dense_kernels import Dense, Layout, model_at_cells, product
-from autoten._kernels import PROXIMAL, compiled, solve_rows
+from autoten._kernels import PROXIMAL, ROUNDING, compiled, solve_rows
 from autoten._row_kernels import fill_pairs, row_equations, solve_each
 from autoten._sparse_kernels import Slices, add_mttkrp
 from autoten.compression import Compression
@@ -292,7 +292,7 @@ def observed_only(gram, grams, rhs):  # type: ignore[no-untyped-def]
         d = -1
         for r in range(gram.shape[0]):
             d += r + 1
-            if grams[i, d] <= loop.ROUNDING * gram[r, r]:
+            if grams[i, d] <= ROUNDING * gram[r, r]:
                 rhs[i, r] = 0.0
                 p = 0
                 for t in range(gram.shape[0]):
@@ -386,7 +386,7 @@ class Sweeps:
     ) -> None:
         self._problem = problem
         self._lists = lists
-        self._pace = Pace(tol, extrapolate, loop.ROUNDING * problem.norm_squared, int(problem.layout.lengths[0]))
+        self._pace = Pace(tol, extrapolate, ROUNDING * problem.norm_squared, int(problem.layout.lengths[0]))
         self.model = start
 
     @property
@@ -441,7 +441,7 @@ class Sweeps:
         inner, scale, norm_squared = self._core(np.split(columns, self._problem.layout.offsets[1:]))
         # What is outside the span is orthogonal to every model in it: the loss is that of the core but for a constant.
         core = problem_of(inner.core, len(self._model.weights))._replace(norm_squared=norm_squared)
-        tol = max(self._pace.tol, loop.ROUNDING)  # with none there is always a next subspace
+        tol = max(self._pace.tol, ROUNDING)  # with none there is always a next subspace
         within = Sweeps(core, inner.restrict(self.model.scaled(scale)), tol, self._pace.extrapolate)
         more, settled = within.sweep(min(SWEEPS_IN_SUBSPACE, most - 1), deadline)
         self.model = inner.expand(within.model).scaled(1.0 / scale)

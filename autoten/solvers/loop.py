@@ -29,9 +29,6 @@ SLOWEST_RATE = 0.98
 # Falls of single sweeps that shrink by this factor are those of a fit that converges fast.
 FAST_RATE = 0.3
 
-# A loss below this share of the sum of squares is rounding: the Gram-based value cannot see further.
-ROUNDING = 1e-14
-
 # Extrapolation: plain sweeps before it may begin, first step, growth on success, shrinkage on failure, bounds.
 PLAIN_SWEEPS = 5
 FIRST_STEP = 0.5

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from autoten import _sparse_kernels
 from autoten._dense_kernels import Layout
+from autoten._kernels import ROUNDING
 from autoten._sparse_kernels import Slices
 from autoten.tensors.equations import (
     LISTABLE,
@@ -36,9 +37,6 @@ CELLS_PER_NONZERO = 4
 
 # Up to so many slices are cut out one by one.
 FEW_SLICES = 16
-
-# A Gram matrix less than this share of what it was before hidden cells were taken out is rounding.
-ROUNDED = 1e-14
 
 NO_CELLS = np.empty(0, dtype=np.int64)
 
@@ -190,7 +188,7 @@ class SparseTensor:
         of_hidden = SparseTensor(self.hidden_pattern, np.ones(len(self.hidden))).mttkrp(pairs, mode)
         grams = gram - of_hidden.reshape(-1, rank, rank)
         # Of a component without an observed cell in a row the difference leaves rounding, of either sign.
-        lost = np.einsum("irr->ir", grams) <= ROUNDED * np.diagonal(gram)
+        lost = np.einsum("irr->ir", grams) <= ROUNDING * np.diagonal(gram)
         grams[lost] = np.swapaxes(grams, 1, 2)[lost] = rhs[lost] = 0.0
         return grams, rhs
 
