@@ -147,8 +147,8 @@ def solve_rows(gram, rhs, previous, delta, nonnegative, out):  # type: ignore[no
 
     Returns what they take off the sum of squares; gram's lower triangle is read. All are pulled towards `previous` by
     delta: without that, rows run away to infinity where gram is a difference that rounding leaves indefinite.
-    Nonnegative rows are taken at their unconstrained optimum where that will do; elsewhere coordinates are put at their
-    own in turn, from the row as it was.
+    Nonnegative rows are taken at their unconstrained optimum where that will do, elsewhere by active sets from the row
+    as it was.
     """
     rank, n = rhs.shape
     for r in range(rank):

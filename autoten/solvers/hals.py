@@ -35,10 +35,10 @@ class HALS:
 
     .. math:: A_n \leftarrow \arg\min_{A \ge 0} \|W \circ (X - [\![A_1, \dots, A, \dots, A_N]\!])\|^2
 
-    row by row: at the unconstrained optimum where that is nonnegative, else by coordinate descent, each entry at its
-    own optimum in turn (hierarchical ALS; Cichocki & Phan 2009). Modes that may be negative are solved as by `ALS`.
-    Extrapolation and the stopping rule are those of `ALS`, and the loss never rises. For intensities, concentrations
-    and spectra; negative data are allowed, and never reached.
+    row by row: at the unconstrained optimum where that is nonnegative, else at the optimum on a face, found by active
+    sets from the row as it is (Lawson & Hanson 1974): what hierarchical ALS (Cichocki & Phan 2009) comes to when its
+    inner passes go on to the end. Everything else is as in `ALS`, and the loss never rises. For intensities,
+    concentrations and spectra; negative data are allowed, and never reached.
 
     Parameters
     ----------
@@ -60,9 +60,9 @@ class HALS:
 
     References
     ----------
-    Cichocki & Phan (2009), IEICE Transactions on Fundamentals E92-A, 708-721; Gillis & Glineur (2012), Neural
-    Computation 24, 1085-1105 (several inner passes); Cohen, Comon & Farias (2015), Fast decomposition of large
-    nonnegative tensors, IEEE Signal Processing Letters 22, 862-866.
+    Cichocki & Phan (2009), IEICE Transactions on Fundamentals E92-A, 708-721; Lawson & Hanson (1974), Solving Least
+    Squares Problems, chapter 23; Cohen, Comon & Farias (2015), Fast decomposition of large nonnegative tensors, IEEE
+    Signal Processing Letters 22, 862-866.
 
     Examples
     --------
