@@ -481,6 +481,7 @@ def fit_least_squares(
     most = solver.max_iter if max_iter is None else min(max_iter, solver.max_iter)
     losses, settled = (sweeps.sweep_by_subspaces if by_subspaces else sweeps.sweep)(most, deadline)
     model = sweeps.model
+    del sweeps  # and a copy of X with it
     history = np.minimum.accumulate(np.maximum(losses, 0.0)) / norm_squared
     # The Gram-based losses round at 1e-15 of the sum of squares; the residuals themselves do not.
     loss = tensor.squared_error(model.folded()) / norm_squared
