@@ -35,8 +35,9 @@ FOLD_STARTS = 3
 FEW_CELLS = 10.0
 
 # Folds and halves end when what is still to come of their loss is less than this part of what noise gives the
-# parameters of one component.
+# parameters of one component, and than this part of the loss: small tensors take their time.
 SETTLED = 0.01
+COARSEST_TOL = 1e-5
 
 # It has missed a component if the full fit leaves less by more than this part of what the parameters of one take off
 # noise: fits that have all components differ by less (benchmarks/bench_leak.py).
@@ -45,7 +46,7 @@ MISSED = 0.5
 # Starts are explored for so many sweeps, most of them in a compressed core, where a sweep costs next to nothing, and
 # where that is not quite the tensor by so many more in full space; the best few are then refined there until they
 # converge. Starts whose losses agree to this relative difference are the same solution and refined once.
-EXPLORING_SWEEPS = 60
+EXPLORING_SWEEPS = 100
 EXPANDING_SWEEPS = 2
 N_REFINED = 3
 SAME_LOSS = 1e-6
@@ -796,7 +797,7 @@ def settling(solver: Solver, tensor: Tensor) -> Solver:
     """Return a solver for fits that are compared by their noise: they end before what noise still gives them counts."""
     tol = getattr(solver, "tol", 0.0)
     telling = tensor.n_observed if tensor.listed is None else len(tensor.listed)  # zeros without number tell little
-    enough = SETTLED * n_parameters(tensor.shape, 1) / max(telling, 1)
+    enough = min(SETTLED * n_parameters(tensor.shape, 1) / max(telling, 1), COARSEST_TOL)
     return replace(solver, tol=enough) if 0.0 < tol < enough else solver  # type: ignore[type-var]
 
 
