@@ -55,6 +55,9 @@ class DenseTensor:
         self.cell_weights = None if cell_weights is None else _read_only(cell_weights)
         self.hidden = hidden if cell_weights is None else np.flatnonzero(cell_weights == 0.0)
 
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in vars(self).items() if name not in ("row_weights", "_listed")}
+
     def __setstate__(self, state: dict[str, Any]) -> None:
         vars(self).update(state)
         # What comes from another process may be mapped, writable, or begin at any byte: then sums round otherwise.
@@ -100,7 +103,7 @@ class DenseTensor:
         """The data as a matrix, shape (product of the leading modes, last mode)."""
         return self.data.reshape(-1, self.shape[-1])
 
-    @property
+    @cached_property
     def row_weights(self) -> NDArray[Any]:
         """What each cell of `rows` counts for: booleans where all observed ones count alike, empty if all cells do."""
         if self.cell_weights is not None:
@@ -121,13 +124,19 @@ class DenseTensor:
                 rows = self._counted().rows
                 sink = rows.view()
                 sink.flags.writeable = True
-                starts = np.searchsorted(self.hidden, length * np.arange(len(rows) + 1))
-                columns = (self.hidden % length).astype(np.int32)
+                starts, columns = self._listed
         else:
             weights = self.row_weights
         n_pairs = rank * (rank + 1) // 2 if weights.size else 0
         work = Work.of(len(rows), rank, n_pairs if n_pairs <= length else 0)
         return Dense(rows, sink, starts, columns, weights, layout, work, self.norm_squared)
+
+    @cached_property
+    def _listed(self) -> tuple[Cells, NDArray[np.int32]]:
+        """Where the hidden cells of each row begin in their list, and their columns."""
+        length = self.shape[-1]
+        starts = np.searchsorted(self.hidden, length * np.arange(len(self.rows) + 1))
+        return starts, (self.hidden % length).astype(np.int32)
 
     def mttkrp(self, factors: Sequence[Array], mode: int) -> Array:
         layout, stacked = Layout.of(self.shape), np.ascontiguousarray(np.vstack(factors).T, dtype=float)
