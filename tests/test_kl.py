@@ -389,3 +389,18 @@ def test_divided_sparse_counts_are_fitted_as_dense_ones_are():
     assert dense.converged
     assert listed.converged
     np.testing.assert_allclose(listed.history, dense.history, rtol=1e-8)
+
+
+@pytest.mark.parametrize("mean", [0.1, 3.0])
+@pytest.mark.parametrize("seed", range(3))
+def test_starts_explored_by_least_squares_lead_where_those_explored_by_counts_do(seed, mean, monkeypatch):
+    X = counts((24, 26, 30), 3, mean, seed=seed)
+    explored = []
+    explore = KL.explore
+    monkeypatch.setattr(KL, "explore", lambda self, *args: explored.append(args) or explore(self, *args))
+    by_squares = fit_parafac(X, 3, solver=KL(), n_starts=6, random_state=seed)
+    assert len(explored) == 5  # all but the one that grows
+    monkeypatch.setattr(KL, "compress", False)
+    by_counts = fit_parafac(X, 3, solver=KL(), n_starts=6, random_state=seed)
+    assert len(explored) == 5
+    assert by_squares.loss <= by_counts.loss * (1 + 1e-4)
