@@ -36,18 +36,17 @@ FEW_CELLS = 10.0
 
 # Folds and halves end when what is still to come of their loss is less than this part of what noise gives the
 # parameters of one component, and than this part of the loss: small tensors take their time.
-SETTLED = 0.1
+SETTLED = 0.003
 COARSEST_TOL = 1e-4
 
 # It has missed a component if the full fit leaves less by more than this part of what the parameters of one take off
 # noise: fits that have all components differ by less (benchmarks/bench_leak.py).
 MISSED = 0.5
 
-# Starts are explored for so many sweeps in full space, most of them for more in a compressed core, where a sweep costs
-# next to nothing, and where that is not quite the tensor for a few in full space then; the best few are refined there
-# until they converge. Starts whose losses agree to this relative difference are the same solution and refined once.
+# Starts are explored for so many sweeps in full space, most of them in a compressed core and, where that is not quite
+# the tensor, for a few sweeps in full space after it; the best few are refined there until they converge. Starts whose
+# losses agree to this relative difference are the same solution and refined once.
 EXPLORING_SWEEPS = 60
-EXPLORING_SWEEPS_IN_CORE = 100
 EXPANDING_SWEEPS = 2
 N_REFINED = 3
 SAME_LOSS = 1e-6
@@ -742,7 +741,7 @@ def _explore(tensor: Tensor, plan: Plan, start: CPModel, core: Compression | Non
     """Return a fit that shows what a start leads to: in a core where there is one, then a few sweeps in full space."""
     sweeps = EXPLORING_SWEEPS
     if core is not None and tensor.norm_squared > 0.0:  # zeros have nothing that a core could hold a share of
-        explored = plan.solver.explore(core, start, EXPLORING_SWEEPS_IN_CORE, plan.deadline)  # type: ignore[attr-defined]
+        explored = plan.solver.explore(core, start, plan.deadline)  # type: ignore[attr-defined]
         start, sweeps = explored.model, EXPANDING_SWEEPS
         if explored.in_span and is_complete(tensor) and len(explored.losses):
             # What the bases cut off is orthogonal to the model: it adds to the error as it is.

@@ -284,7 +284,7 @@ def test_a_start_keeps_its_signs_where_modes_are_free(modes):
     tensor = as_tensor(truth.to_tensor())
     assert solver.fit(tensor, truth, max_iter=1).loss < 1e-20
     core = Compression.of(tensor, [np.eye(length) for length in tensor.shape])
-    assert tensor.squared_error(solver.explore(core, truth, 1)[0].folded()) < 1e-12 * tensor.norm_squared
+    assert tensor.squared_error(solver.explore(core, truth)[0].folded()) < 1e-12 * tensor.norm_squared
 
 
 @pytest.mark.parametrize("missing", [0.0, 0.3])

@@ -75,6 +75,6 @@ class ALS:
         """Fit from `start` (its first factor matters only for the values of hidden cells)."""
         return fit_least_squares(tensor, start.normalized(), self, (), max_iter, deadline)
 
-    def explore(self, core: Compression, start: CPModel, max_iter: int, deadline: float = math.inf) -> Explored:
+    def explore(self, core: Compression, start: CPModel, deadline: float = math.inf) -> Explored:
         """Fit a tensor by its core."""
-        return explore_core(core, start, self, (), max_iter, deadline)
+        return explore_core(core, start, self, (), deadline)

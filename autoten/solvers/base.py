@@ -65,7 +65,7 @@ class Solver(Protocol):
 
     @property
     def compress(self) -> bool:
-        """Whether starts may be explored in a compressed core: by ``explore(core, start, max_iter, deadline)``."""
+        """Whether starts may be explored in a compressed core: by ``explore(core, start, deadline)``."""
 
     def fit(self, tensor: Tensor, start: CPModel, *, max_iter: int | None = None, deadline: float = math.inf) -> Fit:
         """Fit from `start`, in the tensor's own units.

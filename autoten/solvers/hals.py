@@ -108,10 +108,10 @@ class HALS:
         fit = fit_least_squares(tensor, _magnitudes(start.normalized(), modes), self, modes, max_iter, deadline)
         return replace(fit, model=_with_signs(fit.model, modes))
 
-    def explore(self, core: Compression, start: CPModel, max_iter: int, deadline: float = math.inf) -> Explored:
+    def explore(self, core: Compression, start: CPModel, deadline: float = math.inf) -> Explored:
         """Fit a tensor read through its core."""
         modes = self._modes(start.ndim)
-        explored = explore_core(core, _magnitudes(start.normalized(), modes), self, modes, max_iter, deadline)
+        explored = explore_core(core, _magnitudes(start.normalized(), modes), self, modes, deadline)
         return explored._replace(model=_with_signs(explored.model, modes))
 
     def _modes(self, ndim: int) -> tuple[int, ...]:

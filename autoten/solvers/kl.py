@@ -167,10 +167,10 @@ class KL:
                 "Use ALS() for data with negative values.",
             )
 
-    def explore(self, core: Compression, start: CPModel, max_iter: int, deadline: float = math.inf) -> Explored:
+    def explore(self, core: Compression, start: CPModel, deadline: float = math.inf) -> Explored:
         """Fit rates to a tensor read through its core, by least squares."""
         positive = CPModel(start.weights, tuple(map(np.abs, start.factors)))
-        return explore_core(core, positive, self, tuple(range(start.ndim)), max_iter, deadline)
+        return explore_core(core, positive, self, tuple(range(start.ndim)), deadline)
 
     def fit(self, tensor: Tensor, start: CPModel, *, max_iter: int | None = None, deadline: float = math.inf) -> Fit:
         """Fit from `start`, whose factors count by their magnitudes."""

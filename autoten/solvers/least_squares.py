@@ -47,6 +47,10 @@ Array = NDArray[Any]
 # the true rank so much that a fit keeps a memory of what it started from.
 IMPUTE_SHARE = 0.3
 
+# A start is explored in a core for so many sweeps, which cost next to nothing, and for fewer of factors at full length.
+CORE_SWEEPS = 200
+CONSTRAINED_SWEEPS = 60
+
 # Sweeps in a subspace that follow one in full space.
 SWEEPS_IN_SUBSPACE = 40
 
@@ -489,7 +493,7 @@ def fit_least_squares(
 
 
 def explore_core(
-    core: Compression, start: CPModel, solver: ALS | HALS | KL, modes: tuple[int, ...], max_iter: int, deadline: float
+    core: Compression, start: CPModel, solver: ALS | HALS | KL, modes: tuple[int, ...], deadline: float
 ) -> Explored:
     """Fit a tensor's core from a start for the tensor.
 
@@ -501,6 +505,6 @@ def explore_core(
         problem = Core(problem, tuple(map(np.ascontiguousarray, core.bases)), layout)
     inside = start if modes else core.restrict(start).normalized()
     sweeps = Sweeps(problem, inside, solver.tol, solver.extrapolate)
-    losses, _ = sweeps.sweep(min(max_iter, solver.max_iter), deadline)
+    losses, _ = sweeps.sweep(min(CONSTRAINED_SWEEPS if modes else CORE_SWEEPS, solver.max_iter), deadline)
     model = sweeps.model if modes else core.expand(sweeps.model)
     return Explored(model.normalized(), losses, not modes)
