@@ -129,16 +129,20 @@ def solve_columns(gram, delta, columns):  # type: ignore[no-untyped-def]
     cholesky(gram, delta, lower)
     for r in range(rank):
         for s in range(r):
+            share = lower[r, s]
             for i in range(n):
-                columns[r, i] -= lower[r, s] * columns[s, i]
+                columns[r, i] -= share * columns[s, i]
+        inverse = 1.0 / lower[r, r]
         for i in range(n):
-            columns[r, i] /= lower[r, r]
+            columns[r, i] *= inverse
     for r in range(rank - 1, -1, -1):
         for s in range(r + 1, rank):
+            share = lower[s, r]
             for i in range(n):
-                columns[r, i] -= lower[s, r] * columns[s, i]
+                columns[r, i] -= share * columns[s, i]
+        inverse = 1.0 / lower[r, r]
         for i in range(n):
-            columns[r, i] /= lower[r, r]
+            columns[r, i] *= inverse
 
 
 @compiled
@@ -164,8 +168,9 @@ def solve_rows(gram, rhs, previous, delta, nonnegative, out):  # type: ignore[no
             for i in range(n):
                 inner += out[r, i] * out[s, i]
             total -= 2.0 * gram[r, s] * inner
+        own = gram[r, r]
         for i in range(n):
-            total += (2.0 * rhs[r, i] - gram[r, r] * out[r, i]) * out[r, i]
+            total += (2.0 * rhs[r, i] - own * out[r, i]) * out[r, i]
     return total
 
 

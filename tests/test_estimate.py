@@ -73,7 +73,7 @@ def estimate():
 @pytest.fixture(scope="module")
 def amino():
     # Rank 5 crosses a swamp that can take more sweeps than the default's thousand.
-    return estimate_rank(load_amino_acids().X, range(1, 6), solver=ALS(max_iter=2000), random_state=0)
+    return estimate_rank(load_amino_acids().X, range(1, 6), solver=ALS(max_iter=3000), random_state=0)
 
 
 class Clock:

@@ -137,7 +137,8 @@ def sweeps(problem, path, pace, begin, end):  # type: ignore[no-untyped-def]
         ahead = step[0]
         limit = losses[sweep - 1] if ahead > 0.0 else np.inf
         if ahead > 0.0:
-            model.factors[:, pace.first :] += ahead * (now - earlier.factors)[:, pace.first :]
+            for r in range(now.shape[0]):
+                move_on(model.factors[r, pace.first :], now[r, pace.first :], earlier.factors[r, pace.first :], ahead)
         move_on(model.at_cells, cells, cells_before, ahead)
         losses[sweep] = sweep_once(problem, model, limit)
         if not losses[sweep] <= limit:
