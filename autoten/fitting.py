@@ -36,8 +36,8 @@ FEW_CELLS = 10.0
 
 # Folds and halves end when what is still to come of their loss is less than this part of what noise gives the
 # parameters of one component, and than this part of the loss: small tensors take their time.
-SETTLED = 0.001
-COARSEST_TOL = 1e-4
+SETTLED = 0.01
+COARSEST_TOL = 3e-6
 
 # It has missed a component if the full fit leaves less by more than this part of what the parameters of one take off
 # noise: fits that have all components differ by less (benchmarks/bench_leak.py).
