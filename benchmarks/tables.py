@@ -33,6 +33,7 @@ Blocks = Mapping[str, Callable[[Results], list[str]]]
 NAMES = (
     "kernels",
     "sparse",
+    "engine",
     "solvers",
     "memory",
     "kinds",
