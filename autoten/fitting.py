@@ -695,10 +695,11 @@ def _fit_starts(
     The second entry is what the groups of a rank that waits have returned.
     """
     began = time.monotonic()
-    core = subspaces.core(rank, smaller) if plan.solver.compress else None
+    several = plan.n_starts > 1  # else there is only one, grown or random, in full space
+    core = subspaces.core(rank, smaller) if plan.solver.compress and several else None
     if core is not None:
         runner.workers.share(core)
-    bases = subspaces.bases(rank)
+    bases = subspaces.bases(rank) if several else ()
     starts = [make_start(n, bases, rank, smaller, plan.rng(START, rank, n)) for n in range(plan.n_starts)]
     cores = [None if number in FULL_SPACE_STARTS else core for number in range(plan.n_starts)]
     exploring = _Group(rank, _explore, plan, list(zip(starts, cores, strict=True)), settled)
