@@ -145,6 +145,26 @@ def kronecker(component, layout, first, end, out):  # type: ignore[no-untyped-de
 
 
 @compiled
+def gram_of_others(factors, layout, mode):  # type: ignore[no-untyped-def]
+    """Return the elementwise product of the Gram matrices of every factor but `mode`'s."""
+    lengths, offsets, _ = layout
+    rank = factors.shape[0]
+    out = np.empty((rank, rank))
+    for r in range(rank):
+        for s in range(r + 1):
+            product = 1.0
+            for n in range(lengths.size):
+                if n != mode:
+                    inner = 0.0
+                    for i in range(offsets[n], offsets[n] + lengths[n]):
+                        inner += factors[r, i] * factors[s, i]
+                    product *= inner
+            out[r, s] = product
+            out[s, r] = product
+    return out
+
+
+@compiled
 def fill_leading(factors, layout, out):  # type: ignore[no-untyped-def]
     """out[l, r] = the Khatri-Rao product of every factor but the last, written row by row."""
     lengths, offsets, _ = layout

@@ -16,7 +16,7 @@ from autoten.cp import CPModel
 from autoten.losses import Poisson
 from autoten.solvers import loop
 from autoten.solvers.base import Explored, Fit
-from autoten.solvers.least_squares import admit, explore_core, put
+from autoten.solvers.least_squares import admit, explore_core, put, rows_of
 from autoten.solvers.loop import Model, Pace
 from autoten.tensors.counts import as_counts
 
@@ -28,16 +28,6 @@ Array = NDArray[Any]
 
 # A start that gives a count no rate at all gets so much of every column's mean added to its entries.
 MIXED_IN = 1e-2
-
-
-@compiled
-def rows_of(model, layout, mode):  # type: ignore[no-untyped-def]
-    """Return the factor of a mode with the weights multiplied in, (R, I)."""
-    rows = np.empty((model.weights.size, layout.lengths[mode]))
-    for r in range(rows.shape[0]):
-        for i in range(rows.shape[1]):
-            rows[r, i] = model.weights[r] * model.factors[r, layout.offsets[mode] + i]
-    return rows
 
 
 @compiled

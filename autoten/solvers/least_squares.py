@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from autoten._dense_kernels import Dense, Layout, model_at_cells, product
+from autoten._dense_kernels import Dense, Layout, gram_of_others, model_at_cells, product
 from autoten._kernels import PROXIMAL, ROUNDING, compiled, solve_rows
 from autoten._row_kernels import fill_pairs, row_equations, solve_each
 from autoten._sparse_kernels import Slices, add_mttkrp
@@ -65,26 +65,6 @@ IDLE_ROUNDS = 2
 
 
 @compiled
-def gram_of_others(factors, layout, mode):  # type: ignore[no-untyped-def]
-    """Return the elementwise product of the Gram matrices of every factor but `mode`'s."""
-    lengths, offsets, _ = layout
-    rank = factors.shape[0]
-    out = np.empty((rank, rank))
-    for r in range(rank):
-        for s in range(r + 1):
-            product = 1.0
-            for n in range(lengths.size):
-                if n != mode:
-                    inner = 0.0
-                    for i in range(offsets[n], offsets[n] + lengths[n]):
-                        inner += factors[r, i] * factors[s, i]
-                    product *= inner
-            out[r, s] = product
-            out[s, r] = product
-    return out
-
-
-@compiled
 def admit(model, layout):  # type: ignore[no-untyped-def]
     """Put what an extrapolation has made negative at zero, in modes that must not be."""
     for n in range(layout.lengths.size):
@@ -114,6 +94,16 @@ def put(model, layout, mode, solution):  # type: ignore[no-untyped-def]
 
 
 @compiled
+def rows_of(model, layout, mode):  # type: ignore[no-untyped-def]
+    """Return the factor of a mode with the weights multiplied in, (R, I)."""
+    rows = np.empty((model.weights.size, layout.lengths[mode]))
+    for r in range(rows.shape[0]):
+        for i in range(rows.shape[1]):
+            rows[r, i] = model.weights[r] * model.factors[r, layout.offsets[mode] + i]
+    return rows
+
+
+@compiled
 def update_mode(model, layout, mode, rhs):  # type: ignore[no-untyped-def]
     """Put a mode at its optimum, given its MTTKRP (R, I); return what the model takes off the sum of squares."""
     rank = model.weights.size
@@ -121,10 +111,7 @@ def update_mode(model, layout, mode, rhs):  # type: ignore[no-untyped-def]
     trace = 0.0
     for r in range(rank):
         trace += gram[r, r]
-    previous, solution = np.empty_like(rhs), np.empty_like(rhs)
-    for r in range(rank):
-        for i in range(layout.lengths[mode]):
-            previous[r, i] = model.weights[r] * model.factors[r, layout.offsets[mode] + i]
+    previous, solution = rows_of(model, layout, mode), np.empty_like(rhs)
     delta = max(PROXIMAL * trace / rank, 1e-300)
     explained = solve_rows(gram, rhs, previous, delta, layout.nonnegative[mode], solution)
     put(model, layout, mode, solution)

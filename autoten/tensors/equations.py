@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from autoten import _kernels
+from autoten import _dense_kernels, _kernels
+from autoten._dense_kernels import Layout
 from autoten.cp import khatri_rao
 
 if TYPE_CHECKING:
@@ -41,7 +42,9 @@ def solve_rows(gram: Array, rhs: Array, previous: Array) -> Array:
 
 def gram_of_others(factors: Sequence[Array], mode: int) -> Array:
     """Return the elementwise product of the Gram matrices of every factor but `mode`'s, shape (R, R)."""
-    return reduce(np.multiply, (factor.T @ factor for n, factor in enumerate(factors) if n != mode))
+    side_by_side = np.ascontiguousarray(np.vstack(factors).T, dtype=float)
+    gram: Array = _dense_kernels.gram_of_others(side_by_side, Layout.of([len(factor) for factor in factors]), mode)
+    return gram
 
 
 def directions(gram: Array) -> Array:
