@@ -8,10 +8,11 @@ from dataclasses import dataclass
 
 import numpy as np
 import pytest
+import scipy.sparse
 from contracts import noisy_tensor
 from test_kl import counts
 
-from autoten import ALS, HALS, KL, RankTable, estimate_rank, load, selection
+from autoten import ALS, HALS, KL, RankTable, estimate_rank, fit_parafac, load, selection
 from autoten.datasets import make_cp_tensor, white_noise
 from autoten.selection import AutoTen2016, BestLoss, CoreConsistencyThreshold, HeldOutMinimum, choose_between
 
@@ -32,6 +33,16 @@ def test_each_solver_has_the_table_that_it_has_alone(both):
         for score in alone.table.replicates:
             np.testing.assert_array_equal(alone.table[score], both.by_solver[name].table[score])
         assert alone.by_solver == {}
+
+
+@pytest.mark.parametrize("solver", [ALS(), HALS(), KL()], ids=repr)
+@pytest.mark.parametrize("kind", ["dense", "holed", "sparse"])
+def test_a_fit_is_told_in_numbers_of_python(solver, kind):
+    X = counts((6, 7, 8), 2, gamma=0.4).astype(float)
+    if kind == "holed":
+        X[0, 1, 2] = np.nan
+    fit = fit_parafac(scipy.sparse.coo_array(X) if kind == "sparse" else X, 2, solver=solver, random_state=0)
+    assert [type(part) for part in (fit.loss, fit.n_iter, fit.converged)] == [float, int, bool]
 
 
 def test_the_answer_is_that_of_one_of_them(both):

@@ -176,7 +176,7 @@ class KL:
         most = self.max_iter if max_iter is None else min(max_iter, self.max_iter)
         losses, settled = loop.run(counts, model, pace, most, deadline, counts.multiplications(start.rank))
         history = np.minimum.accumulate(np.maximum(losses, 0.0)) / null
-        loss = max(losses[-1] if len(losses) else loss, 0.0) / null
+        loss = float(max(losses[-1] if len(losses) else loss, 0.0) / null)
         return Fit(loop.ended(model, counts.layout.offsets).normalized(), loss, len(history), settled, history)
 
 
