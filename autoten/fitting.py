@@ -20,7 +20,6 @@ from autoten.halves import SHORTEST_SPLIT, Half, draw_halves, random_halves, wit
 from autoten.holdout import Fold, Holdout, counts_of, offsets_of
 from autoten.io import as_tensor
 from autoten.labels import names_of, numbered, split_labels
-from autoten.losses import LEAST_SQUARES, loss_of
 from autoten.matching import Seen, match_score, matches
 from autoten.solvers.als import ALS
 from autoten.solvers.base import Fit, Solver
@@ -77,11 +76,7 @@ FULL_SPACE_STARTS = (0,)
 
 # One stream of random numbers per purpose, keyed by (purpose, rank, number): no count of workers, ranks or folds
 # changes another number.
-START, FOLD, DRAW_FOLDS, RESAMPLE, SIGNS, DRAW_HALVES, HALF = range(7)
-
-# Rank-one fits to the data and to copies with random signs: so many copies, so many sweeps each.
-N_COPIES = 5
-RANK_ONE_SWEEPS = 20
+START, FOLD, DRAW_FOLDS, RESAMPLE, DRAW_HALVES, HALF = range(6)
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,8 +102,8 @@ class FoldFit:
 class RankFits:
     """All fits of one rank. Lives until its scores are taken; of the models only the best one's is kept.
 
-    Rank 0 brings `rank_one` along: a quick rank-one fit of the data, then of copies with random signs. `halves` holds,
-    for each random split of the longest mode, the models of both halves without that mode; none where it is too short.
+    `halves` holds, for each random split of the longest mode, the models of both halves without that mode; none where
+    it is too short.
     Not `whole` if time was over before a fit of this rank, or of one that it was grown from, had ended.
     """
 
@@ -116,7 +111,6 @@ class RankFits:
     starts: tuple[Fit, ...]
     folds: tuple[FoldFit, ...]
     seconds: dict[str, float]
-    rank_one: tuple[Fit, ...] = ()
     solver: Solver = ALS()  # noqa: RUF009 (a frozen value)
     halves: tuple[tuple[CPModel, CPModel], ...] = ()
     whole: bool = True
@@ -412,7 +406,8 @@ def fit_ranks(
         if 0 in known:
             on_pass(0, known[0])
         else:
-            yield _nothing_fitted(workers, tensor, plan, folds, null)
+            empty = tuple(_fold_fit(tensor, fold, null.model, True) for fold in folds)
+            yield RankFits(0, (null,), empty, {"starts": 0.0}, plan.solver, whole=time.monotonic() <= plan.deadline)
         left = [rank for rank in range(1, max(ranks) + 1) if rank not in known]
         limited = _limited(plan, left, min(ranks))
         for rank in range(1, max(ranks) + 1):
@@ -453,16 +448,6 @@ def fit_ranks(
                 own = own.after(rank, refitted[0][0])
                 yield waiting.done(*refitted)
                 waiting = None
-
-
-def _nothing_fitted(workers: Workers, tensor: Tensor, plan: Plan, folds: Sequence[Fold], null: Fit) -> RankFits:
-    """Return the fits of rank 0: the model without components, and rank one in data and in copies with random signs."""
-    # Signs must mean nothing to the loss.
-    numbers = range(N_COPIES + 1) if loss_of(plan.solver) == LEAST_SQUARES else ()
-    rank_one, spent = workers.run_together([task(_fit_rank_one, tensor, plan, number) for number in numbers])
-    empty = tuple(_fold_fit(tensor, fold, null.model, True) for fold in folds)
-    whole = time.monotonic() <= plan.deadline
-    return RankFits(0, (null,), empty, {"starts": spent}, tuple(rank_one), plan.solver, whole=whole)
 
 
 def _limited(plan: Plan, left: Sequence[int], first: int) -> dict[int, Plan]:
@@ -644,7 +629,7 @@ class _Waiting:
         # Folds may have ended in time and yet have grown from one of the rank below that had not.
         settled = all(group.settled for group in self.groups)
         whole = settled and all(ended for results in fitted for _, ended in results)
-        return RankFits(self.rank, self.starts.fits, held_out, spent, (), self.solver, halves, whole)
+        return RankFits(self.rank, self.starts.fits, held_out, spent, self.solver, halves, whole)
 
 
 def best_of(fits: Sequence[Fit]) -> Fit:
@@ -716,17 +701,6 @@ def _fit_starts(
     fits |= {number: fit for number, (fit, _) in zip(promising, refined, strict=True) if fit is not None}
     whole = whole and all(ended for _, ended in refined)
     return _Starts(tuple(fits[n] for n in sorted(fits)), whole, spent + seconds), (others, of_others)
-
-
-def _fit_rank_one(tensor: Tensor, plan: Plan, number: int) -> Fit:
-    """Return a quick rank-one fit: of the data for number 0, else of a copy of them with random signs.
-
-    All from the spectral start: under noise alone data and copies are then exchangeable, and so are the fits.
-    """
-    rng = plan.rng(SIGNS, number)
-    copy = tensor.with_random_signs(rng) if number else tensor
-    start = make_start(1, Subspaces(copy).bases(1), 1, _empty(copy), rng)
-    return plan.solver.fit(copy, start, max_iter=RANK_ONE_SWEEPS, deadline=plan.deadline)
 
 
 def _distinct_best(fits: Mapping[int, Fit]) -> list[int]:

@@ -65,7 +65,8 @@ class RankTable:
     ============================  ==========  =====================================================================
     name                          replicates  meaning
     ============================  ==========  =====================================================================
-    null_excess                   copies      at rank 0: log ratio of what one component explains, data to random signs
+    residual_excess               copies      log ratio of what one component explains, residual to copies with random
+                                              signs
     fit                           1           explained share of the observed sum of squares, best start
     converged                     1           1 where the best start converged, else 0
     loss_starts                   starts      1 - fit of every start

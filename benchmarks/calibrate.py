@@ -75,8 +75,8 @@ def significance(table: RankTable) -> Array:
 
 
 def signs(table: RankTable) -> Array:
-    """Return, for the first component, what it explains against copies with random signs (`null_excess`), else 0."""
-    least = float(np.nan_to_num(table["null_excess"][0], nan=0.0).min())
+    """Return, for the first component, its share against copies with random signs (`residual_excess`), else 0."""
+    least = float(np.nan_to_num(table["residual_excess"][0], nan=0.0).min())
     return np.eye(1, len(table) - 1)[0] * np.clip(least / 0.1, -1.0, 4.0)
 
 

@@ -332,6 +332,12 @@ def mixed(sparse: bool) -> FactorGenerator:
 # --- cases ---
 
 
+def smallest_congruence(truth: CPModel, model: CPModel) -> float:
+    """Return the smallest congruence of a true component with the one of a model that it is matched with."""
+    alike = np.abs(congruences(truth, model))
+    return float(alike[linear_sum_assignment(-alike)].min())
+
+
 @dataclass(frozen=True, eq=False)
 class Draw:
     """One tensor of a case.
@@ -363,8 +369,7 @@ class Draw:
         if not is_surely_unique(self.X.shape, self.rank):
             return False
         fit = ALS().fit(as_tensor(self.X), self.model)
-        alike = np.abs(congruences(self.model, fit.model))
-        return bool(alike[linear_sum_assignment(-alike)].min() >= KEPT)
+        return smallest_congruence(self.model, fit.model) >= KEPT
 
     @property
     def ranks(self) -> range:

@@ -26,6 +26,7 @@ from typing import Any
 import cases
 import numpy as np
 import real
+import recipes
 import rivals
 from cases import Case, Split
 from joblib import Parallel, delayed
@@ -56,7 +57,7 @@ def measured(case: Case | real.RealCase, split: Split, number: int, with_rivals:
     """Return one draw's truth, its table, and the answers of rules that look at more than the table."""
     draw = case.draw(split, number)
     began = time.process_time()
-    solver = case.solver if isinstance(case, real.RealCase) else autoten.ALS()
+    solver = getattr(case, "solver", autoten.ALS())
     estimate = autoten.estimate_rank(draw.X, draw.ranks, solver=solver, random_state=number)
     seconds = time.process_time() - began
     return {
@@ -66,10 +67,19 @@ def measured(case: Case | real.RealCase, split: Split, number: int, with_rivals:
         "rank": draw.rank,
         "identifiable": draw.identifiable,
         "snr_db": _digits(draw.snr_db),
+        "found": _found(draw, estimate),
+        **({"ingredients": dict(draw.ingredients)} if isinstance(draw, recipes.RecipeDraw) else {}),
         "seconds": round(seconds, 3),
         "table": stored(estimate.table),
         "answers": dict(_answers(draw, estimate, number, with_rivals)),
     }
+
+
+def _found(draw: cases.Draw | real.RealDraw, estimate: RankEstimate) -> float | None:
+    """Return the smallest congruence of a true component with the best model of the true rank."""
+    if not draw.rank or draw.rank not in estimate.models:
+        return None
+    return round(cases.smallest_congruence(draw.model, estimate.models[draw.rank]), DIGITS)
 
 
 def _answers(

@@ -12,7 +12,7 @@ from autoten.scores.core_consistency import core_consistency_scores
 from autoten.scores.fit import fit_scores
 from autoten.scores.heldout import heldout_scores
 from autoten.scores.nonnegative_cores import nonnegative_core_scores
-from autoten.scores.null import null_scores
+from autoten.scores.residual import residual_scores
 from autoten.scores.stability import stability_scores
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     Scorer = Callable[[Tensor, RankFits], Mapping[str, Any]]
 
 DEFAULT_SCORERS: tuple[Scorer, ...] = (
-    null_scores,
+    residual_scores,
     fit_scores,
     core_consistency_scores,
     nonnegative_core_scores,
@@ -36,6 +36,6 @@ __all__ = [
     "fit_scores",
     "heldout_scores",
     "nonnegative_core_scores",
-    "null_scores",
+    "residual_scores",
     "stability_scores",
 ]

@@ -332,7 +332,7 @@ class _Seen(NamedTuple):
     @classmethod
     def of(cls, table: RankTable, coefficients: Mapping[str, float] = MappingProxyType({})) -> _Seen:
         gains = np.array([np.nan, *gains_over_best(table)])
-        excess = float(table["null_excess"][0].min()) if "null_excess" in table else np.nan
+        excess = float(table["residual_excess"][0].min()) if "residual_excess" in table else np.nan
         halves = table.mean("stability_halves") if has_halves(table) else np.full(len(table), np.nan)
         shared = np.asarray(table.ranks * halves, dtype=float)
         told = float(credibility(table)[1])

@@ -241,12 +241,6 @@ class ChunkedTensor:
         remedy = "Use Blocks(), or compute the array if it fits into memory."
         refuse("a dask array that is read in chunks", "complete, without hidden cells", f"{len(cells)} cells", remedy)
 
-    def with_random_signs(self, rng: np.random.Generator) -> ChunkedTensor:
-        # The bits that a dense tensor of this shape would take: of the same stream, from any place on.
-        state = rng.bit_generator.state
-        rng.bit_generator.advance(-(-self.n_observed // 64))  # type: ignore[attr-defined]
-        return _SignedTensor(self, state)
-
     def pieces(self) -> Iterator[Array]:
         return (block for _, block in self._blocks.each(_itself, lambda where: ()))
 
@@ -274,34 +268,6 @@ class ChunkedTensor:
         for where, block in self._blocks.each(_itself, lambda where: ()):
             data[where] = block
         return DenseTensor(data, self.scale)
-
-
-class _SignedTensor(ChunkedTensor):
-    """A copy with random signs. Its passes go over the array that it is a copy of, so that several can share them.
-
-    Not so the two that need larger blocks: put together from chunks with signs they are in memory once, but twice if
-    they get their signs afterwards.
-    """
-
-    def __init__(self, source: ChunkedTensor, state: Any) -> None:
-        options = {"state": state, "shape": source.shape}
-        signed = source.array.map_blocks(_signed_chunk, dtype=source.array.dtype, **options)
-        super().__init__(signed, source.scale, source.largest_computed)
-        self._source = source
-        self._options = options
-
-    def _pass(self, function: Function, arguments: Arguments, take: Take, chunks: Any = None) -> None:
-        if chunks is not None:
-            super()._pass(function, arguments, take, chunks)
-            return
-
-        def signed(where: Where) -> tuple[Any, ...]:
-            return where, self._options, function, arguments(where)
-
-        self._source._pass(_of_signed, signed, take)
-
-    def _room(self) -> float:
-        return 0.0  # fitted once and dropped, several at a time: nothing is projected
 
 
 def _refuse_counts() -> NoReturn:
@@ -362,28 +328,3 @@ def _picked(block: Array, indices: Sequence[Array], *, block_info: Any = None) -
     places = block_info[0]["array-location"]
     local = [index[(index >= a) & (index < b)] - a for index, (a, b) in zip(indices, places, strict=True)]
     return block[np.ix_(*local)]
-
-
-def _of_signed(block: Array, where: Where, options: dict[str, Any], function: Function, arguments: Any) -> Any:
-    return function(_with_signs(block, where, **options), *arguments)
-
-
-def _signed_chunk(block: Array, *, block_info: Any = None, **options: Any) -> Array:
-    return _with_signs(block, tuple(slice(*place) for place in block_info[0]["array-location"]), **options)
-
-
-def _with_signs(block: Array, where: Where, *, state: Any, shape: tuple[int, ...]) -> Array:
-    """Return the block with the signs that `DenseTensor.with_random_signs` gives its cells."""
-    source = np.random.PCG64()
-    signed = np.array(block)
-    rows, rest = where[1], shape[2:]
-    length = (rows.stop - rows.start) * prod(rest)
-    for number, slab in enumerate(range(where[0].start, where[0].stop)):
-        first = (slab * shape[1] + rows.start) * prod(rest)
-        source.state = state
-        source.advance(first // 64)
-        words = source.random_raw((first % 64 + length + 63) // 64).astype("<u8")
-        bits = np.unpackbits(words.view(np.uint8))[first % 64 : first % 64 + length]
-        signs = 1 - 2 * bits.reshape(-1, *rest)[(slice(None), *where[2:])].view(np.int8)
-        signed[number] *= signs  # a branch for every cell, as in np.negative(where=), takes four times as long
-    return signed

@@ -232,12 +232,6 @@ class DenseTensor:
         weights.reshape(-1)[cells] = 0.0
         return DenseTensor(self.data, self.scale, cell_weights=weights)
 
-    def with_random_signs(self, rng: np.random.Generator) -> DenseTensor:
-        data = self.data.copy()
-        bits = np.unpackbits(np.frombuffer(rng.bytes((data.size + 7) // 8), dtype=np.uint8), count=data.size)
-        np.negative(data, out=data, where=bits.reshape(data.shape).view(bool))
-        return DenseTensor(data, self.scale, self.hidden, self.cell_weights)
-
     def pieces(self) -> Iterator[Array]:
         yield from (self.rows[block] for block in _blocks(len(self.rows)))
         if self.cell_weights is not None:

@@ -94,9 +94,6 @@ class Tensor(Protocol):
     def hide(self, cells: Cells) -> Tensor:
         """Return the same data with more cells unobserved; X is shared, not copied."""
 
-    def with_random_signs(self, rng: np.random.Generator) -> Tensor:
-        """Return the data with the sign of every observed cell drawn anew: their sizes without their structure."""
-
     def sub(self, indices: Sequence[Array]) -> Tensor:
         """Return the sub-tensor at an index array per mode."""
 

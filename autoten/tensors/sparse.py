@@ -19,7 +19,6 @@ from autoten._dense_kernels import Layout
 from autoten._kernels import ROUNDING
 from autoten._sparse_kernels import Slices
 from autoten.tensors.equations import (
-    LISTABLE,
     gram_of_others,
     hidden_of_part,
     indices_of,
@@ -268,14 +267,6 @@ class SparseTensor:
             everything = np.zeros(len(self.values), values.dtype)
             everything[places_of(self.listed, self.pattern.cells)[0]] = values
         return SparseTensor(self.pattern, everything, self.scale, self.hidden)
-
-    def with_random_signs(self, rng: np.random.Generator) -> SparseTensor:
-        # Small tensors draw a sign for every cell, as dense ones do: storage then changes no number.
-        listable = prod(self.shape) <= LISTABLE
-        n_signs = prod(self.shape) if listable else len(self.values)
-        bits = np.unpackbits(np.frombuffer(rng.bytes((n_signs + 7) // 8), dtype=np.uint8), count=n_signs)
-        signs = bits[self.pattern.cells] if listable else bits
-        return SparseTensor(self.pattern, np.where(signs, -self.values, self.values), self.scale, self.hidden)
 
     def sub(self, indices: Sequence[Array]) -> SparseTensor:
         # Where a mode keeps few slices only these are looked at: a single slab is cut out at its own cost.

@@ -1,0 +1,409 @@
+"""Tensors of random recipes: every ingredient is drawn by itself, over a range as wide as the world.
+
+    python benchmarks/recipes.py      # how often each ingredient is used, in the first draws
+
+What the default policy is made from, and judged on by leaving ingredients out (`calibrate.py`). A recipe has a number
+of modes, lengths, a rank, factors of a kind for every mode, strengths, noise, and now and then misfit, gaps, or counts
+in the place of noise. As in `cases.py` the true rank is the number of rank-one terms of the systematic part.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from math import prod
+from typing import Literal
+
+import cases
+import numpy as np
+from cases import Array, Draw, Effect, Rng, Split
+from scipy.ndimage import gaussian_filter1d
+
+from autoten import ALS, HALS, KL, CPModel
+from autoten.cp import is_surely_unique, n_parameters
+from autoten.matching import congruences
+from autoten.solvers.base import Solver
+
+Kind = Literal["any", "nonnegative", "counts"]
+
+FEWEST_CELLS, MOST_CELLS = 200, 40_000
+LARGEST_RANK = 15
+
+# Two components of so large a congruence are one.
+SAME = 0.95
+
+# The candidates are 1 to so many, whatever the truth, but so many more than it at least.
+CANDIDATES, MORE_THAN_TRUE = (6, 14), 2
+
+
+# --- factors: one kind for each mode ---
+
+
+def laplace(length: int, rank: int, rng: Rng) -> Array:
+    """Return entries of a pointed, heavy distribution."""
+    return rng.laplace(size=(length, rank))
+
+
+def sparse(length: int, rank: int, rng: Rng) -> Array:
+    """Return Gaussian entries most of which are zero."""
+    kept = rng.random((length, rank)) < rng.uniform(0.1, 0.5)
+    kept[rng.integers(length, size=rank), np.arange(rank)] = True
+    return rng.standard_normal((length, rank)) * kept
+
+
+def smooth(length: int, rank: int, rng: Rng) -> Array:
+    """Return smooth profiles of either sign."""
+    width = rng.uniform(0.03, 0.2) * length
+    return np.asarray(gaussian_filter1d(rng.standard_normal((length, rank)), width, axis=0, mode="wrap"))
+
+
+def oscillating(length: int, rank: int, rng: Rng) -> Array:
+    """Return sines of random frequency and phase, some of them dying away."""
+    places = np.linspace(0.0, 1.0, length)[:, None]
+    waves = np.sin(2 * np.pi * (rng.uniform(0.5, 0.25 * length + 1, rank) * places + rng.random(rank)))
+    return np.asarray(waves * np.exp(-rng.choice([0.0, 3.0], rank) * places))
+
+
+def blocks(length: int, rank: int, rng: Rng) -> Array:
+    """Return members and others: ones on a stretch of indices, which may overlap, and little elsewhere."""
+    first = rng.integers(length, size=rank)
+    members = (np.arange(length)[:, None] - first) % length < max(1, round(rng.uniform(0.1, 0.5) * length))
+    return members + 0.05 * rng.random((length, rank))
+
+
+def offset(length: int, rank: int, rng: Rng) -> Array:
+    """Return Gaussian entries on a level of their own, the same sign for all components."""
+    return rng.standard_normal((length, rank)) + rng.uniform(0.5, 3.0)
+
+
+def collinear(length: int, rank: int, rng: Rng) -> Array:
+    """Return columns with a common part: cosines about a number from .3 to .97."""
+    cosine = rng.uniform(0.3, 0.97)
+    common = rng.standard_normal((length, 1))
+    return np.sqrt(cosine) * common + np.sqrt(1.0 - cosine) * rng.standard_normal((length, rank))
+
+
+def shared(length: int, rank: int, rng: Rng) -> Array:
+    """Return columns of which neighbours share a direction, two by two."""
+    return np.repeat(rng.standard_normal((length, rank)), 2, axis=1)[:, :rank]
+
+
+def profiles(length: int, rank: int, rng: Rng) -> Array:
+    """Return peaks at random places and of random widths, which overlap as they like."""
+    axis = np.linspace(0.0, 1.0, length)[:, None]
+    widths = np.exp(rng.uniform(np.log(0.03), np.log(0.3), rank))
+    peaks = np.exp(-0.5 * ((axis - rng.random(rank)) / widths) ** 2)
+    second = np.exp(-0.5 * ((axis - rng.random(rank)) / widths) ** 2)
+    return np.asarray(peaks + rng.choice([0.0, 0.5], rank) * second + 1e-3)
+
+
+NONNEGATIVE: Mapping[str, Callable[[int, int, Rng], Array]] = {
+    "uniform": cases.uniform_factors,
+    "exponential": cases.exponential,
+    "groups": cases.groups,
+    "concentrations": cases.concentrations,
+    "spectra": cases.spectra,
+    "profiles": profiles,
+    "blocks": blocks,
+}
+FACTORS: Mapping[str, Callable[[int, int, Rng], Array]] = {
+    "gaussian": cases.gaussian_factors,
+    "laplace": laplace,
+    "sparse": sparse,
+    "smooth": smooth,
+    "oscillating": oscillating,
+    "offset": offset,
+    "collinear": collinear,
+    "shared": shared,
+    **NONNEGATIVE,
+}
+
+
+# --- what cases.py does not have ---
+
+
+@dataclass(frozen=True)
+class LowRank:
+    """Noise of so many rank-one Gaussian terms, of a norm in units of the signal's."""
+
+    ratio: float
+    terms: int
+
+    def __call__(self, X: Array, model: CPModel, rng: Rng) -> Array:
+        factors = tuple(rng.standard_normal((n, self.terms)) for n in X.shape)
+        return X + cases._sized(CPModel(np.ones(self.terms), factors).to_tensor(), -20 * np.log10(self.ratio), X)
+
+
+@dataclass(frozen=True)
+class Clipped:
+    """Readings above a quantile of their magnitudes stand at it: a saturated detector."""
+
+    quantile: float
+
+    def __call__(self, X: Array, model: CPModel, rng: Rng) -> Array:
+        limit = np.quantile(np.abs(X), self.quantile)
+        return np.clip(X, -limit, limit)
+
+
+@dataclass(frozen=True)
+class Outliers:
+    """A share of the cells is off by so many root mean squares."""
+
+    share: float
+    size: float
+
+    def __call__(self, X: Array, model: CPModel, rng: Rng) -> Array:
+        off = rng.random(X.shape) < self.share
+        return X + off * rng.standard_normal(X.shape) * self.size * np.sqrt(np.mean(X**2))
+
+
+@dataclass(frozen=True)
+class OwnLoadings:
+    """Every slab of mode 0 has its own variation of the loadings in mode 1, a share of their norm."""
+
+    share: float
+
+    def __call__(self, X: Array, model: CPModel, rng: Rng) -> Array:
+        a, b, *others = model.folded()
+        own = rng.standard_normal((len(a), *b.shape))
+        own *= self.share * np.linalg.norm(b, axis=0) / np.sqrt(len(b))
+        rest = others[0]
+        for factor in others[1:]:
+            rest = (rest[:, None, :] * factor).reshape(-1, model.rank)
+        change = np.matmul(a[:, None, :] * own, rest.T)
+        return np.asarray(X + change.reshape(X.shape))
+
+
+@dataclass(frozen=True)
+class Triangle:
+    """The cells on one side of a line through the last two modes are not there, as where scatter was cut out."""
+
+    share: float
+
+    def __call__(self, X: Array, model: CPModel, rng: Rng) -> Array:
+        X = X.copy()
+        distance = np.linspace(0, 1, X.shape[-2])[:, None] - np.linspace(0, 1, X.shape[-1])
+        X[..., distance > np.quantile(distance, 1.0 - self.share)] = np.nan
+        return X
+
+
+@dataclass(frozen=True)
+class Counted:
+    """Counts of a mean; with `dispersion` their rates vary, by a gamma distribution of this variance."""
+
+    mean: float
+    dispersion: float = 0.0
+
+    def __call__(self, X: Array, model: CPModel, rng: Rng) -> Array:
+        rates = X * (self.mean / X.mean()) if X.any() else np.full(X.shape, self.mean)
+        if self.dispersion:
+            rates = rates * rng.gamma(1.0 / self.dispersion, self.dispersion, X.shape)
+        return rng.poisson(rates).astype(float)
+
+
+# --- recipes ---
+
+
+@dataclass(frozen=True, eq=False)
+class RecipeDraw(Draw):
+    """A draw that knows its ingredients, by kind, and how many ranks are tried."""
+
+    ingredients: Mapping[str, str]
+    largest: int
+
+    @property
+    def ranks(self) -> range:
+        """The candidates."""
+        return range(1, self.largest + 1)
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A case whose draws have nothing in common.
+
+    Parameters
+    ----------
+    name : str
+    kind : {"any", "nonnegative", "counts"}
+        What is drawn from: everything; nonnegative factors; nonnegative factors, counted.
+    solver : Solver
+    """
+
+    name: str
+    kind: Kind
+    solver: Solver
+
+    @property
+    def family(self) -> str:
+        """Recipes of a kind are a family."""
+        return self.name
+
+    def draw(self, split: Split, number: int) -> RecipeDraw:
+        """Return tensor `number` of a split; same kind and arguments, same tensor."""
+        rng = np.random.default_rng([cases.SEEDS[split], *b"recipe", *self.kind.encode(), number])
+        while True:
+            draw = _drawn(self.kind, rng)
+            if draw is not None:
+                return draw
+
+
+RECIPES = (
+    Recipe("recipe", "any", ALS()),
+    Recipe("nonnegative recipe", "nonnegative", HALS()),
+    Recipe("nonnegative recipe by ALS", "nonnegative", ALS()),
+    Recipe("counted recipe", "counts", KL()),
+    Recipe("counted recipe by ALS", "counts", ALS()),
+)
+
+
+def _drawn(kind: Kind, rng: Rng) -> RecipeDraw | None:
+    """Return a draw, or none of a recipe that cannot be cooked."""
+    shape = _shape(rng)
+    rank = 0 if rng.random() < 0.06 else int(np.exp(rng.uniform(0.0, np.log(LARGEST_RANK + 0.99))))
+    factors, kinds = _factors(kind, shape, rank, rng)
+    model, strengths = _strengths(CPModel(np.ones(rank), factors), rng)
+    if not is_surely_unique(shape, rank) or (np.abs(congruences(model, model) - np.eye(rank)) > SAME).any():
+        return None
+    counted = kind == "counts" or (kind == "any" and set(kinds) <= set(NONNEGATIVE) and rng.random() < 0.4)
+    misfit = _misfit(len(shape), rank, rng)
+    noise = [_counting(rng)] if counted else _noise(rng)
+    gaps = _gaps(rng)
+    if counted:  # what bends a rate must leave it a rate
+        misfit = [effect for effect in misfit if isinstance(effect, Outliers | cases.InnerFilter | cases.PeakShifts)][
+            :1
+        ]
+        misfit = [effect for effect in misfit if not isinstance(effect, Outliers)]
+    signal = model.to_tensor() if rank else np.zeros(shape)
+    X = signal
+    for effect in (*misfit, *noise, *gaps):
+        X = effect(X, model, rng)
+    observed = ~np.isnan(X)
+    cells = int(observed.sum())
+    if not np.any(X[observed]) or min(np.count_nonzero(observed.any(axis=_but(n, X.ndim))) for n in range(X.ndim)) < 2:
+        return None
+    largest = max(int(rng.integers(CANDIDATES[0], CANDIDATES[1] + 1)), rank + MORE_THAN_TRUE)
+    largest = min(largest, cells // (2 * n_parameters(shape, 1)), prod(shape) // max(shape))
+    if rank > largest - 1 or largest < 2:
+        return None
+    added = ((X - signal)[observed] ** 2).sum()
+    snr = np.nan if counted or not rank else 10 * np.log10((signal[observed] ** 2).sum() / added)
+    effects = {name: type(effect).__name__ for name, effect in zip(("misfit", "misfit 2"), misfit, strict=False)}
+    ingredients = {
+        "modes": str(len(shape)),
+        "factors": kinds[0] if len(set(kinds)) == 1 else "several",
+        **{f"factors {n}": kind for n, kind in enumerate(kinds)},
+        "strengths": strengths,
+        "noise": type(noise[0]).__name__,
+        **({"reading": type(noise[1]).__name__} if len(noise) > 1 else {}),
+        **effects,
+        **({"gaps": type(gaps[0]).__name__} if gaps else {}),
+    }
+    return RecipeDraw(X, model, float(snr), ingredients, largest)
+
+
+def _but(mode: int, n_modes: int) -> tuple[int, ...]:
+    return tuple(n for n in range(n_modes) if n != mode)
+
+
+def _shape(rng: Rng) -> tuple[int, ...]:
+    """Return three to five lengths of 2 to 100, one of them now and then of up to 400."""
+    n_modes = int(rng.choice([3, 4, 5], p=[0.72, 0.2, 0.08]))
+    while True:
+        lengths = np.exp(rng.uniform(np.log(2.0), np.log(101.0), n_modes)).astype(int)
+        if rng.random() < 0.1:
+            lengths[rng.integers(n_modes)] = int(rng.integers(100, 401))
+        if FEWEST_CELLS <= prod(lengths.tolist()) <= MOST_CELLS and np.sort(lengths)[-2] > 3:
+            return tuple(lengths.tolist())
+
+
+def _factors(kind: Kind, shape: tuple[int, ...], rank: int, rng: Rng) -> tuple[tuple[Array, ...], list[str]]:
+    """Return factors of one kind, or of one for each mode."""
+    among = list(NONNEGATIVE if kind != "any" or rng.random() < 0.35 else FACTORS)
+    drawn = rng.choice(among, size=len(shape)).tolist()
+    kinds = [drawn[0]] * len(shape) if rng.random() < 0.4 else drawn
+    if kinds.count("shared") > 1:  # the same pairs share all but one direction at most
+        kinds = [
+            "gaussian" if name == "shared" and n != kinds.index("shared") else name for n, name in enumerate(kinds)
+        ]
+    return tuple(FACTORS[name](n, rank, rng) for name, n in zip(kinds, shape, strict=True)), kinds
+
+
+def _strengths(model: CPModel, rng: Rng) -> tuple[CPModel, str]:
+    """Return the model with strengths as they come, or from 1 down to .05, evenly or not."""
+    if model.rank == 0 or rng.random() < 0.35:
+        return model, "as they come"
+    weakest = np.exp(rng.uniform(np.log(0.05), 0.0))
+    even = rng.random() < 0.5
+    logs = np.linspace(0.0, 1.0, model.rank) if even else np.sort(rng.random(model.rank))
+    return CPModel(weakest**logs, model.normalized().factors), "even" if even else "random"
+
+
+def _noise(rng: Rng) -> list[Effect]:
+    """Return additive noise of one kind at -14 to 50 dB, and now and then a coarse or saturated reading."""
+    snr = float(rng.uniform(-14.0, 50.0))
+    kinds: list[Effect] = [
+        cases.White(snr),
+        cases.HeavyTailed(snr, float(rng.uniform(2.0, 5.0))),
+        cases.Uneven(snr),
+        cases.Autocorrelated(snr, float(rng.uniform(0.4, 2.5))),
+        LowRank(float(10 ** (-max(snr, -6.0) / 20)), int(np.exp(rng.uniform(np.log(10.0), np.log(200.0))))),
+    ]
+    effects = [kinds[rng.choice(len(kinds), p=[0.44, 0.14, 0.14, 0.14, 0.14])]]
+    if rng.random() < 0.1:
+        effects.append(cases.Rounded(int(np.exp(rng.uniform(np.log(4.0), np.log(200.0))))))
+    elif rng.random() < 0.08:
+        effects.append(Clipped(float(rng.uniform(0.9, 0.999))))
+    return effects
+
+
+def _misfit(n_modes: int, rank: int, rng: Rng) -> list[Effect]:
+    """Return up to two ways in which data are not quite multilinear, most of the time none."""
+    n = int(rng.choice([0, 1, 2], p=[0.55, 0.33, 0.12]))
+    if not rank or not n:
+        return []
+    share = np.exp(rng.uniform(np.log(0.005), np.log(0.3), 4)).tolist()
+    some: list[Effect] = [
+        cases.Multiplicative(float(rng.uniform(0.005, 0.2))),
+        cases.InnerFilter(float(rng.uniform(0.01, 0.2))),
+        cases.Remnant(share[0], int(rng.integers(2, 7))),
+        OwnLoadings(share[1]),
+        Outliers(float(np.exp(rng.uniform(np.log(1e-4), np.log(0.01)))), float(rng.uniform(2.0, 20.0))),
+    ]
+    if rank > 1:
+        some.append(cases.Interactions(share[2]))
+    if n_modes == 3:
+        some += [cases.PeakShifts(float(rng.uniform(0.03, 0.5))), cases.Drift(0.5 * share[3])]
+    return [some[place] for place in rng.permutation(len(some))[:n]]
+
+
+def _counting(rng: Rng) -> Effect:
+    mean = float(np.exp(rng.uniform(np.log(0.05), np.log(20.0))))
+    return Counted(mean, float(rng.choice([0.0, 0.0, rng.uniform(0.1, 1.0)])))
+
+
+def _gaps(rng: Rng) -> list[Effect]:
+    """Return missing cells, fibres or a triangle, most of the time none."""
+    if rng.random() < 0.72:
+        return []
+    kinds: list[Effect] = [
+        cases.Missing(float(rng.uniform(0.02, 0.6))),
+        cases.MissingFibres(float(rng.uniform(0.02, 0.4))),
+        Triangle(float(rng.uniform(0.05, 0.4))),
+    ]
+    return [kinds[rng.integers(len(kinds))]]
+
+
+def main() -> None:
+    """Print how often each ingredient is used."""
+    used = Counter[tuple[str, str]]()
+    for number in range(300):
+        draw = RECIPES[0].draw("development", number)
+        used.update(draw.ingredients.items())
+        used[("rank", f"{draw.rank:2d}")] += 1
+    for (kind, name), count in sorted(used.items()):
+        print(f"{kind:12s} {name:16s} {count}")
+
+
+if __name__ == "__main__":
+    main()
