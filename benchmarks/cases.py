@@ -362,15 +362,19 @@ class Draw:
             return True
         if not is_surely_unique(self.X.shape, self.rank):
             return False
-        fit = ALS().fit(as_tensor(self.X), self.model)
-        alike = np.abs(congruences(self.model, fit.model))
-        return bool(alike[linear_sum_assignment(-alike)].min() >= KEPT)
+        return keeps(ALS().fit(as_tensor(self.X), self.model).model, self.model)
 
     @property
     def ranks(self) -> range:
         """The candidates, by size class."""
         size = prod(self.X.shape)
         return range(1, 1 + next((largest for cells, largest in LARGEST_RANKS if size <= cells), LARGEST_RANK))
+
+
+def keeps(found: CPModel, truth: CPModel) -> bool:
+    """Tell whether a model of the true rank has every component of the truth."""
+    alike = np.abs(congruences(truth, found))
+    return bool(alike[linear_sum_assignment(-alike)].min(initial=1.0) >= KEPT)
 
 
 @dataclass(frozen=True)
