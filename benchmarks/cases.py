@@ -335,7 +335,7 @@ def mixed(sparse: bool) -> FactorGenerator:
 def smallest_congruence(truth: CPModel, model: CPModel) -> float:
     """Return the smallest congruence of a true component with the one of a model that it is matched with."""
     alike = np.abs(congruences(truth, model))
-    return float(alike[linear_sum_assignment(-alike)].min())
+    return float(alike[linear_sum_assignment(-alike)].min(initial=1.0))
 
 
 @dataclass(frozen=True, eq=False)

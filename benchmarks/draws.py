@@ -25,6 +25,7 @@ from typing import Any
 
 import cases
 import numpy as np
+import plasmodes
 import real
 import recipes
 import rivals
@@ -68,7 +69,7 @@ def measured(case: Case | real.RealCase, split: Split, number: int, with_rivals:
         "identifiable": draw.identifiable,
         "snr_db": _digits(draw.snr_db),
         "found": _found(draw, estimate),
-        **({"ingredients": dict(draw.ingredients)} if isinstance(draw, recipes.RecipeDraw) else {}),
+        "ingredients": dict(getattr(draw, "ingredients", {})),
         "seconds": round(seconds, 3),
         "table": stored(estimate.table),
         "answers": dict(_answers(draw, estimate, number, with_rivals)),
@@ -120,7 +121,8 @@ def restored(plain: dict[str, Any]) -> RankTable:
 
 def load(split: str, root: Path = ROOT) -> list[dict[str, Any]]:
     """Return all draws of a split that have been measured, in the order of the cases; tables restored."""
-    places = {name: place for place, name in enumerate((*cases.BY_NAME, *(case.name for case in real.REAL)))}
+    every = (*cases.BY_NAME.values(), *real.REAL, *recipes.RECIPES, *plasmodes.PLASMODES)
+    places = {case.name: place for place, case in enumerate(every)}
     rows = sorted(
         (r for r in _lines(split, root) if r["case"] in places), key=lambda r: (places[r["case"]], r["number"])
     )

@@ -57,14 +57,13 @@ class RealCase:
     @property
     def is_there(self) -> bool:
         """Whether its file can be read."""
-        folder = data_folder()
-        return folder is not None and (folder / f"{self.file}.npz").is_file()
+        return path_of(self.file) is not None
 
     def draw(self, split: str, number: int) -> RealDraw:
         """Return the tensor; `number` is only the seed of the fits."""
-        folder = data_folder()
-        assert folder is not None
-        with np.load(folder / f"{self.file}.npz", allow_pickle=False) as arrays:
+        path = path_of(self.file)
+        assert path is not None
+        with np.load(path, allow_pickle=False) as arrays:
             return RealDraw(np.asarray(self.prepare(arrays["X"])), self.ranks)
 
 
@@ -85,6 +84,13 @@ def data_folder() -> Path | None:
     named = os.environ.get("AUTOTEN_DATA")
     candidates = [Path(named)] if named else [checkout / "shared/data", checkout.parent / "shared/data"]
     return next((folder for folder in candidates if folder.is_dir()), None)
+
+
+def path_of(file: str) -> Path | None:
+    """Return where a file of the data folder is, None if it is absent."""
+    folder = data_folder()
+    path = folder and folder / f"{file}.npz"
+    return path if path and path.is_file() else None
 
 
 def _samples(numbers: list[int], X: Array) -> Array:

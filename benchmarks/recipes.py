@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import prod
 from typing import Literal
 
@@ -27,14 +27,14 @@ from autoten.solvers.base import Solver
 
 Kind = Literal["any", "nonnegative", "counts"]
 
-FEWEST_CELLS, MOST_CELLS = 200, 40_000
-LARGEST_RANK = 15
+FEWEST_CELLS, MOST_CELLS = 200, 20_000
+FEW, LARGEST_RANK = 6, 15
 
 # Two components of so large a congruence are one.
-SAME = 0.95
+SAME = 0.9
 
 # The candidates are 1 to so many, whatever the truth, but so many more than it at least.
-CANDIDATES, MORE_THAN_TRUE = (6, 14), 2
+CANDIDATES, MORE_THAN_TRUE = (7, 12), 2
 
 
 # --- factors: one kind for each mode ---
@@ -206,11 +206,11 @@ class Counted:
 
 
 @dataclass(frozen=True, eq=False)
-class RecipeDraw(Draw):
-    """A draw that knows its ingredients, by kind, and how many ranks are tried."""
+class Tried(Draw):
+    """A draw that brings its largest candidate along, and where it has some its ingredients by what they are for."""
 
-    ingredients: Mapping[str, str]
     largest: int
+    ingredients: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def ranks(self) -> range:
@@ -239,7 +239,7 @@ class Recipe:
         """Recipes of a kind are a family."""
         return self.name
 
-    def draw(self, split: Split, number: int) -> RecipeDraw:
+    def draw(self, split: Split, number: int) -> Tried:
         """Return tensor `number` of a split; same kind and arguments, same tensor."""
         rng = np.random.default_rng([cases.SEEDS[split], *b"recipe", *self.kind.encode(), number])
         while True:
@@ -257,10 +257,11 @@ RECIPES = (
 )
 
 
-def _drawn(kind: Kind, rng: Rng) -> RecipeDraw | None:
+def _drawn(kind: Kind, rng: Rng) -> Tried | None:
     """Return a draw, or none of a recipe that cannot be cooked."""
     shape = _shape(rng)
-    rank = 0 if rng.random() < 0.06 else int(np.exp(rng.uniform(0.0, np.log(LARGEST_RANK + 0.99))))
+    few = rng.random() < 0.7
+    rank = 0 if rng.random() < 0.06 else int(rng.integers(1, 1 + FEW) if few else rng.integers(FEW, 1 + LARGEST_RANK))
     factors, kinds = _factors(kind, shape, rank, rng)
     model, strengths = _strengths(CPModel(np.ones(rank), factors), rng)
     if not is_surely_unique(shape, rank) or (np.abs(congruences(model, model) - np.eye(rank)) > SAME).any():
@@ -299,7 +300,7 @@ def _drawn(kind: Kind, rng: Rng) -> RecipeDraw | None:
         **effects,
         **({"gaps": type(gaps[0]).__name__} if gaps else {}),
     }
-    return RecipeDraw(X, model, float(snr), ingredients, largest)
+    return Tried(X, model, float(snr), largest, ingredients)
 
 
 def _but(mode: int, n_modes: int) -> tuple[int, ...]:

@@ -1,0 +1,338 @@
+"""Known components in the noise of real instruments: planted in what a model of a real tensor leaves over.
+
+    python benchmarks/plasmodes.py            # the table of sources, and which share of draws is identifiable
+    python benchmarks/plasmodes.py milk bread # of these sources
+
+From each tensor of the data folder a fit is taken out; the rest is kept as it is, gaps and all, and components are
+added to it, each stronger than the strongest rank-one term that the rest has by itself. How many were added is then
+known, and what hides them is real. The files are read as in `real`, and may be absent.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+from cases import SEEDS, Array, Rng, Split
+from markdown import table
+from real import path_of
+from recipes import FACTORS, Tried
+
+from autoten import ALS, CPModel, fit_parafac
+from autoten.cp import khatri_rao
+from autoten.datasets import FactorGenerator
+from autoten.preprocess import center, scale
+from autoten.solvers.base import Solver
+
+Arrays = Mapping[str, Array]
+
+# Norms of components in units of the strongest rank-one term of the rest.
+STRENGTHS = (1.3, 20.0)
+
+# Up to so many components; candidates 1 to one of these, whatever was planted.
+MOST_PLANTED = 6
+LARGEST_RANKS = (8, 14)
+
+# No two components are more alike than this, over the observed cells.
+MOST_ALIKE = 0.7
+
+# Columns are independent if no combination of them, of unit norm as they are, is smaller.
+INDEPENDENT = 0.02
+
+# Factors are also borrowed from a fit with so many components more than were taken out.
+MORE = 3
+
+N_STARTS = 5
+N_DRAWS = 20
+
+
+# --- sources ---
+
+
+@dataclass(frozen=True)
+class Source:
+    """A real tensor, and how many components are taken out of it.
+
+    Those published, where there are any; more where one term would hold over two fifths of what they leave, which is
+    then rather one component than noise.
+
+    Parameters
+    ----------
+    name, file : str
+    rank : int
+    prepare : function of the file's arrays
+        To some 35,000 cells at most: a draw is fitted a thousand times.
+    """
+
+    name: str
+    file: str
+    rank: int
+    prepare: Callable[[Arrays], Array]
+
+
+def _every(*steps: int) -> Callable[[Arrays], Array]:
+    """Return a function that takes every so many-th index of the modes."""
+    return lambda arrays: arrays["X"][tuple(slice(None, None, step) for step in steps)]
+
+
+def _autoscaled(arrays: Arrays) -> Array:
+    return np.asarray(scale(center(arrays["X"], 0), 1).X)
+
+
+def _kinetics(arrays: Arrays) -> Array:
+    return np.delete(arrays["X"], arrays["outlier_samples"], axis=0)[::3, :, :, ::6]
+
+
+def _bicycles(arrays: Arrays) -> Array:
+    """Return stations x months x weekdays x pairs of hours, years summed."""
+    trips = arrays["X"].astype(float).sum(axis=1)
+    return trips.reshape(*trips.shape[:-1], 12, 2).sum(axis=-1)[::9]
+
+
+def _counts(coords: Array, vals: Array) -> Array:
+    """Return listed counts as an array."""
+    X = np.zeros(coords.max(axis=0) + 1)
+    np.add.at(X, tuple(coords.T), vals)
+    return X
+
+
+def _busiest(X: Array, mode: int, n: int) -> Array:
+    others = tuple(other for other in range(X.ndim) if other != mode)
+    return X.take(np.sort(np.argsort(-X.sum(axis=others), kind="stable")[:n]), axis=mode)
+
+
+def _traffic(n: int, step: int) -> Callable[[Arrays], Array]:
+    """Return a function that gives log counts between the n busiest at either end, every so many-th time."""
+
+    def prepare(arrays: Arrays) -> Array:
+        X = _counts(arrays["coords"], arrays["vals"])[..., ::step]
+        return np.log1p(_busiest(_busiest(X, 0, n), 1, n))
+
+    return prepare
+
+
+def _departures(arrays: Arrays) -> Array:
+    """Return square roots of counts, weeks x hours x destinations."""
+    day, hour, _, destination, _ = arrays["coords"].T
+    X = _counts(np.stack([day // 7, hour, destination], axis=1), arrays["vals"])
+    return np.sqrt(_busiest(X[:52, 5:], 2, 20))
+
+
+SOURCES = (
+    Source("amino acids", "amino_acids", 3, _every(1, 2, 1)),
+    Source("amino acids without scatter", "amino_acids_scatter_missing", 4, _every(1, 2, 1)),
+    Source("UV-vis kinetics", "uvvis_two_step_kinetics_trilinear", 3, _every(1, 2, 2)),
+    Source("DOSY", "dosy_qgc_decra", 3, _every(1, 1, 6)),
+    Source("albatross", "albatross_feems_sim", 3, _every(1, 2)),
+    Source("albatross with scatter", "albatross_feems_sim", 3, lambda arrays: arrays["X_with_scatter"][:, ::2]),
+    Source("pesticides", "tauler_b_hplc_pesticides", 5, _every()),
+    Source("inner filter, two", "nlfd_inner_filter_2comp", 4, _every()),
+    Source("inner filter, three", "nlfd_inner_filter_3comp", 3, _every()),
+    Source("milk", "milk_metabolomics", 3, _every(2)),
+    Source("sugar", "sugar_process", 4, _every(4)),
+    Source("sugar with scatter", "sugar_process_full", 6, _every(4, 8)),
+    Source("bread", "bread_sensory", 2, lambda arrays: np.asarray(center(arrays["X"], 0).X)),
+    Source("microbiome", "microbiome_fujita2023", 3, _every()),
+    Source("covid serology", "covid19_serology", 2, _every(2)),
+    Source("IL-2", "il2_response", 3, _every()),
+    Source("catecholamines", "kinetic_fluorescence", 3, _kinetics),
+    Source("city bikes", "oslo_city_bike", 3, _bicycles),
+    Source("OECD electronics", "oecd_electronics", 3, _every()),
+    Source("daughters", "kojima_girls", 2, _autoscaled),
+    Source("girls' growth", "girls_growth", 3, _autoscaled),
+    Source("Indian Pines", "indian_pines", 4, lambda arrays: arrays["X"][40:76, 40:76, ::8]),
+    Source("Chicago", "chicago_crime_counts", 4, lambda arrays: np.log1p(arrays["X"][:, ::2])),
+    Source("births", "us_births", 3, lambda arrays: np.log1p(arrays["X"][::3, ::2, :52:4])),
+    Source("Pythia", "pythia_evals", 4, lambda arrays: np.asarray(center(arrays["X"][..., ::2], 3).X)),
+    Source("XSTest", "xstest_counts", 3, _every()),
+    Source("Enron", "enron_monthly", 5, _traffic(30, 2)),
+    Source("flights", "us_flights_2001_daily", 5, _traffic(20, 3)),
+    Source("New York departures", "nycflights13", 4, _departures),
+)
+BY_NAME = {source.name: source for source in SOURCES}
+
+
+@dataclass(frozen=True, eq=False)
+class Rest:
+    """What a fit leaves of a source, NaN = missing.
+
+    Parameters
+    ----------
+    cells : array
+    share : float
+        Of the sum of squares.
+    strongest : float
+        The norm of the strongest rank-one term.
+    fits : pair of CPModel
+        What was taken out, and a fit with more components: where factors are borrowed.
+    """
+
+    cells: Array
+    share: float
+    strongest: float
+    fits: tuple[CPModel, CPModel]
+
+
+@cache
+def rest_of(name: str) -> Rest:
+    """Return what is left of a source; by name, which is the same in every worker."""
+    source = BY_NAME[name]
+    path = path_of(source.file)
+    assert path is not None
+    with np.load(path, allow_pickle=False) as arrays:
+        X = np.asarray(source.prepare(arrays), dtype=float)
+    fits = [fit_parafac(X, rank, n_starts=N_STARTS, random_state=0) for rank in (source.rank, source.rank + MORE)]
+    cells = X - fits[0].model.to_tensor()
+    # A least-squares rank-one term has the sum of squares that it explains.
+    explained = 1.0 - fit_parafac(cells, 1, random_state=0).loss
+    strongest = np.sqrt(explained * np.nansum(cells**2))
+    return Rest(cells, fits[0].loss, float(strongest), (fits[0].model, fits[1].model))
+
+
+# --- factors ---
+
+
+def borrowed(columns: Array) -> FactorGenerator:
+    """Return a generator of columns like those of a fit: some of them or mixtures, sometimes in another order."""
+
+    def draw(length: int, rank: int, rng: Rng) -> Array:
+        mixing = rng.standard_normal((columns.shape[1], rank))
+        if rng.random() < 0.5:
+            mixing = np.eye(columns.shape[1])[:, rng.integers(columns.shape[1], size=rank)]
+        order = rng.permutation(length) if rng.random() < 0.5 else np.arange(length)
+        return columns[order] @ mixing
+
+    return draw
+
+
+KINDS = tuple(FACTORS.values())
+
+# Modes with borrowed factors.
+BORROWED = 0.25
+
+
+# --- draws ---
+
+
+@dataclass(frozen=True)
+class Plasmode:
+    """A case whose draws plant components in the rest of one real tensor.
+
+    Parameters
+    ----------
+    name : str
+    family : str
+        The source.
+    solver : Solver
+        Of the fits that are judged.
+    """
+
+    name: str
+    family: str
+    solver: Solver = ALS()  # noqa: RUF009 (a frozen value)
+
+    @property
+    def is_there(self) -> bool:
+        """Whether the source's file can be read."""
+        return path_of(BY_NAME[self.family].file) is not None
+
+    def draw(self, split: Split, number: int) -> Tried:
+        """Return tensor `number` of a split; same arguments, same tensor."""
+        rng = np.random.default_rng([SEEDS[split], *self.name.encode(), number])
+        rest = rest_of(self.family)
+        largest = int(rng.integers(LARGEST_RANKS[0], LARGEST_RANKS[1] + 1))
+        rank = int(rng.integers(1, MOST_PLANTED + 1))
+        model = planted(rest, rank, rng)
+        X = rest.cells + model.to_tensor()
+        observed = ~np.isnan(X)
+        snr = 10 * np.log10((model.to_tensor()[observed] ** 2).sum() / (rest.cells[observed] ** 2).sum())
+        return Tried(X, model, float(snr), largest)
+
+
+PLASMODES = tuple(Plasmode(f"planted in {source.name}", source.name) for source in SOURCES)
+
+
+def planted(rest: Rest, rank: int, rng: Rng) -> CPModel:
+    """Return components for a rest: unlike each other, unique by Kruskal's condition, each of a strength in range."""
+    shape = rest.cells.shape
+    observed = ~np.isnan(rest.cells).ravel()
+    while True:
+        kinds = [
+            borrowed(rest.fits[rng.integers(2)].factors[mode])
+            if rng.random() < BORROWED
+            else KINDS[rng.integers(len(KINDS))]
+            for mode in range(len(shape))
+        ]
+        unit = CPModel(
+            np.ones(rank), tuple(kind(n, rank, rng) for kind, n in zip(kinds, shape, strict=True))
+        ).unit_columns()
+        terms = khatri_rao(unit.factors)[observed]
+        gram = terms.T @ terms
+        norms = np.sqrt(np.diag(gram))
+        if _is_unique(unit) and (np.abs(np.triu(gram, 1)) <= MOST_ALIKE * np.outer(norms, norms)).all():
+            strengths = np.exp(rng.uniform(*np.log(STRENGTHS), rank))
+            return CPModel(strengths * rest.strongest / norms, unit.factors)
+
+
+def _is_unique(model: CPModel) -> bool:
+    """Tell whether Kruskal's condition holds for these very factors, and no column is zero."""
+    ranks = [_kruskal_rank(factor) for factor in model.factors]
+    return min(ranks) >= min(model.rank, 1) and (model.rank < 2 or sum(ranks) >= 2 * model.rank + model.ndim - 1)
+
+
+def _kruskal_rank(factor: Array) -> int:
+    """Return the largest number k such that any k of the (unit) columns are independent."""
+
+    def independent(k: int) -> bool:
+        smallest = (np.linalg.svd(factor[:, some], compute_uv=False)[-1] for some in combinations(range(n), k))
+        return all(value > INDEPENDENT for value in smallest)
+
+    n = factor.shape[1]
+    return next((k for k in range(min(factor.shape), 0, -1) if independent(k)), 0)
+
+
+# --- the table ---
+
+
+def structure(rest: Rest, n_copies: int = 4) -> float:
+    """Return the log ratio of what one component explains of the rest to what it does of copies with random signs."""
+    rng = np.random.default_rng(0)
+    copies = (rest.cells * rng.choice([-1.0, 1.0], rest.cells.shape) for _ in range(n_copies))
+    explained = [1.0 - fit_parafac(copy, 1, random_state=0).loss for copy in copies]
+    return float(np.log(rest.strongest**2 / np.nansum(rest.cells**2) / np.mean(explained)))
+
+
+def main() -> None:
+    """Print the table of sources."""
+    rows: list[tuple[Any, ...]] = []
+    for case in PLASMODES:
+        if not case.is_there or (sys.argv[1:] and case.family not in sys.argv[1:]):
+            continue
+        rest = rest_of(case.family)
+        began = time.process_time()
+        draws = [case.draw("development", number) for number in range(N_DRAWS)]
+        seconds = (time.process_time() - began) / N_DRAWS
+        rows.append(
+            (
+                case.family,
+                "x".join(map(str, rest.cells.shape)),
+                f"{np.isnan(rest.cells).mean():.1%}",
+                BY_NAME[case.family].rank,
+                f"{rest.share:.2g}",
+                f"{structure(rest):.2f}",
+                f"{np.mean([draw.identifiable for draw in draws]):.0%}",
+                f"{seconds:.3f}",
+            )
+        )
+    heads = ("source", "shape", "missing", "taken out", "rest", "structure", "identifiable", "s per draw")
+    print("\n".join(table(heads, rows)))
+
+
+if __name__ == "__main__":
+    main()
