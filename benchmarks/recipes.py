@@ -33,6 +33,11 @@ FEW, LARGEST_RANK = 6, 15
 # Two components of so large a congruence are one.
 SAME = 0.9
 
+# Norms in units of the weakest component's own part: of what is not multilinear, and inversely of the strongest term of
+# white noise of the size of the noise.
+BENT = (0.03, 1.5)
+ABOVE_NOISE = (0.6, 100.0)
+
 # The candidates are 1 to so many, whatever the truth, but so many more than it at least.
 CANDIDATES, MORE_THAN_TRUE = (7, 12), 2
 
@@ -196,10 +201,22 @@ class Counted:
     dispersion: float = 0.0
 
     def __call__(self, X: Array, model: CPModel, rng: Rng) -> Array:
-        rates = X * (self.mean / X.mean()) if X.any() else np.full(X.shape, self.mean)
+        rates = np.maximum(X, 0.0) * (self.mean / X.mean()) if X.any() else np.full(X.shape, self.mean)
         if self.dispersion:
             rates = rates * rng.gamma(1.0 / self.dispersion, self.dispersion, X.shape)
         return rng.poisson(rates).astype(float)
+
+
+@dataclass(frozen=True)
+class OfNorm:
+    """What an effect adds, made so large."""
+
+    effect: Effect
+    norm: float
+
+    def __call__(self, X: Array, model: CPModel, rng: Rng) -> Array:
+        added = self.effect(X, model, rng) - X
+        return np.asarray(X + added * (self.norm / (np.linalg.norm(added) or 1.0)))
 
 
 # --- recipes ---
@@ -267,21 +284,23 @@ def _drawn(kind: Kind, rng: Rng) -> Tried | None:
     if not is_surely_unique(shape, rank) or (np.abs(congruences(model, model) - np.eye(rank)) > SAME).any():
         return None
     counted = kind == "counts" or (kind == "any" and set(kinds) <= set(NONNEGATIVE) and rng.random() < 0.4)
-    misfit = _misfit(len(shape), rank, rng)
-    noise = [_counting(rng)] if counted else _noise(rng)
+    weakest = own_norm(model)
+    misfit = [
+        effect
+        for effect in _misfit(len(shape), rank, rng)
+        if not counted or isinstance(effect, cases.InnerFilter | cases.PeakShifts)  # which leave a rate a rate
+    ]
+    noise = [_counting(rng)] if counted else _noise(shape, weakest, rng)
     gaps = _gaps(rng)
-    if counted:  # what bends a rate must leave it a rate
-        misfit = [effect for effect in misfit if isinstance(effect, Outliers | cases.InnerFilter | cases.PeakShifts)][
-            :1
-        ]
-        misfit = [effect for effect in misfit if not isinstance(effect, Outliers)]
     signal = model.to_tensor() if rank else np.zeros(shape)
     X = signal
-    for effect in (*misfit, *noise, *gaps):
+    bent = [OfNorm(effect, weakest * _between(*BENT, rng)) for effect in misfit]
+    for effect in (*bent, *noise, *gaps):
         X = effect(X, model, rng)
     observed = ~np.isnan(X)
     cells = int(observed.sum())
-    if not np.any(X[observed]) or min(np.count_nonzero(observed.any(axis=_but(n, X.ndim))) for n in range(X.ndim)) < 2:
+    everywhere = all(observed.any(axis=_but(n, X.ndim)).all() for n in range(X.ndim))
+    if not everywhere or not np.any(X[observed]):
         return None
     largest = max(int(rng.integers(CANDIDATES[0], CANDIDATES[1] + 1)), rank + MORE_THAN_TRUE)
     largest = min(largest, cells // (2 * n_parameters(shape, 1)), prod(shape) // max(shape))
@@ -295,7 +314,7 @@ def _drawn(kind: Kind, rng: Rng) -> Tried | None:
         "factors": kinds[0] if len(set(kinds)) == 1 else "several",
         **{f"factors {n}": kind for n, kind in enumerate(kinds)},
         "strengths": strengths,
-        "noise": type(noise[0]).__name__,
+        "noise": type(getattr(noise[0], "effect", noise[0])).__name__,
         **({"reading": type(noise[1]).__name__} if len(noise) > 1 else {}),
         **effects,
         **({"gaps": type(gaps[0]).__name__} if gaps else {}),
@@ -334,53 +353,70 @@ def _strengths(model: CPModel, rng: Rng) -> tuple[CPModel, str]:
     """Return the model with strengths as they come, or from 1 down to .05, evenly or not."""
     if model.rank == 0 or rng.random() < 0.35:
         return model, "as they come"
-    weakest = np.exp(rng.uniform(np.log(0.05), 0.0))
+    weakest = _between(0.05, 1.0, rng)
     even = rng.random() < 0.5
     logs = np.linspace(0.0, 1.0, model.rank) if even else np.sort(rng.random(model.rank))
     return CPModel(weakest**logs, model.normalized().factors), "even" if even else "random"
 
 
-def _noise(rng: Rng) -> list[Effect]:
-    """Return additive noise of one kind at -14 to 50 dB, and now and then a coarse or saturated reading."""
-    snr = float(rng.uniform(-14.0, 50.0))
+def own_norm(model: CPModel) -> float:
+    """Return the norm of the weakest component's own part, which no combination of the others has; 1 of none."""
+    if not model.rank:
+        return 1.0
+    unit = model.unit_columns()
+    inverse = np.linalg.pinv(congruences(unit, unit), hermitian=True)
+    return float((np.abs(unit.weights) / np.sqrt(np.maximum(np.diag(inverse), 1.0))).min())
+
+
+def _between(low: float, high: float, rng: Rng) -> float:
+    """Return a number between two, its logarithm uniform."""
+    return float(np.exp(rng.uniform(np.log(low), np.log(high))))
+
+
+def _noise(shape: tuple[int, ...], weakest: float, rng: Rng) -> list[Effect]:
+    """Return additive noise of one kind, and now and then a coarse or saturated reading.
+
+    Its size is drawn beside the weakest component's own part, in units of what is strongest in white noise: measured by
+    the whole signal, most draws of many components would be hopeless or without noise. That makes -20 to 60 dB.
+    """
+    deviation = weakest / (_between(*ABOVE_NOISE, rng) * np.sqrt(shape).sum())
     kinds: list[Effect] = [
-        cases.White(snr),
-        cases.HeavyTailed(snr, float(rng.uniform(2.0, 5.0))),
-        cases.Uneven(snr),
-        cases.Autocorrelated(snr, float(rng.uniform(0.4, 2.5))),
-        LowRank(float(10 ** (-max(snr, -6.0) / 20)), int(np.exp(rng.uniform(np.log(10.0), np.log(200.0))))),
+        cases.White(0.0),
+        cases.HeavyTailed(0.0, float(rng.uniform(2.0, 5.0))),
+        cases.Uneven(0.0),
+        cases.Autocorrelated(0.0, float(rng.uniform(0.4, 2.5))),
+        LowRank(1.0, int(_between(10, 200, rng))),
     ]
-    effects = [kinds[rng.choice(len(kinds), p=[0.44, 0.14, 0.14, 0.14, 0.14])]]
+    noise = kinds[rng.choice(len(kinds), p=[0.44, 0.14, 0.14, 0.14, 0.14])]
+    effects: list[Effect] = [OfNorm(noise, float(deviation * np.sqrt(prod(shape))))]
     if rng.random() < 0.1:
-        effects.append(cases.Rounded(int(np.exp(rng.uniform(np.log(4.0), np.log(200.0))))))
+        effects.append(cases.Rounded(int(_between(4, 200, rng))))
     elif rng.random() < 0.08:
         effects.append(Clipped(float(rng.uniform(0.9, 0.999))))
     return effects
 
 
 def _misfit(n_modes: int, rank: int, rng: Rng) -> list[Effect]:
-    """Return up to two ways in which data are not quite multilinear, most of the time none."""
+    """Return up to two ways in which data are not quite multilinear, most of the time none; their size comes later."""
     n = int(rng.choice([0, 1, 2], p=[0.55, 0.33, 0.12]))
     if not rank or not n:
         return []
-    share = np.exp(rng.uniform(np.log(0.005), np.log(0.3), 4)).tolist()
     some: list[Effect] = [
-        cases.Multiplicative(float(rng.uniform(0.005, 0.2))),
-        cases.InnerFilter(float(rng.uniform(0.01, 0.2))),
-        cases.Remnant(share[0], int(rng.integers(2, 7))),
-        OwnLoadings(share[1]),
-        Outliers(float(np.exp(rng.uniform(np.log(1e-4), np.log(0.01)))), float(rng.uniform(2.0, 20.0))),
+        cases.Multiplicative(0.1),
+        cases.InnerFilter(0.1),
+        cases.Remnant(0.1, int(rng.integers(2, 7))),
+        OwnLoadings(0.1),
+        Outliers(_between(1e-4, 0.01, rng), 10.0),
     ]
     if rank > 1:
-        some.append(cases.Interactions(share[2]))
+        some.append(cases.Interactions(0.1))
     if n_modes == 3:
-        some += [cases.PeakShifts(float(rng.uniform(0.03, 0.5))), cases.Drift(0.5 * share[3])]
+        some += [cases.PeakShifts(float(rng.uniform(0.03, 0.5))), cases.Drift(0.05)]
     return [some[place] for place in rng.permutation(len(some))[:n]]
 
 
 def _counting(rng: Rng) -> Effect:
-    mean = float(np.exp(rng.uniform(np.log(0.05), np.log(20.0))))
-    return Counted(mean, float(rng.choice([0.0, 0.0, rng.uniform(0.1, 1.0)])))
+    return Counted(_between(0.05, 20.0, rng), float(rng.choice([0.0, 0.0, rng.uniform(0.1, 1.0)])))
 
 
 def _gaps(rng: Rng) -> list[Effect]:

@@ -197,7 +197,7 @@ def test_a_weak_component_between_strong_ones_does_not_end_the_count():
 
 def test_noise_is_rank_zero():
     choice = DEFAULT_POLICY(
-        make_table([-0.05, -0.05, -0.1], alike=[0.8, 0.7, 0.4], null_excess=[[0.02, 0.05], *[[nan, nan]] * 3])
+        make_table([-0.05, -0.05, -0.1], alike=[0.8, 0.7, 0.4], residual_excess=[[0.02, 0.05], *[[nan, nan]] * 3])
     )
     assert choice.rank == 0
     assert choice.reason == (
@@ -278,7 +278,7 @@ def test_a_smaller_alternative_says_what_may_not_be_enough():
 
 
 def test_components_no_better_than_random_signs_are_doubted():
-    table = make_table([1.0, -0.1], alike=[0.999, 0.8], null_excess=[[0.3, -0.01], *[[nan, nan]] * 2])
+    table = make_table([1.0, -0.1], alike=[0.999, 0.8], residual_excess=[[0.3, -0.01], *[[nan, nan]] * 2])
     assert DEFAULT_POLICY(table).reason.endswith("no more of the data than of copies with random signs.")
 
 

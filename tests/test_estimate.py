@@ -131,7 +131,7 @@ def test_noise_has_rank_zero():
 def test_shapes_of_the_scores(estimate):
     widths = {name: column.shape[1] for name, column in estimate.table.replicates.items()}
     assert widths == {
-        "null_excess": 5,
+        "residual_excess": 4,
         "fit": 1,
         "converged": 1,
         "loss_starts": 3,

@@ -62,7 +62,9 @@ class TestAUsersOwn(ScorerContract):
 
 
 def test_the_default_scorers_are_these():
-    expected = "null_scores fit_scores core_consistency_scores nonnegative_core_scores heldout_scores stability_scores"
+    expected = (
+        "residual_scores fit_scores core_consistency_scores nonnegative_core_scores heldout_scores stability_scores"
+    )
     assert [scorer.__name__ for scorer in DEFAULT_SCORERS] == expected.split()
 
 

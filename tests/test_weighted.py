@@ -154,7 +154,7 @@ def test_equal_noise_changes_nothing(missing):
         estimate_rank(data, range(1, 4), solver=endless, n_starts=4, random_state=0) for data in (even, X)
     )
     assert by_weights.rank == plainly.rank == 2
-    for score, atol in [("fit", 1e-8), ("heldout", 1e-8), ("null_excess", 1e-6)]:  # null: a few sweeps, unconverged
+    for score, atol in [("fit", 1e-8), ("heldout", 1e-8), ("residual_excess", 1e-6)]:  # null: a few sweeps, unconverged
         np.testing.assert_allclose(by_weights.table[score][:3], plainly.table[score][:3], rtol=0, atol=atol)
 
 
