@@ -340,28 +340,21 @@ def test_autoten_of_both_losses_takes_one_of_two_answers(monkeypatch, counts, ra
     assert rivals.autoten_both_losses(own(X - 1.0, 4)) is None
 
 
-def test_the_core_of_autotens_counts():
-    # Components that weigh alike: thirty steps of EM for the Poisson model, whose design is the Kronecker product.
+@pytest.mark.parametrize("weights", [[1.0, 1.0], [3.0, 5.0]])
+def test_the_core_of_autotens_counts(weights):
+    # Multiplicative steps for a design that is the Kronecker product, of EM for the Poisson model where weights are 1.
     rng = np.random.default_rng(0)
     X, core = rng.poisson(2.0, (4, 5, 6)).astype(float), rng.random((2, 2, 2))
     factors = tuple(rng.random((length, 2)) for length in X.shape)
     factors = tuple(factor / factor.sum(axis=0) for factor in factors)
-    design, plain = np.kron(np.kron(factors[0], factors[1]), factors[2]), core.ravel()
+    design, plain = np.kron(np.kron(factors[0] * weights, factors[1]), factors[2]), core.ravel()
     for _ in range(30):
         plain = plain * (design.T @ (X.ravel() / (design @ plain)))
-    found = rivals.autoten_kl_core(X, CPModel(np.ones(2), factors), core)
-    assert found == pytest.approx(plain.reshape(2, 2, 2))
-    # Columns of any length stand for weights: those of the first model, 3 and 5, are those of the second.
-    scaled = (factors[0] * [3.0, 1.0], factors[1] * [1.0, 5.0], factors[2])
-    same = rivals.autoten_kl_core(X, CPModel(np.array([3.0, 5.0]), factors), core)
-    assert rivals.autoten_kl_core(X, CPModel(np.ones(2), scaled), core) == pytest.approx(same)
-
-
-def test_the_core_of_autotens_counts_is_divided_by_the_weights_of_its_last_index(monkeypatch):
-    monkeypatch.setattr(rivals, "AUTOTEN_CORE_STEPS", 0)
-    model = CPModel(np.array([2.0, 4.0]), tuple(np.ones((length, 2)) / length for length in (3, 4, 5)))
-    found = rivals.autoten_kl_core(np.ones((3, 4, 5)), model, np.ones((2, 2, 2)))
-    assert found == pytest.approx(np.broadcast_to([0.5, 0.25], (2, 2, 2)))
+    found = rivals.autoten_kl_core(X, CPModel(np.array(weights), factors), core)
+    assert found == pytest.approx(plain.reshape(2, 2, 2) / weights)  # by the last index
+    # Columns of any length stand for weights.
+    longer = (factors[0] * [weights[0], 1.0], factors[1] * [1.0, weights[1]], factors[2])
+    assert rivals.autoten_kl_core(X, CPModel(np.ones(2), longer), core) == pytest.approx(found)
 
 
 # --- features ---
