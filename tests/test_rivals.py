@@ -1,6 +1,7 @@
 """Every rule of benchmarks/rivals.py, on toys worked out by hand, and on the figures that are public."""
 
 import bayesian
+import frappe
 import numpy as np
 import pytest
 import rivals
@@ -31,6 +32,7 @@ TOY = {
         [0.1, 0.1, 0.1],
     ],
     "stability_folds": [NAN, 0.99, 0.95, 0.92, 0.91, 0.5, 0.99],
+    "stability_halves": [[NAN, NAN], [0.99, 0.9], [0.95, 0.9], [0.5, 0.9], [0.91, 0.8], [1.0, 1.0], [0.2, NAN]],
 }
 
 TOY_ANSWERS = {
@@ -53,6 +55,8 @@ TOY_ANSWERS = {
     "harmonic mean": 3,  # 0.75, 0.85, 0.64
     "exchange rate": 3,  # 1.6, 1.7, 1.39
     "replicability": 4,
+    # Fit times core consistency times the better split: 39.6, 66.5, 72.9, 50.8, 0, 3.8 (56.7 at 3 by the splits' mean).
+    "EEMqual": 3,
     # Errors 0.77, 0.55, 0.32, 0.26, 0.22, 0.2, scaled to [0, 1] and turned: 0, 0.4, 0.8, 0.89, 0.96, 1. Less the
     # diagonal 0, 0.2, ..., 1 the largest is 0.4, at rank 3.
     "elbow (cell2cell)": 3,
@@ -123,6 +127,13 @@ def test_chull_leaves_out_what_lies_below_the_hull():
 def test_replicability_ends_at_the_first_failure():
     assert rivals.replicability(with_toy(stability_folds=[NAN, 0.8, 0.95, 0.92, 0.91, 0.9, 0.99])) == 0
     assert rivals.replicability(with_toy(stability_folds=[NAN, *[0.95] * 6])) == 6
+
+
+def test_eemqual_where_there_is_little_to_multiply():
+    # At rank 4 0.93 * 60 * 0.91 = 50.8 is left, at rank 6 3.8.
+    assert rivals.eemqual(with_toy(core_consistency=[NAN, 0.0, 0.0, -1e9, 60.0, -1.0, 20.0])) == 4
+    assert rivals.eemqual(with_toy(core_consistency=[NAN, *[-1.0] * 6])) == 1
+    assert rivals.eemqual(with_toy(stability_halves=[NAN] * 7)) is None
 
 
 def test_elbow_without_an_elbow():
@@ -217,6 +228,39 @@ def test_large_is_capped_at_the_range():
     assert rivals.large(own(X, 2)) == 2
 
 
+def apart(shape, values):
+    """Return a tensor of cells, no two of which share an index of the last mode or both of the first two."""
+    X = np.zeros(shape)
+    pairs = [*np.ndindex(shape[:2])]
+    for n, value in enumerate(values):
+        X[*pairs[n], n] = value
+    return X
+
+
+def test_eigenvalue_ratio():
+    # The Gram matrix of the last mode holds squares on its diagonal: 9, 4, 3.61, 0.01, 0.0081; 3 / 4 falls by 361.
+    X = apart((2, 3, 6), [3.0, 2.0, 1.9, 0.1, 0.09])
+    assert rivals.eigenvalues(X, 2) == pytest.approx([9.0, 4.0, 3.61, 0.01, 0.0081, 0.0])
+    assert rivals.eigenvalue_ratio(own(X, 4)) == 3
+    assert rivals.eigenvalue_ratio(own(X, 2)) == 1  # 9 / 4 is more than 4 / 3.61
+    # Mode by mode: the first two are too short, the last is asked for 6 // 2 - 1 components.
+    assert rivals.eigenvalue_ratio_of_modes(own(X, 4)) == 1
+    # Exact zeros are no noise: nothing is divided by less than rounding.
+    assert rivals.eigenvalue_ratio(own(apart((3, 3, 8), [2.0, 1.0]), 6)) == 2
+    # Four of nine eigenvalues can differ from zero.
+    assert rivals.eigenvalues(np.random.default_rng(0).standard_normal((2, 2, 9)), 2).shape == (4,)
+    assert rivals.eigenvalue_ratio_of_modes(own(np.ones((3, 3, 3)), 2)) is None
+
+
+def test_eigenvalue_ratio_of_the_mode_that_shows_most():
+    rng = np.random.default_rng(0)
+    alike = CPModel(np.ones(3), (rng.standard_normal((8, 3)), rng.standard_normal((9, 3)), np.ones((12, 3))))
+    X = alike.to_tensor() + 0.01 * rng.standard_normal(alike.shape)
+    assert rivals.eigenvalue_ratio(own(X, 5)) == 1  # all columns of the longest mode are one
+    assert rivals.eigenvalue_ratio_of_modes(own(X, 5)) == 3
+    assert rivals.eigenvalue_ratio_of_modes(own(X, 2)) <= 2
+
+
 def test_split_half():
     X = make_cp_tensor((24, 9, 10), 2, noise=white_noise(20.0), random_state=0).X
     assert rivals.split_half_rule(own(X, 4)) == 2
@@ -274,6 +318,90 @@ def test_autoten_reads_its_own_fits(monkeypatch):
     monkeypatch.setattr(rivals, "core_consistency", lambda X, rank: scores[rank])
     assert rivals.autoten_2016(own(np.ones((5, 5, 5)), 4)) == 3
     assert rivals.autoten_2016(own(np.ones((5, 5, 5)), 1)) is None
+
+
+@pytest.mark.parametrize(
+    ("counts", "rank"),
+    [
+        ({2: 30.0, 3: 99.0, 4: 98.0}, 4),  # least squares says 3: the larger rank
+        ({2: 99.0, 3: 21.0, 4: 22.0}, 3),  # 2 by counts
+        ({2: 19.0, 3: 5.0, 4: -7.0}, 3),  # all count as 0, so the larger sum decides: 196 against 0
+    ],
+)
+def test_autoten_of_both_losses_takes_one_of_two_answers(monkeypatch, counts, rank):
+    squares = {2: 99.0, 3: 97.0, 4: 15.0}
+    monkeypatch.setattr(rivals, "autoten_fit", lambda X, rank, seed: rivals.SingleStart(rank, 0.0, 1))
+    monkeypatch.setattr(rivals, "core_consistency", lambda X, rank: squares[rank])
+    monkeypatch.setattr(rivals, "autoten_kl_core", lambda X, model, core: len(core))
+    monkeypatch.setattr(rivals, "consistency", lambda rank: counts[rank])
+    X = np.random.default_rng(0).poisson(3.0, (5, 6, 7)).astype(float)
+    assert rivals.autoten_both_losses(own(X, 4)) == rank
+    assert rivals.autoten_both_losses(own(X, 1)) is None
+    assert rivals.autoten_both_losses(own(X - 1.0, 4)) is None
+
+
+@pytest.mark.parametrize("weights", [[1.0, 1.0], [3.0, 5.0]])
+def test_the_core_of_autotens_counts(weights):
+    # Multiplicative steps for a design that is the Kronecker product, of EM for the Poisson model where weights are 1.
+    rng = np.random.default_rng(0)
+    X, core = rng.poisson(2.0, (4, 5, 6)).astype(float), rng.random((2, 2, 2))
+    factors = tuple(rng.random((length, 2)) for length in X.shape)
+    factors = tuple(factor / factor.sum(axis=0) for factor in factors)
+    design, plain = np.kron(np.kron(factors[0] * weights, factors[1]), factors[2]), core.ravel()
+    for _ in range(30):
+        plain = plain * (design.T @ (X.ravel() / (design @ plain)))
+    found = rivals.autoten_kl_core(X, CPModel(np.array(weights), factors), core)
+    assert found == pytest.approx(plain.reshape(2, 2, 2) / weights)  # by the last index
+    # Columns of any length stand for weights.
+    longer = (factors[0] * [weights[0], 1.0], factors[1] * [1.0, weights[1]], factors[2])
+    assert rivals.autoten_kl_core(X, CPModel(np.ones(2), longer), core) == pytest.approx(found)
+
+
+# --- features ---
+
+
+def test_features_by_hand():
+    # Scaled to [0, 1] the first slab is 0, 0.25, 0.5, 1 and the second 0, 0, 0, 0.5.
+    X = np.array([[[0.0, 1.0], [2.0, 4.0]], [[0.0, 0.0], [0.0, 2.0]]])
+    found = frappe.features(X, with_slices=True).tolist()
+    assert found[0] == 4  # nonzero cells
+    of_mode = found[1 : 1 + (len(found) - 1) // 3]
+    assert of_mode[:3] == [1, 1, 3]  # nonzero cells of a slab; the lower median of two
+    below = {0.1: [1, 1, 3], 0.2: [1, 1, 3], 0.3: [2, 2, 3], 0.5: [2, 2, 3], 0.6: [3, 3, 4], 0.9: [3, 3, 4]}
+    for level, counts in below.items():
+        start = 3 + 3 * (round(10 * level) - 1)
+        assert of_mode[start : start + 3] == counts
+    assert of_mode[30:33] == [1, 1, 2]  # rank of a slab
+    # Less their means -7, -3, 1, 9 and -1, -1, -1, 3 (over 16 and 8): 36 / sqrt(140 * 12).
+    assert of_mode[33:] == pytest.approx([36 / np.sqrt(140 * 12)] * 3)
+    assert len(frappe.features(X, with_slices=False)) == len(found) - 9
+    assert np.isfinite(frappe.features(np.ones((2, 3, 4)), with_slices=True)).all()
+
+
+def test_synthetic_tensors_have_the_zeros_and_the_noise_that_were_asked_for():
+    rng = np.random.default_rng(0)
+    X = frappe.synthetic((6, 7, 8), 1, 0.5, rng)
+    assert np.mean(X != 0.0) == pytest.approx(0.5 * 0.5 * 0.5, abs=0.02)  # 3 rows, 3 or 4, 4; no noise elsewhere
+    dense = [frappe.synthetic((20, 21, 22), 2, 0.0, rng) for _ in range(20)]
+    assert min(np.count_nonzero(X) for X in dense) == dense[0].size
+    noise = []
+    for X in dense:
+        values = np.linalg.svd(X.reshape(20, -1), compute_uv=False)
+        noise.append(np.sqrt((values[2:] ** 2).sum() / (values[:2] ** 2).sum()))
+    assert 0.01 < min(noise) < max(noise) < 0.56
+    assert max(noise) - min(noise) > 0.2
+
+
+def test_self_frappe_knows_tensors_of_its_own_kind():
+    tensors = [(rank, frappe.synthetic((15, 16, 17), rank, 0.0, np.random.default_rng(rank))) for rank in range(1, 11)]
+    errors = [frappe.self_frappe(X, 10, 1) - rank for rank, X in tensors]
+    assert np.mean(np.abs(errors)) < 1.5  # a guess of 5 or 6 has 2.5
+
+
+def test_self_frappe_is_refused_where_it_would_take_too_long(monkeypatch):
+    X = noisy()
+    monkeypatch.setattr(frappe, "LARGEST", X.size - 1)
+    assert rivals.self_frappe(own(X, 3)) is None
 
 
 # --- shrinkage ---
@@ -401,6 +529,7 @@ def answers(X, largest):
 
 def test_an_easy_tensor_is_easy_for_most():
     found = answers(noisy(0, (14, 15, 16), 3, 20.0), 5)
+    assert found.pop("AutoTen 2016, both losses") is None  # negative cells
     assert all(isinstance(rank, int) and 0 <= rank <= 5 for rank in found.values())
     astray = {name for name, rank in found.items() if rank != 3}
     assert astray <= {
@@ -413,16 +542,19 @@ def test_an_easy_tensor_is_easy_for_most():
         "NORMO, single starts",
         "NSVD",
         "error threshold (hottbox)",
+        "Self-FRAPPE",
     }
 
 
 def test_what_does_not_apply_says_none():
     X = noisy(0, (10, 11, 12), 2)
     X[np.random.default_rng(0).random(X.shape) < 0.2] = NAN
-    complete_only = {"AutoTen 2016, one start", "NORMO, single starts", "NSVD", "LaRGE"}
+    autoten_2016 = {"AutoTen 2016, one start", "AutoTen 2016, both losses"}
+    ratios = {"eigenvalue ratio, longest mode", "eigenvalue ratio, any mode"}
+    complete_only = autoten_2016 | ratios | {"NORMO, single starts", "NSVD", "LaRGE", "Self-FRAPPE"}
     assert {name for name, rank in answers(X, 3).items() if rank is None} == complete_only
     four_way = answers(noisy(0, (6, 7, 6, 7), 2, 20.0), 3)
-    assert {name for name, rank in four_way.items() if rank is None} == {"AutoTen 2016, one start"}
+    assert {name for name, rank in four_way.items() if rank is None} == autoten_2016
 
 
 # --- public figures (science.md, sections 2 and 6) ---
