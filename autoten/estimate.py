@@ -316,7 +316,7 @@ def estimate_rank(
         store.claim(_run_of(whole, scorers, plan))
     sweep = _Sweep(tensor, scorers, store)
     sweep.run(candidates, plan, progress)
-    table = sweep.table(whole.shape, bool(getattr(solver, "nonnegative", False)))
+    table = sweep.table(whole.shape, plan)
     selecting = time.monotonic()
     found = (
         *left_out,
@@ -556,7 +556,7 @@ class _Sweep:
         if self._store is not None:
             self._store.add(rank, model, scores)
 
-    def table(self, shape: tuple[int, ...], constrained: bool) -> RankTable:
+    def table(self, shape: tuple[int, ...], plan: Plan) -> RankTable:
         """Return the table of all scores of a tensor; rows with fewer replicates are filled up with NaN."""
         columns = {}
         of_ranks = [scores for _, scores in sorted(self._scores.items())]
@@ -564,7 +564,9 @@ class _Sweep:
             rows = [scores.get(name, np.array([np.nan])) for scores in of_ranks]
             width = max(len(row) for row in rows)
             columns[name] = np.array([np.pad(row, (0, width - len(row)), constant_values=np.nan) for row in rows])
-        return RankTable(np.array(sorted(self.models)), columns, shape, self._complete, constrained)
+        constrained = bool(getattr(plan.solver, "nonnegative", False))
+        by = (type(plan.solver).__name__, type(plan.holdout).__name__)
+        return RankTable(np.array(sorted(self.models)), columns, shape, self._complete, constrained, *by)
 
 
 def _run_of(tensor: Tensor, scorers: Sequence[Scorer], plan: Plan) -> dict[str, Any]:

@@ -18,6 +18,9 @@ from autoten.table import RankTable
 FORMAT = "autoten estimate"
 VERSION = 1
 
+# What a table knows of how its models were fitted.
+FITTED_BY = ("constrained", "solver", "holdout")
+
 
 def save(estimate: RankEstimate, path: str | Path) -> None:
     """Write the estimate to `path`; a missing ``.npz`` is added, as by numpy."""
@@ -42,7 +45,7 @@ def _taken_apart(estimate: RankEstimate, prefix: str) -> tuple[dict[str, Any], d
         "settings": dict(estimate.settings),
         "shape": table.shape,
         "complete": table.complete,
-        "constrained": table.constrained,
+        **{name: getattr(table, name) for name in FITTED_BY},
         "scores": list(table.replicates),
         "modes": None if labels is None else list(labels.names),
     }
@@ -108,8 +111,8 @@ def load(path: str | Path) -> RankEstimate:
 def _rebuilt(record: dict[str, Any], archive: dict[str, Any], prefix: str = "") -> RankEstimate:
     arrays = {name.removeprefix(prefix): array for name, array in archive.items() if name.startswith(prefix)}
     replicates = {name: arrays[f"score_{number}"] for number, name in enumerate(record["scores"])}
-    constrained = record.get("constrained", False)  # absent in files from before tables knew
-    table = RankTable(arrays["ranks"], replicates, tuple(record["shape"]), record["complete"], constrained)
+    fitted_by = {name: record[name] for name in FITTED_BY if name in record}  # absent in files from before tables knew
+    table = RankTable(arrays["ranks"], replicates, tuple(record["shape"]), record["complete"], **fitted_by)
     stated = record["stated_probabilities"]
     choice = Choice(
         record["choice"]["rank"],

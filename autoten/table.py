@@ -57,6 +57,8 @@ class RankTable:
         False when the run was interrupted or out of time: ranks asked for are absent, or lack scores.
     constrained : bool
         Whether the models are least-squares ones under constraints, such as those of `HALS`; see `informative`.
+    solver, holdout : str
+        The names of the classes that fitted the models and chose what to hold out, "" if unknown.
 
     Notes
     -----
@@ -102,6 +104,8 @@ class RankTable:
     shape: tuple[int, ...]
     complete: bool = True
     constrained: bool = False
+    solver: str = ""
+    holdout: str = ""
 
     def __post_init__(self) -> None:
         ranks = np.asarray(self.ranks, dtype=np.int64)

@@ -34,6 +34,7 @@ from joblib import Parallel, delayed
 
 import autoten
 from autoten import RankEstimate
+from autoten.persistence import FITTED_BY
 from autoten.selection.calibrated import DEFAULT_POLICY
 from autoten.table import RankTable
 
@@ -105,7 +106,7 @@ def stored(table: RankTable) -> dict[str, Any]:
         for name, column in table.replicates.items()
         if name not in UNREAD
     }
-    about = {"shape": list(table.shape), "constrained": table.constrained}
+    about = {name: getattr(table, name) for name in ("shape", *FITTED_BY)}
     return {"ranks": table.ranks.tolist(), **about, "scores": scores}
 
 
@@ -116,7 +117,8 @@ def _digits(value: float) -> float | None:
 def restored(plain: dict[str, Any]) -> RankTable:
     """Return the table that `stored` wrote."""
     scores = {n: np.array(v, dtype=float) for n, v in plain["scores"].items()}
-    return RankTable(plain["ranks"], scores, plain["shape"], constrained=plain.get("constrained", False))
+    about = {name: plain[name] for name in FITTED_BY if name in plain}
+    return RankTable(plain["ranks"], scores, plain["shape"], **about)
 
 
 def load(split: str, root: Path = ROOT) -> list[dict[str, Any]]:

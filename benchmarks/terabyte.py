@@ -25,12 +25,11 @@ DAY, HOUR, MINUTE = 86400.0, 3600.0, 60.0
 def passes() -> dict[str, float]:
     """Return how many passes over X each part of the estimate makes at most."""
     # An extrapolation that is taken back costs one pass more; fits that run side by side share theirs.
-    null = fitting.RANK_ONE_SWEEPS * (N_MODES + 1) + 1 + 2 * fitting.N_COPIES
     starts = (fitting.EXPLORING_SWEEPS + SWEEPS) * (N_MODES + 1) + 2
     fold = fitting.FOLD_STARTS * SWEEPS * (N_MODES + 1) / 2**N_MODES + 1
     return {
         "check, norm, Gram matrices, core for the starts": 2,
-        "null: rank-one fits of X and of copies with random signs, side by side": null,
+        f"ranks 0..{RANKS}: what is left, of a block": RANKS + 1,
         f"ranks 1..{RANKS}: one start explored, the best refined side by side": RANKS * starts,
         f"ranks 1..{RANKS}: core consistency of the converged starts": RANKS * fitting.N_REFINED,
         f"ranks 1..{RANKS} × {N_FOLDS} folds: three starts on an eighth of X, rows left out": RANKS * N_FOLDS * fold,

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
 Array = NDArray[Any]
 
-# Up to so many cells may be listed one by one; the folds and random signs of a sparse tensor of at most this size are
-# those of the same tensor given dense.
+# Up to so many cells may be listed one by one; the folds of a sparse tensor of at most this size are those of the same
+# tensor given dense.
 LISTABLE = 2**22
 
 # Largest core in which a model's norm is summed cell by cell.
