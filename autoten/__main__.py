@@ -66,7 +66,11 @@ def _parser() -> argparse.ArgumentParser:
         "label in each mode and then its value, below a header of names",
     )
     add("--ranks", metavar="RANKS", help="candidate ranks, LAST for 1:LAST or FIRST:LAST, both included (default 1:10)")
-    add("--solver", choices=SOLVERS, default="als", help="how models are fitted (default %(default)s)")
+    add(
+        "--solver",
+        choices=SOLVERS,
+        help="how models are fitted; if none is named, kl takes part where the data look like counts (default als)",
+    )
     add(
         "--holdout",
         default="elements",
@@ -113,7 +117,8 @@ def _run(options: argparse.Namespace) -> int:
     if options.ranks is not None:
         given["ranks"] = _ranks(options.ranks)
     given["holdout"] = _holdout(options.holdout)
-    given["solver"] = resolve_name(SOLVERS[options.solver])()
+    if options.solver is not None:
+        given["solver"] = resolve_name(SOLVERS[options.solver])()
     given["policy"] = resolve_name(POLICIES[options.policy])()
     # Imported here: `--help` and a mistyped option answer at once.
     from autoten.estimate import estimate_rank

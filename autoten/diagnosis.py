@@ -16,6 +16,7 @@ from autoten._validation import counted
 from autoten.cp import CPModel, is_surely_unique
 from autoten.fitting import largest_determined_rank
 from autoten.labels import Labels
+from autoten.tensors.chunked import ChunkedTensor
 from autoten.tensors.equations import LISTABLE, indices_of
 
 if TYPE_CHECKING:
@@ -33,6 +34,14 @@ OFFSET = 0.9
 
 # Slabs whose inner products with random directions agree so well are compared cell by cell.
 SIGNATURE_TOLERANCE = 1e-9
+
+# The variance of a Poisson count is its mean. Squared errors at cells that no fit has seen, in units of the mean, were
+# 0.91 to 8 for Poisson counts (least squares is no sharp tool for them), more for over-dispersed ones; 0.89 or less for
+# ratings, scores, yes and no, and pixels of eight bits: between the ends of a scale there is no room for more.
+LEAST_DISPERSION = 0.9
+
+# Whole numbers as large as this on average are as often the readings of an instrument, whose unit is no event.
+LARGEST_MEAN_COUNT = 1000.0
 
 
 # Slabs of a sparse tensor with fewer nonzeros are often the same by chance; of the others so many pairs are compared.
@@ -98,6 +107,20 @@ def _unlinked_warnings(tensor: Tensor, labels: Labels) -> Iterator[str]:
                 f"{_lowered(_mode(labels, other))} ({n_parts} such parts): amounts cannot be compared between them. "
                 "Decompose each part by itself."
             )
+
+
+def looks_like_counts(tensor: Tensor, table: RankTable) -> bool:
+    """Return whether X is of whole numbers that no model of a table of least squares predicts too well for counts."""
+    chunked = isinstance(tensor, ChunkedTensor)
+    if chunked or tensor.cell_weights is not None or tensor.scale != 1.0 or "heldout" not in table:
+        return False
+    if not 0.0 < tensor.total < LARGEST_MEAN_COUNT * tensor.n_observed:
+        return False
+    values = tensor.values_at(tensor.nonzero)
+    if values.min() < 0.0 or values.max() <= 1.0 or not np.array_equal(values, np.floor(values)):
+        return False
+    errors = (float(np.nanmean(row)) for row in table["heldout"] if not np.isnan(row).all())
+    return min(errors, default=0.0) * tensor.norm_squared >= LEAST_DISPERSION * tensor.total
 
 
 def _sum_warnings(tensor: Tensor, labels: Labels) -> Iterator[str]:

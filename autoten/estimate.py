@@ -11,6 +11,7 @@ import time
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, cast
 
 import numba
@@ -22,7 +23,7 @@ from autoten._validation import check_integer, check_ranks, check_real, refuse
 from autoten.checkpoint import Checkpoint, fingerprint
 from autoten.compression import Occupied
 from autoten.cp import CPModel, n_parameters
-from autoten.diagnosis import data_warnings, empty_warnings, fit_warnings, unseen_warnings
+from autoten.diagnosis import data_warnings, empty_warnings, fit_warnings, looks_like_counts, unseen_warnings
 from autoten.fitting import (
     RESAMPLE,
     Plan,
@@ -49,6 +50,7 @@ from autoten.selection import (
 from autoten.selection.choice import check_policy, policy_name
 from autoten.solvers.als import ALS
 from autoten.solvers.base import Solver
+from autoten.solvers.kl import KL
 from autoten.table import RankTable
 from autoten.tensors.chunked import ChunkedTensor
 from autoten.tensors.protocol import Tensor
@@ -67,6 +69,12 @@ LARGEST_BY_DEFAULT = 10
 # larger models cost ever more, and the data do not carry them.
 RANKS_FAR_PAST = 10
 ERROR_FAR_PAST = 2.0
+
+# Said where nobody named a solver.
+COUNTS = (
+    "X looks like counts (whole numbers, unseen ones predicted no better than Poisson noise allows), of which least "
+    "squares often misses components"
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -187,7 +195,7 @@ def estimate_rank(
     X: Any,
     ranks: int | Iterable[int] | None = None,
     *,
-    solver: Solver | Sequence[Solver] = ALS(),  # noqa: B008 (a frozen value)
+    solver: Solver | Sequence[Solver] | None = None,
     scorers: Sequence[Scorer] = DEFAULT_SCORERS,
     policy: Policy = DEFAULT_POLICY,
     holdout: Holdout = RandomElements(0.1),  # noqa: B008 (a frozen value)
@@ -221,10 +229,11 @@ def estimate_rank(
         without components, always stands in the table. A warning says where the table ends before: ranks above 1 with
         more free parameters than X has observed cells are left out (refused if there are no others), and so is what
         follows ten ranks in a row whose held-out error is more than twice the smallest.
-    solver : Solver or sequence of solvers
+    solver : Solver or sequence of solvers, optional
         How models are fitted. With several, such as ``(ALS(), KL())``, every one makes an estimate of its own on the
         same folds (``by_solver``), the policy acts within each, and `BestLoss` chooses between them unless the policy
-        does so itself; one that does not suit the data is left out, with a warning.
+        does so itself; one that does not suit the data is left out, with a warning. None means ``ALS()``, and
+        ``(ALS(), KL())`` where ``ALS()`` finds that X looks like counts: a warning says so.
     scorers : sequence of functions
         Each takes the tensor and the fits of one rank and returns a dict of scores.
     policy : function from RankTable to Choice (or to a rank)
@@ -285,13 +294,44 @@ def estimate_rank(
     >>> estimate.rank
     3
     """
-    began = time.monotonic()
+    ranks = ranks if ranks is None else check_ranks(ranks)  # an iterator is read once
+    settings: dict[str, Any] = {"scorers": scorers, "holdout": holdout, "n_starts": n_starts, "n_folds": n_folds}
+    settings |= {"n_jobs": n_jobs, "progress": progress}
+    settings |= {"random_state": entropy_of(random_state) if checkpoint is None else random_state}
     if isinstance(solver, (tuple, list)):
         if checkpoint is not None:
             refuse("checkpoint of estimate_rank", "that of one solver", f"{len(solver)} solvers", "Estimate by each.")
-        settings = {"scorers": scorers, "holdout": holdout, "n_starts": n_starts, "n_folds": n_folds}
-        settings |= {"random_state": entropy_of(random_state), "n_jobs": n_jobs, "progress": progress}
         return _estimate_by_each(X, ranks, _named(solver), policy, max_time, settings)
+    single = cast("Solver", ALS() if solver is None else solver)
+    estimate, tensor = _estimate_by(X, ranks, single, policy, max_time, checkpoint, **settings)
+    if solver is not None or not looks_like_counts(tensor, estimate.table):
+        return estimate
+    if checkpoint is not None:
+        said = f"{COUNTS}: estimate by KL() too, with a checkpoint of its own."
+        return replace(estimate, warnings=(*estimate.warnings, said))
+    both = _estimate_by_each(X, ranks, {"KL": KL()}, policy, max_time, settings, {"ALS": estimate})
+    said = f"{COUNTS}: where no solver is named, KL() takes part beside ALS()."
+    return replace(both, warnings=(*both.warnings, said))
+
+
+def _estimate_by(
+    X: Any,
+    ranks: Sequence[int] | None,
+    solver: Solver,
+    policy: Policy,
+    max_time: float | None,
+    checkpoint: str | Path | None = None,
+    *,
+    scorers: Sequence[Scorer],
+    holdout: Holdout,
+    n_starts: int,
+    n_folds: int,
+    random_state: Any,
+    n_jobs: int,
+    progress: bool,
+) -> tuple[RankEstimate, Tensor]:
+    """Return the estimate by one solver, and the tensor that it saw."""
+    began = time.monotonic()
     steps = tuple(getattr(X, "steps", ()))
     X, labels = split_labels(X)
     whole = as_tensor(X)
@@ -338,7 +378,7 @@ def estimate_rank(
         rank: seen.supported(occupied.expand(model)).scaled(tensor.scale).labelled(labels)
         for rank, model in sweep.models.items()
     }
-    return RankEstimate(choice, table, models, probabilities, warnings, timings, settings)
+    return RankEstimate(choice, table, models, probabilities, warnings, timings, settings), tensor
 
 
 def _settings_of(
@@ -367,9 +407,9 @@ def _chosen(policy: Any, table: RankTable, found: Sequence[str]) -> Choice:
         raise ValueError(" ".join([str(error), *found])) from error
 
 
-def _candidates(tensor: Tensor, ranks: int | Iterable[int] | None) -> tuple[Sequence[int], list[str]]:
+def _candidates(tensor: Tensor, ranks: Sequence[int] | None) -> tuple[Sequence[int], list[str]]:
     """Return the ranks to try, and what to say of those that the data cannot determine."""
-    candidates = check_ranks(LARGEST_BY_DEFAULT if ranks is None else ranks)
+    candidates = range(1, LARGEST_BY_DEFAULT + 1) if ranks is None else ranks
     if ranks is not None:
         check_largest_rank(tensor.shape, candidates[-1], "the largest of the ranks of estimate_rank")
     largest = largest_determined_rank(tensor)
@@ -386,16 +426,16 @@ def _candidates(tensor: Tensor, ranks: int | Iterable[int] | None) -> tuple[Sequ
 
 def _estimate_by_each(
     X: Any,
-    ranks: int | Iterable[int] | None,
+    ranks: Sequence[int] | None,
     solvers: Mapping[str, Solver],
     policy: Policy,
     max_time: float | None,
     settings: Mapping[str, Any],
+    known: Mapping[str, RankEstimate] = MappingProxyType({}),
 ) -> RankEstimate:
-    """Return the estimate by the solver that the policy chooses, with those by the others beside it."""
-    began = time.monotonic()
-    ranks = ranks if ranks is None else check_ranks(ranks)  # an iterator is read once
-    estimates: dict[str, RankEstimate] = {}
+    """Return the estimate by the solver that the policy chooses, with those by the others, some known, beside it."""
+    began = time.monotonic() - sum(estimate.timings["total"] for estimate in known.values())
+    estimates = dict(known)
     left_out: list[str] = []
     tensor = as_tensor(X)
     for name, solver in solvers.items():
@@ -410,11 +450,16 @@ def _estimate_by_each(
             left_out.append(f"{name} was left out, because the run ended early.")
             continue
         try:
-            estimates[name] = estimate_rank(X, ranks, solver=solver, policy=policy, max_time=left, **settings)
+            estimates[name], _ = _estimate_by(X, ranks, solver, policy, left, **settings)
         except TimeoutError:
             if not estimates:
                 raise
             left_out.append(f"{name} was left out: no rank was done when the time was over. Raise max_time.")
+        except KeyboardInterrupt:
+            if not estimates:
+                raise
+            left_out.append(f"{name} was left out: no rank was done when the run was interrupted.")
+            break
     if not estimates:
         refuse("solver of estimate_rank", "such that one at least suits X", "none", left_out[0])
     name, choice = choose_between(policy, {each: estimate.table for each, estimate in estimates.items()})

@@ -185,7 +185,7 @@ class AutoTen(_SampleTransformer):
         self,
         ranks: int | Iterable[int] | None = None,
         *,
-        solver: Solver | Sequence[Solver] = ALS(),  # noqa: B008 (a frozen value)
+        solver: Solver | Sequence[Solver] | None = None,
         scorers: Sequence[Scorer] = DEFAULT_SCORERS,
         policy: Policy = DEFAULT_POLICY,
         holdout: Holdout = RandomElements(0.1),  # noqa: B008 (a frozen value)
