@@ -37,8 +37,12 @@ SIGNATURE_TOLERANCE = 1e-9
 
 # The variance of a Poisson count is its mean. Squared errors at cells that no fit has seen, in units of the mean, were
 # 0.91 to 8 for Poisson counts (least squares is no sharp tool for them), more for over-dispersed ones; 0.89 or less for
-# ratings, scores, yes and no, and pixels of eight bits: between the ends of a scale there is no room for more.
+# most scores, yes and no, and pixels of eight bits: between the ends of a scale there is little room.
 LEAST_DISPERSION = 0.9
+
+# Share of the cells above zero that hold the largest value. Counts have no end, and few are that large: 0 to 0.05; a
+# scale that errors do not tell from counts, of ten steps and more, ends in 0.05 of them and more.
+SCALE_END = 0.05
 
 # Whole numbers as large as this on average are as often the readings of an instrument, whose unit is no event.
 LARGEST_MEAN_COUNT = 1000.0
@@ -117,7 +121,8 @@ def looks_like_counts(tensor: Tensor, table: RankTable) -> bool:
     if not 0.0 < tensor.total < LARGEST_MEAN_COUNT * tensor.n_observed:
         return False
     values = tensor.values_at(tensor.nonzero)
-    if values.min() < 0.0 or values.max() <= 1.0 or not np.array_equal(values, np.floor(values)):
+    ends = np.count_nonzero(values == values.max()) > SCALE_END * len(values)
+    if ends or values.min() < 0.0 or not np.array_equal(values, np.floor(values)):
         return False
     errors = (float(np.nanmean(row)) for row in table["heldout"] if not np.isnan(row).all())
     return min(errors, default=0.0) * tensor.norm_squared >= LEAST_DISPERSION * tensor.total
