@@ -17,6 +17,7 @@ from pathlib import Path
 
 import bench_compression
 import bench_counts
+import bench_looks
 import bench_missing
 import recovery_tables
 import terabyte
@@ -42,6 +43,7 @@ NAMES = (
     "spectra",
     "switch",
     "counts",
+    "looks",
     "distributed",
     "growth",
     "recovery",
@@ -489,6 +491,12 @@ def counts(results: Row) -> list[str]:
     return [*table(head, body), "", *(f"- {line}" for line in bench_counts.beside_goals(results["rows"]))]
 
 
+def looks(results: Row) -> list[str]:
+    """Return what looks like counts, and how often the default and least squares are right."""
+    head = ("kind", "draws", "look like counts", "right by default", "by least squares", "default", "least squares")
+    return table(head, ((*row, _s(ours), _s(theirs)) for *row, ours, theirs in bench_looks.rates(results["rows"])))
+
+
 def first_page_of_speed(results: Results) -> list[str]:
     """Return the ratios to rivals that most users ask for, and what an estimate takes."""
     if not {"kernels", "solvers", "sparse"} <= results.keys():
@@ -558,6 +566,7 @@ BLOCKS: Blocks = {
     "spectra": partial(block, "spectra", lines=spectra),
     "switch": partial(block, "switch", lines=switch),
     "counts": partial(block, "counts", lines=counts, threads="One thread a draw; CPU time."),
+    "looks": partial(block, "looks", lines=looks, threads="One thread; seconds on the wall, mean."),
     "compression": partial(block, "compression", lines=compression, threads="One worker."),
     "recovery": partial(block, "recovery", lines=recovery_tables.overall, threads="One thread a draw; CPU time."),
     **{

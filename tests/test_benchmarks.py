@@ -14,6 +14,7 @@ import bench_growth
 import bench_kernels
 import bench_kinds
 import bench_leak
+import bench_looks
 import bench_memory
 import bench_missing
 import bench_solvers
@@ -23,6 +24,7 @@ import bench_switch
 import machine
 import measure
 import neighbours
+import numpy as np
 import pytest
 import rows
 import tables
@@ -42,6 +44,7 @@ RUNS = {
     "kinds": lambda: {"rows": rows.made(bench_kinds.jobs(bench_kinds.SMOKE))},
     "missing": lambda: {"rows": rows.made(bench_missing.SMOKE)},
     "counts": lambda: {"rows": rows.made(bench_counts.SMOKE)},
+    "looks": lambda: {"rows": rows.made(bench_looks.SMOKE)},
     "switch": lambda: bench_switch.run(bench_switch.SMOKE),
     "leak": lambda: bench_leak.run(bench_leak.SMOKE),
     "spectra": lambda: bench_spectra.run(bench_spectra.SMOKE),
@@ -164,6 +167,19 @@ def test_counts_have_the_density_that_is_asked_for():
     assert drawn.model.weights.min() >= 0.05 * drawn.model.weights.sum() * (1 - 1e-9)
     assert bench_counts.Setting((20, 20, 20), mean=0.5).draw(3, 0).X.mean() == pytest.approx(0.5, rel=0.2)
     assert len(bench_counts.FULL) == 3 * 20 + 2 * 5  # four draws of a rank, one of the sparse ones
+
+
+def test_what_looks_like_counts(smoke):
+    said = {row["kind"]: row["counts"] for row in smoke["looks"]["rows"]}
+    assert said == {"Poisson, mean 1": True, "ratings 1..5, half missing": False, "scores 0..3": False}
+    lines = "\n".join(tables.looks(smoke["looks"]))
+    assert "| Poisson, mean 1 | 1 | 1 |" in lines
+    drawn = {kind: draw(np.random.default_rng(0)) for kind, draw in bench_looks.KINDS.items() if "pixels" not in kind}
+    whole = {kind: X.data if hasattr(X, "nnz") else X[~np.isnan(X)] for kind, (X, _) in drawn.items()}
+    assert all(values.min() >= 0 and np.array_equal(values, np.floor(values)) for values in whole.values())
+    assert {kind for kind, (_, rank) in drawn.items() if rank is None} == {"places in a row"}
+    over = drawn["over-dispersed, k = 5, mean 300"][0]
+    assert over.mean() == pytest.approx(300.0, rel=0.3)
 
 
 def test_a_study_goes_on_where_it_was_cut_short(monkeypatch, tmp_path):

@@ -93,7 +93,7 @@ def test_parameters_and_defaults_are_those_of_estimate_rank():
 def test_get_params_gives_every_parameter():
     assert AutoTen(**QUICK).get_params() == {
         "ranks": None,
-        "solver": ALS(),
+        "solver": None,
         "scorers": DEFAULT_SCORERS,
         "policy": DEFAULT_POLICY,
         "holdout": RandomElements(0.1),
@@ -167,7 +167,7 @@ def test_fit_changes_no_parameter():
 
 def test_repr_shows_what_differs_from_the_defaults():
     assert repr(AutoTen()) == "AutoTen()"
-    assert repr(AutoTen(n_starts=3, solver=ALS(), random_state=0)) == "AutoTen(n_starts=3, random_state=0)"
+    assert repr(AutoTen(n_starts=3, solver=None, random_state=0)) == "AutoTen(n_starts=3, random_state=0)"
     assert repr(AutoTen(policy=Knee())) == "AutoTen(policy=Knee())"
 
 
