@@ -233,7 +233,8 @@ def estimate_rank(
         How models are fitted. With several, such as ``(ALS(), KL())``, every one makes an estimate of its own on the
         same folds (``by_solver``), the policy acts within each, and `BestLoss` chooses between them unless the policy
         does so itself; one that does not suit the data is left out, with a warning. None means ``ALS()``, and
-        ``(ALS(), KL())`` where ``ALS()`` finds that X looks like counts: a warning says so.
+        ``(ALS(), KL())`` where X then looks like counts: whole numbers, of which no model predicts unseen ones better
+        than Poisson noise allows. A warning says so.
     scorers : sequence of functions
         Each takes the tensor and the fits of one rank and returns a dict of scores.
     policy : function from RankTable to Choice (or to a rank)

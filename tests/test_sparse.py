@@ -304,7 +304,7 @@ def large():
 def test_a_tensor_of_10_to_the_17_cells(large):
     X, slabs = large
     tracemalloc.start()
-    estimate = estimate_rank(X, range(1, 4), n_starts=3, n_folds=3, random_state=0)
+    estimate = estimate_rank(X, range(1, 4), solver=ALS(), n_starts=3, n_folds=3, random_state=0)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     # Four models of 2.1 million rows, ranks 0 to 3, are all that is long; and the counts of the slabs' nonzeros.
