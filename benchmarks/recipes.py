@@ -30,6 +30,9 @@ Kind = Literal["any", "nonnegative", "counts"]
 FEWEST_CELLS, MOST_CELLS = 200, 20_000
 FEW, LARGEST_RANK = 6, 15
 
+# Core consistency of a core with more entries would cost more than all fits.
+LARGEST_CORE = 2**18
+
 # Two components of so large a congruence are one.
 SAME = 0.9
 
@@ -304,7 +307,7 @@ def _drawn(kind: Kind, rng: Rng) -> Tried | None:
         return None
     largest = max(int(rng.integers(CANDIDATES[0], CANDIDATES[1] + 1)), rank + MORE_THAN_TRUE)
     largest = min(largest, cells // (2 * n_parameters(shape, 1)), prod(shape) // max(shape))
-    if rank > largest - 1 or largest < 2:
+    if rank > largest - 1 or largest < 2 or largest ** len(shape) > LARGEST_CORE:
         return None
     added = ((X - signal)[observed] ** 2).sum()
     snr = np.nan if counted or not rank else 10 * np.log10((signal[observed] ** 2).sum() / added)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from autoten.cp import CPModel
+from autoten.cp import khatri_rao
 from autoten.losses import LEAST_SQUARES, loss_of
 
 if TYPE_CHECKING:
@@ -29,51 +29,80 @@ ROUNDING = 1e-13
 
 
 def residual_scores(tensor: Tensor, fits: RankFits) -> Mapping[str, Any]:
-    r"""Return the log ratio of what a component would explain of the residual to what it would of each copy of it.
+    r"""Return how the strongest component of the residual stands to noise, and to the components of the best model.
 
-    .. math:: 2 \log \sigma(E) - 2 \log \sigma(E \circ S_k), \quad \sigma(E) = \max_{|u_n| = 1} \langle E, u_1 \circ
-       \dots \circ u_N \rangle
+    residual_excess : what it explains against what one does of each copy of the residual with random signs
+        .. math:: 2 \log \sigma(E) - 2 \log \sigma(E \circ S_k), \quad \sigma(E) = \max_{|u_n| = 1} \langle E, u_1 \circ
+           \dots \circ u_N \rangle
 
-    Parallel analysis (Horn 1965) of what each rank leaves, with signs S drawn anew (Hong, Sheng & Dobriban 2020, arXiv
-    2012.02985): a copy keeps the size of every cell, so also uneven variances and outliers, and loses all structure, a
-    mean included. Near 0 where what is left is noise, independent from cell to cell and symmetric about zero, however
-    weak the components were; above 0 where components are missing, or where the noise is structured. At rank 0 the
-    residual is the data themselves. Of counts it is Pearson's, (x - m) / sqrt(m). NaN where nothing is left.
+        Parallel analysis (Horn 1965) of what each rank leaves, with signs S drawn anew (Hong, Sheng & Dobriban 2020,
+        arXiv 2012.02985): a copy keeps the size of every cell, so also uneven variances and outliers, and loses all
+        structure, a mean included. Near 0 where what is left is noise, independent from cell to cell and symmetric
+        about zero, however weak the components were; above 0 where components are missing, or where the noise is
+        structured. At rank 0 the residual is the data themselves.
+    weakest_excess : the log of what the weakest component alone explains against what one explains of such copies
+        What no combination of the other components could take over from it.
+    residual_likeness : how much the strongest component is like one of the model in all modes but one, 0 to 1
+        The product of their cosines in these modes. What bends a component (a shift, say) shares its other modes.
+
+    Of counts the residual is Pearson's, (x - m) / sqrt(m). NaN where nothing is left.
     """
-    residual = _residual(tensor, fits)
+    residual, terms = _residual(tensor, fits)
     size = float(np.linalg.norm(residual))
     if not size**2 > ROUNDING * tensor.norm_squared:
-        return {"residual_excess": float("nan")}
+        return dict.fromkeys(("residual_excess", "weakest_excess", "residual_likeness"), float("nan"))
     # The shortest mode last, where the start costs least. Single precision is enough to compare, and twice as fast.
     shortest_last = np.argsort(residual.shape, kind="stable")[::-1]
     residual = np.ascontiguousarray(residual.transpose(shortest_last) / size, dtype=np.float32)
     # The same signs for every rank: what differs between ranks is the residual.
     rng = np.random.default_rng(0)
-    copies = [
-        np.where(rng.integers(2, size=residual.shape, dtype=np.int8), residual, -residual) for _ in range(N_COPIES)
-    ]
-    strongest, *by_chance = (2.0 * np.log(max(_strongest(each), ROUNDING)) for each in (residual, *copies))
-    return {"residual_excess": strongest - np.array(by_chance)}
+    by_chance = np.log([_strongest(_with_random_signs(residual, rng))[1] ** 2 + ROUNDING for _ in range(N_COPIES)])
+    vectors, norm = _strongest(residual)
+    factors = fits.best.model.rows(_block(tensor)).unit_columns().factors
+    cosines = [np.abs(vector @ factors[mode]) for vector, mode in zip(vectors, shortest_last, strict=True)]
+    return {
+        "residual_excess": np.log(norm**2 + ROUNDING) - by_chance,
+        "weakest_excess": np.log(_weakest(terms) / size**2 + ROUNDING) - by_chance.mean(),
+        "residual_likeness": np.prod(np.sort(cosines, axis=0)[1:], axis=0).max(initial=0.0),
+    }
 
 
-def _residual(tensor: Tensor, fits: RankFits) -> Array:
-    """Return what the best model leaves of the tensor, or of a block of it; 0 where nothing is observed."""
+def _residual(tensor: Tensor, fits: RankFits) -> tuple[Array, Array]:
+    """Return what the best model leaves of the tensor, or of a block of it, and the terms of the model, (cells, R).
+
+    Both in units of the noise that the loss supposes, and 0 where nothing is observed.
+    """
     indices = _block(tensor)
     block = tensor.sub(indices) if prod(tensor.shape) > LARGEST_BLOCK else tensor
-    observed = np.delete(np.arange(prod(block.shape)), block.hidden)
-    model = fits.best.model.rows(indices)
-    poisson = loss_of(fits.solver) != LEAST_SQUARES
-    if poisson and model.rank == 0:
-        model = CPModel(np.array([tensor.total / tensor.n_observed]), tuple(np.ones((n, 1)) for n in block.shape))
-    modelled = model.to_tensor()
-    residual = np.zeros(block.shape)
-    residual.flat[observed] = block.values_at(observed) - modelled.flat[observed]
-    if poisson:
-        least = fits.solver.floor * tensor.total / tensor.n_observed  # type: ignore[attr-defined]
-        residual /= np.sqrt(np.maximum(modelled, least))
-    if block.cell_weights is not None:
-        residual *= np.sqrt(block.cell_weights)
-    return residual
+    everywhere, model = np.arange(prod(block.shape)), fits.best.model.rows(indices)
+    terms = khatri_rao([model.factors[0] * model.weights, *model.factors[1:]])
+    modelled = terms.sum(axis=1)
+    residual = block.values_at(everywhere)
+    weights: Array | None = None if block.cell_weights is None else np.sqrt(block.cell_weights.reshape(-1))
+    if loss_of(fits.solver) != LEAST_SQUARES:
+        mean = tensor.total / tensor.n_observed
+        least = fits.solver.floor * mean if model.rank else mean  # type: ignore[attr-defined]
+        modelled = np.maximum(modelled, least)
+        weights = 1.0 / np.sqrt(modelled)
+    residual -= modelled
+    if weights is not None:
+        residual *= weights
+        terms *= weights[:, None]
+    residual[block.hidden], terms[block.hidden] = 0.0, 0.0
+    return residual.reshape(block.shape), terms
+
+
+def _with_random_signs(residual: Array, rng: np.random.Generator) -> Array:
+    bits = np.unpackbits(np.frombuffer(rng.bytes((residual.size + 7) // 8), dtype=np.uint8), count=residual.size)
+    return np.where(bits.reshape(residual.shape), -residual, residual)
+
+
+def _weakest(terms: Array) -> float:
+    """Return the smallest sum of squares of a component that no combination of the others explains; NaN of none."""
+    if not terms.shape[1]:
+        return float("nan")
+    inverse = np.linalg.pinv(terms.T @ terms, hermitian=True)
+    return float(1.0 / np.diag(inverse).max())
 
 
 def _block(tensor: Tensor) -> list[NDArray[np.int64]]:
@@ -94,19 +123,18 @@ def _block(tensor: Tensor) -> list[NDArray[np.int64]]:
     return [np.sort(np.argsort(-chance)[:kept]) for chance, kept in zip(chances, lengths, strict=True)]
 
 
-def _strongest(residual: Array) -> float:
-    """Return the norm of the strongest component that power sweeps find, from the spectral start."""
-    vectors: list[Array] = []
+def _strongest(residual: Array) -> tuple[Sequence[Array], float]:
+    """Return the strongest component that power sweeps find from the spectral start: unit vectors and its norm."""
+    vectors: Sequence[Array] = []
     rest = residual
     while rest.ndim > 1:
         rows = rest.reshape(-1, rest.shape[-1])
-        vectors.insert(0, np.linalg.eigh(rows.T @ rows)[1][:, -1])
+        vectors = [np.linalg.eigh(rows.T @ rows)[1][:, -1], *vectors]
         rest = rest @ vectors[0]
-    vectors.insert(0, rest)
-    norm = 0.0
+    vectors, norm = [rest, *vectors], 0.0
     for _ in range(POWER_SWEEPS):
         vectors, norm = _swept(residual, vectors)
-    return norm
+    return vectors, norm
 
 
 def _swept(residual: Array, vectors: Sequence[Array]) -> tuple[list[Array], float]:
