@@ -829,7 +829,7 @@ UNSUITABLE = [
     ("n_folds", None, TypeError, "n_folds of estimate_rank must be an integer >= 2. Got None."),
     ("solver", ALS, TypeError, SOLVER.format("<class 'autoten.solvers.als.ALS'>")),
     ("solver", "als", TypeError, SOLVER.format("'als'")),
-    ("solver", None, TypeError, SOLVER.format(None)),
+    ("solver", 0, TypeError, SOLVER.format(0)),
     ("policy", None, TypeError, POLICY.format(None)),
     ("policy", "knee", TypeError, POLICY.format("'knee'")),
     ("policy", Knee, TypeError, POLICY.format("<class 'autoten.selection.policies.Knee'>")),
