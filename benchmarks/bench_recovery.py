@@ -31,7 +31,7 @@ import rivals
 from numpy.typing import NDArray
 from scipy.stats import binomtest
 
-from autoten.selection import DEFAULT_POLICY, Choice, apply_policy, calibrated
+from autoten.selection import DEFAULT_POLICY, Choice, apply_policy
 from autoten.selection.choice import Policy
 from autoten.table import RankTable
 
@@ -216,7 +216,7 @@ def calibration(shares: Sequence[Array], truths: Sequence[int]) -> dict[str, Any
     The expected calibration error is the mean distance of a bin's stated probability from its share of right answers;
     its interval comes from resampled draws.
     """
-    answers = [calibrated.median(share) for share in shares]
+    answers = [int(share.argmax()) for share in shares]
     stated = np.array([share[answer] for share, answer in zip(shares, answers, strict=True)])
     right = np.equal(answers, truths).astype(float)
     rng = np.random.default_rng(0)
@@ -274,7 +274,6 @@ def forms(of: Sequence[Judged]) -> list[dict[str, Any]]:
                 "form": form,
                 "parameters": len(names),
                 "exact": _exact(known, truths),
-                "most_probable": float(np.mean(np.equal([int(share.argmax()) for share in known], truths))),
                 "left_out": _exact(unknown, truths),
                 "calibration": calibration(known, truths),
                 "calibration_left_out": calibration(unknown, truths),
@@ -284,7 +283,7 @@ def forms(of: Sequence[Judged]) -> list[dict[str, Any]]:
 
 
 def _exact(shares: Sequence[Array], truths: Sequence[int]) -> float:
-    return float(np.mean([calibrated.median(share) == truth for share, truth in zip(shares, truths, strict=True)]))
+    return float(np.mean([int(share.argmax()) == truth for share, truth in zip(shares, truths, strict=True)]))
 
 
 def real_tensors() -> list[dict[str, Any]]:

@@ -3,8 +3,10 @@
     python benchmarks/calibrate.py            # writes autoten/selection/calibrated.json and results/calibration.json
     python benchmarks/calibrate.py --compare  # prints the comparison of forms, writes nothing into the package
 
-Every form is judged by leaving out one family of cases at a time: fitted to the others, it answers the draws of the one
-it has never seen. The reported draws are not read here.
+Three sources count alike: named cases, random recipes, and components planted in what models of real tensors leave.
+Every form is judged by leaving out: a family of cases, a fifth of the recipes, or all that stems from one substance at
+a time; fitted to the others, it answers what it has never seen. The reported draws are not read here, nor is the rank
+of any real tensor.
 """
 
 from __future__ import annotations
@@ -12,14 +14,17 @@ from __future__ import annotations
 import argparse
 import json
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import cases
 import draws
 import numpy as np
+import plasmodes
+import recipes
 from numpy.typing import NDArray
 from scipy.optimize import minimize
 
@@ -32,8 +37,15 @@ RESULTS = HERE / "results" / "calibration.json"
 DIGITS = 4
 N_PARTS = 5
 
-# Ridge penalty per unit of weight: keeps a coefficient finite that separates its training draws.
+# Ridge penalty for draws of unit weight in all: keeps a coefficient finite that separates its training draws.
 RIDGE = 1e-3
+
+# A draw counts so much if no model of its rank finds the components: left out altogether, they would teach that weak
+# components do not exist.
+UNFOUND = 0.3
+
+# Hold-outs that the coefficients were made or checked for.
+HOLDOUTS = ("RandomElements", "RandomFibres", "Blocks", "CountSplit")
 
 Array = NDArray[np.float64]
 Evidence = Callable[[RankTable], Array]
@@ -42,30 +54,9 @@ Evidence = Callable[[RankTable], Array]
 # --- evidence that was tried and is not in the default ---
 
 
-def relative_share(table: RankTable) -> Array:
-    """Return the log of what a component explains relative to the mean of those before it: 0 for the first one."""
-    explained = np.exp(calibrated.share(table))
-    earlier = np.cumsum(explained) - explained
-    earlier = np.divide(earlier, np.arange(len(explained)).clip(1))
-    earlier[0] = explained[0]
-    return np.asarray(np.log(np.clip(explained / earlier, np.exp(calibrated.SMALLEST_SHARE), 1.0)))
-
-
-def level(table: RankTable) -> Array:
-    """Return minus the decades that a rank has lost: every further rank then pays for what was lost before."""
-    return -calibrated.decades_lost(table)
-
-
 def raw_trilinearity(table: RankTable) -> Array:
     """Return `trilinearity` of core consistency as it is, below its ceiling: noise counts against a component."""
-    lost = (table.mean("ceiling") - table.mean("core_consistency"))[1:]
-    return -np.diff(calibrated.decades(table, lost), prepend=0.0)
-
-
-def noise_jump(table: RankTable) -> Array:
-    """Return minus the decades by which the core consistency expected to be lost to noise rises."""
-    decades = np.log10(np.clip(np.nan_to_num(table.mean("noise_loss")[1:], nan=1e4), 1e-4, 1e4))
-    return -np.clip(np.diff(decades, prepend=decades[0]), -1.0, 3.0)
+    return -calibrated.decades(table, (table.mean("ceiling") - table.mean("core_consistency"))[1:])
 
 
 def significance(table: RankTable) -> Array:
@@ -74,74 +65,61 @@ def significance(table: RankTable) -> Array:
     return np.arcsinh(np.clip(scores, -60.0, 60.0))
 
 
-def signs(table: RankTable) -> Array:
-    """Return, for the first component, its share against copies with random signs (`residual_excess`), else 0."""
-    least = float(np.nan_to_num(table["residual_excess"][0], nan=0.0).min())
-    return np.eye(1, len(table) - 1)[0] * np.clip(least / 0.1, -1.0, 4.0)
+def left(table: RankTable) -> Array:
+    """Return how much more than chance one component explains of what the rank before leaves, from -1 to 1."""
+    if "residual_excess" not in table:
+        return np.zeros(len(table) - 1)
+    return np.asarray(np.tanh((np.nan_to_num(table.mean("residual_excess"), nan=0.0)[:-1] - 0.2) / 0.15))
 
 
-def fit_contrast(table: RankTable) -> Array:
-    """Return DIFFIT's evidence: the log ratio of successive gains in log misfit over all cells."""
-    drops = np.maximum(-np.diff(np.log(np.maximum(1.0 - table.mean("fit"), 1e-10))), 1e-4)
-    later = np.array([*drops[1:], drops[-1]])
-    return np.clip(np.log(drops / later), 0.0, calibrated.LARGEST_CONTRAST)
-
-
-_MORE = (relative_share, level, raw_trilinearity, noise_jump, significance, signs, fit_contrast)
+_MORE = (raw_trilinearity, significance, left)
 TRIED: Mapping[str, Evidence] = {**calibrated.EVIDENCE, **{look.__name__: look for look in _MORE}}
 
 # May have either sign; evidence speaks for a component, or not at all.
 FREE = "intercept"
 
 DEFAULT = tuple(calibrated.EVIDENCE)
-WITHOUT_HALVES = tuple(name for name in DEFAULT if name != "split_half")
+
+
+def but(*pieces: str) -> tuple[str, ...]:
+    """Return the default without some pieces of evidence."""
+    return tuple(name for name in DEFAULT if name not in pieces)
+
+
 PREDICTION = ("intercept", "contrast", "share")
 INTERPRETABILITY = ("trilinearity", "degeneracy")
+HALVES, RESIDUALS = calibrated.NEEDS["halves"], calibrated.NEEDS["residuals"]
 
 FORMS: Mapping[str, tuple[str, ...]] = {
-    "prediction, interpretability, replicability (the default)": DEFAULT,
-    "the former default: without halves": WITHOUT_HALVES,
-    "halves in place of folds": tuple(name for name in DEFAULT if name != "replicability"),
+    "all four (the default)": DEFAULT,
+    "without what is left (the former evidence)": but(*RESIDUALS),
     "prediction only": PREDICTION,
     "core consistency only": ("intercept", "trilinearity"),
     "core consistency only, raw": ("intercept", "raw_trilinearity"),
     "core consistency and degeneracy": ("intercept", *INTERPRETABILITY),
-    "replicability only": ("intercept", "replicability", "split_half"),
+    "replicability only": ("intercept", "replicability", *HALVES),
+    "what is left only": ("intercept", *RESIDUALS),
     "prediction and core consistency": (*PREDICTION, "trilinearity"),
-    "prediction and core consistency, raw": (*PREDICTION, "raw_trilinearity"),
     "prediction, core consistency and degeneracy": (*PREDICTION, *INTERPRETABILITY),
-    "prediction and replicability": (*PREDICTION, "replicability", "split_half"),
-    "core consistency, degeneracy and replicability": ("intercept", *INTERPRETABILITY, "replicability", "split_half"),
-    "the default with raw core consistency": tuple(
-        "raw_trilinearity" if name == "trilinearity" else name for name in DEFAULT
-    ),
-    "the default with levels of core consistency": tuple(
-        "level" if name == "trilinearity" else name for name in DEFAULT
-    ),
-    "the default with shares of earlier components": tuple(
-        "relative_share" if name == "share" else name for name in DEFAULT
-    ),
-    "the one before: both of these, without halves": (
-        "intercept",
-        "contrast",
-        "relative_share",
-        "level",
-        "replicability",
-        "degeneracy",
-    ),
-    "the default without contrast": tuple(name for name in DEFAULT if name != "contrast"),
-    "the default without share": tuple(name for name in DEFAULT if name != "share"),
-    "the default without core consistency": tuple(name for name in DEFAULT if name != "trilinearity"),
-    "the default without degeneracy": tuple(name for name in DEFAULT if name != "degeneracy"),
+    "prediction and replicability": (*PREDICTION, "replicability", *HALVES),
+    "prediction and what is left": (*PREDICTION, *RESIDUALS),
+    "the default without prediction": but("contrast", "share"),
+    "the default without core consistency": but("trilinearity"),
+    "the default without degeneracy": but("degeneracy"),
+    "the default without folds' replicability": but("replicability"),
+    "the default without halves": but(*HALVES),
+    "the default without strength and fall": but("strength", "fall"),
+    "the default without likeness": but("likeness"),
+    "the default with raw core consistency": (*but("trilinearity"), "raw_trilinearity"),
     "the default and significance": (*DEFAULT, "significance"),
-    "the default and random signs": (*DEFAULT, "signs"),
-    "the default and jumps of the noise loss": (*DEFAULT, "noise_jump"),
-    "the default and DIFFIT's evidence": (*DEFAULT, "fit_contrast"),
-    "everything tried": tuple(TRIED),
+    "the default and what is left against chance": (*DEFAULT, "left"),
 }
 
 
 # --- maximum likelihood ---
+
+SUBSTANCES = {case.name: plasmodes.BY_NAME[case.family].file.split("_")[0] for case in plasmodes.PLASMODES}
+RECIPES = {recipe.name: recipe for recipe in recipes.RECIPES}
 
 
 @dataclass(frozen=True, eq=False)
@@ -163,13 +141,37 @@ class Seen:
         return str(self.row["case"])
 
     @property
+    def solver(self) -> str:
+        """What its models were fitted by."""
+        table: RankTable = self.row["table"]
+        return table.solver or calibrated.OTHERWISE
+
+    @property
+    def source(self) -> str:
+        """Which of the sources it is of."""
+        return "plasmodes" if self.case in SUBSTANCES else "recipes" if self.case in RECIPES else "cases"
+
+    @property
+    def apart(self) -> str:
+        """What it is left out with: a family, a substance, a part of the recipes."""
+        if self.source == "recipes":
+            return f"recipes {self.row['number'] % N_PARTS}"
+        return SUBSTANCES[self.case] if self.source == "plasmodes" else self.family
+
+    @property
     def family(self) -> str:
         """The family of its case."""
-        return cases.BY_NAME[self.case].family
+        return cases.BY_NAME[self.case].family if self.case in cases.BY_NAME else self.source
+
+    @property
+    def found(self) -> bool:
+        """Whether the best model of the true rank has the components, or ALS keeps them where that is not known."""
+        found = self.row.get("found")
+        return bool(self.row["identifiable"]) if found is None else found >= cases.KEPT
 
     @property
     def rank(self) -> int:
-        """The true rank, which is the row of the table too: the suite tries every rank."""
+        """The true rank, which is the row of the table too: every rank is tried."""
         return int(self.row["rank"])
 
     def shares(self, coefficients: Mapping[str, float]) -> Array:
@@ -177,16 +179,27 @@ class Seen:
         return calibrated.probabilities(sum(weight * self.evidence[name] for name, weight in coefficients.items()))
 
 
+def weights_of(draws_seen: Sequence[Seen]) -> Array:
+    """Return what every draw counts: the sources alike, in each the cases alike, draws that cannot be found less."""
+    weights = np.array([1.0 if seen.found else UNFOUND for seen in draws_seen])
+    for alike in (lambda seen: seen.case, lambda seen: seen.source):
+        names = [alike(seen) for seen in draws_seen]
+        sums = {name: sum(w for w, n in zip(weights, names, strict=True) if n == name) for name in set(names)}
+        weights = weights / [sums[name] for name in names]
+    return weights / weights.sum()
+
+
 def fitted(draws_seen: Sequence[Seen], names: Sequence[str]) -> dict[str, float]:
-    """Return the coefficients of largest likelihood on identifiable draws, a convex problem."""
-    draws_seen = [seen for seen in draws_seen if seen.row["identifiable"]]
-    n_draws = Counter(seen.case for seen in draws_seen)
-    weights = np.array([getattr(cases.BY_NAME[s.case], "counts_as", 1.0) / n_draws[s.case] for s in draws_seen])
+    """Return the coefficients of largest likelihood, a convex problem."""
+    weights = weights_of(draws_seen)
     columns = [np.column_stack([seen.evidence[name] for name in names]) for seen in draws_seen]
     stacked = np.concatenate([np.vstack([np.zeros(len(names)), np.cumsum(c, axis=0)]) for c in columns])
     lengths = np.array([len(c) + 1 for c in columns])
     starts = np.cumsum(lengths) - lengths
     truths = starts + np.array([seen.rank for seen in draws_seen])
+    size = np.concatenate(columns).std(axis=0)
+    size[size == 0.0] = 1.0
+    stacked /= size
 
     def loss(coefficients: Array) -> tuple[float, Array]:
         scores = stacked @ coefficients
@@ -199,54 +212,75 @@ def fitted(draws_seen: Sequence[Seen], names: Sequence[str]) -> dict[str, float]
 
     bounds = [(None, None) if name == FREE else (0.0, None) for name in names]
     found = minimize(loss, np.zeros(len(names)), jac=True, method="L-BFGS-B", bounds=bounds, options={"maxiter": 2000})
-    return {name: round(float(value), DIGITS) for name, value in zip(names, found.x, strict=True)}
+    return {name: round(float(value), DIGITS) for name, value in zip(names, found.x / size, strict=True)}
 
 
 def without(draws_seen: Sequence[Seen], names: Sequence[str]) -> dict[str, dict[str, float]]:
-    """Return for every family the coefficients that are fitted to all others."""
-    families = dict.fromkeys(seen.family for seen in draws_seen)
-    return {family: fitted([seen for seen in draws_seen if seen.family != family], names) for family in families}
+    """Return for all that is left out together the coefficients that are fitted to all else."""
+    parts = dict.fromkeys(seen.apart for seen in draws_seen)
+    return {part: fitted([seen for seen in draws_seen if seen.apart != part], names) for part in parts}
 
 
 class Rates(NamedTuple):
-    """How a form does on families it has not seen: exact share and mean log score of the truth; on unseen recipes."""
+    """How a form does on what it has not seen of a source: exact share of what can be found, log score of all."""
 
     exact: float
     log_score: float
-    recipes: float
     n_draws: int
 
 
-def on_mixtures(draws_seen: Sequence[Seen], names: Sequence[str]) -> float:
-    """Return the exact share of a form on random recipes, each fifth of them answered by a fit to all else."""
-    mixed = [seen for seen in draws_seen if seen.family == cases.MIXED]
-    named = [seen for seen in draws_seen if seen.family != cases.MIXED]
-    right = 0
-    for part in range(N_PARTS):
-        apart = mixed[part::N_PARTS]
-        coefficients = fitted([*named, *(seen for seen in mixed if seen not in apart)], names)
-        right += sum(calibrated.median(seen.shares(coefficients)) == seen.rank for seen in apart)
-    return right / len(mixed) if mixed else float("nan")
+def rates_of(draws_seen: Sequence[Seen], shares: Sequence[Array]) -> Rates:
+    """Return the rates of given probabilities; the answer is the most probable rank."""
+    exact = [int(share.argmax()) == seen.rank for seen, share in zip(draws_seen, shares, strict=True) if seen.found]
+    scores = [np.log(max(share[seen.rank], 1e-12)) for seen, share in zip(draws_seen, shares, strict=True)]
+    return Rates(float(np.mean(exact)), float(np.mean(scores)), len(exact))
 
 
-def left_out(draws_seen: Sequence[Seen], names: Sequence[str]) -> Rates:
-    """Return the rates of a form over the identifiable draws of cases that have names."""
-    by_family = without(draws_seen, names)
-    judged = [seen for seen in draws_seen if seen.row["identifiable"] and seen.family != cases.MIXED]
-    shares = [seen.shares(by_family[seen.family]) for seen in judged]
-    exact = np.mean([calibrated.median(share) == seen.rank for share, seen in zip(shares, judged, strict=True)])
-    scores = [np.log(max(share[seen.rank], 1e-12)) for share, seen in zip(shares, judged, strict=True)]
-    return Rates(float(exact), float(np.mean(scores)), on_mixtures(draws_seen, names), len(judged))
+def left_out(draws_seen: Sequence[Seen], names: Sequence[str]) -> dict[str, Rates]:
+    """Return the rates of a form for every source."""
+    coefficients = without(draws_seen, names)
+    found = {}
+    for source in dict.fromkeys(seen.source for seen in draws_seen):
+        judged = [seen for seen in draws_seen if seen.source == source]
+        found[source] = rates_of(judged, [seen.shares(coefficients[seen.apart]) for seen in judged])
+    return found
 
 
-def development() -> list[Seen]:
-    """Return all development draws."""
-    return [Seen.of(row) for row in draws.load("development")]
+def by_ingredient(draws_seen: Sequence[Seen], names: Sequence[str], at_least: int = 10) -> dict[str, Rates]:
+    """Return the rates of a form on the recipes with each ingredient, fitted to all draws without it."""
+
+    def ingredients(seen: Seen) -> set[str]:
+        return {f"{use.split()[0]}: {name}" for use, name in seen.row.get("ingredients", {}).items()}
+
+    used = Counter(name for seen in draws_seen for name in ingredients(seen) if seen.found)
+    found = {}
+    for ingredient in sorted(name for name, count in used.items() if count >= at_least):
+        judged = [seen for seen in draws_seen if ingredient in ingredients(seen)]
+        coefficients = fitted([seen for seen in draws_seen if ingredient not in ingredients(seen)], names)
+        found[ingredient] = rates_of(judged, [seen.shares(coefficients) for seen in judged])
+    return found
 
 
-def compared(draws_seen: Sequence[Seen], forms: Iterable[str] = FORMS) -> dict[str, Rates]:
-    """Return the rates of forms on left-out families."""
-    return {form: left_out(draws_seen, FORMS[form]) for form in forms}
+def development(solver: str = calibrated.OTHERWISE) -> list[Seen]:
+    """Return all development draws by a solver."""
+    seen = (Seen.of(row) for row in draws.load("development") if row["rank"] in row["table"].ranks)
+    return [each for each in seen if each.solver == solver]
+
+
+def compared(draws_seen: Sequence[Seen], forms: Iterable[str] = FORMS) -> Iterator[tuple[str, dict[str, Rates]]]:
+    """Yield the rates of forms on what they have not seen."""
+    for form in forms:
+        yield form, left_out(draws_seen, FORMS[form])
+
+
+def coefficients_of(draws_seen: Sequence[Seen]) -> dict[str, dict[str, float]]:
+    """Return the coefficients of the default, and without the evidence that a table may lack."""
+    made = {}
+    for lacks in product(*((None, name) for name in calibrated.NEEDS)):
+        unknown = [name for name in lacks if name]
+        dropped = [piece for name in unknown for piece in calibrated.NEEDS[name]]
+        made[calibrated.without(unknown)] = fitted(draws_seen, but(*dropped))
+    return made
 
 
 def main() -> None:
@@ -254,25 +288,29 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--compare", action="store_true", help="leave the package's coefficients alone")
     options = parser.parse_args()
-    seen = development()
-    rates = compared(seen)
-    for form, rate in rates.items():
-        shown = f"{100 * rate.exact:5.1f} %  {rate.log_score:+.3f}  recipes {100 * rate.recipes:5.1f} %"
-        print(f"{form:58s} {shown}  {len(FORMS[form])} parameters", flush=True)
-    coefficients = fitted(seen, DEFAULT)
+    seen = {solver: development(solver) for solver in ("ALS", "HALS", "KL")}
+    forms = {}
+    for form, rates in compared(seen["ALS"]):
+        forms[form] = {"parameters": len(FORMS[form]), **{source: rate._asdict() for source, rate in rates.items()}}
+        shown = ", ".join(f"{source} {100 * r.exact:.1f} % {r.log_score:+.3f}" for source, r in rates.items())
+        print(f"{form:45s} {shown}", flush=True)
+    ingredients = by_ingredient(seen["ALS"], DEFAULT)
+    for ingredient, rate in sorted(ingredients.items(), key=lambda pair: pair[1].exact):
+        print(f"{ingredient:30s} {100 * rate.exact:5.1f} % {rate.log_score:+.3f} of {rate.n_draws}")
+    of_solvers = {solver: left_out(some, DEFAULT) for solver, some in seen.items() if some}
+    coefficients = {solver: coefficients_of(some) for solver, some in seen.items() if some}
     print(json.dumps(coefficients, indent=1))
+    results = {
+        "forms": forms,
+        "ingredients": {name: rate._asdict() for name, rate in ingredients.items()},
+        "solvers": {s: {source: r._asdict() for source, r in rates.items()} for s, rates in of_solvers.items()},
+        "draws": {solver: Counter(each.source for each in some) for solver, some in seen.items()},
+    }
+    RESULTS.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
     if options.compare:
         return
-    made = {
-        "made_by": "python benchmarks/calibrate.py",
-        "draws": len(seen),
-        "cases": len({s.case for s in seen}),
-        "coefficients": coefficients,
-        "without_halves": fitted(seen, WITHOUT_HALVES),
-    }
+    made = {"made_by": "python benchmarks/calibrate.py", "holdouts": HOLDOUTS, "coefficients": coefficients}
     COEFFICIENTS.write_text(json.dumps(made, indent=2) + "\n", encoding="utf-8")
-    forms = {form: {**rate._asdict(), "parameters": len(FORMS[form])} for form, rate in rates.items()}
-    RESULTS.write_text(json.dumps({"forms": forms}, indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

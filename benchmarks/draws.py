@@ -1,7 +1,8 @@
 """Fit every draw of the recovery suite once, and keep what selectors and rivals decide from.
 
     python benchmarks/draws.py development             # tables only: what the selector is made from
-    python benchmarks/draws.py development --mixed --draws 400
+    python benchmarks/draws.py development --of recipes --draws 700
+    python benchmarks/draws.py development --of plasmodes --draws 30
     python benchmarks/draws.py reported --rivals       # tables, and the answers of rules with fits of their own
     python benchmarks/draws.py reported --rivals --cheap --draws 50  # more of the cases that took under 5 s
     python benchmarks/draws.py real --rivals           # the same of the real tensors
@@ -19,7 +20,7 @@ import argparse
 import gzip
 import json
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -46,7 +47,16 @@ N_DRAWS = 20
 CHEAP = 5.0
 
 # Digits of a stored score.
-DIGITS = 7
+DIGITS = 6
+
+# Whatever can be drawn.
+AnyCase = Case | recipes.Recipe | plasmodes.Plasmode | real.RealCase
+KINDS: Mapping[str, Sequence[AnyCase]] = {
+    "cases": cases.ORDINARY,
+    "optional": [case for case in cases.CASES if case.optional],
+    "recipes": recipes.RECIPES,
+    "plasmodes": [case for case in plasmodes.PLASMODES if case.is_there],
+}
 
 # Two halves of three splits of three starts for every rank: more than all other rivals together.
 SLOW = "split-half"
@@ -55,7 +65,7 @@ SLOW = "split-half"
 UNREAD = ("converged", "loss_starts", "converged_starts", "core_consistency_starts", "stability_starts")
 
 
-def measured(case: Case | real.RealCase, split: Split, number: int, with_rivals: bool) -> dict[str, Any]:
+def measured(case: AnyCase, split: Split, number: int, with_rivals: bool) -> dict[str, Any]:
     """Return one draw's truth, its table, and the answers of rules that look at more than the table."""
     draw = case.draw(split, number)
     began = time.process_time()
@@ -70,7 +80,7 @@ def measured(case: Case | real.RealCase, split: Split, number: int, with_rivals:
         "identifiable": draw.identifiable,
         "snr_db": _digits(draw.snr_db),
         "found": _found(draw, estimate),
-        "ingredients": dict(getattr(draw, "ingredients", {})),
+        **({"ingredients": dict(draw.ingredients)} if getattr(draw, "ingredients", None) else {}),
         "seconds": round(seconds, 3),
         "table": stored(estimate.table),
         "answers": dict(_answers(draw, estimate, number, with_rivals)),
@@ -154,7 +164,7 @@ def pack(split: str, root: Path = ROOT) -> None:
 
 def run(
     split: Split,
-    which: Sequence[Case | real.RealCase],
+    which: Sequence[AnyCase],
     n_draws: int,
     with_rivals: bool,
     n_jobs: int,
@@ -174,7 +184,7 @@ def run(
             print(f"{place}/{len(todo)} {row['case']} #{row['number']}: {row['seconds']} s", flush=True)
 
 
-def again(split: Split, which: Sequence[Case | real.RealCase], numbers: Sequence[int], n_jobs: int) -> None:
+def again(split: Split, which: Sequence[AnyCase], numbers: Sequence[int], n_jobs: int) -> None:
     """Fit draws anew, store nothing, and say where the default policy answers otherwise than from the stored table."""
     stored_rows = {(row["case"], row["number"]): row for row in load(split)}
     todo = [(case, number) for number in numbers for case in which if (case.name, number) in stored_rows]
@@ -210,8 +220,7 @@ def main() -> None:
     parser.add_argument("split", choices=[*cases.SEEDS, "real"])
     parser.add_argument("--draws", type=int, default=N_DRAWS, help="draws of each case")
     parser.add_argument("--rivals", action="store_true", help="also the rules with fits of their own")
-    parser.add_argument("--optional", action="store_true", help="the large cases instead of the ordinary ones")
-    parser.add_argument("--mixed", action="store_true", help="draws of random recipes instead of the cases")
+    parser.add_argument("--of", choices=[*KINDS], default="cases", help="what is drawn; optional are the large cases")
     parser.add_argument("--cheap", action="store_true", help="only cases that took under 5 s so far")
     parser.add_argument("--only", nargs="+", metavar="CASE", help="these cases")
     parser.add_argument("--pack", action="store_true", help="measure nothing, pack what is there")
@@ -221,11 +230,7 @@ def main() -> None:
     if options.pack:
         pack(options.split)
         return
-    which: list[Case | real.RealCase] = [case for case in cases.CASES if case.optional == options.optional]
-    if options.split == "real":
-        which = [case for case in real.REAL if case.is_there]
-    if options.mixed:
-        which = list(cases.MIXTURES)
+    which = [case for case in real.REAL if case.is_there] if options.split == "real" else KINDS[options.of]
     if options.only:
         which = [case for case in which if case.name in options.only]
     if options.cheap:

@@ -55,7 +55,7 @@ def first_page(results: Row) -> list[str]:
         )
         for rule in FIRST_PAGE
     )
-    forms = {row["form"]: recovery_targets.exact(row) for row in results["forms"]}
+    forms = {row["form"]: row["exact"] for row in results["forms"]}
     alone = (
         ("prediction alone", "prediction only"),
         ("core consistency alone", "core consistency only"),
@@ -185,14 +185,13 @@ def forms(results: Row) -> list[str]:
             row["parameters"],
             f"{100 * row['exact']:.1f} %",
             f"{100 * row['left_out']:.1f} %",
-            f"{100 * row['most_probable']:.1f} %",
             f"{row['calibration']['log_score']:.3f}",
             f"{row['calibration_left_out']['log_score']:.3f}",
         )
         for row in results["forms"]
     )
     head = (
-        *("weighed", "parameters", "exact", "exact, family left out", "exact by the most probable rank"),
+        *("weighed", "parameters", "exact", "exact, family left out"),
         *("log score", "log score, family left out"),
     )
     spread = results["range"]

@@ -6,6 +6,7 @@ import cases
 import draws
 import numpy as np
 import pytest
+import recipes
 
 from autoten.selection import calibrated
 from autoten.table import RankTable
@@ -84,11 +85,29 @@ def test_a_lost_component_is_not_identifiable():
     assert not cases.Draw(model.to_tensor() + 100 * noise, model, -40.0).identifiable
 
 
-@pytest.mark.parametrize("mixture", cases.MIXTURES, ids=lambda mixture: mixture.name)
-def test_a_mixture_is_identifiable_and_always_the_same(mixture):
-    first, again = (mixture.draw("development", 0) for _ in range(2))
-    assert first.identifiable
-    assert np.array_equal(first.X, again.X, equal_nan=True)
+@pytest.mark.parametrize("recipe", recipes.RECIPES, ids=lambda recipe: recipe.name)
+def test_a_recipe_is_always_the_same_and_suits_its_solver(recipe):
+    for number in range(5):
+        first, again = (recipe.draw("development", number) for _ in range(2))
+        assert np.array_equal(first.X, again.X, equal_nan=True)
+        assert first.rank + 1 <= first.ranks[-1]
+        observed = first.X[~np.isnan(first.X)]
+        if recipe.kind == "counts":
+            assert (observed == np.round(observed)).all()
+            assert observed.min() >= 0
+        elif recipe.kind == "nonnegative":
+            assert all((factor >= 0).all() for factor in first.model.factors)
+
+
+def test_noise_and_misfit_have_the_sizes_that_were_drawn():
+    rng = np.random.default_rng(0)
+    model = cases.CPModel(np.array([3.0, 1.0]), tuple(np.eye(n)[:, :2] for n in (5, 6, 7)))
+    assert recipes.own_norm(model) == pytest.approx(1.0)
+    alike = cases.CPModel(np.ones(2), tuple(np.array([[1.0, 0.6], [0.0, 0.8]]) for _ in range(3)))
+    assert recipes.own_norm(alike) == pytest.approx(np.sqrt(1 - 0.6**6))
+    X = model.to_tensor()
+    for effect in (cases.White(3.0), cases.InnerFilter(0.1), recipes.OwnLoadings(0.2), recipes.Outliers(0.1, 5.0)):
+        assert np.linalg.norm(recipes.OfNorm(effect, 0.25)(X, model, rng) - X) == pytest.approx(0.25)
 
 
 # ---------------------------------------------------------------------------------------------------------------- draws

@@ -1,6 +1,7 @@
 """The default policy, piece by piece, on tables made from the gains of their components."""
 
 import json
+from dataclasses import replace
 from importlib.resources import files
 from math import inf, nan
 
@@ -32,6 +33,9 @@ def make_table(gains, core=100.0, alike=None, *, ranks=None, shape=SHAPE, **scor
     return RankTable([0, *ranks], columns, shape)
 
 
+WEIGHTS = dict.fromkeys(calibrated.EVIDENCE, 1.0)
+
+
 def stated(*arguments, **options):
     return apply_policy(DEFAULT_POLICY, make_table(*arguments, **options)).probabilities
 
@@ -57,28 +61,23 @@ def test_what_one_component_spoils_and_the_next_repairs_counts_for_neither():
     np.testing.assert_allclose(gains, [1.0, -0.5, 0.0, 0.2], atol=1e-9)
 
 
-def test_trilinearity_counts_decades_lost_since_the_rank_before():
+def test_every_further_component_pays_for_the_core_consistency_that_is_lost():
     table = make_table([1.0] * 6, core=[-900, -900, 90, 10, -1e9, 90])
     lost = np.log10([1, 1, 2, 10, 1e6, 2])
     np.testing.assert_allclose(calibrated.decades_lost(table), lost, atol=1e-9)
-    np.testing.assert_allclose(calibrated.trilinearity(table), -np.diff(lost, prepend=0.0), atol=1e-9)
-
-
-def test_a_bad_fit_in_between_costs_the_ranks_after_it_nothing():
-    sound, spoiled = stated([1.0] * 5), stated([1.0] * 5, core=[100, 100, 100, -1e6, 100])
-    assert spoiled[4] < sound[4] / 100
-    assert spoiled[5] > 0.9 * sound[5]
+    np.testing.assert_allclose(calibrated.trilinearity(table), -lost, atol=1e-9)
 
 
 def test_share_is_of_all_that_is_held_out():
     table = make_table([np.log(2), np.log(2), -0.1, np.log(2)])
     last = 0.25 - 0.125 * np.exp(0.1)  # what the third one spoiled is not the fourth one's merit
-    wanted = np.log([0.5, 0.25, np.exp(calibrated.SMALLEST_SHARE), last])
+    wanted = [np.log(0.5), np.log(0.25), 0.0, np.log(last)]
     np.testing.assert_allclose(calibrated.share(table), wanted, atol=1e-9)
 
 
-def test_a_first_component_that_explains_nothing_has_the_smallest_share():
-    assert calibrated.share(make_table([-0.1, -0.2])).tolist() == [calibrated.SMALLEST_SHARE] * 2
+def test_the_share_of_a_component_that_explains_nothing_says_nothing():
+    assert calibrated.share(make_table([-0.1, -0.2])).tolist() == [0.0, 0.0]
+    assert calibrated.share(make_table([1.0, 1e-9]))[1] == calibrated.SMALLEST_SHARE
 
 
 def test_core_consistency_of_four_modes_counts_from_rank_two():
@@ -100,16 +99,17 @@ def test_agreement_on_nothing_does_not_speak_for_a_component():
     assert calibrated.replicability(make_table([0.0, 1.0], alike=1.0)).tolist() == [0.0, 0.0]
 
 
-@pytest.mark.parametrize("name", ["replicability", "trilinearity", "split_half"])
+@pytest.mark.parametrize("name", ["replicability", "split_half", "fall"])
 def test_what_could_not_be_scored_is_no_evidence(name):
     known = {
         "stability_halves": [[nan], [0.9], [0.8], [nan]],
-        "corrected_core_consistency": [[nan], [100], [30], [nan]],
+        "weakest_excess": [[nan], [3.0], [1.0], [nan]],
+        "residual_likeness": [[0.0], [0.1], [0.1], [nan]],
     }
     table = make_table([1.0, 1.0, 1.0], alike=[0.999, 0.9, nan], **known)
     _, second, third = calibrated.EVIDENCE[name](table)
     assert third == 0.0
-    assert second != 0.0 or name == "trilinearity"
+    assert second != 0.0 or name == "fall"
 
 
 def test_components_that_come_back_from_halves_are_counted():
@@ -123,21 +123,59 @@ def test_halves_that_agree_on_nothing_speak_for_no_component():
     assert calibrated.split_half(table).tolist() == [1.0, 0.0]
 
 
-def test_without_halves_the_coefficients_are_those_fitted_without():
-    made = json.loads(files("autoten.selection").joinpath("calibrated.json").read_text("utf-8"))
-    table = make_table([1.0, 0.5, 0.1])
-    assert not calibrated.has_halves(table)
-    odds = calibrated.log_odds(table, made["without_halves"])
-    assert list(DEFAULT_POLICY(table).probabilities.values()) == calibrated.probabilities(odds).tolist()
-    known = make_table([1.0, 0.5, 0.1], stability_halves=[[nan], [1.0], [1.0], [0.6]])
-    odds = calibrated.log_odds(known, made["coefficients"])
-    assert list(DEFAULT_POLICY(known).probabilities.values()) == calibrated.probabilities(odds).tolist()
+WHAT_IS_LEFT = {
+    "residual_excess": [[2.0, 2.2], [1.0, 1.2], [0.0, 0.1], [0.0, 0.0]],
+    "weakest_excess": [[nan], [5.0], [3.0], [0.5]],
+    "residual_likeness": [[0.0], [0.3], [0.1], [0.1]],
+}
 
 
-def test_the_answer_is_the_median():
-    shares = np.array([0.05, 0.30, 0.25, 0.40])
-    assert calibrated.median(shares) == 2
-    assert calibrated.median(np.array([0.5, 0.5])) == 0
+def test_the_weakest_component_is_held_against_noise_and_against_the_next_rank():
+    table = make_table([1.0, 0.5, 0.1], **WHAT_IS_LEFT)
+    assert calibrated.has_residuals(table)
+    np.testing.assert_allclose(calibrated.strength(table), [5.0, 3.0, 0.5])
+    np.testing.assert_allclose(calibrated.fall(table), [2.0, 2.5, 0.0])
+    far = make_table([1.0, 1.0], weakest_excess=[[nan], [50.0], [-9.0]], residual_likeness=[[0.0]] * 3)
+    assert calibrated.strength(far).tolist() == list(calibrated.STRENGTHS[::-1])
+    assert calibrated.fall(far)[0] == calibrated.LARGEST_FALL
+
+
+def test_what_is_left_is_like_the_components_while_they_are_mixtures():
+    table = make_table([1.0, 0.5, 0.1], **WHAT_IS_LEFT)
+    np.testing.assert_allclose(calibrated.likeness(table), [0.0 - 0.15, 0.3 - 0.05, 0.1 - 0.05])
+
+
+def test_coefficients_are_those_of_the_solver_and_of_what_is_known():
+    made = calibrated.published()["coefficients"]
+    halves = {"stability_halves": [[nan], [1.0], [1.0], [0.6]]}
+    for solver, of in (("HALS", "HALS"), ("KL", "KL"), ("ALS", "ALS"), ("Own", "ALS"), ("", "ALS")):
+        for scores, name in (
+            (halves | WHAT_IS_LEFT, "all"),
+            (WHAT_IS_LEFT, "all and without halves"),
+            (halves, "all and without residuals"),
+            ({}, "all and without halves and without residuals"),
+        ):
+            table = replace(make_table([1.0, 0.5, 0.1], **scores), solver=solver)
+            odds = calibrated.log_odds(table, made[of][name])
+            assert list(DEFAULT_POLICY(table).probabilities.values()) == calibrated.probabilities(odds).tolist()
+
+
+@pytest.mark.parametrize(
+    ("solver", "holdout", "by"),
+    [
+        ("ALS", "RandomElements", ""),
+        ("", "", ""),
+        ("HALS", "Blocks", ""),
+        ("Own", "RandomElements", "Own"),
+        ("KL", "Centred", "KL with Centred"),
+    ],
+)
+def test_probabilities_made_for_other_fits_are_called_a_guide(solver, holdout, by):
+    table = replace(make_table([1.0, 0.5, 0.1]), solver=solver, holdout=holdout)
+    expected = f" Probabilities are a guide: they were made for other fits than {by}." if by else ""
+    reason = DEFAULT_POLICY(table).reason
+    assert reason == DEFAULT_POLICY(make_table([1.0, 0.5, 0.1])).reason + expected or (solver, by) == ("HALS", "")
+    assert ("guide" in reason) == bool(by)
 
 
 def test_components_that_cancel_each_other_speak_against_a_rank():
@@ -170,9 +208,11 @@ def test_log_odds_are_the_weighted_sum():
 
 def test_the_published_coefficients_are_those_in_the_file_and_none_is_negative():
     made = json.loads(files("autoten.selection").joinpath("calibrated.json").read_text("utf-8"))
-    assert dict(Calibrated().coefficients) == made["coefficients"]
-    assert set(made["coefficients"]) == set(calibrated.EVIDENCE)
-    assert all(weight > 0 for name, weight in made["coefficients"].items() if name != "intercept")
+    assert made == calibrated.published()
+    for of_solver in made["coefficients"].values():
+        assert set(of_solver["all"]) == set(calibrated.EVIDENCE)
+        for weights in of_solver.values():
+            assert all(weight >= 0 for name, weight in weights.items() if name != "intercept")
 
 
 def test_the_last_component_that_stands_out_is_taken():
@@ -202,7 +242,7 @@ def test_noise_is_rank_zero():
     assert choice.rank == 0
     assert choice.reason == (
         "Component 1 does not lower the held-out error: nothing beyond noise. "
-        "It explains 1.02 times as much of the data as of copies with random signs."
+        "It explains 1.04 times as much of the data as of copies with random signs."
     )
 
 
@@ -228,7 +268,7 @@ def test_the_reason_gives_both_axes():
     ],
 )
 def test_a_larger_gain_that_does_not_count_is_explained(against, doubt):
-    seen = calibrated._Seen.of(make_table([4.0, 1.0, 0.1, 2.0], **against), calibrated._published())
+    seen = calibrated._Seen.of(make_table([4.0, 1.0, 0.1, 2.0], **against), WEIGHTS)
     assert calibrated._prediction(seen, 2) == (
         f"Component 2 lowers the held-out error by 63.2 %, later ones by 86.5 % at most (component 4, which {doubt})."
     )
@@ -264,10 +304,22 @@ def test_no_clear_rank_is_said_and_the_others_are_alternatives():
     assert choice.alternatives[-1].reason.endswith("core consistency is below -1000")
 
 
-def test_a_median_that_is_not_the_most_probable_rank_says_so():
-    shares = np.array([0.34, 0.27, 0.39])
-    reason = calibrated._reason(calibrated._Seen.of(make_table([1.0, 0.5])), shares, calibrated.median(shares))
-    assert reason.startswith("No clear rank: 1 is the median, with a probability of 27 %, 2 has one of 39 %.")
+def test_two_peaks_are_told_as_two():
+    seen = calibrated._Seen.of(make_table([1.0, 0.5, 0.2]))
+    reason = calibrated._reason(seen, np.array([0.01, 0.5, 0.04, 0.45]), 1)
+    assert reason.startswith("No clear rank: 1 has a probability of 50 %, 3 one of 45 %, those between less. Component")
+    reason = calibrated._reason(seen, np.array([0.01, 0.5, 0.45, 0.04]), 1)
+    assert reason.startswith("No clear rank: 1 has a probability of 50 %, 2 one of 45 %. Component")
+
+
+def test_what_is_left_is_told():
+    table = make_table([1.0, 0.8, 0.01], core=[100, 100, -900], **WHAT_IS_LEFT)
+    assert DEFAULT_POLICY(table).reason.endswith(
+        "What it leaves looks like noise: one more component explains 1.1 times as much as of copies with random signs."
+    )
+    left = {**WHAT_IS_LEFT, "residual_excess": [[2.0], [1.9], [0.7], [0.7]]}
+    table = make_table([1.0, 0.8, 0.01], core=[100, 100, -900], **left)
+    assert "What it leaves still has structure: one more component explains 2 times" in DEFAULT_POLICY(table).reason
 
 
 def test_a_smaller_alternative_says_what_may_not_be_enough():
@@ -278,7 +330,7 @@ def test_a_smaller_alternative_says_what_may_not_be_enough():
 
 
 def test_components_no_better_than_random_signs_are_doubted():
-    table = make_table([1.0, -0.1], alike=[0.999, 0.8], residual_excess=[[0.3, -0.01], *[[nan, nan]] * 2])
+    table = make_table([1.0, -0.1], alike=[0.999, 0.8], residual_excess=[[0.3, -0.31], *[[nan, nan]] * 2])
     assert DEFAULT_POLICY(table).reason.endswith("no more of the data than of copies with random signs.")
 
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from functools import cache
 from importlib.resources import files
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +26,8 @@ LEAST_GAIN = 0.002
 LARGEST_CONTRAST = 3.0
 SMALLEST_SHARE = -10.0
 LARGEST_LOSS = 6.0
+STRENGTHS = (-1.0, 8.0)
+LARGEST_FALL = 3.0
 
 # From this congruence on two components are opposed.
 OPPOSED = -0.7
@@ -35,6 +38,9 @@ POINTS = 10.0
 # What folds find differently, in components: the least that is told from nothing, and what a first one is held against.
 LEAST_DIFFERENCE = 1e-4
 USUAL_DIFFERENCE = 1e-2
+
+# Other solvers than those with coefficients of their own get these.
+OTHERWISE = "ALS"
 
 # Where nothing is known of it, one more component is half as probable.
 UNKNOWN = -np.log(2.0)
@@ -52,14 +58,18 @@ DOUBTS = {
     "replicability": "folds find less alike",
     "split_half": "does not come back from halves of the data",
     "degeneracy": "nearly cancels another one",
+    "strength": "hardly stands above noise",
+    "fall": "is about as weak as those that follow",
 }
 
 # Scores that a table must hold; but for the held-out error they may be unknown.
 NEEDED = ("heldout", "core_consistency", "corrected_core_consistency", "stability_folds")
 
-# A rank is clear when it is so many times as probable as any other; from this probability on others are mentioned.
+# A rank is clear when it is so many times as probable as any other; from this probability on others are mentioned. A
+# residual looks like noise if its strongest component explains less than so much more, in logarithms, than chance does.
 CLEAR_ODDS = 2.0
 WORTH_A_MENTION = 0.05
+LIKE_NOISE = 0.2
 N_ALTERNATIVES = 3
 
 
@@ -91,26 +101,33 @@ def share(table: RankTable) -> Array:
     """Return the log of the share of the held-out cells that a component explains, from -10 to 0.
 
     Where noise is low, a small remnant (scatter, curvature, a shifted peak) may gain as much in logarithms as a
-    component does; it explains next to nothing all the same. One that explains nothing beyond the best rank so far
-    gets -10.
+    component does; it explains next to nothing all the same. 0 for one that explains nothing beyond the best rank so
+    far: a weak one among others may well not, and neither its contrast nor its replicability speaks for it.
     """
+    explained = explained_share(table)
+    return np.where(explained > 0.0, np.log(np.clip(explained, np.exp(SMALLEST_SHARE), 1.0)), 0.0)
+
+
+def explained_share(table: RankTable) -> Array:
+    """Return what share of the held-out cells every component explains beyond the best rank so far, 0 to 1."""
     errors = np.nan_to_num(table.mean("heldout"), nan=np.inf)
     best = np.minimum.accumulate(errors)[:-1]
-    explained = np.maximum(best - errors[1:], 0.0) / (errors[0] or 1.0)
-    return np.asarray(np.log(np.clip(explained, np.exp(SMALLEST_SHARE), 1.0)))
+    return np.asarray(np.clip((best - errors[1:]) / (errors[0] or 1.0), 0.0, 1.0))
 
 
 def trilinearity(table: RankTable) -> Array:
-    r"""Return by how many decades less corrected core consistency is lost than at the rank before, from -6 to 6.
+    """Return minus the decades of corrected core consistency that are lost at a component's rank, from -6 to 0.
 
-    A rank has lost :math:`\log_{10}(1 + (100 - c) / 10)` decades; none where nothing is lost, and where core
-    consistency says nothing (`RankTable.informative`).
+    So every further component pays for what has been lost before it too; see `decades_lost`.
     """
-    return -np.diff(decades_lost(table), prepend=0.0)
+    return -decades_lost(table)
 
 
 def decades_lost(table: RankTable) -> Array:
-    r"""Return :math:`\log_{10}(1 + (100 - c) / 10)` of every rank above 0, from 0 to 6; see `trilinearity`."""
+    r"""Return :math:`\log_{10}(1 + (100 - c) / 10)` of every rank above 0, from 0 to 6.
+
+    None where nothing is lost, and where core consistency says nothing (`RankTable.informative`).
+    """
     return decades(table, 100.0 - table.mean("corrected_core_consistency")[1:])
 
 
@@ -155,8 +172,8 @@ def has_halves(table: RankTable) -> bool:
 
 
 def _credited(table: RankTable, gained: Array) -> Array:
-    """Return what replicates more, without credit for components that explain nothing."""
-    return np.where(share(table) > SMALLEST_SHARE, gained, np.minimum(gained, 0.0))
+    """Return what replicates more, without credit for components that explain next to nothing."""
+    return np.where(explained_share(table) > np.exp(SMALLEST_SHARE), gained, np.minimum(gained, 0.0))
 
 
 def _last_known(values: Array, first: float) -> Array:
@@ -175,15 +192,72 @@ def degeneracy(table: RankTable) -> Array:
     return np.clip((opposed - OPPOSED) / (1.0 + OPPOSED), -1.0, 0.0)
 
 
-EVIDENCE: Mapping[str, Callable[[RankTable], Array]] = MappingProxyType(
-    {f.__name__: f for f in (intercept, contrast, share, trilinearity, replicability, split_half, degeneracy)}
+def strength(table: RankTable) -> Array:
+    """Return how far the weakest component of every rank above 0 stands above noise, from -1 to 8.
+
+    The log ratio of what it alone explains to what one component explains of noise of the residual's size
+    (`weakest_excess`): about 0 where it is noise itself, the more the surer it is there. The last one known where
+    nothing was left to compare with, 0 where none is.
+    """
+    if not has_residuals(table):
+        return np.zeros(len(table) - 1)
+    return np.asarray(np.clip(_last_known(table.mean("weakest_excess")[1:], 0.0), *STRENGTHS))
+
+
+def fall(table: RankTable) -> Array:
+    """Return how much stronger the weakest component of a rank is than that of the next one, a log ratio of -3 to 3.
+
+    At the true rank the weakest one is a component, at the next it is a part of what the noise holds, or of what bends
+    the components. 0 for the last rank.
+    """
+    strengths = strength(table)
+    return np.clip(strengths - np.append(strengths[1:], strengths[-1:]), -LARGEST_FALL, LARGEST_FALL)
+
+
+def likeness(table: RankTable) -> Array:
+    """Return how like the model the strongest component left over was at the rank before, less half of what it is now.
+
+    With too few components the model holds mixtures of them, and what is missing of each resembles it in all modes but
+    one (`residual_likeness`); beside the true components noise resembles none. From -1/2 to 1.
+    """
+    if not has_residuals(table):
+        return np.zeros(len(table) - 1)
+    alike = _last_known(table.mean("residual_likeness"), 0.0)
+    return np.asarray(alike[:-1] - 0.5 * alike[1:])
+
+
+def has_residuals(table: RankTable) -> bool:
+    """Return whether it is known what every rank leaves: not of tables from before it was, nor of a user's own."""
+    return "weakest_excess" in table and "residual_likeness" in table
+
+
+_PIECES = (intercept, contrast, share, trilinearity, replicability, split_half, degeneracy, strength, fall, likeness)
+EVIDENCE: Mapping[str, Callable[[RankTable], Array]] = MappingProxyType({f.__name__: f for f in _PIECES})
+
+# Pieces of evidence that a table may lack, by what they need: without them other coefficients apply.
+NEEDS: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {"halves": ("split_half",), "residuals": ("strength", "fall", "likeness")}
 )
 
 
-def _published(name: str = "coefficients") -> Mapping[str, float]:
+@cache
+def published() -> Mapping[str, Any]:
+    """Return all coefficients by solver and by what is not known, and the hold-outs that they are good for."""
     text = files("autoten.selection").joinpath("calibrated.json").read_text("utf-8")
-    coefficients: dict[str, float] = json.loads(text)[name]
-    return coefficients
+    return cast("Mapping[str, Any]", json.loads(text))
+
+
+def coefficients_for(table: RankTable) -> Mapping[str, float]:
+    """Return the published coefficients of a table's solver (of least squares if there are none) and evidence."""
+    known = {"halves": has_halves(table), "residuals": has_residuals(table)}
+    of_solvers = published()["coefficients"]
+    of_solver: Mapping[str, Mapping[str, float]] = of_solvers.get(table.solver, of_solvers[OTHERWISE])
+    return of_solver[without(name for name, there in known.items() if not there)]
+
+
+def without(unknown: Iterable[str]) -> str:
+    """Return the name of the coefficients without some pieces of evidence."""
+    return " and ".join(["all", *(f"without {name}" for name in unknown)])
 
 
 def log_odds(table: RankTable, coefficients: Mapping[str, float]) -> Array:
@@ -240,43 +314,39 @@ def probabilities(odds: Array) -> Array:
     return np.asarray(shares / shares.sum())
 
 
-def median(shares: Array) -> int:
-    """Return the first row up to which half of the probability lies: the answer of smallest expected error."""
-    return int(np.searchsorted(np.cumsum(shares), 0.5))
-
-
 @dataclass(frozen=True, repr=False)
 class Calibrated:
-    r"""The median of the probable ranks: prediction, interpretability and replicability of every component, weighed.
+    r"""The most probable rank: prediction, interpretability, replicability and what is left, weighed.
 
-    Six pieces of evidence speak for a component or against it: how much more it lowers the held-out error than those
+    Nine pieces of evidence speak for a component or against it: how much more it lowers the held-out error than those
     that follow (`contrast`), how much of the data it explains (`share`), how much corrected core consistency is lost
-    with it (`trilinearity`), whether folds (`replicability`) and halves of the longest mode (`split_half`) find the
-    same components, and whether two of them cancel each other (`degeneracy`). Their weighted sum is the log odds of a
-    rank against the one before,
+    (`trilinearity`), whether folds (`replicability`) and halves of the longest mode (`split_half`) find the same
+    components, whether two of them cancel each other (`degeneracy`), how far the weakest one stands above noise
+    (`strength`), and more so than that of the next rank (`fall`), and whether what was left before it is like the
+    components, as it is while they are mixtures (`likeness`). Their weighted sum is the log odds of a rank against the
+    one before,
 
     .. math:: \log \frac{P(r)}{P(r - 1)} = \beta_0 + \sum_j \beta_j \varphi_j(r),
 
     an adjacent-categories logit. So a weak component between strong ones does not end the count, and the exchange rates
-    between the axes are ratios of coefficients. The answer is the smallest rank that is not too small with a
-    probability of one half: of all answers it has the smallest expected error. As a rule it is the most probable rank
-    too.
+    between the axes are ratios of coefficients. The answer is the rank of the largest probability; where another one
+    is nearly as probable the reason names both.
 
-    The coefficients stand in ``autoten/selection/calibrated.json``: the maximum likelihood on simulated tensors with
-    white, uneven, heavy-tailed and structured noise, instrument-like misfit, scatter, gaps, counts, collinear and
-    unequal components, and random mixtures of all these (``benchmarks/calibrate.py``). ``benchmarks/README.md`` says
-    how often the answer is right, and how honest the probabilities are, on other draws, on kinds of tensors left out,
-    and on real ones.
+    The coefficients stand in ``autoten/selection/calibrated.json``, for each solver of its own: the maximum likelihood
+    on tensors of random recipes, on components planted in what models of real tensors leave, and on the development
+    draws of named cases (``benchmarks/calibrate.py``). ``benchmarks/README.md`` says how often the answer is right, and
+    how honest the probabilities are, on kinds of tensors left out, and on real ones.
 
     Parameters
     ----------
-    coefficients : mapping from a name in `EVIDENCE` to float
-        The published ones by default; where halves are not known, those that were fitted without them.
+    coefficients : mapping from a name in `EVIDENCE` to float, optional
+        By default the published ones for the table's solver and for what is known in it.
 
     Notes
     -----
     The two axes are those of Zabir & Papalexakis (2017), who publish no rule. Probabilities are those of tensors such
-    as the simulated ones, least squares, and the default hold-out; for other solvers and hold-outs they are a guide.
+    as the ones the coefficients were made from; where a table's solver or hold-out is none of theirs they are a guide,
+    and the reason says so.
 
     Examples
     --------
@@ -289,28 +359,25 @@ class Calibrated:
     (2, True)
     """
 
-    coefficients: Mapping[str, float] = field(default_factory=_published)
+    coefficients: Mapping[str, float] | None = None
 
     def __repr__(self) -> str:
-        changed = dict(self.coefficients) != dict(_published())
-        return f"Calibrated({dict(self.coefficients)!r})" if changed else "Calibrated()"
+        return "Calibrated()" if self.coefficients is None else f"Calibrated({dict(self.coefficients)!r})"
 
     def __call__(self, table: RankTable) -> Choice:
         """Return the choice from the table."""
         for name in NEEDED:
             if name == "heldout" or name not in table:
                 score_of(table, name, repr(self))  # refuses, or warrants that it is known somewhere
-        coefficients = self.coefficients
-        if not has_halves(table) and dict(coefficients) == dict(_published()):
-            coefficients = _published("without_halves")
+        coefficients = coefficients_for(table) if self.coefficients is None else self.coefficients
         shares = probabilities(log_odds(table, coefficients))
         seen = _Seen.of(table, coefficients)
         ranks = table.ranks.tolist()
-        row = min(median(shares), int(np.flatnonzero(is_scored(table))[-1]))
+        row = int(np.argmax(np.where(is_scored(table), shares, -1.0)))
         others = [other for other in np.argsort(-shares) if other != row and shares[other] >= WORTH_A_MENTION]
         return Choice(
             ranks[row],
-            _reason(seen, shares, row) + where_it_ends(table),
+            _reason(seen, shares, row) + where_it_ends(table) + _how_far_to_trust(table),
             tuple(Alternative(ranks[other], seen.case_for(other, row)) for other in others[:N_ALTERNATIVES]),
             dict(zip(ranks, shares.tolist(), strict=True)),
         )
@@ -324,7 +391,7 @@ class _Seen(NamedTuple):
     consistency: Array
     informative: NDArray[np.bool_]
     shared: Array  # components that halves have in common; NaN where unknown
-    excess: float  # smallest log ratio of what one component explains, data to copies with random signs; NaN if unknown
+    excess: Array  # mean log ratio of what one component explains, residual to copies with random signs; NaN if unknown
     told: float  # how far the first rank is to be believed where it predicts nothing, 0 to 1
     cells: float  # its training cells for each parameter; NaN if unknown
     weighed: Mapping[str, Array]  # by piece of evidence, the log odds of every rank above 0
@@ -332,7 +399,7 @@ class _Seen(NamedTuple):
     @classmethod
     def of(cls, table: RankTable, coefficients: Mapping[str, float] = MappingProxyType({})) -> _Seen:
         gains = np.array([np.nan, *gains_over_best(table)])
-        excess = float(table["residual_excess"][0].min()) if "residual_excess" in table else np.nan
+        excess = table.mean("residual_excess") if "residual_excess" in table else np.full(len(table), np.nan)
         halves = table.mean("stability_halves") if has_halves(table) else np.full(len(table), np.nan)
         shared = np.asarray(table.ranks * halves, dtype=float)
         told = float(credibility(table)[1])
@@ -371,15 +438,36 @@ def _reason(seen: _Seen, shares: Array, row: int) -> str:
     sentences = []
     second = int(np.argmax(np.where(np.arange(len(shares)) == row, -1.0, shares)))
     if shares[row] < CLEAR_ODDS * shares[second]:
-        has = "has" if shares[row] >= shares[second] else "is the median, with"
+        one, other = sorted((row, second))
+        apart = other > one + 1 and shares[one + 1 : other].max() < min(shares[row], shares[second])
         sentences.append(
-            f"No clear rank: {seen.ranks[row]} {has} a probability of {100 * shares[row]:.0f} %, "
-            f"{seen.ranks[second]} {'one' if has == 'has' else 'has one'} of {100 * shares[second]:.0f} %."
+            f"No clear rank: {seen.ranks[row]} has a probability of {100 * shares[row]:.0f} %, "
+            f"{seen.ranks[second]} one of {100 * shares[second]:.0f} %{', those between less' if apart else ''}."
         )
     sentences += _why_nothing(seen) if row == 0 else [_prediction(seen, row), *_interpretability(seen, row)]
-    if row > 0 and seen.excess <= 0.0:
+    if row > 0 and seen.excess[0] <= 0.0:
         sentences.append("Yet one component explains no more of the data than of copies with random signs.")
+    elif row > 0 and not np.isnan(seen.excess[row]):
+        sentences.append(_what_is_left(seen.excess[row]))
     return " ".join(sentences)
+
+
+def _what_is_left(excess: float) -> str:
+    """Return a sentence about the residual of the chosen rank."""
+    looks = "looks like noise" if excess < LIKE_NOISE else "still has structure"
+    return (
+        f"What it leaves {looks}: one more explains {np.exp(excess):.2g} times as much as of copies with random signs."
+    )
+
+
+def _how_far_to_trust(table: RankTable) -> str:
+    """Return a sentence, to follow a reason, about probabilities that were made for other fits; else nothing."""
+    known = published()
+    solvers, holdouts = [*known["coefficients"], ""], [*known["holdouts"], ""]  # a table need not know
+    if table.solver in solvers and table.holdout in holdouts:
+        return ""
+    by = table.solver if table.holdout in holdouts else f"{table.solver} with {table.holdout}"
+    return f" Probabilities are a guide: they were made for other fits than {by}."
 
 
 def _why_nothing(seen: _Seen) -> list[str]:
@@ -390,8 +478,8 @@ def _why_nothing(seen: _Seen) -> list[str]:
             f"{ENOUGH_CELLS:g} are enough"
         )
     sentences = [f"Component {seen.ranks[1]} {seen.drop(1)}{verdict}."]
-    if not np.isnan(seen.excess):
-        times = np.exp(seen.excess)
+    if not np.isnan(seen.excess[0]):
+        times = np.exp(seen.excess[0])
         sentences.append(f"It explains {times:.2f} times as much of the data as of copies with random signs.")
     return sentences
 
