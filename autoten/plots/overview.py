@@ -305,7 +305,7 @@ def plot_leftover(table: RankTable, choice: Choice | None = None, ax: Axes | Non
     data = overview_data(table, choice)
     ax = _rank_axes(data, ax, "explained\n(noise = 1)")
     left = np.append(data.leftover_copies[np.isfinite(data.leftover_copies)], 1.0)
-    # How far a component of the model stands above noise does not matter beyond that.
+    # How much further a component of the model stands above noise does not matter.
     high = np.nanmax(np.append(data.weakest[data.weakest < 10.0 * left.max()], left.max()))
     pad = (high / left.min()) ** 0.08 * 1.1
     ax.set_yscale("log")
