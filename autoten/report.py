@@ -20,6 +20,7 @@ COLUMNS = (
     ("heldout", "held-out", "share"),
     ("stability_folds", "stability", "share"),
     ("stability_halves", "halves", "share"),
+    ("residual_excess", "left", "times"),  # what the strongest component left explains, in times that of noise
 )
 
 # A core consistency below this says no more than that.
@@ -106,6 +107,8 @@ def _formatted(value: float, style: str) -> str:
         return "-"
     if style == "fit":
         return f"{100 * value:.4g}" if value < 0.99 else f"{100 * value:.6g}"
+    if style == "times":
+        return f"{math.exp(value):.2g}" if value < math.log(99.5) else f"{math.exp(value):.0f}"
     if style == "points":
         return f"< {LOWEST_POINTS:.0f}" if value < LOWEST_POINTS else f"{value:.1f}"
     return f"{value:.4g}"

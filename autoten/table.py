@@ -67,8 +67,11 @@ class RankTable:
     ============================  ==========  =====================================================================
     name                          replicates  meaning
     ============================  ==========  =====================================================================
-    residual_excess               copies      log ratio of what one component explains, residual to copies with random
-                                              signs
+    residual_excess               copies      log of what the strongest component of the residual explains over that of
+                                              a copy of it with random signs: 0 = what is left is noise
+    weakest_excess                1           the same of what the weakest component of the model alone explains
+    residual_likeness             1           cosine of the strongest component of the residual and one of the model in
+                                              all modes but one, the largest: near 1 = it bends that component
     fit                           1           explained share of the observed sum of squares, best start
     converged                     1           1 where the best start converged, else 0
     loss_starts                   starts      1 - fit of every start

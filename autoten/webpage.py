@@ -25,6 +25,7 @@ PANELS = {
     "Core consistency against rank: raw, corrected, and the ceiling": plots.plot_core_consistency,
     "Held-out error, relative to predicting zero, against rank": plots.plot_heldout,
     "Pareto front: core consistency against accuracy, a point for each rank": plots.plot_front,
+    "What is left, beside noise, and the weakest component of the model, against rank": plots.plot_leftover,
 }
 
 STYLE = """

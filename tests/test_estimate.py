@@ -132,6 +132,8 @@ def test_shapes_of_the_scores(estimate):
     widths = {name: column.shape[1] for name, column in estimate.table.replicates.items()}
     assert widths == {
         "residual_excess": 4,
+        "weakest_excess": 1,
+        "residual_likeness": 1,
         "fit": 1,
         "converged": 1,
         "loss_starts": 3,
@@ -466,13 +468,17 @@ def test_report_says_everything():
         "held-out",
         "stability",
         "halves",
+        "left",
     ]
     rows = [row.split() for row in rest[:3]]
     assert [row[0] for row in rows] == ["0", "1", "*"]
-    assert rows[0] == ["0", "0", "-", "-", "-", "1", "-", "-"]
+    assert rows[0] == ["0", "0", "-", "-", "-", "1", "-", "-", rows[0][8]]
     assert rows[2][1] == "2"
     assert float(rows[2][2]) == pytest.approx(100 * answer.table.value("fit", 2), rel=1e-3)
     assert float(rows[2][6]) == pytest.approx(answer.table.value("heldout", 2), rel=1e-3)
+    left = [float(row[-1]) for row in rows]
+    assert left == pytest.approx(np.exp(answer.table.mean("residual_excess")), rel=0.05)
+    assert left[0] > 2 > 1.5 > left[2]  # noise is about 1
     assert len({len(row) for row in [header, *rest[:3]]}) == 1  # aligned
     text = "\n".join(rest)
     assert "Support of the folds: rank 2 100 %." in text
@@ -591,7 +597,7 @@ def test_plot_draws_the_overview(estimate):
     plt = pytest.importorskip("matplotlib.pyplot")
     try:
         axes = estimate.plot()
-        assert set(axes) == {"fit", "core_consistency", "heldout", "front"}
+        assert set(axes) == {"fit", "core_consistency", "heldout", "front", "leftover"}
     finally:
         plt.close("all")
 

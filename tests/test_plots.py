@@ -28,6 +28,7 @@ from autoten.plots import (
     plot_fit,
     plot_front,
     plot_heldout,
+    plot_leftover,
     plot_overview,
 )
 from autoten.plots.overview import _written_accuracy
@@ -39,6 +40,7 @@ PANELS = {
     "core_consistency": plot_core_consistency,
     "heldout": plot_heldout,
     "front": plot_front,
+    "leftover": plot_leftover,
 }
 
 
@@ -56,6 +58,7 @@ def make_table(heldout, consistency, shape=(20, 30, 40), corrected=None, ceiling
     ranks = np.arange(heldout.size)
     folds = heldout[:, None] * np.exp(rng.normal(0, 0.05, 5) + rng.normal(0, 0.01, (ranks.size, 5)))
     folds[0] = 1.0
+    left = np.log(1 + heldout - np.nanmin(heldout))[:, None]
     scores = {
         "fit": 1 - heldout[:, None] * 0.9,
         "loss_starts": np.minimum(1, heldout[:, None] * 0.9 * np.exp(np.abs(rng.normal(0, 0.1, (ranks.size, 10))))),
@@ -66,6 +69,8 @@ def make_table(heldout, consistency, shape=(20, 30, 40), corrected=None, ceiling
             :, None
         ],
         "heldout": folds,
+        "residual_excess": left + rng.normal(0, 0.05, (ranks.size, 4)),
+        "weakest_excess": np.where(ranks[:, None] > 0, 2 * left + 0.3, np.nan),
     }
     return RankTable(ranks, scores, shape, complete)
 
@@ -146,6 +151,9 @@ def test_overview_data_in_numbers():
     assert data.uninformative == (1, 2)
     np.testing.assert_array_equal(data.interpretability, [100, 100, 100, 99.8, 0, 0, 0])
     assert data.heldout_folds.shape == (7, 5)
+    np.testing.assert_allclose(data.leftover, np.exp(amino_acids()["residual_excess"].mean(axis=1)))
+    np.testing.assert_allclose(data.weakest, np.exp(amino_acids()["weakest_excess"][:, 0]))
+    assert data.leftover_copies.shape == (7, 4)
 
 
 def test_heldout_bars_are_paired_with_the_smallest_mean():
@@ -245,7 +253,7 @@ def test_label_without_a_neighbour_is_above_its_point_and_in_a_corner_inside():
 def test_overview_is_readable(table, rank):
     panels = plot_overview(table, Choice(rank))
     figure = panels["fit"].figure
-    assert list(panels) == list(PANELS)
+    assert list(panels) == [name for name in PANELS if name != "leftover" or "residual_excess" in table]
     assert f"Rank {rank} chosen" in figure.get_suptitle()
     assert_readable(figure)
 
@@ -321,6 +329,29 @@ def test_one_exploded_fold_is_a_triangle_and_stretches_no_axis():
     ax = plot_heldout(RankTable(table.ranks, {"heldout": folds}, table.shape))
     assert ax.get_ylim()[1] < 1.5
     assert sum(line.get_marker() == CARETUP for line in ax.lines) == 1
+
+
+def left_over(left, weakest):
+    scores = {"residual_excess": np.log(left)[:, None], "weakest_excess": np.log(weakest)[:, None]}
+    return RankTable(np.arange(len(left)), scores, (5, 6, 7))
+
+
+def test_what_is_left_stands_beside_noise_and_the_weakest_component():
+    ax = plot_leftover(left_over([8.0, 4.0, 0.9, 1.0], [np.nan, 9.0, 6.0, 1.2]), Choice(2))
+    drawn = lines_by_label(ax)
+    np.testing.assert_allclose(drawn["strongest left"].get_ydata(), [8, 4, 0.9, 1])
+    np.testing.assert_allclose(drawn["weakest of the model"].get_ydata(), [np.nan, 9, 6, 1.2])
+    assert [1, 1] in [list(line.get_ydata()) for line in ax.lines]  # noise
+    ax.figure.draw_without_rendering()
+    low, high = ax.get_ylim()
+    written = [label.get_text() for label in ax.get_yticklabels() if low < label.get_position()[1] < high]
+    assert written == ["1", "2", "5", "10"]
+
+
+def test_components_far_above_or_below_noise_do_not_flatten_what_is_left():
+    ax = plot_leftover(left_over([5.0, 2.0, 1.0, 1.0], [np.nan, 1e9, 20.0, 1e-12]))
+    assert ax.get_ylim()[1] / ax.get_ylim()[0] < 50
+    assert (carets(ax, CARETUP), carets(ax, CARETDOWN)) == ([1], [3])
 
 
 @pytest.mark.parametrize("table", [amino_acids(), clustered(), twenty_ranks(), pure_noise()])

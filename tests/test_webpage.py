@@ -84,8 +84,10 @@ def test_the_page_holds_answer_table_pictures_settings_and_versions(estimate, te
         assert cell in read.texts
     for setting in ("6 × 20 × 8", "960", "none stated", "RandomElements(share=0.1)", f"numpy {np.__version__}"):
         assert setting in said
-    assert [picture["alt"][:9] for picture in read.images[:4]] == ["Fit: the ", "Core cons", "Held-out ", "Pareto fr"]
-    assert len(read.images) == 4 + 3
+    assert [picture["alt"][:9] for picture in read.images[:5]] == [
+        *("Fit: the ", "Core cons", "Held-out ", "Pareto fr", "What is l"),
+    ]
+    assert len(read.images) == 5 + 3
 
 
 def test_the_page_is_one_file_that_fetches_and_runs_nothing(estimate, text, tmp_path):
@@ -128,7 +130,7 @@ def test_labels_that_are_hard_to_draw_are_drawn(labels, tmp_path):
     xarray = pytest.importorskip("xarray")
     answer = estimate_rank(xarray.DataArray(X, dims=list("abc"), coords={"b": labels}), **QUICK)
     answer.to_html(tmp_path / "page.html")
-    assert (tmp_path / "page.html").read_text(encoding="utf-8").count("<img") == 7
+    assert (tmp_path / "page.html").read_text(encoding="utf-8").count("<img") == 8
 
 
 def test_a_loaded_estimate_has_the_same_page(estimate, text, tmp_path):
@@ -138,11 +140,11 @@ def test_a_loaded_estimate_has_the_same_page(estimate, text, tmp_path):
 
 def test_without_components_or_with_too_many_there_is_no_picture_of_them(estimate):
     nothing = estimate_rank(X, **QUICK, policy=lambda table: 0)
-    assert len(Reader(page(nothing)).images) == 4
+    assert len(Reader(page(nothing)).images) == 5
     rank = LARGEST_DRAWN + 1
     models = {**estimate.models, 2: CPModel(np.ones(rank), [np.ones((n, rank)) for n in X.shape])}
     many = autoten.RankEstimate(estimate.choice, estimate.table, models, {2: 1.0}, (), {}, {})
-    assert len(Reader(page(many)).images) == 4
+    assert len(Reader(page(many)).images) == 5
     assert "not recorded" in Reader(page(many)).texts[-3]
 
 

@@ -24,6 +24,7 @@ from autoten.plots.overview import (
     plot_fit,
     plot_front,
     plot_heldout,
+    plot_leftover,
     plot_overview,
     plot_stability,
 )
@@ -53,6 +54,7 @@ __all__ = [
     "plot_front",
     "plot_heldout",
     "plot_influence",
+    "plot_leftover",
     "plot_mode",
     "plot_overview",
     "plot_stability",

@@ -1,4 +1,4 @@
-"""Candidate ranks: the overview and its four panels."""
+"""Candidate ranks: the overview and its panels."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.figure import Figure, SubFigure
 from matplotlib.markers import CARETDOWN, CARETUP
-from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullFormatter
+from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 from numpy.typing import NDArray
 
 from autoten.plots.common import FIGURE_WIDTH, Array, legend_above, new_axes, small_text
@@ -30,8 +30,9 @@ from autoten.plots.reduction import (
 from autoten.selection.choice import Choice
 from autoten.table import RankTable
 
-# Inches.
+# Inches, of four panels and of the strip below them.
 OVERVIEW_HEIGHT = 5.5
+LEFTOVER_HEIGHT = 1.5
 
 # Percent: core consistency has no lower bound, and below zero only the fact matters, not the amount.
 CONSISTENCY_LIMITS = (-20.0, 105.0)
@@ -40,9 +41,10 @@ CONSISTENCY_LIMITS = (-20.0, 105.0)
 def plot_overview(
     table: RankTable, choice: Choice | None = None, *, figure: Figure | SubFigure | None = None
 ) -> dict[str, Axes]:
-    """Draw what there is to know about the candidate ranks: four panels, the chosen rank marked in each.
+    """Draw what there is to know about the candidate ranks: the chosen rank is marked in every panel.
 
-    Fit, core consistency and held-out error against rank, and the Pareto front of the last two.
+    Fit, core consistency and held-out error against rank, the Pareto front of the last two, and, where the table tells
+    it, whether what is left is noise.
 
     Parameters
     ----------
@@ -55,7 +57,8 @@ def plot_overview(
     Returns
     -------
     dict of Axes
-        With the keys ``"fit"``, ``"core_consistency"``, ``"heldout"`` and ``"front"``.
+        With the keys ``"fit"``, ``"core_consistency"``, ``"heldout"``, ``"front"`` and ``"leftover"``, the last only if
+        the table holds ``"residual_excess"``.
 
     Examples
     --------
@@ -65,13 +68,19 @@ def plot_overview(
     ['fit', 'core_consistency', 'heldout', 'front']
     >>> panels["heldout"].figure.savefig("overview.pdf")  # doctest: +SKIP
     """
+    rows: list[Any] = [["fit", "core_consistency"], ["heldout", "front"]]
+    heights = [OVERVIEW_HEIGHT / 2] * 2
+    if "residual_excess" in table:
+        rows, heights = [*rows, ["leftover"] * 2], [*heights, LEFTOVER_HEIGHT]
     if figure is None:
-        figure = plt.figure(figsize=(FIGURE_WIDTH, OVERVIEW_HEIGHT), layout="constrained")
+        figure = plt.figure(figsize=(FIGURE_WIDTH, sum(heights)), layout="constrained")
     figure.suptitle(title_of(table, choice))
-    panels = figure.subplot_mosaic([["fit", "core_consistency"], ["heldout", "front"]])
+    panels = figure.subplot_mosaic(rows, height_ratios=heights)
     plot_fit(table, choice, panels["fit"])
     plot_core_consistency(table, choice, panels["core_consistency"])
     plot_heldout(table, choice, panels["heldout"])
+    if "leftover" in panels:
+        plot_leftover(table, choice, panels["leftover"])
     # Last, because it places its texts by the final sizes of the panels.
     plot_front(table, choice, panels["front"])
     figure.align_ylabels(list(panels.values()))
@@ -271,6 +280,45 @@ def plot_stability(table: RankTable, choice: Choice | None = None, ax: Axes | No
     halves: dict[str, Any] = {"color": "C2", "marker": "s", "markersize": 4, "linestyle": ":"}
     _draw_curve(ax, data.ranks, data.stability_halves, **halves, label="halves")
     return _finish(ax, data, data.ranks, data.stability, missing="stability")
+
+
+def plot_leftover(table: RankTable, choice: Choice | None = None, ax: Axes | None = None) -> Axes:
+    """Draw what the strongest component that a model leaves explains, in times what one of noise does, against rank.
+
+    At 1 nothing is left but noise, independent from cell to cell; above it components are missing, or the noise has a
+    structure of its own. The noise is copies of the residual with random signs; faint are the ratios to each of them.
+    Beside it the weakest component of the model, by what it alone explains: look for the rank at which it stands well
+    above what is left.
+
+    Parameters
+    ----------
+    table : RankTable
+    choice : Choice, optional
+        The rank to mark.
+    ax : Axes, optional
+        A new figure's by default.
+
+    Returns
+    -------
+    Axes
+    """
+    data = overview_data(table, choice)
+    ax = _rank_axes(data, ax, "explained\n(noise = 1)")
+    left = np.append(data.leftover_copies[np.isfinite(data.leftover_copies)], 1.0)
+    # How much further a component of the model stands above noise does not matter.
+    high = np.nanmax(np.append(data.weakest[data.weakest < 10.0 * left.max()], left.max()))
+    pad = (high / left.min()) ** 0.08 * 1.1
+    ax.set_yscale("log")
+    ax.set_ylim(left.min() / pad, high * pad)
+    ax.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0) if high < 30.0 * left.min() else (1.0,)))
+    ax.yaxis.set_major_formatter(FuncFormatter(lambda times, _: f"{times:g}"))
+    ax.yaxis.set_minor_formatter(NullFormatter())
+    ax.axhline(1.0, color=rcParams["text.color"], linewidth=0.8, zorder=0.8)
+    _draw_replicates(ax, data.ranks, data.leftover_copies, color="C0", label="copies")
+    _draw_curve(ax, data.ranks, data.leftover, color="C0", marker="o", label="strongest left")
+    style: dict[str, Any] = {"color": "C1", "marker": "D", "markersize": 4, "linestyle": "--"}
+    _draw_curve(ax, data.ranks, data.weakest, label="weakest of the model", **style)
+    return _finish(ax, data, data.ranks, data.leftover, missing="test of what is left")
 
 
 def _rank_axes(data: OverviewData, ax: Axes | None, ylabel: str) -> Axes:

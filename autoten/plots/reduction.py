@@ -50,6 +50,11 @@ class OverviewData(NamedTuple):
     stability_folds: Array
     stability_starts: Array
     stability_halves: Array
+    # In times what one component explains of noise: the strongest of the residual, mean and by copy, and the weakest of
+    # the model.
+    leftover: Array
+    leftover_copies: Array
+    weakest: Array
 
 
 class ErrorAxis(NamedTuple):
@@ -111,6 +116,9 @@ def overview_data(table: RankTable, choice: Choice | None = None) -> OverviewDat
         stability_folds=_replicates(table, "stability_folds"),
         stability_starts=_means(table, "stability_starts"),
         stability_halves=_means(table, "stability_halves"),
+        leftover=np.exp(_means(table, "residual_excess")),
+        leftover_copies=np.exp(_replicates(table, "residual_excess")),
+        weakest=np.exp(_means(table, "weakest_excess")),
     )
 
 
