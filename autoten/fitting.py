@@ -406,8 +406,7 @@ def fit_ranks(
         if 0 in known:
             on_pass(0, known[0])
         else:
-            empty = tuple(_fold_fit(tensor, fold, null.model, True) for fold in folds)
-            yield RankFits(0, (null,), empty, {"starts": 0.0}, plan.solver, whole=time.monotonic() <= plan.deadline)
+            yield _nothing_fitted(tensor, plan, folds, null)
         left = [rank for rank in range(1, max(ranks) + 1) if rank not in known]
         limited = _limited(plan, left, min(ranks))
         for rank in range(1, max(ranks) + 1):
@@ -448,6 +447,12 @@ def fit_ranks(
                 own = own.after(rank, refitted[0][0])
                 yield waiting.done(*refitted)
                 waiting = None
+
+
+def _nothing_fitted(tensor: Tensor, plan: Plan, folds: Sequence[Fold], null: Fit) -> RankFits:
+    """Return the fits of rank 0, the model without components."""
+    empty = tuple(_fold_fit(tensor, fold, null.model, True) for fold in folds)
+    return RankFits(0, (null,), empty, {"starts": 0.0}, plan.solver, whole=time.monotonic() <= plan.deadline)
 
 
 def _limited(plan: Plan, left: Sequence[int], first: int) -> dict[int, Plan]:

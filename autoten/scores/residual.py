@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from autoten.cp import khatri_rao
-from autoten.losses import LEAST_SQUARES, loss_of
+from autoten.losses import Poisson, loss_of
 
 if TYPE_CHECKING:
     from autoten.fitting import RankFits
@@ -47,10 +47,13 @@ def residual_scores(tensor: Tensor, fits: RankFits) -> Mapping[str, Any]:
 
     Of counts the residual is Pearson's, (x - m) / sqrt(m). NaN where nothing is left.
     """
+    nothing = dict.fromkeys(("residual_excess", "weakest_excess", "residual_likeness"), float("nan"))
+    if tensor.norm_squared == 0.0:
+        return nothing
     residual, terms = _residual(tensor, fits)
     size = float(np.linalg.norm(residual))
-    if not size**2 > ROUNDING * tensor.norm_squared:
-        return dict.fromkeys(("residual_excess", "weakest_excess", "residual_likeness"), float("nan"))
+    if size**2 <= ROUNDING * tensor.norm_squared:
+        return nothing
     # The shortest mode last, where the start costs least. Single precision is enough to compare, and twice as fast.
     shortest_last = np.argsort(residual.shape, kind="stable")[::-1]
     residual = np.ascontiguousarray(residual.transpose(shortest_last) / size, dtype=np.float32)
@@ -79,10 +82,10 @@ def _residual(tensor: Tensor, fits: RankFits) -> tuple[Array, Array]:
     modelled = terms.sum(axis=1)
     residual = block.values_at(everywhere)
     weights: Array | None = None if block.cell_weights is None else np.sqrt(block.cell_weights.reshape(-1))
-    if loss_of(fits.solver) != LEAST_SQUARES:
+    loss = loss_of(fits.solver)
+    if isinstance(loss, Poisson):
         mean = tensor.total / tensor.n_observed
-        least = fits.solver.floor * mean if model.rank else mean  # type: ignore[attr-defined]
-        modelled = np.maximum(modelled, least)
+        modelled = np.maximum(modelled, loss.floor * mean if model.rank else mean)
         weights = 1.0 / np.sqrt(modelled)
     residual -= modelled
     if weights is not None:
