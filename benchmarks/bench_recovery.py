@@ -264,9 +264,10 @@ def forms(of: Sequence[Judged]) -> list[dict[str, Any]]:
     identifiable = [judged for judged in of if judged.row["identifiable"]]
     evidence = [calibrate.Seen.of(judged.row) for judged in identifiable]
     truths = [judged.rank for judged in identifiable]
+    families = dict.fromkeys(seen.family for seen in evidence)
     rows = []
     for form, names in calibrate.FORMS.items():
-        fitted, without = calibrate.fitted(development, names), calibrate.without(development, names)
+        fitted, without = calibrate.fitted(development, names), calibrate.without(development, names, families)
         known = [seen.shares(fitted) for seen in evidence]
         unknown = [seen.shares(without[seen.family]) for seen in evidence]
         rows.append(
@@ -284,6 +285,30 @@ def forms(of: Sequence[Judged]) -> list[dict[str, Any]]:
 
 def _exact(shares: Sequence[Array], truths: Sequence[int]) -> float:
     return float(np.mean([int(share.argmax()) == truth for share, truth in zip(shares, truths, strict=True)]))
+
+
+def unseen() -> dict[str, Any]:
+    """Return how recipes and plasmodes are answered by coefficients that were made without them, and by rules.
+
+    Of draws in which the best model of the true rank has the components; plasmodes are left out by substance.
+    """
+    development = calibrate.development()
+    coefficients = calibrate.without(development, calibrate.DEFAULT)
+    found = {}
+    for source in ("recipes", "plasmodes"):
+        seen = [each for each in development if each.source == source and each.found]
+        shares = [each.shares(coefficients[each.apart]) for each in seen]
+        right = [int(share.argmax()) == each.rank for each, share in zip(seen, shares, strict=True)]
+        judged = [Judged(each.row) for each in seen]
+        groups: dict[str, list[bool]] = {}
+        for each, is_right in zip(seen, right, strict=True):
+            groups.setdefault(each.apart, []).append(is_right)
+        found[source] = {
+            "rules": {OURS: [sum(right), len(right)], **{r: list(rate(judged, r)) for r in rules(judged) if r != OURS}},
+            "groups": {name: [sum(some), len(some)] for name, some in groups.items()},
+            "calibration": calibration(shares, [each.rank for each in seen]),
+        }
+    return found
 
 
 def real_tensors() -> list[dict[str, Any]]:
@@ -374,7 +399,7 @@ def main() -> None:
         smoke()
         return
     judged = [Judged(row) for row in draws.load("reported")]
-    results = {**results_of(judged), "forms": forms(judged), "real": real_tensors()}
+    results = {**results_of(judged), "forms": forms(judged), "unseen": unseen(), "real": real_tensors()}
     measure.write("recovery", machine.record(), results)
     heat_map(results, measure.RESULTS / "recovery.png")
     for row in results["overall"]:

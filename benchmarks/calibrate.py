@@ -215,9 +215,11 @@ def fitted(draws_seen: Sequence[Seen], names: Sequence[str]) -> dict[str, float]
     return {name: round(float(value), DIGITS) for name, value in zip(names, found.x / size, strict=True)}
 
 
-def without(draws_seen: Sequence[Seen], names: Sequence[str]) -> dict[str, dict[str, float]]:
-    """Return for all that is left out together the coefficients that are fitted to all else."""
-    parts = dict.fromkeys(seen.apart for seen in draws_seen)
+def without(
+    draws_seen: Sequence[Seen], names: Sequence[str], parts: Iterable[str] | None = None
+) -> dict[str, dict[str, float]]:
+    """Return for all that is left out together, or some of it, the coefficients that are fitted to all else."""
+    parts = dict.fromkeys(seen.apart for seen in draws_seen) if parts is None else parts
     return {part: fitted([seen for seen in draws_seen if seen.apart != part], names) for part in parts}
 
 

@@ -47,6 +47,7 @@ NAMES = (
     "distributed",
     "growth",
     "recovery",
+    "calibration",
     "compression",
 )
 
@@ -573,6 +574,7 @@ BLOCKS: Blocks = {
         f"recovery-{part}": partial(block, "recovery", lines=lines, header=False)
         for part, lines in recovery_tables.PARTS.items()
     },
+    "left-out": partial(block, "calibration", lines=recovery_tables.left_out, header=False),
 }
 
 

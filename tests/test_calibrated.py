@@ -126,7 +126,7 @@ def test_halves_that_agree_on_nothing_speak_for_no_component():
 
 WHAT_IS_LEFT = {
     "residual_excess": [[2.0, 2.2], [1.0, 1.2], [0.0, 0.1], [0.0, 0.0]],
-    "weakest_excess": [[nan], [5.0], [3.0], [0.5]],
+    "weakest_excess": [[nan], [2.5], [1.8], [0.5]],
     "residual_likeness": [[0.0], [0.3], [0.1], [0.1]],
 }
 
@@ -134,8 +134,8 @@ WHAT_IS_LEFT = {
 def test_the_weakest_component_is_held_against_noise_and_against_the_next_rank():
     table = make_table([1.0, 0.5, 0.1], **WHAT_IS_LEFT)
     assert calibrated.has_residuals(table)
-    np.testing.assert_allclose(calibrated.strength(table), [5.0, 3.0, 0.5])
-    np.testing.assert_allclose(calibrated.fall(table), [2.0, 2.5, 0.0])
+    np.testing.assert_allclose(calibrated.strength(table), [2.5, 1.8, 0.5])
+    np.testing.assert_allclose(calibrated.fall(table), [0.7, 1.0, 0.0])
     far = make_table([1.0, 1.0], weakest_excess=[[nan], [50.0], [-9.0]], residual_likeness=[[0.0]] * 3)
     assert calibrated.strength(far).tolist() == list(calibrated.STRENGTHS[::-1])
     assert calibrated.fall(far)[0] == calibrated.LARGEST_FALL

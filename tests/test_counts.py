@@ -16,7 +16,7 @@ from autoten.selection import HeldOutMinimum
 
 BRIEF = {"n_starts": 3, "n_folds": 3, "random_state": 0}
 SHAPE = (8, 9, 10)
-X = counts((12, 13, 14), 3, mean=0.5, gamma=0.4)
+X = counts((12, 13, 14), 3, mean=0.35, gamma=0.4)
 
 
 def table(data, dispersion, folds=2):

@@ -26,8 +26,8 @@ LEAST_GAIN = 0.002
 LARGEST_CONTRAST = 3.0
 SMALLEST_SHARE = -10.0
 LARGEST_LOSS = 6.0
-STRENGTHS = (-1.0, 8.0)
-LARGEST_FALL = 3.0
+STRENGTHS = (-1.0, 3.0)
+LARGEST_FALL = 1.0
 
 # From this congruence on two components are opposed.
 OPPOSED = -0.7
@@ -193,7 +193,7 @@ def degeneracy(table: RankTable) -> Array:
 
 
 def strength(table: RankTable) -> Array:
-    """Return how far the weakest component of every rank above 0 stands above noise, from -1 to 8.
+    """Return how far the weakest component of every rank above 0 stands above noise, from -1 to 3.
 
     The log ratio of what it alone explains to what one component explains of noise of the residual's size
     (`weakest_excess`): about 0 where it is noise itself, the more the surer it is there. The last one known where
@@ -205,7 +205,7 @@ def strength(table: RankTable) -> Array:
 
 
 def fall(table: RankTable) -> Array:
-    """Return how much stronger the weakest component of a rank is than that of the next one, a log ratio of -3 to 3.
+    """Return how much stronger the weakest component of a rank is than that of the next one, a log ratio of -1 to 1.
 
     At the true rank the weakest one is a component, at the next it is a part of what the noise holds, or of what bends
     the components. 0 for the last rank.
@@ -285,7 +285,7 @@ def log_odds(table: RankTable, coefficients: Mapping[str, float]) -> Array:
 
 
 def _against_nothing(table: RankTable, odds: Array, coefficients: Mapping[str, float]) -> Array:
-    """Return the odds, those against the model without components by what the first rank tried explains.
+    """Return the odds, those against no component by what the first rank tried explains and how far one is above noise.
 
     Where that is not the first there is, what else speaks against it may speak for a smaller one.
     """
@@ -293,6 +293,9 @@ def _against_nothing(table: RankTable, odds: Array, coefficients: Mapping[str, f
     if table.ranks[1] > 1 and share(table)[0] > SMALLEST_SHARE:
         gain = np.log(max(gains_over_best(table)[0], LEAST_GAIN) / LEAST_GAIN)
         explained = {"intercept": 1.0, "contrast": min(gain, LARGEST_CONTRAST), "share": share(table)[0]}
+        if "residual_excess" in table:
+            above = np.nan_to_num(table.mean("residual_excess")[0])
+            explained |= {"strength": np.clip(above, *STRENGTHS), "fall": np.clip(above, -LARGEST_FALL, LARGEST_FALL)}
         odds[0] = sum(coefficients.get(name, 0.0) * value for name, value in explained.items())
     return odds
 
