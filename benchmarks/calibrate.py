@@ -44,8 +44,8 @@ RIDGE = 1e-3
 # components do not exist.
 UNFOUND = 0.1
 
-# Hold-outs that the coefficients were made or checked for.
-HOLDOUTS = ("RandomElements", "RandomFibres", "Blocks", "CountSplit")
+# Hold-outs that the coefficients were made for.
+HOLDOUTS = ("RandomElements",)
 
 Array = NDArray[np.float64]
 Evidence = Callable[[RankTable], Array]

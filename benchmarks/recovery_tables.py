@@ -37,6 +37,7 @@ FIRST_PAGE = (
     "knee of the front",
     "DIFFIT",
     "held-out one-SE",
+    "EEMqual",
     "BCPF",
     "AutoTen 2016, one start",
     "core consistency >= 80",

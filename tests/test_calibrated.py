@@ -166,7 +166,8 @@ def test_coefficients_are_those_of_the_solver_and_of_what_is_known():
     [
         ("ALS", "RandomElements", ""),
         ("", "", ""),
-        ("HALS", "Blocks", ""),
+        ("HALS", "RandomElements", ""),
+        ("ALS", "Blocks", "ALS with Blocks"),
         ("Own", "RandomElements", "Own"),
         ("KL", "Centred", "KL with Centred"),
     ],

@@ -242,7 +242,7 @@ NEEDS: Mapping[str, tuple[str, ...]] = MappingProxyType(
 
 @cache
 def published() -> Mapping[str, Any]:
-    """Return all coefficients by solver and by what is not known, and the hold-outs that they are good for."""
+    """Return all coefficients by solver and by what is not known, and the hold-outs that they were made for."""
     text = files("autoten.selection").joinpath("calibrated.json").read_text("utf-8")
     return cast("Mapping[str, Any]", json.loads(text))
 
