@@ -611,8 +611,14 @@ class _Sweep:
             width = max(len(row) for row in rows)
             columns[name] = np.array([np.pad(row, (0, width - len(row)), constant_values=np.nan) for row in rows])
         constrained = bool(getattr(plan.solver, "nonnegative", False))
-        by = (type(plan.solver).__name__, type(plan.holdout).__name__)
+        by = (_own_name(plan.solver), _own_name(plan.holdout))
         return RankTable(np.array(sorted(self.models)), columns, shape, self._complete, constrained, *by)
+
+
+def _own_name(record: object) -> str:
+    """Return the name of a record's class, or of the one of this package that it is derived from."""
+    ours = (cls.__name__ for cls in type(record).__mro__ if cls.__module__.startswith("autoten."))
+    return next(ours, type(record).__name__)
 
 
 def _run_of(tensor: Tensor, scorers: Sequence[Scorer], plan: Plan) -> dict[str, Any]:

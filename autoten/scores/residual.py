@@ -104,8 +104,13 @@ def _weakest(terms: Array) -> float:
     """Return the smallest sum of squares of a component that no combination of the others explains; NaN of none."""
     if not terms.shape[1]:
         return float("nan")
-    inverse = np.linalg.pinv(terms.T @ terms, hermitian=True)
-    return float(1.0 / np.diag(inverse).max())
+    gram = terms.T @ terms
+    sizes = np.sqrt(np.diag(gram))
+    if not sizes.all():
+        return 0.0
+    # One that others explain wholly has nothing of its own, but for rounding: that is what the limit stands for.
+    values, vectors = np.linalg.eigh(gram / np.outer(sizes, sizes))
+    return float((sizes**2 / (vectors**2 / np.maximum(values, ROUNDING)).sum(axis=1)).min())
 
 
 def _block(tensor: Tensor) -> list[NDArray[np.int64]]:
