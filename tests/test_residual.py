@@ -108,3 +108,21 @@ def test_nothing_left_is_no_evidence():
     model = truth((5, 6, 7), 2)
     assert np.isnan(excess(model.to_tensor(), model))
     assert np.isnan(excess(np.zeros((5, 6, 7)), first(model, 0)))
+
+
+@pytest.mark.parametrize("shape", [(4, 30, 20), (20, 20, 20)], ids=str)
+def test_what_bends_a_component_resembles_it_and_noise_resembles_none(shape):
+    """Whatever the lengths: in short modes noise is like anything, and so are its copies."""
+    model, rng = truth(shape, 2), np.random.default_rng(3)
+    fit = Fit(model, 0.0, 1, True, np.zeros(0))
+    noise = 0.5 * rng.standard_normal(shape)
+    bent = (
+        2.0
+        * CPModel(np.ones(1), (*(f[:, :1] for f in model.factors[:2]), rng.standard_normal((shape[2], 1)))).to_tensor()
+    )
+    likeness = [
+        residual_scores(as_tensor(model.to_tensor() + left), RankFits(2, (fit,), (), {}, ALS()))["residual_likeness"]
+        for left in (noise, noise + bent)
+    ]
+    assert abs(likeness[0]) < 0.15
+    assert likeness[1] > 0.5

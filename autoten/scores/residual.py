@@ -42,8 +42,9 @@ def residual_scores(tensor: Tensor, fits: RankFits) -> Mapping[str, Any]:
         structured. At rank 0 the residual is the data themselves.
     weakest_excess : the log of what the weakest component alone explains against what one explains of such copies
         What no combination of the other components could take over from it.
-    residual_likeness : how much the strongest component is like one of the model in all modes but one, 0 to 1
-        The product of their cosines in these modes. What bends a component (a shift, say) shares its other modes.
+    residual_likeness : how much the strongest component is like one of the model in all modes but one, -1 to 1
+        The product of their cosines in these modes, less that of the copies, which is large where modes are short. What
+        bends a component (a shift, say) shares its other modes.
 
     Of counts the residual is Pearson's, (x - m) / sqrt(m). NaN where nothing is left.
     """
@@ -59,15 +60,23 @@ def residual_scores(tensor: Tensor, fits: RankFits) -> Mapping[str, Any]:
     residual = np.ascontiguousarray(residual.transpose(shortest_last) / size, dtype=np.float32)
     # The same signs for every rank: what differs between ranks is the residual.
     rng = np.random.default_rng(0)
-    by_chance = np.log([_strongest(_with_random_signs(residual, rng))[1] ** 2 + ROUNDING for _ in range(N_COPIES)])
-    vectors, norm = _strongest(residual)
-    factors = fits.best.model.rows(_block(tensor)).unit_columns().factors
-    cosines = [np.abs(vector @ factors[mode]) for vector, mode in zip(vectors, shortest_last, strict=True)]
+    copies = [_strongest(_with_random_signs(residual, rng)) for _ in range(N_COPIES)]
+    strongest = _strongest(residual)
+    model = fits.best.model.rows(_block(tensor)).unit_columns()
+    factors = [model.factors[mode] for mode in shortest_last]
+    explained, *by_chance = (np.log(norm**2 + ROUNDING) for _, norm in (strongest, *copies))
+    alike, *alike_by_chance = (_likeness(vectors, factors) for vectors, _ in (strongest, *copies))
     return {
-        "residual_excess": np.log(norm**2 + ROUNDING) - by_chance,
-        "weakest_excess": np.log(_weakest(terms) / size**2 + ROUNDING) - by_chance.mean(),
-        "residual_likeness": np.prod(np.sort(cosines, axis=0)[1:], axis=0).max(initial=0.0),
+        "residual_excess": explained - np.array(by_chance),
+        "weakest_excess": np.log(_weakest(terms) / size**2 + ROUNDING) - np.mean(by_chance),
+        "residual_likeness": alike - np.mean(alike_by_chance),
     }
+
+
+def _likeness(vectors: Sequence[Array], factors: Sequence[Array]) -> float:
+    """Return the largest product of cosines of a component with one of a model in all modes but one; 0 for none."""
+    cosines = [np.abs(vector @ factor) for vector, factor in zip(vectors, factors, strict=True)]
+    return float(np.prod(np.sort(cosines, axis=0)[1:], axis=0).max(initial=0.0))
 
 
 def _residual(tensor: Tensor, fits: RankFits) -> tuple[Array, Array]:
