@@ -88,6 +88,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     add("--starts", dest="n_starts", type=int, default=10, metavar="N", help="starts per rank (default %(default)s)")
     add("--folds", dest="n_folds", type=int, default=5, metavar="N", help="held-out folds (default %(default)s)")
+    add("--splits", dest="n_splits", type=int, metavar="N", help="random splits into halves (default: 4)")
     add("--max-time", type=float, metavar="SECONDS", help="fit nothing after this time (default: no limit)")
     add(
         "--jobs",
@@ -116,6 +117,8 @@ def _run(options: argparse.Namespace) -> int:
     given = {name: getattr(options, name) for name in ("n_starts", "n_folds", "max_time", "n_jobs", "random_state")}
     if options.ranks is not None:
         given["ranks"] = _ranks(options.ranks)
+    if options.n_splits is not None:
+        given["n_splits"] = options.n_splits
     given["holdout"] = _holdout(options.holdout)
     if options.solver is not None:
         given["solver"] = resolve_name(SOLVERS[options.solver])()

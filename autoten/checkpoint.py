@@ -27,7 +27,7 @@ WHAT = "checkpoint of estimate_rank"
 FORMAT = "autoten checkpoint"
 
 # Raised as well whenever fits or scores come out with other numbers: old and new ones must not stand in one table.
-VERSION = 3
+VERSION = 4
 
 # Between ranks the file is written when something was finished and so many seconds have passed since, but writing never
 # takes more than this share of the time.

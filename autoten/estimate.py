@@ -25,6 +25,7 @@ from autoten.compression import Occupied
 from autoten.cp import CPModel, n_parameters
 from autoten.diagnosis import data_warnings, empty_warnings, fit_warnings, looks_like_counts, unseen_warnings
 from autoten.fitting import (
+    N_SPLITS,
     RESAMPLE,
     Plan,
     RankFits,
@@ -201,6 +202,7 @@ def estimate_rank(
     holdout: Holdout = RandomElements(0.1),  # noqa: B008 (a frozen value)
     n_starts: int = 10,
     n_folds: int = 5,
+    n_splits: int = N_SPLITS,
     random_state: int | np.random.Generator | np.random.RandomState | None = None,
     n_jobs: int = 1,
     progress: bool = False,
@@ -243,6 +245,8 @@ def estimate_rank(
         What is hidden: `RandomElements`, `RandomFibres`, `Blocks` or `CountSplit`; `Centred` centres inside the folds.
     n_starts, n_folds : int
         Number of starts per rank and of held-out folds, >= 1 and >= 2.
+    n_splits : int
+        Number of random splits of the longest mode into halves that are fitted by themselves; 0 for none.
     random_state : int, Generator, RandomState or None
         Same seed, same answer, for any `n_jobs`. Of a Generator or RandomState the next number is drawn.
     n_jobs : int
@@ -280,8 +284,9 @@ def estimate_rank(
 
     With a checkpoint a run that was killed, interrupted or out of time gives, called again, what an undisturbed run
     would have given, to the last bit, and a larger range of ranks begins where a smaller one ended. X, solver, holdout,
-    scorers (known by their names), `n_starts`, `n_folds` and the seed must be the same; policy, ranks, `n_jobs` and
-    `max_time` need not. ``random_state=None`` takes the seed from the file. ``timings`` are those of the last run.
+    scorers (known by their names), `n_starts`, `n_folds`, `n_splits` and the seed must be the same; policy, ranks,
+    `n_jobs` and `max_time` need not. ``random_state=None`` takes the seed from the file. ``timings`` are those of the
+    last run.
 
     References
     ----------
@@ -297,7 +302,7 @@ def estimate_rank(
     """
     ranks = ranks if ranks is None else check_ranks(ranks)  # an iterator is read once
     settings: dict[str, Any] = {"scorers": scorers, "holdout": holdout, "n_starts": n_starts, "n_folds": n_folds}
-    settings |= {"n_jobs": n_jobs, "progress": progress}
+    settings |= {"n_splits": n_splits, "n_jobs": n_jobs, "progress": progress}
     settings |= {"random_state": entropy_of(random_state) if checkpoint is None else random_state}
     if isinstance(solver, (tuple, list)):
         if checkpoint is not None:
@@ -327,6 +332,7 @@ def _estimate_by(
     holdout: Holdout,
     n_starts: int,
     n_folds: int,
+    n_splits: int,
     random_state: Any,
     n_jobs: int,
     progress: bool,
@@ -350,6 +356,7 @@ def _estimate_by(
         entropy_of(random_state) if seed is None else seed,
         _check_jobs(n_jobs),
         math.inf if max_time is None else began + check_real(max_time, "max_time", above=0.0, below=math.inf),
+        check_integer(n_splits, "n_splits of estimate_rank", minimum=0),
     )
     occupied = Occupied.of(whole)
     tensor = occupied.tensor
@@ -395,6 +402,7 @@ def _settings_of(
         "policy": policy_name(policy),
         "n_starts": plan.n_starts,
         "n_folds": plan.n_folds,
+        "n_splits": plan.n_splits,
         "seed": plan.entropy,
         "versions": _versions(),
     }
@@ -630,6 +638,7 @@ def _run_of(tensor: Tensor, scorers: Sequence[Scorer], plan: Plan) -> dict[str, 
         "scorers": [getattr(scorer, "__qualname__", repr(scorer)) for scorer in scorers],
         "n_starts": plan.n_starts,
         "n_folds": plan.n_folds,
+        "n_splits": plan.n_splits,
         "seed": plan.entropy,
     }
 

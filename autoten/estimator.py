@@ -13,7 +13,7 @@ from sklearn.utils.validation import check_is_fitted
 from autoten._validation import as_generator, check_mode, check_real, refuse
 from autoten.cp import CPModel
 from autoten.estimate import estimate_rank
-from autoten.fitting import fit_parafac
+from autoten.fitting import N_SPLITS, fit_parafac
 from autoten.holdout import Holdout, RandomElements, regressed_rows
 from autoten.io import as_tensor
 from autoten.labels import Labels, names_of, split_labels
@@ -153,7 +153,8 @@ class AutoTen(_SampleTransformer):
 
     Parameters
     ----------
-    ranks, solver, scorers, policy, holdout, n_starts, n_folds, random_state, n_jobs, progress, max_time, checkpoint
+    ranks, solver, scorers, policy, holdout, n_starts, n_folds, n_splits
+    random_state, n_jobs, progress, max_time, checkpoint
         Those of `estimate_rank`, which `fit` calls.
     mode : int or str
         The mode of the samples, by number, or by name if X is labelled. Cross-validation of scikit-learn splits mode 0.
@@ -191,6 +192,7 @@ class AutoTen(_SampleTransformer):
         holdout: Holdout = RandomElements(0.1),  # noqa: B008 (a frozen value)
         n_starts: int = 10,
         n_folds: int = 5,
+        n_splits: int = N_SPLITS,
         random_state: Any = None,
         n_jobs: int = 1,
         progress: bool = False,
@@ -206,6 +208,7 @@ class AutoTen(_SampleTransformer):
         self.holdout = holdout
         self.n_starts = n_starts
         self.n_folds = n_folds
+        self.n_splits = n_splits
         self.random_state = random_state
         self.n_jobs = n_jobs
         self.progress = progress

@@ -63,13 +63,11 @@ EXACT_LOSS = 1e-14
 HELD_BACK = 0.5
 
 # Halves of the longest mode are fitted by themselves, to see whether the components come back: so many random splits,
-# so many starts of each half, so many sweeps of the best one, since what comes back shows early.
-N_SPLITS = 2
-HALF_STARTS = 3
-HALF_SWEEPS = 100
-
-# A half with missing cells is completed so many times while it is explored, by the best model so far.
-COMPLETIONS = 3
+# of which the best counts, so that few starts of each half will do, and so many sweeps of the better one, since what
+# comes back shows early.
+N_SPLITS = 4
+HALF_STARTS = 2
+HALF_SWEEPS = 60
 
 # The start that is grown from the rank below stays in full space, beside those explored in the core.
 FULL_SPACE_STARTS = (0,)
@@ -823,15 +821,13 @@ def _fit_half(
     """Return the model of a half without the mode that was split; `inner` are the bases of its core, if it has any."""
     part = half.of(tensor)
     rng, nothing = plan.rng(HALF, rank, number), _empty(part)
+    plan = replace(plan, solver=settling(plan.solver, part))
     own_bases = half.of_bases(bases)
-    starts = [make_start(1 + k, own_bases, rank, nothing, rng) for k in range(HALF_STARTS)]
-    # The model of the whole must not say what a half has not seen: its missing cells are zero first, then its own.
-    completed_by = nothing
-    for _ in range(1 if inner is None or is_complete(part) else COMPLETIONS):
-        small = None if inner is None else Compression.of(completed(part, completed_by), half.of_bases(inner))
-        best = best_of([_explore(part, plan, start, small) for start in starts])
-        starts, completed_by = [best.model], best.model
-    fit = settling(plan.solver, part).fit(part, best.model, max_iter=HALF_SWEEPS, deadline=plan.deadline)
+    # The model of the whole must not say what a half has not seen: while it is explored its missing cells are zero.
+    small = None if inner is None else Compression.of(completed(part, nothing), half.of_bases(inner))
+    starts = (make_start(1 + k, own_bases, rank, nothing, rng) for k in range(HALF_STARTS))
+    best = best_of([_explore(part, plan, start, small) for start in starts])
+    fit = plan.solver.fit(part, best.model, max_iter=HALF_SWEEPS, deadline=plan.deadline)
     return without_mode(fit.model, half.mode)
 
 

@@ -141,8 +141,8 @@ def how(estimate: RankEstimate) -> str:
     return (
         f"{shape} tensor{modes}, {settings.get('observed', '?')} observed cells; preprocessing: {', '.join(done)}; "
         f"{settings.get('solver')}, {settings.get('holdout')}, policy {settings.get('policy')}, "
-        f"{settings.get('n_starts')} starts, {settings.get('n_folds')} folds, seed {settings.get('seed')}; "
-        f"{estimate.timings.get('total', math.nan):.1f} s."
+        f"{settings.get('n_starts')} starts, {settings.get('n_folds')} folds, {settings.get('n_splits')} splits, "
+        f"seed {settings.get('seed')}; {estimate.timings.get('total', math.nan):.1f} s."
     )
 
 

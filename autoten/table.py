@@ -86,7 +86,9 @@ class RankTable:
     cells_per_parameter           folds       observed training cells for each free parameter of the model
     stability_folds               folds       factor match score, full fit against the fit of the fold
     stability_starts              starts      factor match score, best start against the other good starts
-    stability_halves              splits      factor match score of the models of two halves of the longest mode
+    stability_halves              1           factor match score of the models of two halves of the longest mode, in the
+                                              split in which they agree best
+    stability_halves_splits       splits      the same in every split
     nonnegative_core_consistency  1           (HALS) core consistency with a core that is >= 0
     heldout_floored               folds       (KL) held-out counts where the model's rate was floored
     heldout_squared               folds       (KL) held-out squared error, to compare with other losses

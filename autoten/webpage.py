@@ -80,7 +80,7 @@ def page(estimate: RankEstimate) -> str:
 def call(estimate: RankEstimate) -> str:
     """Return the call that makes the estimate again."""
     settings = estimate.settings
-    names = ("solver", "holdout", "policy", "n_starts", "n_folds")
+    names = ("solver", "holdout", "policy", "n_starts", "n_folds", "n_splits")
     arguments = {name: settings[name] for name in names if name in settings} | {"random_state": settings.get("seed")}
     written = ", ".join(f"{name}={value}" for name, value in arguments.items())
     return f"estimate_rank(X, {estimate.table.ranks[1:].tolist()}, {written})"

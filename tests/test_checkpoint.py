@@ -282,7 +282,7 @@ def test_the_file_needs_no_pickle_and_states_its_version(path):
     with np.load(path, allow_pickle=False) as archive:
         assert all(archive[name].dtype != object for name in archive.files)
         record = json.loads(str(archive["record"]))
-    assert (record["format"], record["version"]) == ("autoten checkpoint", 3)
+    assert (record["format"], record["version"]) == ("autoten checkpoint", 4)
     assert [rank for rank, _ in record["ranks"]] == [0, 1, 2, 3, 4]
 
 
@@ -294,7 +294,7 @@ def test_another_dtype_or_scale_or_hole_is_another_tensor():
 # ----------------------------------------------------------------------------------------------------------- refusals
 
 SAME = "checkpoint of estimate_rank must be a file of a run with the same X, solver, holdout, scorers, n_starts, "
-SAME += "n_folds and seed. Got one with another {}. Give another path, or delete it."
+SAME += "n_folds, n_splits and seed. Got one with another {}. Give another path, or delete it."
 
 
 @pytest.mark.parametrize(
@@ -307,6 +307,7 @@ SAME += "n_folds and seed. Got one with another {}. Give another path, or delete
         (X, {"holdout": Blocks(), "n_folds": 4}, "holdout and another n_folds"),
         (X, {"scorers": DEFAULT_SCORERS[1:]}, "scorers"),
         (X, {"n_starts": 4}, "n_starts"),
+        (X, {"n_splits": 2}, "n_splits"),
         (X, {"random_state": 1}, "seed"),
     ],
 )
@@ -343,7 +344,7 @@ NOT_OURS = "checkpoint of estimate_rank must be a new path, or a file that an ea
         (lambda path: estimate_rank(X, **QUICK).save(path), NOT_OURS),
         (damaged, NOT_OURS),
         (lambda path: written(path, format="other"), NOT_OURS),
-        (lambda path: written(path, version=1), "the format version of a checkpoint must be 3. Got 1."),
+        (lambda path: written(path, version=1), "the format version of a checkpoint must be 4. Got 1."),
     ],
     ids=["text", "folder", "estimate", "damaged", "format", "version"],
 )

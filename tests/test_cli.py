@@ -17,6 +17,7 @@ import autoten
 from autoten import HALS, KL, Blocks, CountSplit, RandomElements, RandomFibres, selection
 from autoten.__main__ import HOLDOUTS, POLICIES, SOLVERS, main
 from autoten.datasets import make_count_tensor, make_cp_tensor, white_noise
+from autoten.fitting import N_SPLITS
 
 CHECKOUT = Path(autoten.__file__).resolve().parents[1]
 
@@ -84,7 +85,7 @@ def test_by_default_ranks_1_to_10_and_seed_0(folder, capsys):
     assert status == 0
     starred = [line.replace("*", " ").split()[0] for line in out.splitlines()[5:15]]
     assert starred == [str(rank) for rank in range(1, 11)]
-    assert "10 starts, 5 folds, seed 0;" in out
+    assert "10 starts, 5 folds, 4 splits, seed 0;" in out
 
 
 def test_the_answer_is_that_of_estimate_rank(folder, capsys):
@@ -247,7 +248,7 @@ def test_help_lists_every_option_and_choice(capsys, monkeypatch):
     entries = [" ".join(entry.split()) for entry in re.split(r"\n  (?=\S)", out.rpartition("\n\n")[0])[1:]]
     rows = {entry.split()[0]: entry.partition(" options:")[0] for entry in entries}
     defaults = {"ranks": "1:10", "solver": "als", "holdout": "elements", "policy": "calibrated", "max-time": "no limit"}
-    defaults |= {"starts": "10", "folds": "5", "jobs": "1", "seed": "0"} | dict.fromkeys(
+    defaults |= {"starts": "10", "folds": "5", "splits": str(N_SPLITS), "jobs": "1", "seed": "0"} | dict.fromkeys(
         ("plot", "html", "json"), "nowhere"
     )
     assert set(rows) == {"FILE", "-h,", *(f"--{name}" for name in defaults)}
@@ -309,6 +310,7 @@ def test_defaults_are_those_of_estimate_rank(given):
         (["--holdout", "blocks"], {"holdout": Blocks()}),
         (["--policy", "core-consistency"], {"policy": selection.CoreConsistencyThreshold()}),
         (["--starts", 3, "--folds", 4, "--jobs", -1], {"n_starts": 3, "n_folds": 4, "n_jobs": -1}),
+        (["--splits", 5], {"n_splits": 5}),
         (["--max-time", 60, "--seed", 7], {"max_time": 60.0, "random_state": 7}),
     ],
     ids=lambda value: " ".join(map(str, value)) if isinstance(value, list) else "",
@@ -322,7 +324,7 @@ def test_options_reach_the_report(folder, capsys):
     chosen = ["--solver", "kl", "--holdout", "counts", "--policy", "one-standard-error", "--starts", 2, "--folds", 3]
     status, out, _ = run(capsys, "counts.npy", "--ranks", 3, *chosen)
     assert status == 0
-    assert "CountSplit(share=0.2), policy OneStandardError(n_errors=1.0), 2 starts, 3 folds, seed 0;" in out
+    assert "CountSplit(share=0.2), policy OneStandardError(n_errors=1.0), 2 starts, 3 folds, 4 splits, seed 0;" in out
     assert " KL(" in out
 
 

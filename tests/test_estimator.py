@@ -57,6 +57,7 @@ def test_every_parameter_arrives(tmp_path, capfd):
         "holdout": RandomFibres(1, 0.2),
         "n_starts": 2,
         "n_folds": 4,
+        "n_splits": 2,
         "random_state": 7,
         "n_jobs": 2,
         "progress": True,
@@ -69,6 +70,7 @@ def test_every_parameter_arrives(tmp_path, capfd):
     assert estimate.rank == 1
     assert estimate.table["loss_starts"].shape == (3, 2)
     assert estimate.table["heldout"].shape == (3, 4)
+    assert estimate.table["stability_halves_splits"].shape == (3, 2)
     assert estimate.settings["solver"] == repr(ALS(max_iter=50))
     assert estimate.settings["holdout"] == "RandomFibres(mode=1, share=0.2)"
     assert estimate.settings["seed"] == 7
@@ -99,6 +101,7 @@ def test_get_params_gives_every_parameter():
         "holdout": RandomElements(0.1),
         "n_starts": 3,
         "n_folds": 3,
+        "n_splits": 4,
         "random_state": 0,
         "n_jobs": 1,
         "progress": False,

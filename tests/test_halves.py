@@ -14,7 +14,7 @@ QUICK = {"ranks": range(1, 5), "n_starts": 2, "n_folds": 2, "random_state": 0}
 
 
 def halves_of(X, **options):
-    return estimate_rank(X, **{**QUICK, **options}).table["stability_halves"]
+    return estimate_rank(X, **{**QUICK, **options}).table["stability_halves_splits"]
 
 
 def test_components_of_the_data_come_back_and_those_of_the_noise_do_not():
@@ -23,6 +23,30 @@ def test_components_of_the_data_come_back_and_those_of_the_noise_do_not():
     assert np.isnan(halves[0]).all()
     assert (halves[2] > 0.99).all()
     assert (halves[3:] < 0.9).all()
+
+
+def test_the_split_in_which_halves_agree_best_counts():
+    table = estimate_rank(DRAW.X, **QUICK).table
+    splits = table["stability_halves_splits"]
+    assert (splits[3:].max(axis=1) > splits[3:].min(axis=1)).all()
+    np.testing.assert_array_equal(table.mean("stability_halves")[1:], splits[1:].max(axis=1))
+
+
+def test_there_are_as_many_splits_as_asked_for():
+    few, more = (halves_of(DRAW.X, n_splits=n) for n in (1, 5))
+    assert (few.shape, more.shape) == ((5, 1), (5, 5))
+    np.testing.assert_array_equal(few[:, 0], more[:, 0])
+    answer = estimate_rank(DRAW.X, **QUICK, n_splits=0)
+    assert np.isnan(answer.table["stability_halves"]).all()
+    assert answer.rank == 2
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_sugar_comes_back_from_halves(real_data, seed):
+    # From rank 3 on single fits of a half end in one of two minima, and in some splits the halves choose differently.
+    X = real_data("sugar_process")["X"]
+    table = estimate_rank(X, 4, solver=HALS(), n_starts=2, n_folds=2, random_state=seed).table
+    assert (table.mean("stability_halves")[1:] > 0.98).all()
 
 
 def test_halves_are_disjoint_and_in_order():
@@ -65,6 +89,7 @@ def test_modes_too_short_to_split_have_no_halves():
     X = make_cp_tensor((3, 3, 3), 1, noise=white_noise(20), random_state=0).X
     estimate = estimate_rank(X, [1, 2], n_starts=2, n_folds=2, random_state=0)
     assert np.isnan(estimate.table["stability_halves"]).all()
+    assert np.isnan(estimate.table["stability_halves_splits"]).all()
     assert estimate.rank in estimate.table.ranks
 
 

@@ -25,10 +25,12 @@ def stability_scores(tensor: Tensor, fits: RankFits) -> Mapping[str, Any]:
     nan = float("nan")
     best = fits.best
     if best.model.rank == 0:
-        return {"stability_folds": [nan] * len(fits.folds), "stability_starts": nan, "stability_halves": nan}
+        names = ("stability_starts", "stability_halves", "stability_halves_splits")
+        return {"stability_folds": [nan] * len(fits.folds), **dict.fromkeys(names, nan)}
     seen = Seen.of(tensor)
     limit = best.loss * (1.0 + GOOD_LOSS) + 1e-12
     in_halves = seen.without(longest_mode(tensor.shape)) if fits.halves else seen
+    splits = [match_score(*models, in_halves) for models in fits.halves]
     return {
         "stability_folds": [
             nan if fold.model is None else match_score(best.model, fold.model, seen) for fold in fits.folds
@@ -37,5 +39,7 @@ def stability_scores(tensor: Tensor, fits: RankFits) -> Mapping[str, Any]:
             match_score(best.model, fit.model, seen) if fit is not best and fit.loss <= limit else nan
             for fit in fits.starts
         ],
-        "stability_halves": [match_score(*models, in_halves) for models in fits.halves] or nan,
+        # One half that a local minimum has caught, or in which one solution is as good as another, spoils its split.
+        "stability_halves": max(splits, default=nan),
+        "stability_halves_splits": splits or nan,
     }
