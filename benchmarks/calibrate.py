@@ -42,7 +42,7 @@ RIDGE = 1e-3
 
 # A draw counts so much if no model of its rank finds the components: left out altogether, they would teach that weak
 # components do not exist.
-UNFOUND = 0.1
+UNFOUND = 0.03
 
 # Hold-outs that the coefficients were made for.
 HOLDOUTS = ("RandomElements",)

@@ -51,11 +51,13 @@ DIGITS = 6
 
 # Whatever can be drawn.
 AnyCase = Case | recipes.Recipe | plasmodes.Plasmode | real.RealCase
+PLASMODES = (*plasmodes.PLASMODES, *plasmodes.PLASMODES_BY_BOTH)
 KINDS: Mapping[str, Sequence[AnyCase]] = {
     "cases": cases.ORDINARY,
     "optional": [case for case in cases.CASES if case.optional],
     "recipes": recipes.RECIPES,
-    "plasmodes": [case for case in plasmodes.PLASMODES if case.is_there],
+    "weak": [recipes.WEAK],
+    "plasmodes": [case for case in PLASMODES if case.is_there],
 }
 
 # Two halves of three splits of three starts for every rank: more than all other rivals together.
@@ -133,7 +135,7 @@ def restored(plain: dict[str, Any]) -> RankTable:
 
 def load(split: str, root: Path = ROOT) -> list[dict[str, Any]]:
     """Return all draws of a split that have been measured, in the order of the cases; tables restored."""
-    every = (*cases.BY_NAME.values(), *real.REAL, *recipes.RECIPES, *plasmodes.PLASMODES)
+    every = (*cases.BY_NAME.values(), *real.REAL, *recipes.RECIPES, recipes.WEAK, *PLASMODES)
     places = {case.name: place for place, case in enumerate(every)}
     rows = sorted(
         (r for r in _lines(split, root) if r["case"] in places), key=lambda r: (places[r["case"]], r["number"])

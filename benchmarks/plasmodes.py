@@ -22,9 +22,9 @@ import numpy as np
 from cases import SEEDS, Array, Rng, Split
 from markdown import table
 from real import path_of
-from recipes import FACTORS, Tried
+from recipes import FACTORS, NONNEGATIVE, Tried
 
-from autoten import ALS, CPModel, fit_parafac
+from autoten import ALS, HALS, CPModel, fit_parafac
 from autoten.cp import khatri_rao
 from autoten.datasets import FactorGenerator
 from autoten.preprocess import center, scale
@@ -198,20 +198,19 @@ def rest_of(name: str) -> Rest:
 # --- factors ---
 
 
-def borrowed(columns: Array) -> FactorGenerator:
+def borrowed(columns: Array, *, nonnegative: bool = False) -> FactorGenerator:
     """Return a generator of columns like those of a fit: some of them or mixtures, sometimes in another order."""
+    columns = np.abs(columns) if nonnegative else columns
 
     def draw(length: int, rank: int, rng: Rng) -> Array:
         mixing = rng.standard_normal((columns.shape[1], rank))
         if rng.random() < 0.5:
             mixing = np.eye(columns.shape[1])[:, rng.integers(columns.shape[1], size=rank)]
         order = rng.permutation(length) if rng.random() < 0.5 else np.arange(length)
-        return columns[order] @ mixing
+        return columns[order] @ (np.abs(mixing) if nonnegative else mixing)
 
     return draw
 
-
-KINDS = tuple(FACTORS.values())
 
 # Modes with borrowed factors.
 BORROWED = 0.25
@@ -231,11 +230,14 @@ class Plasmode:
         The source.
     solver : Solver
         Of the fits that are judged.
+    nonnegative : bool
+        Whether the planted factors are.
     """
 
     name: str
     family: str
     solver: Solver = ALS()  # noqa: RUF009 (a frozen value)
+    nonnegative: bool = False
 
     @property
     def is_there(self) -> bool:
@@ -243,12 +245,13 @@ class Plasmode:
         return path_of(BY_NAME[self.family].file) is not None
 
     def draw(self, split: Split, number: int) -> Tried:
-        """Return tensor `number` of a split; same arguments, same tensor."""
-        rng = np.random.default_rng([SEEDS[split], *self.name.encode(), number])
+        """Return tensor `number` of a split; same arguments, same tensor, whatever the solver."""
+        kind = "nonnegative, planted in" if self.nonnegative else "planted in"
+        rng = np.random.default_rng([SEEDS[split], *f"{kind} {self.family}".encode(), number])
         rest = rest_of(self.family)
         largest = int(rng.integers(LARGEST_RANKS[0], LARGEST_RANKS[1] + 1))
         rank = int(rng.integers(1, MOST_PLANTED + 1))
-        model = planted(rest, rank, rng)
+        model = planted(rest, rank, rng, nonnegative=self.nonnegative)
         X = rest.cells + model.to_tensor()
         observed = ~np.isnan(X)
         snr = 10 * np.log10((model.to_tensor()[observed] ** 2).sum() / (rest.cells[observed] ** 2).sum())
@@ -256,17 +259,23 @@ class Plasmode:
 
 
 PLASMODES = tuple(Plasmode(f"planted in {source.name}", source.name) for source in SOURCES)
+PLASMODES_BY_BOTH = tuple(
+    Plasmode(f"nonnegative, planted in {source.name}{by}", source.name, solver, nonnegative=True)
+    for source in SOURCES
+    for by, solver in (("", HALS()), (" by ALS", ALS()))
+)
 
 
-def planted(rest: Rest, rank: int, rng: Rng) -> CPModel:
+def planted(rest: Rest, rank: int, rng: Rng, *, nonnegative: bool = False) -> CPModel:
     """Return components for a rest: unlike each other, unique by Kruskal's condition, each of a strength in range."""
     shape = rest.cells.shape
     observed = ~np.isnan(rest.cells).ravel()
+    among = tuple((NONNEGATIVE if nonnegative else FACTORS).values())
     while True:
         kinds = [
-            borrowed(rest.fits[rng.integers(2)].factors[mode])
+            borrowed(rest.fits[rng.integers(2)].factors[mode], nonnegative=nonnegative)
             if rng.random() < BORROWED
-            else KINDS[rng.integers(len(KINDS))]
+            else among[rng.integers(len(among))]
             for mode in range(len(shape))
         ]
         unit = CPModel(

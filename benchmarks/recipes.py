@@ -25,7 +25,7 @@ from autoten.cp import is_surely_unique, n_parameters
 from autoten.matching import congruences
 from autoten.solvers.base import Solver
 
-Kind = Literal["any", "nonnegative", "counts"]
+Kind = Literal["any", "nonnegative", "counts", "weak"]
 
 FEWEST_CELLS, MOST_CELLS = 200, 20_000
 FEW, LARGEST_RANK = 6, 15
@@ -40,6 +40,9 @@ SAME = 0.9
 # white noise of the size of the noise.
 BENT = (0.03, 1.5)
 ABOVE_NOISE = (0.6, 100.0)
+
+# Many weak components: Gaussian factors of such lengths, so many components, at so many decibels.
+SIDES, MANY, WEAK_DB = (16, 34), (5, 10), (-10.0, -5.0)
 
 # The candidates are 1 to so many, whatever the truth, but so many more than it at least.
 CANDIDATES, MORE_THAN_TRUE = (7, 12), 2
@@ -245,8 +248,9 @@ class Recipe:
     Parameters
     ----------
     name : str
-    kind : {"any", "nonnegative", "counts"}
-        What is drawn from: everything; nonnegative factors; nonnegative factors, counted.
+    kind : {"any", "nonnegative", "counts", "weak"}
+        What is drawn from: everything; nonnegative factors; nonnegative factors, counted; Gaussian factors, many, in much
+        noise that cells do not share.
     solver : Solver
     """
 
@@ -263,7 +267,7 @@ class Recipe:
         """Return tensor `number` of a split; same kind and arguments, same tensor."""
         rng = np.random.default_rng([cases.SEEDS[split], *b"recipe", *self.kind.encode(), number])
         while True:
-            draw = _drawn(self.kind, rng)
+            draw = _many_weak(rng) if self.kind == "weak" else _drawn(self.kind, rng)
             if draw is not None:
                 return draw
 
@@ -275,6 +279,9 @@ RECIPES = (
     Recipe("counted recipe", "counts", KL()),
     Recipe("counted recipe by ALS", "counts", ALS()),
 )
+
+# Judged and never learned from.
+WEAK = Recipe("many weak components", "weak", ALS())
 
 
 def _drawn(kind: Kind, rng: Rng) -> Tried | None:
@@ -323,6 +330,18 @@ def _drawn(kind: Kind, rng: Rng) -> Tried | None:
         **({"gaps": type(gaps[0]).__name__} if gaps else {}),
     }
     return Tried(X, model, float(snr), largest, ingredients)
+
+
+def _many_weak(rng: Rng) -> Tried:
+    """Return a draw of many weak components and nothing else in the way."""
+    shape = tuple(rng.integers(SIDES[0], SIDES[1] + 1, 3).tolist())
+    rank = int(rng.integers(MANY[0], MANY[1] + 1))
+    model = CPModel(np.ones(rank), tuple(cases.gaussian_factors(n, rank, rng) for n in shape))
+    snr = float(rng.uniform(*WEAK_DB))
+    noises = (cases.White(snr), cases.HeavyTailed(snr, float(rng.uniform(2.0, 5.0))), cases.Uneven(snr))
+    noise: Effect = noises[rng.integers(len(noises))]
+    X = noise(model.to_tensor(), model, rng)
+    return Tried(X, model, snr, rank + int(rng.integers(MORE_THAN_TRUE, 5)), {"noise": type(noise).__name__})
 
 
 def _but(mode: int, n_modes: int) -> tuple[int, ...]:

@@ -113,19 +113,16 @@ def test_what_could_not_be_scored_is_no_evidence(name):
     assert second != 0.0 or name == "fall"
 
 
-def test_components_that_come_back_from_halves_are_counted():
-    table = make_table([1.0] * 4, stability_halves=[[nan, nan], [1.0, 0.8], [0.9, 1.0], [0.6, 0.6], [nan, nan]])
+def test_halves_are_weighed_as_folds_are():
+    table = make_table([1.0] * 4, stability_halves=[[nan], [0.7], [0.985], [0.9], [nan]])
     assert calibrated.has_halves(table)
-    np.testing.assert_allclose(calibrated.split_half(table), [0.9, 1.0, -0.1, 0.0], atol=1e-9)
-
-
-def test_halves_that_agree_on_nothing_speak_for_no_component():
-    table = make_table([1.0, -0.5], stability_halves=[[nan], [1.0], [1.0]])
-    assert calibrated.split_half(table).tolist() == [1.0, 0.0]
+    np.testing.assert_allclose(calibrated.split_half(table), [-1.0, 1.0, -1.0, 0.0], atol=1e-9)
+    exact = make_table([1.0, -0.5], stability_halves=[[nan], [1.0], [1.0]])
+    assert calibrated.split_half(exact).tolist() == [0.0, 0.0]  # and what explains nothing gets no credit
 
 
 WHAT_IS_LEFT = {
-    "residual_excess": [[2.0, 2.2], [1.0, 1.2], [0.0, 0.1], [0.0, 0.0]],
+    "residual_excess": [[2.0, 2.2], [1.0, 1.2], [0.1, 0.2], [0.0, 0.0]],
     "weakest_excess": [[nan], [2.5], [1.8], [0.5]],
     "residual_likeness": [[0.0], [0.3], [0.1], [0.1]],
 }
@@ -136,9 +133,16 @@ def test_the_weakest_component_is_held_against_noise_and_against_the_next_rank()
     assert calibrated.has_residuals(table)
     np.testing.assert_allclose(calibrated.strength(table), [2.5, 1.8, 0.5])
     np.testing.assert_allclose(calibrated.fall(table), [0.7, 1.0, 0.0])
-    far = make_table([1.0, 1.0], weakest_excess=[[nan], [50.0], [-9.0]], residual_likeness=[[0.0]] * 3)
-    assert calibrated.strength(far).tolist() == list(calibrated.STRENGTHS[::-1])
-    assert calibrated.fall(far)[0] == calibrated.LARGEST_FALL
+    far = WHAT_IS_LEFT | {"weakest_excess": [[nan], [50.0], [-9.0], [0.0]]}
+    assert calibrated.strength(make_table([1.0] * 3, **far)).tolist() == [*calibrated.STRENGTHS[::-1], 0.0]
+    assert calibrated.fall(make_table([1.0] * 3, **far))[0] == calibrated.LARGEST_FALL
+
+
+def test_half_a_component_is_not_strong():
+    nothing_left = WHAT_IS_LEFT | {"residual_excess": [[2.0], [0.04], [0.0], [0.0]]}
+    np.testing.assert_allclose(calibrated.strength(make_table([1.0] * 3, **nothing_left)), [2.5, 0.0, 0.0])
+    weaker = nothing_left | {"weakest_excess": [[nan], [2.5], [1.8], [-0.5]]}
+    np.testing.assert_allclose(calibrated.strength(make_table([1.0] * 3, **weaker)), [2.5, 0.0, -0.5])
 
 
 def test_what_is_left_is_like_the_components_while_they_are_mixtures():

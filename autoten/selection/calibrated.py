@@ -29,14 +29,19 @@ LARGEST_LOSS = 6.0
 STRENGTHS = (-1.0, 3.0)
 LARGEST_FALL = 1.0
 
+# Up to this log ratio one component explains no more of a residual than of copies with random signs.
+BY_CHANCE = 0.05
+
 # From this congruence on two components are opposed.
 OPPOSED = -0.7
 
 # Core consistency is lost by decades of so many points.
 POINTS = 10.0
 
-# What folds find differently, in components: the least that is told from nothing, and what a first one is held against.
-LEAST_DIFFERENCE = 1e-4
+# What is found differently, in components: the least that is told from nothing, in folds, which share most cells, and in
+# halves, which share none; and what a first component is held against.
+LEAST_IN_FOLDS = 1e-4
+LEAST_IN_HALVES = 0.03
 USUAL_DIFFERENCE = 1e-2
 
 # Other solvers than those with coefficients of their own get these.
@@ -64,6 +69,9 @@ DOUBTS = {
 
 # Scores that a table must hold; but for the held-out error they may be unknown.
 NEEDED = ("heldout", "core_consistency", "corrected_core_consistency", "stability_folds")
+
+# Scores of what every rank leaves.
+RESIDUAL_SCORES = ("residual_excess", "weakest_excess", "residual_likeness")
 
 # A rank is clear when it is so many times as probable as any other; from this probability on others are mentioned. A
 # residual looks like noise if its strongest component explains less than so much more, in logarithms, than chance does.
@@ -147,33 +155,29 @@ def replicability(table: RankTable) -> Array:
     a fold's. It grows slowly up to the true rank and jumps beyond it. Agreement on a component that explains nothing
     does not speak for it.
     """
-    different = table.ranks[1:] * (1.0 - table.mean("stability_folds")[1:])
-    decades = _last_known(np.log10(np.maximum(different, LEAST_DIFFERENCE)), np.log10(USUAL_DIFFERENCE))
-    gained = -np.diff(decades, prepend=np.log10(USUAL_DIFFERENCE))
-    return _credited(table, gained)
+    return _found_alike(table, "stability_folds", LEAST_IN_FOLDS)
 
 
 def split_half(table: RankTable) -> Array:
-    r"""Return by how many components more than at the rank before come back from halves of the data, from -1 to 1.
+    """Return by how many decades more than at the rank before models of two halves find the same components.
 
-    Models of two random halves of the longest mode share :math:`R s` components in the other modes, s their factor
-    match score: about one more with every component of the data, less or none with one of the noise or of a rest that
-    is not multilinear. Agreement on a component that explains nothing does not speak for it. 0 where unknown.
+    As `replicability`; s is the factor match score in the modes that are not halved. 0 where unknown.
     """
-    if not has_halves(table):
-        return np.zeros(len(table) - 1)
-    shared = _last_known(table.ranks[1:] * table.mean("stability_halves")[1:], 0.0)
-    return _credited(table, np.clip(np.diff(shared, prepend=0.0), -1.0, 1.0))
+    return _found_alike(table, "stability_halves", LEAST_IN_HALVES) if has_halves(table) else np.zeros(len(table) - 1)
+
+
+def _found_alike(table: RankTable, name: str, least: float) -> Array:
+    """Return the decades gained by every rank above 0 in what is found differently, in components."""
+    different = table.ranks[1:] * (1.0 - table.mean(name)[1:])
+    first = np.log10(max(least, USUAL_DIFFERENCE))
+    decades = _last_known(np.log10(np.maximum(different, least)), first)
+    gained = -np.diff(decades, prepend=first)
+    return np.where(explained_share(table) > np.exp(SMALLEST_SHARE), gained, np.minimum(gained, 0.0))
 
 
 def has_halves(table: RankTable) -> bool:
     """Return whether models of halves are known: of arrays read in chunks and of very short modes there are none."""
     return "stability_halves" in table and bool(np.isfinite(table["stability_halves"]).any())
-
-
-def _credited(table: RankTable, gained: Array) -> Array:
-    """Return what replicates more, without credit for components that explain next to nothing."""
-    return np.where(explained_share(table) > np.exp(SMALLEST_SHARE), gained, np.minimum(gained, 0.0))
 
 
 def _last_known(values: Array, first: float) -> Array:
@@ -196,12 +200,15 @@ def strength(table: RankTable) -> Array:
     """Return how far the weakest component of every rank above 0 stands above noise, from -1 to 3.
 
     The log ratio of what it alone explains to what one component explains of noise of the residual's size
-    (`weakest_excess`): about 0 where it is noise itself, the more the surer it is there. The last one known where
+    (`weakest_excess`): about 0 where it is noise itself, the more the surer it is there. Where the rank before left
+    nothing beyond chance, one of its components was split, and strength speaks for none. The last one known where
     nothing was left to compare with, 0 where none is.
     """
     if not has_residuals(table):
         return np.zeros(len(table) - 1)
-    return np.asarray(np.clip(_last_known(table.mean("weakest_excess")[1:], 0.0), *STRENGTHS))
+    left = _last_known(table.mean("residual_excess"), 0.0)[:-1]
+    strengths = _above_noise(table)
+    return np.where(left > BY_CHANCE, strengths, np.minimum(strengths, 0.0))
 
 
 def fall(table: RankTable) -> Array:
@@ -210,8 +217,14 @@ def fall(table: RankTable) -> Array:
     At the true rank the weakest one is a component, at the next it is a part of what the noise holds, or of what bends
     the components. 0 for the last rank.
     """
-    strengths = strength(table)
+    if not has_residuals(table):
+        return np.zeros(len(table) - 1)
+    strengths = _above_noise(table)
     return np.clip(strengths - np.append(strengths[1:], strengths[-1:]), -LARGEST_FALL, LARGEST_FALL)
+
+
+def _above_noise(table: RankTable) -> Array:
+    return np.asarray(np.clip(_last_known(table.mean("weakest_excess")[1:], 0.0), *STRENGTHS))
 
 
 def likeness(table: RankTable) -> Array:
@@ -228,7 +241,7 @@ def likeness(table: RankTable) -> Array:
 
 def has_residuals(table: RankTable) -> bool:
     """Return whether it is known what every rank leaves: not of tables from before it was, nor of a user's own."""
-    return "weakest_excess" in table and "residual_likeness" in table
+    return all(name in table for name in RESIDUAL_SCORES)
 
 
 _PIECES = (intercept, contrast, share, trilinearity, replicability, split_half, degeneracy, strength, fall, likeness)
