@@ -27,6 +27,7 @@ import machine
 import measure
 import numpy as np
 import real
+import recipes
 import rivals
 from numpy.typing import NDArray
 from scipy.stats import binomtest
@@ -44,6 +45,9 @@ FUSION = "one-SE, else DIFFIT"
 NARROW, WIDE = 3, 12
 
 N_BINS = 10
+
+# Paired standard errors.
+SURELY = 3.0
 N_RESAMPLED = 1000
 SURE = 0.9
 
@@ -292,23 +296,56 @@ def unseen() -> dict[str, Any]:
 
     Of draws in which the best model of the true rank has the components; plasmodes are left out by substance.
     """
-    development = calibrate.development()
-    coefficients = calibrate.without(development, calibrate.DEFAULT)
-    found = {}
+    answered = _left_out("ALS")
+    found: dict[str, Any] = {}
     for source in ("recipes", "plasmodes"):
-        seen = [each for each in development if each.source == source and each.found]
-        shares = [each.shares(coefficients[each.apart]) for each in seen]
-        right = [int(share.argmax()) == each.rank for each, share in zip(seen, shares, strict=True)]
-        judged = [Judged(each.row) for each in seen]
+        seen = [(each, shares) for each, shares in answered if each.source == source and each.found]
+        judged = [Judged(each.row) for each, _ in seen]
         groups: dict[str, list[bool]] = {}
-        for each, is_right in zip(seen, right, strict=True):
-            groups.setdefault(each.apart, []).append(is_right)
+        for each, shares in seen:
+            groups.setdefault(each.apart, []).append(_right(each, shares))
+        others = {rule: list(rate(judged, rule)) for rule in rules(judged) if rule != OURS}
         found[source] = {
-            "rules": {OURS: [sum(right), len(right)], **{r: list(rate(judged, r)) for r in rules(judged) if r != OURS}},
+            "rules": {OURS: [sum(_right(*one) for one in seen), len(seen)], **others},
             "groups": {name: [sum(some), len(some)] for name, some in groups.items()},
-            "calibration": calibration(shares, [each.rank for each in seen]),
+            "calibration": calibration([shares for _, shares in seen], [each.rank for each, _ in seen]),
         }
+    found["pairs"] = pairs(answered)
     return found
+
+
+def _left_out(solver: str) -> list[tuple[calibrate.Seen, Array]]:
+    """Return the development draws by a solver, each with probabilities that were made without its like."""
+    development = calibrate.development(solver)
+    coefficients = calibrate.without(development, calibrate.DEFAULT)
+    return [(each, each.shares(coefficients[each.apart])) for each in development]
+
+
+def _right(seen: calibrate.Seen, shares: Array) -> bool:
+    return int(shares.argmax()) == seen.rank
+
+
+def pairs(by_als: Sequence[tuple[calibrate.Seen, Array]]) -> list[dict[str, Any]]:
+    """Return how often another solver and ALS are right on the same draws, of those whose components both find."""
+    of_als = {(each.case, each.row["number"]): (each, shares) for each, shares in by_als}
+    rows = []
+    for solver in ("HALS", "KL"):
+        both: dict[str, list[tuple[bool, bool]]] = {}
+        for each, shares in _left_out(solver):
+            other = of_als.get((f"{each.case} by ALS", each.row["number"]))
+            if other and each.found and other[0].found:
+                both.setdefault(each.source, []).append((_right(each, shares), _right(*other)))
+        for source, right in both.items():
+            n_right = np.sum(right, axis=0).tolist()
+            rows.append({"solver": solver, "source": source, "right": n_right[0], "als": n_right[1], "n": len(right)})
+    return rows
+
+
+def weak(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Return how draws of many weak components are answered, of those whose true rank predicts surely more than 0."""
+    sure = [Judged(row) for row in rows if row["table"].gain(row["rank"], 0).z >= SURELY]
+    found = {rule: list(rate(sure, rule)) for rule in rules(sure)}
+    return {"n": len(rows), "rules": found}
 
 
 def real_tensors() -> list[dict[str, Any]]:
@@ -321,15 +358,24 @@ def real_tensors() -> list[dict[str, Any]]:
         shares = [judged.choice.probabilities or {} for judged in group]
         stated = float(np.mean([sum(share.get(rank, 0.0) for rank in accepted) for share in shares]))
         rows.append(
-            {"name": name, "family": known[name].family, "accepted": accepted, "answers": answers, "stated": stated}
+            {
+                "name": name,
+                "family": known[name].family,
+                "tier": known[name].tier,
+                "accepted": accepted,
+                "answers": answers,
+                "stated": stated,
+            }
         )
     return rows
 
 
-def real_rate(rows: Sequence[dict[str, Any]], rule: str) -> float:
-    """Return how often a rule's answer is accepted, every family with the same weight; no answer is not accepted."""
+def real_rate(rows: Sequence[dict[str, Any]], rule: str, tier: str) -> float:
+    """Return how often a rule's answer is accepted in a tier, every family alike; no answer is not accepted."""
     families: dict[str, list[float]] = {}
     for row in rows:
+        if row["tier"] != tier:
+            continue
         families.setdefault(row["family"], []).append(
             float(np.mean([answer in row["accepted"] for answer in row["answers"].get(rule, [None])]))
         )
@@ -398,8 +444,10 @@ def main() -> None:
     if parser.parse_args().smoke:
         smoke()
         return
-    judged = [Judged(row) for row in draws.load("reported")]
+    rows = draws.load("reported")
+    judged = [Judged(row) for row in rows if row["case"] in cases.BY_NAME]
     results = {**results_of(judged), "forms": forms(judged), "unseen": unseen(), "real": real_tensors()}
+    results["weak"] = weak([row for row in rows if row["case"] == recipes.WEAK.name])
     measure.write("recovery", machine.record(), results)
     heat_map(results, measure.RESULTS / "recovery.png")
     for row in results["overall"]:

@@ -118,7 +118,8 @@ FORMS: Mapping[str, tuple[str, ...]] = {
 
 # --- maximum likelihood ---
 
-SUBSTANCES = {case.name: plasmodes.BY_NAME[case.family].file.split("_")[0] for case in plasmodes.PLASMODES}
+SUBSTANCES = {case.name: plasmodes.BY_NAME[case.family].file.split("_")[0] for case in draws.PLASMODES}
+INDEPENDENT = ("White", "HeavyTailed", "Uneven", "Counted")
 RECIPES = {recipe.name: recipe for recipe in recipes.RECIPES}
 
 
@@ -152,6 +153,14 @@ class Seen:
         return "plasmodes" if self.case in SUBSTANCES else "recipes" if self.case in RECIPES else "cases"
 
     @property
+    def world(self) -> str:
+        """Whether its noise is independent from cell to cell and nothing bends its components."""
+        if self.source == "cases":
+            return "cases"
+        used = self.row.get("ingredients", {"noise": "a real rest"})
+        return "independent noise" if used["noise"] in INDEPENDENT and "misfit" not in used else "structured noise"
+
+    @property
     def apart(self) -> str:
         """What it is left out with: a family, a substance, a part of the recipes."""
         if self.source == "recipes":
@@ -180,9 +189,12 @@ class Seen:
 
 
 def weights_of(draws_seen: Sequence[Seen]) -> Array:
-    """Return what every draw counts: the sources alike, in each the cases alike, draws that cannot be found less."""
+    """Return what every draw counts: the sources alike, in each the cases alike, draws that cannot be found less.
+
+    Recipes count as one case, whatever their kind.
+    """
     weights = np.array([1.0 if seen.found else UNFOUND for seen in draws_seen])
-    for alike in (lambda seen: seen.case, lambda seen: seen.source):
+    for alike in (lambda seen: seen.source if seen.case in RECIPES else seen.case, lambda seen: seen.source):
         names = [alike(seen) for seen in draws_seen]
         sums = {name: sum(w for w, n in zip(weights, names, strict=True) if n == name) for name in set(names)}
         weights = weights / [sums[name] for name in names]
@@ -239,12 +251,13 @@ def rates_of(draws_seen: Sequence[Seen], shares: Sequence[Array]) -> Rates:
 
 
 def left_out(draws_seen: Sequence[Seen], names: Sequence[str]) -> dict[str, Rates]:
-    """Return the rates of a form for every source."""
+    """Return the rates of a form for every source, and in independent and structured noise apart."""
     coefficients = without(draws_seen, names)
     found = {}
-    for source in dict.fromkeys(seen.source for seen in draws_seen):
-        judged = [seen for seen in draws_seen if seen.source == source]
-        found[source] = rates_of(judged, [seen.shares(coefficients[seen.apart]) for seen in judged])
+    for part in (lambda seen: seen.source, lambda seen: seen.world):
+        for name in dict.fromkeys(part(seen) for seen in draws_seen):
+            judged = [seen for seen in draws_seen if part(seen) == name]
+            found[name] = rates_of(judged, [seen.shares(coefficients[seen.apart]) for seen in judged])
     return found
 
 
@@ -293,8 +306,8 @@ def main() -> None:
     seen = {solver: development(solver) for solver in ("ALS", "HALS", "KL")}
     forms = {}
     for form, rates in compared(seen["ALS"]):
-        forms[form] = {"parameters": len(FORMS[form]), **{source: rate._asdict() for source, rate in rates.items()}}
-        shown = ", ".join(f"{source} {100 * r.exact:.1f} % {r.log_score:+.3f}" for source, r in rates.items())
+        forms[form] = {"parameters": len(FORMS[form]), **{part: rate._asdict() for part, rate in rates.items()}}
+        shown = ", ".join(f"{part} {100 * r.exact:.1f} % {r.log_score:+.3f}" for part, r in rates.items())
         print(f"{form:45s} {shown}", flush=True)
     ingredients = by_ingredient(seen["ALS"], DEFAULT)
     for ingredient, rate in sorted(ingredients.items(), key=lambda pair: pair[1].exact):

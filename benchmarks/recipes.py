@@ -249,8 +249,8 @@ class Recipe:
     ----------
     name : str
     kind : {"any", "nonnegative", "counts", "weak"}
-        What is drawn from: everything; nonnegative factors; nonnegative factors, counted; Gaussian factors, many, in much
-        noise that cells do not share.
+        What is drawn from: everything; nonnegative factors; nonnegative factors, counted; many Gaussian components in
+        much noise that cells do not share.
     solver : Solver
     """
 

@@ -17,9 +17,16 @@ FAMILIES = {
     "instrument-like misfit": 0.85,
     "unequal strengths": 0.95,
     "rank above a dimension": 0.90,
-    "counts": 0.90,
+    "counts": 0.97,
     "pure noise": 0.90,
 }
+
+# Shares of exact answers on what the coefficients have not seen: plasmodes of all tensors and of the worst one, draws
+# of many weak components; the lead over the best rival on plasmodes; what HALS may be behind ALS.
+PLASMODES, WORST_TENSOR, WEAK, ABOVE_RIVALS, BEHIND_ALS = 0.93, 0.75, 0.90, 0.20, 0.02
+
+# Shares of accepted answers on real tensors.
+REAL = {"laboratory": 1.0, "opinion": 0.75}
 
 # The same of all draws of a case, because hardly any is identifiable: noise takes a component from ALS at the truth.
 ALL_DRAWS = {"20 R4 -8 dB": 0.75}
@@ -52,7 +59,7 @@ def _measured(results: Results) -> Iterator[tuple[str, str, bool]]:
     ours = rates[OURS].share
     n, kept = (sum(row[name] for row in results["cases"]) for name in ("n", "identifiable"))
     yield "at most 15 % of draws excluded", f"{100 * (1 - kept / n):.1f} %", kept >= 0.85 * n
-    yield "overall >= 92 %", f"{100 * ours:.1f} %", ours >= 0.92
+    yield "overall >= 98.5 %", f"{100 * ours:.1f} %", ours >= 0.985
     yield (
         f">= {100 * ABOVE_SINGLE:.0f} points above the best single rival",
         f"{100 * (ours - rates[best].share):+.1f} ({best}: {rates[best]})",
@@ -103,8 +110,7 @@ def _measured(results: Results) -> Iterator[tuple[str, str, bool]]:
         f"{100 * spread['same'] / spread['n']:.1f} %" if spread["n"] else "–",
         bool(spread["n"]) and spread["same"] >= 0.97 * spread["n"],
     )
-    real = bench_recovery.real_rate(results["real"], OURS)
-    yield "real tensors >= 85 %, families alike", f"{100 * real:.0f} %", real >= 0.85
+    yield from _of_the_world(results)
     axes = {row["form"]: row["exact"] for row in results["forms"]}
     alone = (
         "prediction only",
@@ -119,6 +125,35 @@ def _measured(results: Results) -> Iterator[tuple[str, str, bool]]:
         f"{100 * (both - single):+.1f}; with replicability {100 * (axes[default['form']] - single):+.1f}",
         both - single >= 0.08,
     )
+
+
+def _of_the_world(results: Results) -> Iterator[tuple[str, str, bool]]:
+    """Yield the goals for plasmodes, weak components, other solvers and real tensors."""
+    found = results["unseen"]["plasmodes"]
+    rates = {rule: Rate(*rate) for rule, rate in found["rules"].items()}
+    ours = rates.pop(OURS)
+    best = max((rule for rule in rates if rates[rule].n), key=lambda rule: rates[rule].share)
+    lead = ours.share - rates[best].share
+    name, worst = min(((name, Rate(*rate)) for name, rate in found["groups"].items()), key=lambda pair: pair[1].share)
+    yield f"plasmodes >= {100 * PLASMODES:.0f} %", str(ours), ours.share >= PLASMODES
+    yield f"no tensor of plasmodes under {100 * WORST_TENSOR:.0f} %", f"{name}: {worst}", worst.share >= WORST_TENSOR
+    what = f"{100 * lead:+.1f} ({best}: {rates[best]})"
+    yield f"plasmodes >= {100 * ABOVE_RIVALS:.0f} points above the best rival", what, lead >= ABOVE_RIVALS
+    for source in ("recipes", "plasmodes"):
+        honest = results["unseen"][source]["calibration"]
+        yield f"{source}: calibration error <= 0.05", f"{honest['error']:.3f}", honest["error"] <= 0.05
+        sure = honest["sure"][1]
+        yield f"{source}: right >= 95 % where it says >= 90 %", f"{100 * sure:.1f} %", sure >= 0.95
+    weak = Rate(*results["weak"]["rules"][OURS])
+    yield f"many weak components >= {100 * WEAK:.0f} %", f"{weak} of {weak.n}", weak.share >= WEAK
+    for row in results["unseen"]["pairs"]:
+        if row["solver"] == "HALS":
+            by_hals, by_als = (Rate(row[name], row["n"]) for name in ("right", "als"))
+            met = by_hals.share >= by_als.share - BEHIND_ALS
+            yield f"{row['source']}: HALS within 2 points of ALS", f"{by_hals}, {by_als} of {row['n']}", met
+    for tier, goal in REAL.items():
+        share = bench_recovery.real_rate(results["real"], OURS, tier)
+        yield f"real tensors, {tier} >= {100 * goal:.0f} %, families alike", f"{100 * share:.0f} %", share >= goal
 
 
 def _lead(row: Mapping[str, Any]) -> tuple[float, str]:

@@ -198,11 +198,13 @@ def test_rates_count_where_a_rule_applies():
 
 def test_families_of_real_tensors_count_alike():
     rows = [
-        {"family": "a", "accepted": [3], "answers": {"rule": [3, 3]}},
-        {"family": "a", "accepted": [2], "answers": {"rule": [3, 3]}},
-        {"family": "b", "accepted": [1, 2], "answers": {"rule": [2, None]}},
+        {"family": "a", "tier": "opinion", "accepted": [3], "answers": {"rule": [3, 3]}},
+        {"family": "a", "tier": "opinion", "accepted": [2], "answers": {"rule": [3, 3]}},
+        {"family": "b", "tier": "opinion", "accepted": [1, 2], "answers": {"rule": [2, None]}},
+        {"family": "b", "tier": "laboratory", "accepted": [1], "answers": {"rule": [1, 1]}},
     ]
-    assert bench_recovery.real_rate(rows, "rule") == pytest.approx(0.5)
+    assert bench_recovery.real_rate(rows, "rule", "opinion") == pytest.approx(0.5)
+    assert bench_recovery.real_rate(rows, "rule", "laboratory") == 1.0
 
 
 def test_a_smoke_run_goes_from_draws_to_the_picture(monkeypatch, capsys):

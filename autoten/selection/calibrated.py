@@ -38,8 +38,8 @@ OPPOSED = -0.7
 # Core consistency is lost by decades of so many points.
 POINTS = 10.0
 
-# What is found differently, in components: the least that is told from nothing, in folds, which share most cells, and in
-# halves, which share none; and what a first component is held against.
+# What is found differently, in components: the least that is told from nothing, in folds, which share most cells, and
+# in halves, which share none; and what a first component is held against.
 LEAST_IN_FOLDS = 1e-4
 LEAST_IN_HALVES = 0.03
 USUAL_DIFFERENCE = 1e-2
