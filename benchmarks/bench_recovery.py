@@ -90,7 +90,10 @@ class Judged:
 
     @cached_property
     def choice(self) -> Choice:
-        """Our choice."""
+        """Our choice: that of the default, which `KL` may have had a part in."""
+        if default := self.row.get("default"):
+            shares = dict(zip(self.table.ranks.tolist(), default["probabilities"], strict=True))
+            return Choice(default["rank"], "", (), shares)
         return apply_policy(DEFAULT_POLICY, self.table)
 
     @cached_property

@@ -71,8 +71,9 @@ def measured(case: AnyCase, split: Split, number: int, with_rivals: bool) -> dic
     """Return one draw's truth, its table, and the answers of rules that look at more than the table."""
     draw = case.draw(split, number)
     began = time.process_time()
-    solver = getattr(case, "solver", autoten.ALS())
-    estimate = autoten.estimate_rank(draw.X, draw.ranks, solver=solver, random_state=number)
+    named = {"solver": case.solver} if hasattr(case, "solver") else {}
+    whole = autoten.estimate_rank(draw.X, draw.ranks, random_state=number, **named)
+    estimate = whole.by_solver.get("ALS", whole)
     seconds = time.process_time() - began
     return {
         "case": case.name,
@@ -83,10 +84,17 @@ def measured(case: AnyCase, split: Split, number: int, with_rivals: bool) -> dic
         "snr_db": _digits(draw.snr_db),
         "found": _found(draw, estimate),
         **({"ingredients": dict(draw.ingredients)} if getattr(draw, "ingredients", None) else {}),
+        **({"default": _choice(whole)} if estimate is not whole else {}),
         "seconds": round(seconds, 3),
         "table": stored(estimate.table),
         "answers": dict(_answers(draw, estimate, number, with_rivals)),
     }
+
+
+def _choice(estimate: RankEstimate) -> dict[str, Any]:
+    """Return the answer of the default where `KL` took part, which the table of least squares alone does not give."""
+    shares = (estimate.probabilities or {}).values()
+    return {"rank": estimate.rank, "probabilities": [_digits(share) for share in shares]}
 
 
 def _found(draw: cases.Draw | real.RealDraw, estimate: RankEstimate) -> float | None:

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import bench_compression
 import bench_counts
+import bench_holdouts
 import bench_looks
 import bench_missing
 import recovery_tables
@@ -498,6 +499,18 @@ def looks(results: Row) -> list[str]:
     return table(head, ((*row, _s(ours), _s(theirs)) for *row, ours, theirs in bench_looks.rates(results["rows"])))
 
 
+def other_holdouts(results: Row) -> list[str]:
+    """Return how often the default is right, and how honest it is, where other cells are held out."""
+    head = ("held out", "draws", "right", "log score", "right of those stated with 90 %")
+    return table(
+        head,
+        (
+            (name, n, right, f"{score:.2f}", f"{sure} of {n_sure}")
+            for name, n, right, score, sure, n_sure in bench_holdouts.rates(results["rows"])
+        ),
+    )
+
+
 def first_page_of_speed(results: Results) -> list[str]:
     """Return the ratios to rivals that most users ask for, and what an estimate takes."""
     if not {"kernels", "solvers", "sparse"} <= results.keys():
@@ -568,6 +581,7 @@ BLOCKS: Blocks = {
     "switch": partial(block, "switch", lines=switch),
     "counts": partial(block, "counts", lines=counts, threads="One thread a draw; CPU time."),
     "looks": partial(block, "looks", lines=looks, threads="One thread; seconds on the wall, mean."),
+    "other-holdouts": partial(block, "holdouts", lines=other_holdouts, header=False),
     "compression": partial(block, "compression", lines=compression, threads="One worker."),
     "recovery": partial(block, "recovery", lines=recovery_tables.overall, threads="One thread a draw; CPU time."),
     **{

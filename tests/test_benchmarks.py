@@ -14,6 +14,7 @@ import bench_growth
 import bench_kernels
 import bench_kinds
 import bench_leak
+import bench_holdouts
 import bench_looks
 import bench_memory
 import bench_missing
@@ -45,6 +46,7 @@ RUNS = {
     "missing": lambda: {"rows": rows.made(bench_missing.SMOKE)},
     "counts": lambda: {"rows": rows.made(bench_counts.SMOKE)},
     "looks": lambda: {"rows": rows.made(bench_looks.SMOKE)},
+    "holdouts": lambda: {"rows": rows.made(bench_holdouts.SMOKE)},
     "switch": lambda: bench_switch.run(bench_switch.SMOKE),
     "leak": lambda: bench_leak.run(bench_leak.SMOKE),
     "spectra": lambda: bench_spectra.run(bench_spectra.SMOKE),
