@@ -7,6 +7,7 @@
     python benchmarks/draws.py reported --rivals --cheap --draws 50  # more of the cases that took under 5 s
     python benchmarks/draws.py real --rivals           # the same of the real tensors
     python benchmarks/draws.py development --pack      # what has been measured so far, into results/draws
+    python benchmarks/draws.py reported --ask BCPF     # the answers of a rule with fits of its own, where rows lack them
     python benchmarks/draws.py reported --again 5 17   # whether these draws get the stored answers from today's fits
 
 One line of JSON per draw is appended to ``benchmarks/draws/SPLIT.jsonl``; draws that are there or packed already are
@@ -46,6 +47,9 @@ N_DRAWS = 20
 # A case is cheap if its estimates took less than so many seconds on average.
 CHEAP = 5.0
 
+# Rows are written again after so many answers.
+KEEP_EVERY = 20
+
 # Digits of a stored score.
 DIGITS = 6
 
@@ -58,6 +62,10 @@ KINDS: Mapping[str, Sequence[AnyCase]] = {
     "recipes": recipes.RECIPES,
     "weak": [recipes.WEAK],
     "plasmodes": [case for case in PLASMODES if case.is_there],
+}
+
+CASES: Mapping[str, AnyCase] = {
+    case.name: case for case in (*cases.BY_NAME.values(), *real.REAL, *recipes.RECIPES, recipes.WEAK, *PLASMODES)
 }
 
 # Two halves of three splits of three starts for every rank: more than all other rivals together.
@@ -143,8 +151,7 @@ def restored(plain: dict[str, Any]) -> RankTable:
 
 def load(split: str, root: Path = ROOT) -> list[dict[str, Any]]:
     """Return all draws of a split that have been measured, in the order of the cases; tables restored."""
-    every = (*cases.BY_NAME.values(), *real.REAL, *recipes.RECIPES, recipes.WEAK, *PLASMODES)
-    places = {case.name: place for place, case in enumerate(every)}
+    places = {name: place for place, name in enumerate(CASES)}
     rows = sorted(
         (r for r in _lines(split, root) if r["case"] in places), key=lambda r: (places[r["case"]], r["number"])
     )
@@ -194,6 +201,31 @@ def run(
             print(f"{place}/{len(todo)} {row['case']} #{row['number']}: {row['seconds']} s", flush=True)
 
 
+def ask(split: Split, names: Sequence[str], n_draws: int, n_jobs: int, root: Path = ROOT) -> None:
+    """Ask rules with fits of their own about the first draws of every case whose rows lack their answers."""
+    rows = _lines(split, root)
+    lacking = [(r, name) for r in rows for name in names if name not in r["answers"] and r["number"] < n_draws]
+    path = root / "draws" / f"{split}.jsonl"
+    path.parent.mkdir(exist_ok=True)
+    work = Parallel(n_jobs=n_jobs, return_as="generator", batch_size=1)
+    for place, ((row, name), answer) in enumerate(
+        zip(lacking, work(delayed(_asked)(split, row, name) for row, name in lacking), strict=True), 1
+    ):
+        row["answers"][name] = answer
+        print(f"{place}/{len(lacking)} {row['case']} #{row['number']}: {name} says {answer}", flush=True)
+        if place % KEEP_EVERY == 0 or place == len(lacking):
+            path.write_text("".join(json.dumps(row, allow_nan=False) + "\n" for row in rows), encoding="utf-8")
+
+
+def _asked(split: Split, row: Mapping[str, Any], name: str) -> dict[str, Any]:
+    """Return the answer of a rule about a draw, and its seconds."""
+    draw = CASES[row["case"]].draw(split, row["number"])
+    evidence = rivals.Evidence(draw.X, None, draw.ranks, row["number"])  # type: ignore[arg-type]
+    began = time.process_time()
+    rank = rivals.RIVALS[name].rule(evidence)
+    return {"rank": rank, "seconds": round(time.process_time() - began, 3)}
+
+
 def again(split: Split, which: Sequence[AnyCase], numbers: Sequence[int], n_jobs: int) -> None:
     """Fit draws anew, store nothing, and say where the default policy answers otherwise than from the stored table."""
     stored_rows = {(row["case"], row["number"]): row for row in load(split)}
@@ -235,10 +267,14 @@ def main() -> None:
     parser.add_argument("--only", nargs="+", metavar="CASE", help="these cases")
     parser.add_argument("--pack", action="store_true", help="measure nothing, pack what is there")
     parser.add_argument("--again", type=int, nargs="+", metavar="NUMBER", help="fit these draws anew and compare")
+    parser.add_argument("--ask", nargs="+", metavar="RULE", help="these rules, where rows lack their answers")
     parser.add_argument("--jobs", type=int, default=2)
     options = parser.parse_args()
     if options.pack:
         pack(options.split)
+        return
+    if options.ask:
+        ask(options.split, options.ask, options.draws, options.jobs)
         return
     which = [case for case in real.REAL if case.is_there] if options.split == "real" else KINDS[options.of]
     if options.only:
