@@ -7,7 +7,7 @@
     python benchmarks/draws.py reported --rivals --cheap --draws 50  # more of the cases that took under 5 s
     python benchmarks/draws.py real --rivals           # the same of the real tensors
     python benchmarks/draws.py development --pack      # what has been measured so far, into results/draws
-    python benchmarks/draws.py reported --ask BCPF     # the answers of a rule with fits of its own, where rows lack them
+    python benchmarks/draws.py reported --ask BCPF     # the answers of a rule with fits of its own, where there is none
     python benchmarks/draws.py reported --again 5 17   # whether these draws get the stored answers from today's fits
 
 One line of JSON per draw is appended to ``benchmarks/draws/SPLIT.jsonl``; draws that are there or packed already are
