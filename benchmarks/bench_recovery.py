@@ -45,9 +45,6 @@ FUSION = "one-SE, else DIFFIT"
 NARROW, WIDE = 3, 12
 
 N_BINS = 10
-
-# Paired standard errors.
-SURELY = 3.0
 N_RESAMPLED = 1000
 SURE = 0.9
 
@@ -301,7 +298,7 @@ def unseen() -> dict[str, Any]:
     """
     answered = _left_out("ALS")
     found: dict[str, Any] = {}
-    for source in ("recipes", "plasmodes"):
+    for source in ("recipes", "plasmodes", "weak"):
         seen = [(each, shares) for each, shares in answered if each.source == source and each.found]
         judged = [Judged(each.row) for each, _ in seen]
         groups: dict[str, list[bool]] = {}
@@ -346,7 +343,7 @@ def pairs(by_als: Sequence[tuple[calibrate.Seen, Array]]) -> list[dict[str, Any]
 
 def weak(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """Return how draws of many weak components are answered, of those whose true rank predicts surely more than 0."""
-    sure = [Judged(row) for row in rows if row["table"].gain(row["rank"], 0).z >= SURELY]
+    sure = [Judged(row) for row in rows if row["table"].gain(row["rank"], 0).z >= calibrate.SURELY]
     found = {rule: list(rate(sure, rule)) for rule in rules(sure)}
     return {"n": len(rows), "rules": found}
 

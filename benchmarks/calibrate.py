@@ -3,7 +3,8 @@
     python benchmarks/calibrate.py            # writes autoten/selection/calibrated.json and results/calibration.json
     python benchmarks/calibrate.py --compare  # prints the comparison of forms, writes nothing into the package
 
-Three sources count alike: named cases, random recipes, and components planted in what models of real tensors leave.
+Three sources count alike: named cases, random recipes, and components planted in what models of real tensors leave;
+draws of many weak components count less.
 Every form is judged by leaving out: a family of cases, a fifth of the recipes, or all that stems from one substance at
 a time; fitted to the others, it answers what it has never seen. The reported draws are not read here, nor is the rank
 of any real tensor.
@@ -40,9 +41,15 @@ N_PARTS = 5
 # Ridge penalty for draws of unit weight in all: keeps a coefficient finite that separates its training draws.
 RIDGE = 1e-3
 
+# Paired standard errors.
+SURELY = 3.0
+
 # A draw counts so much if no model of its rank finds the components: left out altogether, they would teach that weak
 # components do not exist.
 UNFOUND = 0.03
+
+# Draws of many weak components count so much beside the sources.
+WEAK = 0.15
 
 # Hold-outs that the coefficients were made for.
 HOLDOUTS = ("RandomElements",)
@@ -150,13 +157,15 @@ class Seen:
     @property
     def source(self) -> str:
         """Which of the sources it is of."""
+        if self.case == recipes.WEAK.name:
+            return "weak"
         return "plasmodes" if self.case in SUBSTANCES else "recipes" if self.case in RECIPES else "cases"
 
     @property
     def world(self) -> str:
         """Whether its noise is independent from cell to cell and nothing bends its components."""
-        if self.source == "cases":
-            return "cases"
+        if self.source in ("cases", "weak"):
+            return self.source
         used = self.row.get("ingredients", {"noise": "a real rest"})
         return "independent noise" if used["noise"] in INDEPENDENT and "misfit" not in used else "structured noise"
 
@@ -174,7 +183,13 @@ class Seen:
 
     @property
     def found(self) -> bool:
-        """Whether the best model of the true rank has the components, or ALS keeps them where that is not known."""
+        """Whether the best model of the true rank has the components, or ALS keeps them where that is not known.
+
+        Of weak components: whether the true rank predicts surely more than none.
+        """
+        if self.source == "weak":
+            table: RankTable = self.row["table"]
+            return table.gain(self.rank, 0).z >= SURELY
         found = self.row.get("found")
         return bool(self.row["identifiable"]) if found is None else found >= cases.KEPT
 
@@ -198,6 +213,7 @@ def weights_of(draws_seen: Sequence[Seen]) -> Array:
         names = [alike(seen) for seen in draws_seen]
         sums = {name: sum(w for w, n in zip(weights, names, strict=True) if n == name) for name in set(names)}
         weights = weights / [sums[name] for name in names]
+    weights = weights * [WEAK if seen.source == "weak" else 1.0 for seen in draws_seen]
     return weights / weights.sum()
 
 
@@ -267,10 +283,11 @@ def by_ingredient(draws_seen: Sequence[Seen], names: Sequence[str], at_least: in
     def ingredients(seen: Seen) -> set[str]:
         return {f"{use.split()[0]}: {name}" for use, name in seen.row.get("ingredients", {}).items()}
 
-    used = Counter(name for seen in draws_seen for name in ingredients(seen) if seen.found)
+    of_recipes = [seen for seen in draws_seen if seen.source == "recipes"]
+    used = Counter(name for seen in of_recipes for name in ingredients(seen) if seen.found)
     found = {}
     for ingredient in sorted(name for name, count in used.items() if count >= at_least):
-        judged = [seen for seen in draws_seen if ingredient in ingredients(seen)]
+        judged = [seen for seen in draws_seen if seen.source == "recipes" and ingredient in ingredients(seen)]
         coefficients = fitted([seen for seen in draws_seen if ingredient not in ingredients(seen)], names)
         found[ingredient] = rates_of(judged, [seen.shares(coefficients) for seen in judged])
     return found

@@ -214,6 +214,7 @@ TIERS = {"laboratory": "laboratory truth", "opinion": "published opinion"}
 SOURCES = {
     "recipes": "random recipes, a fifth left out at a time",
     "plasmodes": "components planted in the rests of real tensors, one substance left out at a time",
+    "weak": "five to ten weak components (-10 to -5 dB), all of them left out",
 }
 
 

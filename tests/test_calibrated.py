@@ -69,11 +69,13 @@ def test_every_further_component_pays_for_the_core_consistency_that_is_lost():
     np.testing.assert_allclose(calibrated.trilinearity(table), -lost, atol=1e-9)
 
 
-def test_share_is_of_all_that_is_held_out():
+def test_share_is_of_all_that_any_rank_explains():
     table = make_table([np.log(2), np.log(2), -0.1, np.log(2)])
-    last = 0.25 - 0.125 * np.exp(0.1)  # what the third one spoiled is not the fourth one's merit
-    wanted = [np.log(0.5), np.log(0.25), 0.0, np.log(last)]
+    left = 0.125 * np.exp(0.1)  # what the third one spoiled is not the fourth one's merit
+    wanted = np.log(np.array([0.5, 0.25, 1.0, 0.25 - left]) / (1.0 - left)) * [1, 1, 0, 1]
     np.testing.assert_allclose(calibrated.share(table), wanted, atol=1e-9)
+    noise = make_table([1e-4, -0.1])  # where next to nothing is explained, a share of it is not much
+    np.testing.assert_allclose(calibrated.share(noise)[0], np.log(0.1), atol=1e-3)
 
 
 def test_the_share_of_a_component_that_explains_nothing_says_nothing():
@@ -327,7 +329,7 @@ def test_two_peaks_are_told_as_two():
 def test_what_is_left_is_told():
     table = make_table([1.0, 0.8, 0.01], core=[100, 100, -900], **WHAT_IS_LEFT)
     assert DEFAULT_POLICY(table).reason.endswith(
-        "What it leaves looks like noise: one more explains 1.1 times as much as of copies with random signs."
+        "What it leaves looks like noise: one more explains 1.2 times as much as of copies with random signs."
     )
     left = {**WHAT_IS_LEFT, "residual_excess": [[2.0], [1.9], [0.7], [0.7]]}
     table = make_table([1.0, 0.8, 0.01], core=[100, 100, -900], **left)

@@ -22,6 +22,9 @@ Array = NDArray[np.float64]
 # Gains of log held-out error below this are none; ratios of gains are taken above it.
 LEAST_GAIN = 0.002
 
+# What noise lets be explained is at least so much of what is held out.
+LEAST_EXPLAINED = 1e-3
+
 # Limits of the pieces of evidence: beyond them more of the same says no more.
 LARGEST_CONTRAST = 3.0
 SMALLEST_SHARE = -10.0
@@ -106,7 +109,7 @@ def gains_over_best(table: RankTable) -> Array:
 
 
 def share(table: RankTable) -> Array:
-    """Return the log of the share of the held-out cells that a component explains, from -10 to 0.
+    """Return the log of the share that a component has in all that any rank explains of the held-out cells, -10 to 0.
 
     Where noise is low, a small remnant (scatter, curvature, a shifted peak) may gain as much in logarithms as a
     component does; it explains next to nothing all the same. 0 for one that explains nothing beyond the best rank so
@@ -117,10 +120,11 @@ def share(table: RankTable) -> Array:
 
 
 def explained_share(table: RankTable) -> Array:
-    """Return what share of the held-out cells every component explains beyond the best rank so far, 0 to 1."""
+    """Return what every component explains beyond the best rank so far, of all that any rank explains, 0 to 1."""
     errors = np.nan_to_num(table.mean("heldout"), nan=np.inf)
-    best = np.minimum.accumulate(errors)[:-1]
-    return np.asarray(np.clip((best - errors[1:]) / (errors[0] or 1.0), 0.0, 1.0))
+    best = np.minimum.accumulate(errors)
+    explained = max(errors[0] - best[-1], LEAST_EXPLAINED * errors[0])
+    return np.asarray(np.clip((best[:-1] - errors[1:]) / (explained or 1.0), 0.0, 1.0))
 
 
 def trilinearity(table: RankTable) -> Array:
