@@ -332,7 +332,8 @@ def pairs(by_als: Sequence[tuple[calibrate.Seen, Array]]) -> list[dict[str, Any]
     for solver in ("HALS", "KL"):
         both: dict[str, list[tuple[bool, bool]]] = {}
         for each, shares in _left_out(solver):
-            other = of_als.get((f"{each.case} by ALS", each.row["number"]))
+            named = each.case.removesuffix(f" by {solver}")
+            other = of_als.get((named if named != each.case else f"{named} by ALS", each.row["number"]))
             if other and each.found and other[0].found:
                 both.setdefault(each.source, []).append((_right(each, shares), _right(*other)))
         for source, right in both.items():

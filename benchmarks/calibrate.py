@@ -179,7 +179,7 @@ class Seen:
     @property
     def family(self) -> str:
         """The family of its case."""
-        return cases.BY_NAME[self.case].family if self.case in cases.BY_NAME else self.source
+        return draws.CASES[self.case].family if self.source == "cases" else self.source
 
     @property
     def found(self) -> bool:

@@ -407,6 +407,12 @@ class Case:
     optional: bool = False
     sizes: Callable[[Rng], tuple[tuple[int, ...], int, FactorGenerator]] | None = field(default=None, repr=False)
 
+    @property
+    def nonnegative(self) -> bool:
+        """Whether all factors are."""
+        each = (self.factors,) if callable(self.factors) else self.factors
+        return self.sizes is None and set(each) <= {uniform_factors, exponential, groups, concentrations, spectra}
+
     def draw(self, split: Split, number: int) -> Draw:
         """Return tensor `number` of a split; same arguments, same tensor."""
         rng = np.random.default_rng([SEEDS[split], *self.name.encode(), number])

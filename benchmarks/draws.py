@@ -22,6 +22,7 @@ import gzip
 import json
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +39,7 @@ import autoten
 from autoten import RankEstimate
 from autoten.persistence import FITTED_BY
 from autoten.selection.calibrated import DEFAULT_POLICY
+from autoten.solvers.base import Solver
 from autoten.table import RankTable
 
 # Where draws are kept: as they were measured below it in ``draws``, packed in ``results/draws``.
@@ -50,14 +52,48 @@ CHEAP = 5.0
 # Rows are written again after so many answers.
 KEEP_EVERY = 20
 
+
+@dataclass(frozen=True)
+class By:
+    """A named case, fitted by a solver other than least squares."""
+
+    case: Case
+    solver: Solver
+
+    @property
+    def name(self) -> str:
+        """The name of the case, and the solver's."""
+        return f"{self.case.name} by {type(self.solver).__name__}"
+
+    @property
+    def family(self) -> str:
+        """The family of the case."""
+        return self.case.family
+
+    def draw(self, split: Split, number: int) -> cases.Draw:
+        """Return a tensor of the case."""
+        return self.case.draw(split, number)
+
+
 # Digits of a stored score.
 DIGITS = 6
 
 # Whatever can be drawn.
-AnyCase = Case | recipes.Recipe | plasmodes.Plasmode | real.RealCase
+AnyCase = Case | recipes.Recipe | plasmodes.Plasmode | real.RealCase | By
+
+
+BY_OTHERS = [
+    *(
+        By(case, autoten.HALS())
+        for case in cases.ORDINARY
+        if case.nonnegative and case.rank and case.family != "counts"
+    ),
+    *(By(case, autoten.KL()) for case in cases.ORDINARY if case.family == "counts"),
+]
 PLASMODES = (*plasmodes.PLASMODES, *plasmodes.PLASMODES_BY_BOTH)
 KINDS: Mapping[str, Sequence[AnyCase]] = {
     "cases": cases.ORDINARY,
+    "others": BY_OTHERS,
     "optional": [case for case in cases.CASES if case.optional],
     "recipes": recipes.RECIPES,
     "weak": [recipes.WEAK],
@@ -65,7 +101,8 @@ KINDS: Mapping[str, Sequence[AnyCase]] = {
 }
 
 CASES: Mapping[str, AnyCase] = {
-    case.name: case for case in (*cases.BY_NAME.values(), *real.REAL, *recipes.RECIPES, recipes.WEAK, *PLASMODES)
+    case.name: case
+    for case in (*cases.BY_NAME.values(), *BY_OTHERS, *real.REAL, *recipes.RECIPES, recipes.WEAK, *PLASMODES)
 }
 
 # Two halves of three splits of three starts for every rank: more than all other rivals together.
