@@ -11,10 +11,10 @@ import bench_counts
 import bench_distributed
 import bench_engine
 import bench_growth
+import bench_holdouts
 import bench_kernels
 import bench_kinds
 import bench_leak
-import bench_holdouts
 import bench_looks
 import bench_memory
 import bench_missing
@@ -169,6 +169,18 @@ def test_counts_have_the_density_that_is_asked_for():
     assert drawn.model.weights.min() >= 0.05 * drawn.model.weights.sum() * (1 - 1e-9)
     assert bench_counts.Setting((20, 20, 20), mean=0.5).draw(3, 0).X.mean() == pytest.approx(0.5, rel=0.2)
     assert len(bench_counts.FULL) == 3 * 20 + 2 * 5  # four draws of a rank, one of the sparse ones
+
+
+def test_other_holdouts(smoke):
+    (row,) = smoke["holdouts"]["rows"]
+    assert set(row["by"]) == set(bench_holdouts.HOLDOUTS)
+    right = {"rank": 2, "probabilities": {"1": 0.05, "2": 0.95}}
+    wrong = {"rank": 1, "probabilities": {"1": 0.6, "2": 0.4}}
+    found = {"rank": 2, "found": True, "by": dict.fromkeys(bench_holdouts.HOLDOUTS, wrong) | {"Blocks": right}}
+    lost = found | {"found": False}
+    lines = tables.other_holdouts({"rows": [found, lost]})
+    assert "| Blocks | 1 | 1 | -0.05 | 1 of 1 |" in lines
+    assert "| RandomFibres | 1 | 0 | -0.92 | 0 of 0 |" in lines
 
 
 def test_what_looks_like_counts(smoke):
