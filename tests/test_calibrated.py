@@ -80,7 +80,7 @@ def test_share_is_of_all_that_any_rank_explains():
 
 def test_the_share_of_a_component_that_explains_nothing_says_nothing():
     assert calibrated.share(make_table([-0.1, -0.2])).tolist() == [0.0, 0.0]
-    assert calibrated.share(make_table([1.0, 1e-9]))[1] == calibrated.SMALLEST_SHARE
+    assert calibrated.share(make_table([1.0, 1e-9]))[1] == np.log(calibrated.SMALLEST_SHARE)
 
 
 def test_core_consistency_of_four_modes_counts_from_rank_two():
@@ -138,6 +138,10 @@ def test_the_weakest_component_is_held_against_noise_and_against_the_next_rank()
     far = WHAT_IS_LEFT | {"weakest_excess": [[nan], [50.0], [-9.0], [0.0]]}
     assert calibrated.strength(make_table([1.0] * 3, **far)).tolist() == [*calibrated.STRENGTHS[::-1], 0.0]
     assert calibrated.fall(make_table([1.0] * 3, **far))[0] == calibrated.LARGEST_FALL
+
+
+def test_what_predicts_nothing_is_not_strong():
+    assert calibrated.strength(make_table([1.0, 1e-5, -0.1], **WHAT_IS_LEFT)).tolist() == [2.5, 0.0, 0.0]
 
 
 def test_half_a_component_is_not_strong():

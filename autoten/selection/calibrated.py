@@ -22,12 +22,14 @@ Array = NDArray[np.float64]
 # Gains of log held-out error below this are none; ratios of gains are taken above it.
 LEAST_GAIN = 0.002
 
+# A component that explains less than this share of what any rank explains explains next to nothing.
+SMALLEST_SHARE = 2e-4
+
 # What noise lets be explained is at least so much of what is held out.
 LEAST_EXPLAINED = 1e-3
 
 # Limits of the pieces of evidence: beyond them more of the same says no more.
 LARGEST_CONTRAST = 3.0
-SMALLEST_SHARE = -10.0
 LARGEST_LOSS = 6.0
 STRENGTHS = (-1.0, 3.0)
 LARGEST_FALL = 1.0
@@ -109,14 +111,14 @@ def gains_over_best(table: RankTable) -> Array:
 
 
 def share(table: RankTable) -> Array:
-    """Return the log of the share that a component has in all that any rank explains of the held-out cells, -10 to 0.
+    """Return the log of the share that a component has in all that any rank explains of the held-out cells, -8.5 to 0.
 
     Where noise is low, a small remnant (scatter, curvature, a shifted peak) may gain as much in logarithms as a
     component does; it explains next to nothing all the same. 0 for one that explains nothing beyond the best rank so
     far: a weak one among others may well not, and neither its contrast nor its replicability speaks for it.
     """
     explained = explained_share(table)
-    return np.where(explained > 0.0, np.log(np.clip(explained, np.exp(SMALLEST_SHARE), 1.0)), 0.0)
+    return np.where(explained > 0.0, np.log(np.clip(explained, SMALLEST_SHARE, 1.0)), 0.0)
 
 
 def explained_share(table: RankTable) -> Array:
@@ -175,8 +177,12 @@ def _found_alike(table: RankTable, name: str, least: float) -> Array:
     different = table.ranks[1:] * (1.0 - table.mean(name)[1:])
     first = np.log10(max(least, USUAL_DIFFERENCE))
     decades = _last_known(np.log10(np.maximum(different, least)), first)
-    gained = -np.diff(decades, prepend=first)
-    return np.where(explained_share(table) > np.exp(SMALLEST_SHARE), gained, np.minimum(gained, 0.0))
+    return _credited(-np.diff(decades, prepend=first), explained_share(table) > SMALLEST_SHARE)
+
+
+def _credited(values: Array, where: NDArray[np.bool_]) -> Array:
+    """Return what speaks for components, elsewhere only what speaks against them."""
+    return np.where(where, values, np.minimum(values, 0.0))
 
 
 def has_halves(table: RankTable) -> bool:
@@ -204,15 +210,15 @@ def strength(table: RankTable) -> Array:
     """Return how far the weakest component of every rank above 0 stands above noise, from -1 to 3.
 
     The log ratio of what it alone explains to what one component explains of noise of the residual's size
-    (`weakest_excess`): about 0 where it is noise itself, the more the surer it is there. Where the rank before left
-    nothing beyond chance, one of its components was split, and strength speaks for none. The last one known where
-    nothing was left to compare with, 0 where none is.
+    (`weakest_excess`): about 0 where it is noise itself, the more the surer it is there. It speaks for none that explains
+    next to nothing of the held-out cells, nor where the rank before left nothing beyond chance: half of a component that
+    was split has much of its own all the same. The last one known where nothing was left to compare with, 0 where none
+    is.
     """
     if not has_residuals(table):
         return np.zeros(len(table) - 1)
     left = _last_known(table.mean("residual_excess"), 0.0)[:-1]
-    strengths = _above_noise(table)
-    return np.where(left > BY_CHANCE, strengths, np.minimum(strengths, 0.0))
+    return _credited(_above_noise(table), (left > BY_CHANCE) & (explained_share(table) > SMALLEST_SHARE))
 
 
 def fall(table: RankTable) -> Array:
@@ -307,7 +313,7 @@ def _against_nothing(table: RankTable, odds: Array, coefficients: Mapping[str, f
     Where that is not the first there is, what else speaks against it may speak for a smaller one.
     """
     odds = odds.copy()
-    if table.ranks[1] > 1 and share(table)[0] > SMALLEST_SHARE:
+    if table.ranks[1] > 1 and share(table)[0] > np.log(SMALLEST_SHARE):
         gain = np.log(max(gains_over_best(table)[0], LEAST_GAIN) / LEAST_GAIN)
         explained = {"intercept": 1.0, "contrast": min(gain, LARGEST_CONTRAST), "share": share(table)[0]}
         if "residual_excess" in table:
