@@ -50,18 +50,18 @@ def test_amino_acids_without_scatter_still_three(real_data):
     assert any("observed cells" in warning for warning in estimate.warnings)
 
 
-@pytest.mark.parametrize("solver", [ALS(), HALS()], ids=repr)
 @pytest.mark.parametrize(
-    ("name", "every"),
+    ("name", "every", "solver"),
     [
-        ("uvvis_two_step_kinetics_trilinear", (1, 1, 2)),
-        ("dosy_qgc_decra", (1, 1, 6)),
-        ("albatross_feems_sim", (1, 1, 1)),
+        ("uvvis_two_step_kinetics_trilinear", 2, ALS()),  # one component is negative
+        ("dosy_qgc_decra", 6, ALS()),
+        ("dosy_qgc_decra", 6, HALS()),
+        ("albatross_feems_sim", 1, ALS()),
+        ("albatross_feems_sim", 1, HALS()),
     ],
 )
-def test_three_species_by_both_solvers(real_data, name, every, solver):
-    X = real_data(name)["X"][tuple(slice(None, None, step) for step in every)]
-    estimate = estimate_rank(X, RANKS, solver=solver, random_state=0)
+def test_three_species(real_data, name, every, solver):
+    estimate = estimate_rank(real_data(name)["X"][..., ::every], RANKS, solver=solver, random_state=0)
     assert_sound(estimate)
     assert estimate.rank == 3
 
