@@ -68,8 +68,8 @@ def first_page(results: Row) -> list[str]:
     return [
         *table(head, body),
         "",
-        f"The two axes do not win by themselves. Exact on the named cases: {said}. It takes replicability and what is left "
-        f"to reach {100 * results['forms'][0]['exact']:.1f} %.",
+        f"The two axes do not win by themselves. Exact on the named cases: {said}. It takes replicability and what is "
+        f"left to reach {100 * results['forms'][0]['exact']:.1f} %.",
     ]
 
 
