@@ -296,10 +296,10 @@ def unseen() -> dict[str, Any]:
 
     Of draws in which the best model of the true rank has the components; plasmodes are left out by substance.
     """
-    answered = _left_out("ALS")
+    answered = _left_out()
     found: dict[str, Any] = {}
     for source in ("recipes", "plasmodes", "weak"):
-        seen = [(each, shares) for each, shares in answered if each.source == source and each.found]
+        seen = [(each, shares) for each, shares in answered["ALS"] if each.source == source and each.found]
         judged = [Judged(each.row) for each, _ in seen]
         groups: dict[str, list[bool]] = {}
         for each, shares in seen:
@@ -314,24 +314,28 @@ def unseen() -> dict[str, Any]:
     return found
 
 
-def _left_out(solver: str) -> list[tuple[calibrate.Seen, Array]]:
-    """Return the development draws by a solver, each with probabilities that were made without its like."""
-    development = calibrate.development(solver)
-    coefficients = calibrate.without(development, calibrate.DEFAULT)
-    return [(each, each.shares(coefficients[each.apart])) for each in development]
+def _left_out() -> dict[str, list[tuple[calibrate.Seen, Array]]]:
+    """Return the development draws by every solver, each with probabilities that were made without its like."""
+    found, towards = {}, None
+    for solver in ("ALS", "HALS", "KL"):
+        development = calibrate.development(solver)
+        coefficients = calibrate.without(development, calibrate.DEFAULT, towards=towards)
+        found[solver] = [(each, each.shares(coefficients[each.apart])) for each in development]
+        towards = towards or coefficients
+    return found
 
 
 def _right(seen: calibrate.Seen, shares: Array) -> bool:
     return int(shares.argmax()) == seen.rank
 
 
-def pairs(by_als: Sequence[tuple[calibrate.Seen, Array]]) -> list[dict[str, Any]]:
+def pairs(answered: Mapping[str, Sequence[tuple[calibrate.Seen, Array]]]) -> list[dict[str, Any]]:
     """Return how often another solver and ALS are right on the same draws, of those whose components both find."""
-    of_als = {(each.case, each.row["number"]): (each, shares) for each, shares in by_als}
+    of_als = {(each.case, each.row["number"]): (each, shares) for each, shares in answered["ALS"]}
     rows = []
     for solver in ("HALS", "KL"):
         both: dict[str, list[tuple[bool, bool]]] = {}
-        for each, shares in _left_out(solver):
+        for each, shares in answered[solver]:
             named = each.case.removesuffix(f" by {solver}")
             other = of_als.get((named if named != each.case else f"{named} by ALS", each.row["number"]))
             if other and each.found and other[0].found:

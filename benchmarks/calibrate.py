@@ -44,6 +44,9 @@ RIDGE = 1e-3
 # Paired standard errors.
 SURELY = 3.0
 
+# The same for other solvers than ALS, which have fewer draws: it draws their coefficients towards those of ALS.
+TOWARDS = 0.03
+
 # A draw counts so much if no model of its rank finds the components: left out altogether, they would teach that weak
 # components do not exist.
 UNFOUND = 0.03
@@ -217,8 +220,10 @@ def weights_of(draws_seen: Sequence[Seen]) -> Array:
     return weights / weights.sum()
 
 
-def fitted(draws_seen: Sequence[Seen], names: Sequence[str]) -> dict[str, float]:
-    """Return the coefficients of largest likelihood, a convex problem."""
+def fitted(
+    draws_seen: Sequence[Seen], names: Sequence[str], towards: Mapping[str, float] | None = None
+) -> dict[str, float]:
+    """Return the coefficients of largest likelihood, a convex problem; a few draws' are drawn towards others'."""
     weights = weights_of(draws_seen)
     columns = [np.column_stack([seen.evidence[name] for name in names]) for seen in draws_seen]
     stacked = np.concatenate([np.vstack([np.zeros(len(names)), np.cumsum(c, axis=0)]) for c in columns])
@@ -228,15 +233,19 @@ def fitted(draws_seen: Sequence[Seen], names: Sequence[str]) -> dict[str, float]
     size = np.concatenate(columns).std(axis=0)
     size[size == 0.0] = 1.0
     stacked /= size
+    ridge, centre = RIDGE, np.zeros(len(names))
+    if towards is not None:
+        ridge, centre = TOWARDS, np.array([towards[name] for name in names]) * size
 
     def loss(coefficients: Array) -> tuple[float, Array]:
+        off = coefficients - centre
         scores = stacked @ coefficients
         scores -= np.repeat(np.maximum.reduceat(scores, starts), lengths)
         totals = np.add.reduceat(np.exp(scores), starts)
         shares = np.exp(scores) / np.repeat(totals, lengths)
         expected = np.add.reduceat(shares[:, None] * stacked, starts, axis=0)
-        value = -weights @ (scores[truths] - np.log(totals)) + RIDGE * coefficients @ coefficients
-        return float(value), -weights @ (stacked[truths] - expected) + 2 * RIDGE * coefficients
+        value = -weights @ (scores[truths] - np.log(totals)) + ridge * off @ off
+        return float(value), -weights @ (stacked[truths] - expected) + 2 * ridge * off
 
     bounds = [(None, None) if name == FREE else (0.0, None) for name in names]
     found = minimize(loss, np.zeros(len(names)), jac=True, method="L-BFGS-B", bounds=bounds, options={"maxiter": 2000})
@@ -244,15 +253,21 @@ def fitted(draws_seen: Sequence[Seen], names: Sequence[str]) -> dict[str, float]
 
 
 def without(
-    draws_seen: Sequence[Seen], names: Sequence[str], parts: Iterable[str] | None = None
+    draws_seen: Sequence[Seen],
+    names: Sequence[str],
+    parts: Iterable[str] | None = None,
+    towards: Mapping[str, Mapping[str, float]] | None = None,
 ) -> dict[str, dict[str, float]]:
     """Return for all that is left out together, or some of it, the coefficients that are fitted to all else."""
     parts = dict.fromkeys(seen.apart for seen in draws_seen) if parts is None else parts
-    return {part: fitted([seen for seen in draws_seen if seen.apart != part], names) for part in parts}
+    return {
+        part: fitted([seen for seen in draws_seen if seen.apart != part], names, towards and towards[part])
+        for part in parts
+    }
 
 
 class Rates(NamedTuple):
-    """How a form does on what it has not seen of a source: exact share of what can be found, log score of all."""
+    """How a form does on what it has not seen and what can be found of a source: exact share and mean log score."""
 
     exact: float
     log_score: float
@@ -261,14 +276,17 @@ class Rates(NamedTuple):
 
 def rates_of(draws_seen: Sequence[Seen], shares: Sequence[Array]) -> Rates:
     """Return the rates of given probabilities; the answer is the most probable rank."""
-    exact = [int(share.argmax()) == seen.rank for seen, share in zip(draws_seen, shares, strict=True) if seen.found]
-    scores = [np.log(max(share[seen.rank], 1e-12)) for seen, share in zip(draws_seen, shares, strict=True)]
+    found = [(share, seen.rank) for seen, share in zip(draws_seen, shares, strict=True) if seen.found]
+    exact = [int(share.argmax()) == rank for share, rank in found]
+    scores = [np.log(max(share[rank], 1e-12)) for share, rank in found]
     return Rates(float(np.mean(exact)), float(np.mean(scores)), len(exact))
 
 
-def left_out(draws_seen: Sequence[Seen], names: Sequence[str]) -> dict[str, Rates]:
+def left_out(
+    draws_seen: Sequence[Seen], names: Sequence[str], towards: Mapping[str, Mapping[str, float]] | None = None
+) -> dict[str, Rates]:
     """Return the rates of a form for every source, and in independent and structured noise apart."""
-    coefficients = without(draws_seen, names)
+    coefficients = without(draws_seen, names, towards=towards)
     found = {}
     for part in (lambda seen: seen.source, lambda seen: seen.world):
         for name in dict.fromkeys(part(seen) for seen in draws_seen):
@@ -305,13 +323,16 @@ def compared(draws_seen: Sequence[Seen], forms: Iterable[str] = FORMS) -> Iterat
         yield form, left_out(draws_seen, FORMS[form])
 
 
-def coefficients_of(draws_seen: Sequence[Seen]) -> dict[str, dict[str, float]]:
+def coefficients_of(
+    draws_seen: Sequence[Seen], towards: Mapping[str, Mapping[str, float]] | None = None
+) -> dict[str, dict[str, float]]:
     """Return the coefficients of the default, and without the evidence that a table may lack."""
     made = {}
     for lacks in product(*((None, name) for name in calibrated.NEEDS)):
         unknown = [name for name in lacks if name]
         dropped = [piece for name in unknown for piece in calibrated.NEEDS[name]]
-        made[calibrated.without(unknown)] = fitted(draws_seen, but(*dropped))
+        name = calibrated.without(unknown)
+        made[name] = fitted(draws_seen, but(*dropped), towards and towards[name])
     return made
 
 
@@ -329,8 +350,9 @@ def main() -> None:
     ingredients = by_ingredient(seen["ALS"], DEFAULT)
     for ingredient, rate in sorted(ingredients.items(), key=lambda pair: pair[1].exact):
         print(f"{ingredient:30s} {100 * rate.exact:5.1f} % {rate.log_score:+.3f} of {rate.n_draws}")
-    of_solvers = {solver: left_out(some, DEFAULT) for solver, some in seen.items() if some}
-    coefficients = {solver: coefficients_of(some) for solver, some in seen.items() if some}
+    by_als, of_als = without(seen["ALS"], DEFAULT), coefficients_of(seen["ALS"])
+    of_solvers = {s: left_out(some, DEFAULT, None if s == "ALS" else by_als) for s, some in seen.items()}
+    coefficients = {s: of_als if s == "ALS" else coefficients_of(some, of_als) for s, some in seen.items()}
     print(json.dumps(coefficients, indent=1))
     results = {
         "forms": forms,
