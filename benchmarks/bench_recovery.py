@@ -89,8 +89,7 @@ class Judged:
     def choice(self) -> Choice:
         """Our choice: that of the default, which `KL` may have had a part in."""
         if default := self.row.get("default"):
-            shares = dict(zip(self.table.ranks.tolist(), default["probabilities"], strict=True))
-            return Choice(default["rank"], "", (), shares)
+            return Choice(default["rank"], "", (), dict(enumerate(default["probabilities"])))  # every rank is tried
         return apply_policy(DEFAULT_POLICY, self.table)
 
     @cached_property
@@ -234,7 +233,7 @@ def calibration(shares: Sequence[Array], truths: Sequence[int]) -> dict[str, Any
         "bins": [[float(stated[b].mean()), float(right[b].mean()), len(b)] for b in _bins(stated)],
         "brier": float(np.mean((stated - right) ** 2)),
         "log_score": float(np.mean(np.log(np.maximum(truth, 1e-12)))),
-        "sure": [float(sure.mean()), float(right[sure].mean()) if sure.any() else float("nan")],
+        "sure": [float(sure.mean()), float(right[sure].mean()) if sure.any() else None],
     }
 
 

@@ -224,10 +224,13 @@ def unseen(results: Row, most: int = 12) -> list[str]:
         rates = sorted(((rule, Rate(*rate)) for rule, rate in found["rules"].items()), key=lambda pair: -pair[1].share)
         rows = [(f"**{rule}**" if rule == OURS else rule, rate, rate.n) for rule, rate in rates if rate.n][:most]
         worst = sorted(found["groups"].items(), key=lambda pair: Rate(*pair[1]).share)[:3]
-        least = ", ".join(f"{name} {Rate(*counts)}" for name, counts in worst) if source == "plasmodes" else ""
-        stated = f"{100 * found['calibration']['sure'][1]:.1f} % of the answers stated with 90 % and more are right"
+        said, sure = [], found["calibration"]["sure"][1]
+        if source == "plasmodes":
+            said.append("least: " + ", ".join(f"{name} {Rate(*counts)}" for name, counts in worst))
+        if sure is not None:
+            said.append(f"{100 * sure:.1f} % of the answers stated with 90 % and more are right")
         lines += [
-            f"{words[0].upper()}{words[1:]} ({f'least: {least}; ' if least else ''}{stated}):",
+            f"{words[0].upper()}{words[1:]}{_in_brackets(said)}:",
             "",
             *table(("rule", "exact", "of"), rows),
             "",
@@ -248,6 +251,10 @@ def unseen(results: Row, most: int = 12) -> list[str]:
         f"Five to ten weak components (-10 to -5 dB of independent noise; of {results['weak']['n']} draws the {ours.n} "
         f"in which the true rank predicts better than none by three paired errors): {ours}; {others}.",
     ]
+
+
+def _in_brackets(said: Sequence[str]) -> str:
+    return f" ({'; '.join(said)})" if said else ""
 
 
 def left_out(results: Row) -> list[str]:

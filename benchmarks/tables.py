@@ -49,6 +49,7 @@ NAMES = (
     "growth",
     "recovery",
     "calibration",
+    "holdouts",
     "compression",
 )
 
