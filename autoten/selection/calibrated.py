@@ -210,10 +210,10 @@ def strength(table: RankTable) -> Array:
     """Return how far the weakest component of every rank above 0 stands above noise, from -1 to 3.
 
     The log ratio of what it alone explains to what one component explains of noise of the residual's size
-    (`weakest_excess`): about 0 where it is noise itself, the more the surer it is there. It speaks for none that explains
-    next to nothing of the held-out cells, nor where the rank before left nothing beyond chance: half of a component that
-    was split has much of its own all the same. The last one known where nothing was left to compare with, 0 where none
-    is.
+    (`weakest_excess`): about 0 where it is noise itself, the more the surer it is there. It speaks for none that
+    explains next to nothing of the held-out cells, nor where the rank before left nothing beyond chance: half of a
+    component that was split has much of its own all the same. The last one known where nothing was left to compare
+    with, 0 where none is.
     """
     if not has_residuals(table):
         return np.zeros(len(table) - 1)
