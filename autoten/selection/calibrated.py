@@ -310,10 +310,11 @@ def log_odds(table: RankTable, coefficients: Mapping[str, float]) -> Array:
 def _against_nothing(table: RankTable, odds: Array, coefficients: Mapping[str, float]) -> Array:
     """Return the odds, those against no component by what the first rank tried explains and how far one is above noise.
 
-    Where that is not the first there is, what else speaks against it may speak for a smaller one.
+    If it explains something: where that is not the first there is, what else speaks against it may speak for a smaller
+    one.
     """
     odds = odds.copy()
-    if table.ranks[1] > 1 and share(table)[0] > np.log(SMALLEST_SHARE):
+    if table.ranks[1] > 1 and explained_share(table)[0] > SMALLEST_SHARE:
         gain = np.log(max(gains_over_best(table)[0], LEAST_GAIN) / LEAST_GAIN)
         explained = {"intercept": 1.0, "contrast": min(gain, LARGEST_CONTRAST), "share": share(table)[0]}
         if "residual_excess" in table:
