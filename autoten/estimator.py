@@ -154,6 +154,7 @@ class AutoTen(_SampleTransformer):
     Parameters
     ----------
     ranks, solver, scorers, policy, holdout, n_starts, n_folds, n_splits
+        Those of `estimate_rank`, which `fit` calls.
     random_state, n_jobs, progress, max_time, checkpoint
         Those of `estimate_rank`, which `fit` calls.
     mode : int or str

@@ -17,11 +17,11 @@ import cases
 import numpy as np
 import recipes
 import rows
+from bench_recovery import SURE
 
 from autoten import Blocks, RandomElements, RandomFibres, estimate_rank
 
 FIRST, DRAWS, SHORTEST, MOST_RANKS = 10_000, 60, 8, 8
-SURE = 0.9
 HOLDOUTS = ("RandomElements", "RandomFibres", "Blocks")
 
 

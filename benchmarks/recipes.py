@@ -280,7 +280,7 @@ RECIPES = (
     Recipe("counted recipe by ALS", "counts", ALS()),
 )
 
-# Judged and never learned from.
+# Learned from by development seeds, and judged on reported ones and where all of them are left out.
 WEAK = Recipe("many weak components", "weak", ALS())
 
 

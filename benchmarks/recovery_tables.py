@@ -298,7 +298,7 @@ def real_tensors(results: Row) -> list[str]:
             if row["tier"] == tier
         )
         last = ("accepted, families alike", "", "", *(f"{100 * real_rate(rows, rule, tier):.0f} %" for rule in shown))
-        head = (f"{words}", "accepted", "autoten gives it", *shown)
+        head = (words, "accepted", "autoten gives it", *shown)
         lines += [*table(head, [*body, last]), ""]
     return lines[:-1]
 

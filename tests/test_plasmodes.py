@@ -70,3 +70,12 @@ def test_columns_that_depend_on_each_other_lower_the_rank_of_kruskal():
     columns = np.eye(4)[:, [0, 1, 2, 2]]
     assert [plasmodes._kruskal_rank(columns[:, :n]) for n in (3, 4)] == [3, 1]
     assert plasmodes._kruskal_rank(np.eye(4)[:, :3] @ np.array([[1, 0, 0, 0.6], [0, 1, 0, 0.8], [0, 0, 1, 0]])) == 2
+
+
+def test_a_nonnegative_plasmode_is_the_same_for_both_solvers(real_data):
+    real_data("bread_sensory")
+    by_hals, by_als = (case for case in plasmodes.PLASMODES_BY_BOTH if case.family == "bread")
+    one, other = (case.draw("smoke", 1) for case in (by_hals, by_als))
+    np.testing.assert_array_equal(one.X, other.X)
+    assert (type(by_hals.solver).__name__, type(by_als.solver).__name__) == ("HALS", "ALS")
+    assert all((factor >= 0).all() for factor in one.model.factors)

@@ -66,30 +66,31 @@ def test_three_species(real_data, name, every, solver):
     assert estimate.rank == 3
 
 
-# Ranks that were published by people who looked at the data: an opinion, which the answer need not share, but must not
-# rule out. How often it does share it: benchmarks/README.md.
-
-
-def mentioned(estimate):
-    return {estimate.rank, *(alternative.rank for alternative in estimate.alternatives)}
+# Ranks that were published by people who looked at the data: an opinion. Where the answer does not share it, it must
+# not rule it out; how often it does: benchmarks/README.md.
 
 
 @pytest.mark.parametrize(
     ("name", "published", "centred"),
     [
         ("covid19_serology", {2}, False),
-        ("microbiome_fujita2023", {2, 3, 4}, False),
         ("bread_sensory", {2, 3}, True),
         ("sugar_process", {3, 4}, False),
     ],
 )
-def test_published_opinions_are_not_ruled_out(real_data, name, published, centred):
+def test_published_opinions_that_are_met(real_data, name, published, centred):
     X = real_data(name)["X"]
     estimate = estimated(center(X, 0) if centred else X)
     assert_sound(estimate)
-    assert published & mentioned(estimate)
-    assert max(estimate.probabilities.values()) < 0.9 or estimate.rank in published
+    assert estimate.rank in published
     assert ("preprocessing: centred across mode 0;" in estimate.report()) == centred
+
+
+def test_microbiome_two_to_four_are_not_ruled_out(real_data):
+    estimate = estimated(real_data("microbiome_fujita2023")["X"])
+    assert_sound(estimate)
+    assert {2, 3, 4} & {estimate.rank, *(alternative.rank for alternative in estimate.alternatives)}
+    assert max(estimate.probabilities.values()) < 0.9
 
 
 def test_il2_response_runs_and_says_what_is_doubtful(real_data):

@@ -176,8 +176,8 @@ def _found_alike(table: RankTable, name: str, least: float) -> Array:
     """Return the decades gained by every rank above 0 in what is found differently, in components."""
     different = table.ranks[1:] * (1.0 - table.mean(name)[1:])
     first = np.log10(max(least, USUAL_DIFFERENCE))
-    decades = _last_known(np.log10(np.maximum(different, least)), first)
-    return _credited(-np.diff(decades, prepend=first), explained_share(table) > SMALLEST_SHARE)
+    logs = _last_known(np.log10(np.maximum(different, least)), first)
+    return _credited(-np.diff(logs, prepend=first), explained_share(table) > SMALLEST_SHARE)
 
 
 def _credited(values: Array, where: NDArray[np.bool_]) -> Array:
@@ -216,7 +216,7 @@ def strength(table: RankTable) -> Array:
     with, 0 where none is.
     """
     if not has_residuals(table):
-        return np.zeros(len(table) - 1)
+        return _above_noise(table)
     left = _last_known(table.mean("residual_excess"), 0.0)[:-1]
     return _credited(_above_noise(table), (left > BY_CHANCE) & (explained_share(table) > SMALLEST_SHARE))
 
@@ -227,13 +227,14 @@ def fall(table: RankTable) -> Array:
     At the true rank the weakest one is a component, at the next it is a part of what the noise holds, or of what bends
     the components. 0 for the last rank.
     """
-    if not has_residuals(table):
-        return np.zeros(len(table) - 1)
     strengths = _above_noise(table)
     return np.clip(strengths - np.append(strengths[1:], strengths[-1:]), -LARGEST_FALL, LARGEST_FALL)
 
 
 def _above_noise(table: RankTable) -> Array:
+    """Return `strength` as it is, whatever the component explains; 0 where what is left is not known."""
+    if not has_residuals(table):
+        return np.zeros(len(table) - 1)
     return np.asarray(np.clip(_last_known(table.mean("weakest_excess")[1:], 0.0), *STRENGTHS))
 
 
@@ -382,7 +383,7 @@ class Calibrated:
     ...           "corrected_core_consistency": [[np.nan], [100], [100], [20], [-900]],
     ...           "stability_folds": [[np.nan], [0.999], [0.998], [0.9], [0.7]]}
     >>> choice = Calibrated()(RankTable([0, 1, 2, 3, 4], scores, (9, 9, 9)))
-    >>> choice.rank, choice.probabilities[2] > 0.5
+    >>> choice.rank, choice.probabilities[2] > 0.8
     (2, True)
     """
 
