@@ -16,29 +16,23 @@ if TYPE_CHECKING:
     from autoten import plots as plots
     from autoten import preprocess as preprocess
     from autoten import selection as selection
-    from autoten._validation import AutotenWarning as AutotenWarning
-    from autoten.coordinates import read_tns as read_tns
-    from autoten.cp import CPModel as CPModel
+    from autoten._errors import AutotenWarning as AutotenWarning
+    from autoten.door import masked as masked
+    from autoten.door import read_tensor as read_tensor
+    from autoten.door import streamed as streamed
+    from autoten.door import weighted as weighted
     from autoten.estimate import RankEstimate as RankEstimate
     from autoten.estimate import estimate_rank as estimate_rank
     from autoten.estimate import select_rank as select_rank
-    from autoten.estimator import CP as CP
-    from autoten.estimator import AutoTen as AutoTen
-    from autoten.fitting import fit_parafac as fit_parafac
-    from autoten.fitting import split_half as split_half
-    from autoten.fitting import split_half_components as split_half_components
+    from autoten.files import read_tns as read_tns
     from autoten.holdout import Blocks as Blocks
     from autoten.holdout import Centred as Centred
     from autoten.holdout import CountSplit as CountSplit
     from autoten.holdout import RandomElements as RandomElements
     from autoten.holdout import RandomFibres as RandomFibres
-    from autoten.io import masked as masked
-    from autoten.io import read_tensor as read_tensor
-    from autoten.io import streamed as streamed
-    from autoten.io import weighted as weighted
     from autoten.matching import factor_match_score as factor_match_score
     from autoten.matching import match_components as match_components
-    from autoten.persistence import load as load
+    from autoten.model import CPModel as CPModel
     from autoten.scores.core_consistency import core_consistency as core_consistency
     from autoten.scores.core_consistency import core_elements as core_elements
     from autoten.scores.core_consistency import corrected_core_consistency as corrected_core_consistency
@@ -48,10 +42,16 @@ if TYPE_CHECKING:
     from autoten.scores.samples import sample_influence as sample_influence
     from autoten.selection import Choice as Choice
     from autoten.selection import pareto_front as pareto_front
+    from autoten.sklearn_api import CP as CP
+    from autoten.sklearn_api import AutoTen as AutoTen
     from autoten.solvers.als import ALS as ALS
     from autoten.solvers.base import Fit as Fit
     from autoten.solvers.hals import HALS as HALS
     from autoten.solvers.kl import KL as KL
+    from autoten.store import load as load
+    from autoten.sweep import fit_parafac as fit_parafac
+    from autoten.sweep import split_half as split_half
+    from autoten.sweep import split_half_components as split_half_components
     from autoten.table import RankTable as RankTable
 
 __version__ = "0.1.0"
@@ -59,11 +59,11 @@ __version__ = "0.1.0"
 # Public name -> where it lives. Loaded on first use (PEP 562), so that importing the package costs next to nothing.
 _HOMES = {
     "ALS": "solvers.als",
-    "AutoTen": "estimator",
-    "AutotenWarning": "_validation",
+    "AutoTen": "sklearn_api",
+    "AutotenWarning": "_errors",
     "Blocks": "holdout",
-    "CP": "estimator",
-    "CPModel": "cp",
+    "CP": "sklearn_api",
+    "CPModel": "model",
     "Centred": "holdout",
     "Choice": "selection",
     "CountSplit": "holdout",
@@ -79,22 +79,22 @@ _HOMES = {
     "corrected_core_consistency": "scores.core_consistency",
     "estimate_rank": "estimate",
     "factor_match_score": "matching",
-    "fit_parafac": "fitting",
+    "fit_parafac": "sweep",
     "heldout_error": "scores.heldout",
     "kl_core_consistency": "scores.nonnegative_cores",
-    "load": "persistence",
-    "masked": "io",
+    "load": "store",
+    "masked": "door",
     "match_components": "matching",
     "nonnegative_core_consistency": "scores.nonnegative_cores",
     "pareto_front": "selection",
-    "read_tensor": "io",
-    "read_tns": "coordinates",
+    "read_tensor": "door",
+    "read_tns": "files",
     "sample_influence": "scores.samples",
     "select_rank": "estimate",
-    "split_half": "fitting",
-    "split_half_components": "fitting",
-    "streamed": "io",
-    "weighted": "io",
+    "split_half": "sweep",
+    "split_half_components": "sweep",
+    "streamed": "door",
+    "weighted": "door",
 }
 _MODULES = ("datasets", "plots", "preprocess", "selection")
 

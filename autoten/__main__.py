@@ -10,7 +10,7 @@ from pathlib import Path
 from pkgutil import resolve_name
 from typing import Any
 
-from autoten._validation import refuse
+from autoten._errors import refuse
 
 # What an option may say, and the class that it means: loaded when it is chosen.
 SOLVERS = {"als": "autoten.solvers.als:ALS", "hals": "autoten.solvers.hals:HALS", "kl": "autoten.solvers.kl:KL"}
@@ -124,8 +124,8 @@ def _run(options: argparse.Namespace) -> int:
         given["solver"] = resolve_name(SOLVERS[options.solver])()
     given["policy"] = resolve_name(POLICIES[options.policy])()
     # Imported here: `--help` and a mistyped option answer at once.
+    from autoten.door import read_tensor
     from autoten.estimate import estimate_rank
-    from autoten.io import read_tensor
 
     estimate = estimate_rank(read_tensor(options.file), progress=True, **given)
     _print(estimate.report())

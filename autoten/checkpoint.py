@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from autoten._validation import refuse
-from autoten.cp import CPModel
-from autoten.fitting import FoldModel, _fit_fold
+from autoten._errors import refuse
+from autoten.model import CPModel
 from autoten.solvers.base import Fit
+from autoten.sweep import FoldModel, _fit_fold
 
 if TYPE_CHECKING:
     from autoten.tensors.protocol import Tensor

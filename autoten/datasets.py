@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from autoten._validation import as_generator, check_integer, check_real, refuse
-from autoten.cp import CPModel
+from autoten._errors import as_generator, check_integer, check_real, refuse
+from autoten.model import CPModel
 
 Array = NDArray[Any]
 

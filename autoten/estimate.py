@@ -19,25 +19,14 @@ import numpy as np
 import scipy
 
 from autoten import report
-from autoten._validation import check_integer, check_ranks, check_real, refuse
+from autoten._errors import check_integer, check_ranks, check_real, refuse
 from autoten.checkpoint import Checkpoint, fingerprint
-from autoten.compression import Occupied
-from autoten.cp import CPModel, n_parameters
-from autoten.diagnosis import data_warnings, empty_warnings, fit_warnings, looks_like_counts, unseen_warnings
-from autoten.fitting import (
-    N_SPLITS,
-    RESAMPLE,
-    Plan,
-    RankFits,
-    check_largest_rank,
-    entropy_of,
-    fit_ranks,
-    largest_determined_rank,
-)
+from autoten.door import as_tensor
+from autoten.doubts import data_warnings, empty_warnings, fit_warnings, looks_like_counts, unseen_warnings
 from autoten.holdout import Blocks, Holdout, RandomElements
-from autoten.io import as_tensor
 from autoten.labels import Labels, numbered, split_labels
 from autoten.matching import Seen
+from autoten.model import CPModel, n_parameters
 from autoten.scores import DEFAULT_SCORERS
 from autoten.selection import (
     DEFAULT_POLICY,
@@ -52,6 +41,17 @@ from autoten.selection.choice import check_policy, policy_name
 from autoten.solvers.als import ALS
 from autoten.solvers.base import Solver
 from autoten.solvers.kl import KL
+from autoten.solvers.subspaces import Occupied
+from autoten.sweep import (
+    N_SPLITS,
+    RESAMPLE,
+    Plan,
+    RankFits,
+    check_largest_rank,
+    entropy_of,
+    fit_ranks,
+    largest_determined_rank,
+)
 from autoten.table import RankTable
 from autoten.tensors.chunked import ChunkedTensor
 from autoten.tensors.protocol import Tensor
@@ -181,9 +181,9 @@ class RankEstimate:
 
     def save(self, path: str | Path) -> None:
         """Write everything but X to `path` (``.npz``, no pickle); `autoten.load` reads it back."""
-        from autoten import persistence
+        from autoten import store
 
-        persistence.save(self, path)
+        store.save(self, path)
 
     def _repr_html_(self) -> str:
         return report.as_html(self)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from autoten.cp import CPModel
+from autoten.model import CPModel
 
 if TYPE_CHECKING:
     from autoten.tensors.protocol import Tensor

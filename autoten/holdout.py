@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from autoten._validation import check_mode, check_modes_given, check_real, refuse
-from autoten.cp import CPModel, is_surely_unique
+from autoten._errors import check_mode, check_modes_given, check_real, refuse
 from autoten.labels import MODES
+from autoten.model import CPModel, is_surely_unique
+from autoten.tensors.cells import LISTABLE, indices_of, other_cells, places_of, solve_rows
 from autoten.tensors.chunked import ChunkedTensor
 from autoten.tensors.dense import DenseTensor
-from autoten.tensors.equations import LISTABLE, indices_of, other_cells, places_of, solve_rows
 from autoten.tensors.protocol import Block
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from autoten._validation import check_mode, counted, is_number, reading, refuse
+from autoten._errors import check_mode, counted, is_number, reading, refuse
 
 # Kinds of label arrays that NumPy can save and plots can draw as they are; all others become texts.
 PLAIN_KINDS = "biufmMU"

@@ -17,9 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
-from autoten._validation import refuse
-from autoten.cp import CPModel, as_cp
-from autoten.io import as_tensor
+from autoten._errors import refuse
+from autoten.door import as_tensor
+from autoten.model import CPModel, as_cp
 from autoten.tensors.dense import DenseTensor
 from autoten.tensors.sparse import SparseTensor
 

@@ -22,8 +22,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from autoten._validation import AutotenWarning, check_mode, check_real, refuse
-from autoten.io import numbers_of
+from autoten._errors import AutotenWarning, check_mode, check_real, refuse
+from autoten.door import numbers_of
 from autoten.labels import Labels, names_of, split_labels
 
 Array = NDArray[Any]

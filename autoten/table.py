@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from autoten._validation import refuse
+from autoten._errors import refuse
 
 Array = NDArray[np.float64]
 

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import digamma, gammaln
 
-from autoten.cp import khatri_rao
+from autoten.model import khatri_rao
 
 Array = NDArray[Any]
 

@@ -24,8 +24,8 @@ from scipy.optimize import brentq
 from timed import Shape
 
 from autoten import ALS, KL, CountSplit, RandomElements, estimate_rank
-from autoten.cp import CPModel
 from autoten.datasets import CountTensor, make_count_tensor
+from autoten.model import CPModel
 from autoten.selection import DEFAULT_POLICY, HeldOutMinimum, OneStandardError
 
 SALT = 20280418

@@ -22,8 +22,8 @@ from measure import say
 
 import autoten
 from autoten import ALS, Blocks, streamed
-from autoten.cp import CPModel
-from autoten.fitting import fit_parafac
+from autoten.model import CPModel
+from autoten.sweep import fit_parafac
 
 RANK = 2
 SOLVER = ALS(max_iter=20)

@@ -26,7 +26,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator
 from measure import alternating, say, seconds_per_sweep, short
 
 import autoten
-from autoten.io import as_tensor
+from autoten.door import as_tensor
 
 PICTURE = measure.RESULTS / "growth.png"
 SWEEP_CELLS = 2e7  # a timing covers about so many cells

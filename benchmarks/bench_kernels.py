@@ -23,8 +23,8 @@ from measure import alternating, say, seconds_per_sweep, short
 from timed import Array, Shape
 
 import autoten
-from autoten._dense_kernels import READ_AHEAD_BYTES, contract_last, mttkrp_last
-from autoten.io import as_tensor
+from autoten.door import as_tensor
+from autoten.kernels.dense import READ_AHEAD_BYTES, contract_last, mttkrp_last
 
 # Sweeps from the same start after which losses are compared: plain, and with cells missing from near the solution.
 COMPARED_SWEEPS = 5

@@ -20,13 +20,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from autoten import ALS, RandomElements
-from autoten.compression import Subspaces
-from autoten.cp import CPModel
 from autoten.datasets import make_cp_tensor, structured_noise, white_noise
-from autoten.fitting import DRAW_FOLDS, Plan, best_of, fit_ranks
-from autoten.io import as_tensor
+from autoten.door import as_tensor
+from autoten.model import CPModel
 from autoten.scores.heldout import relative_error
 from autoten.solvers.starts import make_start
+from autoten.solvers.subspaces import Subspaces
+from autoten.sweep import DRAW_FOLDS, Plan, best_of, fit_ranks
 from autoten.tensors.protocol import Tensor
 
 TRUTH = 3

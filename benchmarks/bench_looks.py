@@ -6,7 +6,7 @@
 
 Tensors of 8 to 30 in every mode, ranks 1 to 6 (of readings and scores 1 to 4): counts, over-dispersed and sparse ones
 too; other whole numbers: ratings, scores, yes and no, rounded readings, ranks within a row, pixels; and real tensors of
-which nobody knows the rank. Ranks 1..8 are tried, five starts. The limits of `autoten.diagnosis.looks_like_counts` were
+which nobody knows the rank. Ranks 1..8 are tried, five starts. The limits of `autoten.doubts.looks_like_counts` were
 set on draws of other seeds.
 """
 
@@ -23,7 +23,7 @@ from real import data_folder
 
 from autoten import estimate_rank
 from autoten.datasets import gamma_factors, gaussian_factors, make_count_tensor, make_cp_tensor, uniform_factors
-from autoten.io import read_tensor
+from autoten.door import read_tensor
 
 Array = NDArray[Any]
 Rng = np.random.Generator

@@ -35,8 +35,8 @@ from timed import Array, Shape
 
 import autoten
 from autoten import ALS, HALS, RandomElements
-from autoten.fitting import DRAW_FOLDS, Plan
-from autoten.io import as_tensor
+from autoten.door import as_tensor
+from autoten.sweep import DRAW_FOLDS, Plan
 
 MAX_SWEEPS = 100
 TOL = 1e-8

@@ -32,8 +32,8 @@ from timed import Array, Shape
 
 import autoten
 from autoten import ALS
-from autoten.cp import CPModel
 from autoten.datasets import make_count_tensor
+from autoten.model import CPModel
 from autoten.scores.core_consistency import fitted_core
 from autoten.tensors.sparse import SparseTensor
 

@@ -20,8 +20,8 @@ import timed
 from measure import say, short
 from timed import Shape
 
-from autoten.cp import CPModel
-from autoten.io import as_tensor
+from autoten.door import as_tensor
+from autoten.model import CPModel
 from autoten.solvers.least_squares import Sweeps, problem_of
 
 TOLERANCE = 1e-7

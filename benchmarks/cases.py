@@ -21,7 +21,6 @@ from scipy.ndimage import gaussian_filter1d
 from scipy.optimize import linear_sum_assignment
 
 from autoten import ALS, CPModel
-from autoten.cp import is_surely_unique
 from autoten.datasets import (
     FactorGenerator,
     collinear_factors,
@@ -30,8 +29,9 @@ from autoten.datasets import (
     uniform_factors,
     white_noise,
 )
-from autoten.io import as_tensor
+from autoten.door import as_tensor
 from autoten.matching import congruences
+from autoten.model import is_surely_unique
 
 Array = NDArray[Any]
 Rng = np.random.Generator

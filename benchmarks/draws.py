@@ -37,9 +37,9 @@ from joblib import Parallel, delayed
 
 import autoten
 from autoten import RankEstimate
-from autoten.persistence import FITTED_BY
 from autoten.selection.calibrated import DEFAULT_POLICY
 from autoten.solvers.base import Solver
+from autoten.store import FITTED_BY
 from autoten.table import RankTable
 
 # Where draws are kept: as they were measured below it in ``draws``, packed in ``results/draws``.

@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 import autoten
 from autoten import ALS, CPModel
 from autoten.datasets import make_cp_tensor
-from autoten.fitting import Plan, RankFits, _empty, fit_ranks
+from autoten.door import as_tensor
 from autoten.holdout import Fold, Holdout
-from autoten.io import as_tensor
 from autoten.solvers.base import Fit
+from autoten.sweep import Plan, RankFits, _empty, fit_ranks
 from autoten.tensors.protocol import Tensor
 
 Array = NDArray[Any]

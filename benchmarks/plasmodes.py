@@ -25,8 +25,8 @@ from real import path_of
 from recipes import FACTORS, NONNEGATIVE, Tried
 
 from autoten import ALS, HALS, CPModel, fit_parafac
-from autoten.cp import khatri_rao
 from autoten.datasets import FactorGenerator
+from autoten.model import khatri_rao
 from autoten.preprocess import center, scale
 from autoten.solvers.base import Solver
 

@@ -21,8 +21,8 @@ from cases import Array, Draw, Effect, Rng, Split
 from scipy.ndimage import gaussian_filter1d
 
 from autoten import ALS, HALS, KL, CPModel
-from autoten.cp import is_surely_unique, n_parameters
 from autoten.matching import congruences
+from autoten.model import is_surely_unique, n_parameters
 from autoten.solvers.base import Solver
 
 Kind = Literal["any", "nonnegative", "counts", "weak"]

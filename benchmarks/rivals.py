@@ -25,10 +25,9 @@ from scipy.spatial.distance import pdist
 from scipy.stats import linregress, t
 
 from autoten import KL, CPModel, RankEstimate, core_consistency
-from autoten._dense_kernels import Layout
-from autoten.fitting import largest_useful_rank, split_half
+from autoten.door import as_tensor
 from autoten.halves import longest_mode
-from autoten.io import as_tensor
+from autoten.kernels.dense import Layout
 from autoten.scores.core_consistency import consistency, multiplied
 from autoten.selection import (
     DIFFIT,
@@ -42,6 +41,7 @@ from autoten.selection import (
     OneStandardError,
     Policy,
 )
+from autoten.sweep import largest_useful_rank, split_half
 from autoten.table import RankTable
 from autoten.tensors.dense import DenseTensor
 

@@ -1,6 +1,6 @@
 """The sweeps of `rivals.single_start`, compiled: in numpy most of their time goes into the interpreter.
 
-Layout as in `autoten._dense_kernels`: component index first, factors side by side, (R, sum of lengths), X as a matrix
+Layout as in `autoten.kernels.dense`: component index first, factors side by side, (R, sum of lengths), X as a matrix
 (product of the leading modes, last mode). Tensors are small and starts many: both products with X go through BLAS.
 """
 
@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from autoten._dense_kernels import fill_leading, mttkrp_partial
-from autoten._kernels import compiled, solve_columns
+from autoten.kernels.dense import fill_leading, mttkrp_partial
+from autoten.kernels.linear import compiled, solve_columns
 
 
 @compiled

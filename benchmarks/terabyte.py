@@ -7,7 +7,7 @@ from typing import Any
 
 from markdown import table
 
-from autoten import fitting
+from autoten import sweep as fitting
 
 GIGABYTES = 1000.0
 N_MODES = 3

@@ -14,11 +14,11 @@ import pytest
 import reference
 
 from autoten.checkpoint import fingerprint
-from autoten.cp import CPModel
-from autoten.fitting import FoldFit, RankFits
-from autoten.io import as_tensor
+from autoten.door import as_tensor
+from autoten.model import CPModel
 from autoten.solvers.als import ALS
 from autoten.solvers.least_squares import Sweeps, problem_of
+from autoten.sweep import FoldFit, RankFits
 
 
 def draw_factors(shape, rank, seed=0):
@@ -510,7 +510,7 @@ class HoldoutContract:
 
 
 def make_fits(tensor, rank, *, n_starts=3, n_folds=3, missing_fold=False, seed=0):
-    """Return fits of one rank as `autoten.fitting` hands them to a scorer: random starts, folds of every n-th cell."""
+    """Return fits of one rank as `autoten.sweep` hands them to a scorer: random starts, folds of every n-th cell."""
     observed = np.setdiff1d(np.arange(math.prod(tensor.shape)), tensor.hidden)
     solver = ALS(max_iter=200)
     starts = tuple(solver.fit(tensor, draw_model(tensor.shape, rank, seed + k)) for k in range(n_starts))

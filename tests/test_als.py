@@ -20,9 +20,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from autoten import ALS, CPModel, factor_match_score, fit_parafac
-from autoten._kernels import compiled
 from autoten.datasets import collinear_factors, make_cp_tensor, white_noise
-from autoten.io import as_tensor
+from autoten.door import as_tensor
+from autoten.kernels.linear import compiled
 from autoten.solvers import loop
 from autoten.solvers.least_squares import Sweeps, problem_of
 from autoten.solvers.starts import grown, make_start, random_nonnegative, random_signed, spectral

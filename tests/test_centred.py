@@ -7,13 +7,13 @@ import scipy.sparse
 from contracts import with_holes
 
 from autoten import ALS, HALS, KL, Blocks, Centred, RandomElements, RandomFibres, estimate_rank, fit_parafac, weighted
-from autoten.cp import CPModel
 from autoten.datasets import make_cp_tensor, white_noise
-from autoten.fitting import Plan, _fit_fold, _fold_fit
+from autoten.door import as_tensor
 from autoten.holdout import offsets_of
-from autoten.io import as_tensor
+from autoten.model import CPModel
 from autoten.preprocess import center
 from autoten.scores.heldout import relative_error
+from autoten.sweep import Plan, _fit_fold, _fold_fit
 
 SHAPE = (5, 9, 10)
 HOLDOUT = Centred(RandomElements(0.1), 0)

@@ -15,7 +15,7 @@ from test_persistence import assert_same
 from autoten import ALS, HALS, KL, Blocks, RandomElements, estimate_rank
 from autoten.checkpoint import Checkpoint, fingerprint
 from autoten.datasets import make_cp_tensor, white_noise
-from autoten.io import as_tensor
+from autoten.door import as_tensor
 from autoten.scores import DEFAULT_SCORERS
 
 X = make_cp_tensor((8, 7, 6), 2, noise=white_noise(20), random_state=0).X

@@ -11,9 +11,9 @@ import pytest
 from contracts import TensorCase, TensorContract, assert_close, draw_factors, empty_model
 
 from autoten import ALS, Blocks, RandomFibres, estimate_rank, fit_parafac, streamed
-from autoten.compression import Subspaces
 from autoten.datasets import make_cp_tensor, white_noise
-from autoten.io import as_tensor
+from autoten.door import as_tensor
+from autoten.solvers.subspaces import Subspaces
 from autoten.tensors import chunked
 from autoten.tensors.chunked import ChunkedTensor
 from autoten.tensors.dense import DenseTensor

@@ -12,7 +12,7 @@ from contracts import check_tensor
 from scipy.io import savemat
 
 from autoten import fit_parafac, read_tensor, read_tns
-from autoten.io import as_tensor
+from autoten.door import as_tensor
 from autoten.tensors.sparse import SparseTensor
 
 SHAPE = (3, 4, 5)
@@ -245,7 +245,7 @@ def test_a_larger_shape_may_be_given(tmp_path):
 def test_large_files_come_in_blocks(tmp_path, monkeypatch):
     X = draw((9, 8, 7))
     (tmp_path / "X.tns").write_text("# a comment\n" + as_text(X))
-    monkeypatch.setattr("autoten.coordinates.BLOCK_BYTES", 50)
+    monkeypatch.setattr("autoten.files.BLOCK_BYTES", 50)
     np.testing.assert_array_equal(read_tns(tmp_path / "X.tns").data, X[X != 0])
     (tmp_path / "X.tns").write_text("# a comment\n" + as_text(X) + "1 2 x 4\n")
     number = int((X != 0).sum()) + 2

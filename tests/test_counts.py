@@ -10,8 +10,8 @@ from test_kl import counts
 
 from autoten import ALS, HALS, KL, AutoTen, RankTable, estimate_rank, load, weighted
 from autoten.datasets import make_cp_tensor, white_noise
-from autoten.diagnosis import looks_like_counts
-from autoten.io import as_tensor, streamed
+from autoten.door import as_tensor, streamed
+from autoten.doubts import looks_like_counts
 from autoten.selection import HeldOutMinimum
 
 BRIEF = {"n_starts": 3, "n_folds": 3, "random_state": 0}

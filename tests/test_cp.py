@@ -4,8 +4,8 @@ import reference
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autoten.cp import CPModel, as_cp, is_surely_unique, khatri_rao
 from autoten.matching import congruences, factor_match_score, most_opposed_pair
+from autoten.model import CPModel, as_cp, is_surely_unique, khatri_rao
 
 SHAPE = (4, 5, 6)
 

@@ -12,7 +12,7 @@ from sklearn.pipeline import make_pipeline
 
 from autoten import ALS, CP, RandomElements, factor_match_score, fit_parafac
 from autoten.datasets import load_amino_acids, make_cp_tensor, white_noise
-from autoten.io import as_tensor
+from autoten.door import as_tensor
 
 DRAW = make_cp_tensor((24, 9, 10), 3, noise=white_noise(10), random_state=1)
 X, TRUE = DRAW.X, DRAW.model

@@ -25,9 +25,8 @@ import autoten
 from autoten import ALS, HALS, Blocks, RandomElements, RandomFibres, estimate_rank, preprocess, select_rank, weighted
 from autoten.checkpoint import Checkpoint
 from autoten.datasets import load_amino_acids, make_cp_tensor, white_noise
-from autoten.diagnosis import fit_warnings
-from autoten.fitting import fit_parafac
-from autoten.io import as_tensor
+from autoten.door import as_tensor
+from autoten.doubts import fit_warnings
 from autoten.scores import DEFAULT_SCORERS
 from autoten.selection import (
     Alternative,
@@ -41,6 +40,7 @@ from autoten.selection import (
     Knee,
     OneStandardError,
 )
+from autoten.sweep import fit_parafac
 from autoten.table import RankTable
 
 CHECKOUT = Path(autoten.__file__).resolve().parents[1]

@@ -25,7 +25,7 @@ from autoten import (
     weighted,
 )
 from autoten.datasets import load_amino_acids, make_cp_tensor, white_noise
-from autoten.io import as_tensor
+from autoten.door import as_tensor
 from autoten.matching import Seen, congruences, most_opposed_pair
 from autoten.selection import HeldOutMinimum, Knee, OneStandardError
 

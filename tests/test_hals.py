@@ -18,11 +18,11 @@ from autoten import (
     fit_parafac,
     nonnegative_core_consistency,
 )
-from autoten._kernels import PROXIMAL, descend, solve_rows
-from autoten._row_kernels import solve_each
-from autoten.compression import Compression
-from autoten.io import as_tensor
+from autoten.door import as_tensor
+from autoten.kernels.linear import PROXIMAL, descend, solve_rows
+from autoten.kernels.rows import solve_each
 from autoten.preprocess import mask_scatter
+from autoten.solvers.subspaces import Compression
 
 
 def nonnegative_model(shape, rank, seed=0):
@@ -131,7 +131,7 @@ def test_no_active_set_on_the_way_goes_uphill(rank, monkeypatch):
         gram, rhs = draw_row_problem(rng, rank, 1e2)
         start, values = rng.random(rank) / np.sqrt(np.diag(gram)), []
         for n in range(2 * rank):
-            monkeypatch.setattr("autoten._kernels.ACTIVE_SETS", Steps(n))
+            monkeypatch.setattr("autoten.kernels.linear.ACTIVE_SETS", Steps(n))
             row = start.copy()
             descend.py_func(gram, rhs, row)
             assert (row >= 0.0).all()

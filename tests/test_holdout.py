@@ -24,9 +24,9 @@ from autoten import (
     weighted,
 )
 from autoten.datasets import make_cp_tensor, white_noise
-from autoten.fitting import DRAW_FOLDS, Plan, _fit_fold, fit_ranks
-from autoten.io import as_tensor
+from autoten.door import as_tensor
 from autoten.scores.heldout import heldout_scores, relative_error
+from autoten.sweep import DRAW_FOLDS, Plan, _fit_fold, fit_ranks
 
 
 class TestRandomElements(HoldoutContract):

@@ -19,28 +19,28 @@ CHECKOUT = Path(__file__).resolve().parents[1]
 # The one order of imports: a unit (a module, or a whole subpackage) imports from layers before its own, never from its
 # own layer or a later one. Inside a subpackage, and among the kernels, modules may import one another.
 LAYERS = [
-    ["_validation", "losses"],
-    ["_kernels", "labels"],
-    ["cp", "coordinates"],
+    ["_errors", "losses"],
+    ["kernels", "labels"],
+    ["model", "files"],
     ["tensors"],
-    ["compression"],
-    ["io", "solvers", "holdout", "halves", "datasets", "workers"],
+    ["solvers"],
+    ["door", "holdout", "halves", "datasets", "workers"],
     ["matching"],
-    ["fitting", "preprocess"],
+    ["sweep", "preprocess"],
     ["scores"],
     ["table"],
     ["selection"],
     ["plots"],
-    ["diagnosis", "report", "checkpoint"],
+    ["doubts", "report", "checkpoint"],
     ["estimate"],
-    ["persistence", "webpage"],
-    ["estimator"],
+    ["store", "webpage"],
+    ["sklearn_api"],
     ["__main__"],
 ]
 HEIGHT = {unit: height for height, layer in enumerate(LAYERS) for unit in layer}
 
 # `.save()` and `.to_html()` import their modules late, and the report is written for the class that calls it.
-LATE = {("estimate", "persistence"), ("estimate", "webpage")}
+LATE = {("estimate", "store"), ("estimate", "webpage")}
 FOR_TYPES = {("report", "estimate")}
 
 HEAVY = ["sklearn", "matplotlib", "tensorly", "pandas", "numba", "scipy", "numpy", "joblib", "tqdm", "xarray", "dask"]
@@ -61,8 +61,7 @@ class Import:
 
 def unit_of(module):
     """Return the unit a module of the package belongs to: ``autoten.tensors.dense`` is part of ``tensors``."""
-    unit = module.split(".")[1] if "." in module else "__init__"
-    return "_kernels" if unit.startswith("_") and unit.endswith("_kernels") else unit
+    return module.split(".")[1] if "." in module else "__init__"
 
 
 def module_name(path):
@@ -122,20 +121,20 @@ def test_every_module_has_its_layer():
 
 def test_every_import_was_seen():
     assert len(MODULES) > 25
-    assert Import("autoten.fitting", "autoten.holdout", "at once") in IMPORTS
+    assert Import("autoten.sweep", "autoten.holdout", "at once") in IMPORTS
     assert Import("autoten.estimate", "autoten.report", "at once") in IMPORTS
-    assert Import("autoten.estimate", "autoten.persistence", "late") in IMPORTS
+    assert Import("autoten.estimate", "autoten.store", "late") in IMPORTS
     assert Import("autoten.report", "autoten.estimate", "for types") in IMPORTS
-    assert Import("autoten.cp", "numpy", "at once") in IMPORTS
+    assert Import("autoten.model", "numpy", "at once") in IMPORTS
 
 
 def test_the_parser_sees_every_kind_of_import():
     source = """
 from typing import TYPE_CHECKING
 import autoten.plots as p
-from autoten import cp, estimate_rank
+from autoten import model, estimate_rank
 if TYPE_CHECKING:
-    from autoten.io import as_tensor
+    from autoten.door import as_tensor
 else:
     import json
 try:
@@ -146,19 +145,19 @@ class C:
     import os
     def m(self):
         if True:
-            from autoten.persistence import load
+            from autoten.store import load
 """
     seen = {(found.target, found.when) for found in imports_of("autoten.x", source)}
     assert seen == {
         ("typing", "at once"),
         ("autoten.plots", "at once"),
-        ("autoten.cp", "at once"),
+        ("autoten.model", "at once"),
         ("autoten", "at once"),
-        ("autoten.io", "for types"),
+        ("autoten.door", "for types"),
         ("json", "at once"),
         ("autoten.table", "at once"),
         ("os", "at once"),
-        ("autoten.persistence", "late"),
+        ("autoten.store", "late"),
     }
 
 
@@ -216,15 +215,15 @@ def test_a_patch_would_be_found():
 
 def test_selection_sees_only_the_table():
     ours = {found.units[1] for found in INSIDE if unit_of(found.module) == "selection"}
-    assert ours == {"selection", "table", "_validation"}
+    assert ours == {"selection", "table", "_errors"}
 
 
 def test_scores_never_call_a_solver():
     at_once = {found.units[1] for found in INSIDE if unit_of(found.module) == "scores" and found.when != "for types"}
-    assert not at_once & {"solvers", "fitting"}
+    assert not at_once & {"solvers", "sweep"}
 
 
-@pytest.mark.parametrize(("library", "owner"), [("matplotlib", "plots"), ("sklearn", "estimator")])
+@pytest.mark.parametrize(("library", "owner"), [("matplotlib", "plots"), ("sklearn", "sklearn_api")])
 def test_a_heavy_library_has_one_place(library, owner):
     users = {unit_of(found.module) for found in IMPORTS if found.target.split(".")[0] == library}
     assert users == {owner}

@@ -15,8 +15,8 @@ from autoten import (
     heldout_error,
     masked,
 )
-from autoten.cp import CPModel
 from autoten.datasets import make_cp_tensor, white_noise
+from autoten.model import CPModel
 
 X = make_cp_tensor((8, 7, 6), 2, noise=white_noise(20), random_state=0).X
 FOUR_WAY = make_cp_tensor((5, 4, 6, 3), 2, noise=white_noise(20), random_state=0).X

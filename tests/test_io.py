@@ -17,7 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from autoten import core_consistency, fit_parafac, masked, read_tensor
-from autoten.io import _largest_magnitude, as_tensor
+from autoten.door import _largest_magnitude, as_tensor
 from autoten.labels import split_labels
 from autoten.preprocess import Preprocessed, center
 

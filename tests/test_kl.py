@@ -9,8 +9,8 @@ from contracts import FoldFit, RankFits, SolverContract, draw_model, noisy_tenso
 from scipy import sparse
 
 from autoten import ALS, KL, CountSplit, CPModel, RandomElements, estimate_rank, factor_match_score, fit_parafac
-from autoten import _count_kernels as kernels
-from autoten.io import as_tensor
+from autoten.door import as_tensor
+from autoten.kernels import counts as kernels
 from autoten.losses import Poisson
 from autoten.scores import heldout_scores
 from autoten.solvers import kl, loop

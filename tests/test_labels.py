@@ -24,10 +24,10 @@ from autoten import (
     split_half_components,
     weighted,
 )
-from autoten.cp import CPModel
 from autoten.datasets import make_cp_tensor, white_noise
-from autoten.io import as_tensor
+from autoten.door import as_tensor
 from autoten.labels import Labels, numbered, split_labels
+from autoten.model import CPModel
 
 pd = pytest.importorskip("pandas")
 xr = pytest.importorskip("xarray")

@@ -10,11 +10,11 @@ import matplotlib.pyplot as plt
 from pictures import assert_readable
 
 from autoten import estimate_rank, fit_parafac, match_components, plots, sample_influence, weighted
-from autoten.cp import CPModel
 from autoten.datasets import load_amino_acids, make_cp_tensor, white_noise
-from autoten.diagnosis import unseen_warnings
-from autoten.io import as_tensor
+from autoten.door import as_tensor
+from autoten.doubts import unseen_warnings
 from autoten.labels import Labels
+from autoten.model import CPModel
 from autoten.plots import (
     bars,
     core_data,

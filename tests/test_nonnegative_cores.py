@@ -9,7 +9,7 @@ import reference
 from contracts import draw_factors, noisy_tensor, with_holes
 
 from autoten import HALS, CPModel, estimate_rank, fit_parafac, kl_core_consistency, nonnegative_core_consistency
-from autoten.io import as_tensor
+from autoten.door import as_tensor
 from autoten.scores.nonnegative_cores import kl_core, nonnegative_core
 
 

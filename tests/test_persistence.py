@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from autoten import RankEstimate, estimate_rank, fit_parafac, load, preprocess
-from autoten.cp import CPModel
 from autoten.datasets import make_cp_tensor, white_noise
+from autoten.model import CPModel
 from autoten.scores import DEFAULT_SCORERS
 from autoten.selection import Alternative, Choice, HeldOutMinimum, Knee
 from autoten.solvers.base import Fit

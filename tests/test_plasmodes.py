@@ -6,9 +6,9 @@ import pytest
 from cases import KEPT, smallest_congruence
 
 from autoten import CPModel, fit_parafac
-from autoten.cp import is_surely_unique
-from autoten.io import as_tensor
+from autoten.door import as_tensor
 from autoten.matching import Seen, congruences
+from autoten.model import is_surely_unique
 
 
 @pytest.fixture(params=["bread", "sugar", "Pythia"])

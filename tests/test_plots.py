@@ -15,8 +15,8 @@ from matplotlib.lines import Line2D
 from matplotlib.markers import CARETDOWN, CARETUP
 from pictures import assert_readable
 
-from autoten.cp import CPModel
 from autoten.labels import Labels
+from autoten.model import CPModel
 from autoten.plots import (
     OverviewData,
     component_styles,

@@ -6,7 +6,7 @@ import reference
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autoten._validation import AutotenWarning
+from autoten._errors import AutotenWarning
 from autoten.datasets import load_amino_acids
 from autoten.estimate import estimate_rank
 from autoten.preprocess import MAX_SWEEPS, Preprocessed, center, drop_empty_slabs, mask_scatter, scale

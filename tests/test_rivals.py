@@ -9,8 +9,8 @@ from threadpoolctl import threadpool_limits
 
 import autoten
 from autoten import CPModel, RankEstimate, core_consistency
-from autoten.cp import khatri_rao
 from autoten.datasets import make_cp_tensor, structured_noise, white_noise
+from autoten.model import khatri_rao
 from autoten.selection import Choice
 from autoten.table import RankTable
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from autoten import core_consistency, core_elements, factor_match_score, fit_parafac, match_components, sample_influence
-from autoten.cp import CPModel
 from autoten.datasets import make_cp_tensor, white_noise
+from autoten.model import CPModel
 
 X = make_cp_tensor((8, 7, 6), 3, noise=white_noise(10), random_state=0).X
 MODEL = fit_parafac(X, 3, n_starts=3, random_state=0).model

@@ -23,9 +23,9 @@ from autoten import (
     split_half,
     split_half_components,
 )
-from autoten.fitting import FoldFit, RankFits
-from autoten.io import as_tensor
+from autoten.door import as_tensor
 from autoten.scores import DEFAULT_SCORERS, fit_scores, heldout_scores, stability_scores
+from autoten.sweep import FoldFit, RankFits
 
 
 def fit_of(model, loss=0.1, converged=True):

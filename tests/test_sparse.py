@@ -25,13 +25,13 @@ from autoten import (
     factor_match_score,
     fit_parafac,
 )
-from autoten.compression import Occupied, Subspaces
 from autoten.datasets import make_count_tensor, make_cp_tensor, white_noise
-from autoten.diagnosis import _sum_warnings
-from autoten.io import as_tensor
+from autoten.door import as_tensor
+from autoten.doubts import _sum_warnings
 from autoten.labels import Labels
+from autoten.solvers.subspaces import Occupied, Subspaces
+from autoten.tensors.cells import model_norm_squared
 from autoten.tensors.dense import DenseTensor
-from autoten.tensors.equations import model_norm_squared
 from autoten.tensors.sparse import SparseTensor
 
 NO_LABELS = Labels(("",) * 3, (None,) * 3)
@@ -332,9 +332,9 @@ def test_slabs_without_a_nonzero_cost_nothing_and_change_nothing(monkeypatch):
     X = np.zeros((40, 12, 13))
     X[::3] = make_cp_tensor((14, 12, 13), 2, noise=white_noise(20), random_state=0).X
     X[X < 0] = 0.0
-    monkeypatch.setattr("autoten.compression.DENSE_CELLS_PER_NONZERO", 0)  # else so small a tensor is made dense
+    monkeypatch.setattr("autoten.solvers.subspaces.DENSE_CELLS_PER_NONZERO", 0)  # else so small a tensor is made dense
     whole = fit_parafac(scipy.sparse.coo_array(X), 2, random_state=0)
-    monkeypatch.setattr("autoten.compression.LONG_MODE", 30)
+    monkeypatch.setattr("autoten.solvers.subspaces.LONG_MODE", 30)
     tensor = as_tensor(scipy.sparse.coo_array(X))
     occupied = Occupied.of(tensor)
     assert occupied.tensor.shape[1:] == (12, 13)
@@ -369,7 +369,7 @@ def test_a_small_tensor_that_is_not_very_sparse_is_fitted_dense(share, monkeypat
 def test_long_modes_are_sketched(monkeypatch, stored, missing):
     X = with_holes(make_cp_tensor((60, 12, 13), 3, noise=white_noise(30), random_state=0).X, missing)
     exact = Subspaces(as_tensor(X)).bases(3)
-    monkeypatch.setattr("autoten.compression.LONG_MODE", 30)
+    monkeypatch.setattr("autoten.solvers.subspaces.LONG_MODE", 30)
     tensor = as_tensor(stored(X))
     grams, gram = [], type(tensor).gram
 

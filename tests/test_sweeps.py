@@ -8,11 +8,11 @@ import pytest
 from contracts import SolverContract, draw_model, noisy_tensor
 
 from autoten import ALS, HALS, CPModel, factor_match_score, weighted
-from autoten.compression import Compression
 from autoten.datasets import collinear_factors, make_cp_tensor, white_noise
-from autoten.io import as_tensor
+from autoten.door import as_tensor
 from autoten.solvers import loop
 from autoten.solvers.least_squares import Core, Sweeps, problem_of
+from autoten.solvers.subspaces import Compression
 from autoten.tensors.sparse import SparseTensor
 
 SHAPE = (32, 34, 36)

@@ -20,8 +20,8 @@ from contracts import (
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from autoten.cp import CPModel
-from autoten.io import as_tensor
+from autoten.door import as_tensor
+from autoten.model import CPModel
 from autoten.solvers.least_squares import Sweeps, problem_of
 
 SHAPES = [(3, 4, 5), (7, 6, 3), (2, 3, 4, 3), (2, 3, 2, 2, 3)]

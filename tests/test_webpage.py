@@ -14,9 +14,9 @@ from PIL import Image
 
 import autoten
 from autoten import estimate_rank, load, selection
-from autoten.cp import CPModel
 from autoten.datasets import make_cp_tensor, white_noise
 from autoten.labels import Labels
+from autoten.model import CPModel
 from autoten.webpage import LARGEST_DRAWN, call, page
 
 X = make_cp_tensor((6, 20, 8), 2, noise=white_noise(20), random_state=0).X

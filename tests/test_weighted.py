@@ -18,22 +18,22 @@ from contracts import (
 
 from autoten import preprocess
 from autoten.checkpoint import fingerprint
-from autoten.compression import Subspaces
-from autoten.cp import CPModel
 from autoten.datasets import make_cp_tensor
-from autoten.diagnosis import data_warnings
+from autoten.door import as_tensor, weighted
+from autoten.doubts import data_warnings
 from autoten.estimate import estimate_rank
-from autoten.estimator import CP
-from autoten.fitting import fit_parafac
 from autoten.holdout import Blocks, RandomFibres
-from autoten.io import as_tensor, weighted
 from autoten.matching import factor_match_score
+from autoten.model import CPModel
 from autoten.scores.core_consistency import core_consistency, core_elements, corrected_core_consistency
 from autoten.scores.heldout import heldout_error
 from autoten.scores.nonnegative_cores import kl_core_consistency, nonnegative_core_consistency
+from autoten.sklearn_api import CP
 from autoten.solvers.als import ALS
 from autoten.solvers.hals import HALS
 from autoten.solvers.kl import KL
+from autoten.solvers.subspaces import Subspaces
+from autoten.sweep import fit_parafac
 
 SHAPES = [(3, 4, 5), (2, 3, 4, 3)]
 

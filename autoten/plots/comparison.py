@@ -10,9 +10,9 @@ import numpy as np
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
-from autoten._validation import refuse
-from autoten.cp import CPModel, as_cp
+from autoten._errors import refuse
 from autoten.matching import match_components
+from autoten.model import CPModel, as_cp
 from autoten.plots.common import FIGURE_WIDTH, canvas_figure, small_text
 from autoten.plots.components import component_styles, draw_factor, fit_tick_labels, legend_entries, with_labels
 

@@ -19,9 +19,9 @@ from matplotlib.patheffects import withStroke
 from matplotlib.ticker import FixedLocator, MaxNLocator
 from numpy.typing import NDArray
 
-from autoten._validation import refuse
-from autoten.cp import CPModel, as_cp
+from autoten._errors import refuse
 from autoten.labels import Labels
+from autoten.model import CPModel, as_cp
 from autoten.plots.common import FIGURE_WIDTH, Array, canvas_figure, legend_above, new_axes, small_text
 
 # Inches.

@@ -9,7 +9,7 @@ from matplotlib import rcParams
 from matplotlib.axes import Axes
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator
 
-from autoten._validation import refuse
+from autoten._errors import refuse
 from autoten.plots.common import Array, legend_above, new_axes
 
 # So many elements off the superdiagonal are drawn, the largest in magnitude.

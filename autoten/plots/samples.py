@@ -10,7 +10,7 @@ from matplotlib import rcParams
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
-from autoten._validation import refuse
+from autoten._errors import refuse
 from autoten.plots.common import legend_above, new_axes
 from autoten.plots.components import short_text
 from autoten.plots.placing import write_beside

@@ -17,17 +17,17 @@ from numpy.typing import NDArray
 from scipy.linalg import cho_factor, cho_solve
 from scipy.sparse.linalg import LinearOperator, cg
 
-from autoten import _kernels
-from autoten._validation import refuse
-from autoten.cp import CPModel, n_parameters
-from autoten.io import as_tensor, model_of
+from autoten._errors import refuse
+from autoten.door import as_tensor, model_of
+from autoten.kernels import linear
 from autoten.losses import LEAST_SQUARES, loss_of
 from autoten.matching import Seen
+from autoten.model import CPModel, n_parameters
+from autoten.tensors.cells import stack_rows
 from autoten.tensors.dense import DenseTensor
-from autoten.tensors.equations import stack_rows
 
 if TYPE_CHECKING:
-    from autoten.fitting import RankFits
+    from autoten.sweep import RankFits
     from autoten.tensors.protocol import Tensor
     from autoten.tensors.sparse import SparseTensor
 
@@ -342,7 +342,7 @@ def tucker_values(tensor: DenseTensor | SparseTensor, matrices: list[Array]) -> 
     rows, stacked, out = stack_rows(cells, tensor.shape)[0], np.vstack(matrices), np.empty(len(cells))
 
     def at_cells(core: Array) -> Array:
-        _kernels.tucker_values(rows, stacked, np.ascontiguousarray(core).reshape(-1), out)
+        linear.tucker_values(rows, stacked, np.ascontiguousarray(core).reshape(-1), out)
         return out.copy()
 
     return at_cells

@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from autoten._validation import refuse
-from autoten.cp import CPModel
-from autoten.io import as_tensor, model_of
+from autoten._errors import refuse
+from autoten.door import as_tensor, model_of
 from autoten.losses import Poisson, loss_of
+from autoten.model import CPModel
+from autoten.tensors.cells import model_values, weights_at
 from autoten.tensors.counts import deviance, null_deviance
-from autoten.tensors.equations import model_values, weights_at
 from autoten.tensors.protocol import Block
 
 if TYPE_CHECKING:
-    from autoten.fitting import FoldFit, RankFits
+    from autoten.sweep import FoldFit, RankFits
     from autoten.tensors.protocol import Cells, Tensor
 
 

@@ -16,12 +16,12 @@ from numpy.typing import NDArray
 from scipy.optimize import nnls
 from scipy.special import rel_entr
 
-from autoten._kernels import ROUNDING
-from autoten._validation import refuse
-from autoten.cp import CPModel
-from autoten.io import as_tensor, model_of
+from autoten._errors import refuse
+from autoten.door import as_tensor, model_of
+from autoten.kernels.linear import ROUNDING
 from autoten.losses import Poisson, loss_of
 from autoten.matching import Seen
+from autoten.model import CPModel
 from autoten.scores.core_consistency import (
     CORE_DAMPING,
     LARGEST_CORE,
@@ -33,12 +33,12 @@ from autoten.scores.core_consistency import (
     tucker_values,
     unseen,
 )
+from autoten.tensors.cells import model_values
 from autoten.tensors.dense import DenseTensor
-from autoten.tensors.equations import model_values
 from autoten.tensors.sparse import Pattern, SparseTensor
 
 if TYPE_CHECKING:
-    from autoten.fitting import RankFits
+    from autoten.sweep import RankFits
     from autoten.tensors.protocol import Tensor
 
 Array = NDArray[Any]

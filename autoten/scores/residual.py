@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from autoten.cp import khatri_rao
 from autoten.losses import Poisson, loss_of
+from autoten.model import khatri_rao
 
 if TYPE_CHECKING:
-    from autoten.fitting import RankFits
+    from autoten.sweep import RankFits
     from autoten.tensors.protocol import Tensor
 
 Array = NDArray[Any]

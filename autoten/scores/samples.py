@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from autoten._validation import check_mode
-from autoten.io import as_tensor, model_of
+from autoten._errors import check_mode
+from autoten.door import as_tensor, model_of
 from autoten.labels import names_of, split_labels
 
 Array = NDArray[np.float64]

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from autoten._validation import refuse
+from autoten._errors import refuse
 from autoten.table import RankTable
 
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from autoten._validation import refuse
+from autoten._errors import refuse
 from autoten.table import RankTable
 
 Array = NDArray[np.float64]

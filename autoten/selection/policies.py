@@ -16,7 +16,7 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from autoten._validation import check_real, refuse
+from autoten._errors import check_real, refuse
 from autoten.selection.choice import Alternative, Choice
 from autoten.selection.pareto import (
     TradeOff,

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 from numpy.typing import NDArray
 
-from autoten._validation import check_integer, check_real
-from autoten.cp import CPModel
+from autoten._errors import check_integer, check_real
+from autoten.model import CPModel
 from autoten.solvers.base import Explored, Fit
 from autoten.solvers.least_squares import explore_core, fit_least_squares
 
 if TYPE_CHECKING:
-    from autoten.compression import Compression
+    from autoten.solvers.subspaces import Compression
     from autoten.tensors.protocol import Tensor
 
 Array = NDArray[Any]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from numpy.typing import NDArray
 
-from autoten.cp import CPModel
+from autoten.model import CPModel
 
 if TYPE_CHECKING:
     from autoten.tensors.protocol import Tensor

@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from autoten._validation import check_integer, check_mode, check_modes_given, check_real, refuse
-from autoten.cp import CPModel
+from autoten._errors import check_integer, check_mode, check_modes_given, check_real, refuse
 from autoten.labels import MODES
+from autoten.model import CPModel
 from autoten.solvers.base import Explored, Fit
 from autoten.solvers.least_squares import explore_core, fit_least_squares
 from autoten.tensors.chunked import ChunkedTensor
 
 if TYPE_CHECKING:
-    from autoten.compression import Compression
+    from autoten.solvers.subspaces import Compression
     from autoten.tensors.protocol import Tensor
 
 Array = NDArray[Any]

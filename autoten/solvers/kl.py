@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from autoten._count_kernels import Counts, add_derivatives, log_sums, newton_rows, row_sums
-from autoten._kernels import ROUNDING, compiled
-from autoten._validation import check_integer, check_real, refuse
-from autoten.cp import CPModel
+from autoten._errors import check_integer, check_real, refuse
+from autoten.kernels.counts import Counts, add_derivatives, log_sums, newton_rows, row_sums
+from autoten.kernels.linear import ROUNDING, compiled
 from autoten.losses import Poisson
+from autoten.model import CPModel
 from autoten.solvers import loop
 from autoten.solvers.base import Explored, Fit
 from autoten.solvers.least_squares import admit, explore_core, put, rows_of
@@ -21,7 +21,7 @@ from autoten.solvers.loop import Model, Pace
 from autoten.tensors.counts import as_counts
 
 if TYPE_CHECKING:
-    from autoten.compression import Compression
+    from autoten.solvers.subspaces import Compression
     from autoten.tensors.protocol import Tensor
 
 Array = NDArray[Any]

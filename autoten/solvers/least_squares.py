@@ -22,17 +22,17 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from autoten._dense_kernels import Dense, Layout, gram_of_others, model_at_cells, product
-from autoten._kernels import PROXIMAL, ROUNDING, compiled, solve_rows
-from autoten._row_kernels import fill_pairs, row_equations, solve_each
-from autoten._sparse_kernels import Slices, add_mttkrp
-from autoten.compression import Compression
-from autoten.cp import CPModel
+from autoten.kernels.dense import Dense, Layout, gram_of_others, model_at_cells, product
+from autoten.kernels.linear import PROXIMAL, ROUNDING, compiled, solve_rows
+from autoten.kernels.rows import fill_pairs, row_equations, solve_each
+from autoten.kernels.sparse import Slices, add_mttkrp
+from autoten.model import CPModel
 from autoten.solvers import loop
 from autoten.solvers.base import Explored, Fit
 from autoten.solvers.loop import Model, Pace
+from autoten.solvers.subspaces import Compression
+from autoten.tensors.cells import model_values
 from autoten.tensors.dense import DenseTensor
-from autoten.tensors.equations import model_values
 from autoten.tensors.sparse import SparseTensor
 
 if TYPE_CHECKING:

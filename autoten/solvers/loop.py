@@ -16,8 +16,8 @@ import numpy as np
 from numba.extending import overload
 from numpy.typing import NDArray
 
-from autoten._kernels import COMPILED, compiled
-from autoten.cp import CPModel
+from autoten.kernels.linear import COMPILED, compiled
+from autoten.model import CPModel
 
 Array = NDArray[Any]
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from autoten.cp import CPModel
+from autoten.model import CPModel
 
 
 def random_signed(shape: Sequence[int], rank: int, rng: np.random.Generator) -> CPModel:

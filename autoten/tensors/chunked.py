@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 import numpy as np
 from numpy.typing import NDArray
 
-from autoten._validation import refuse
+from autoten._errors import refuse
+from autoten.tensors.cells import directions, gram_of_others
 from autoten.tensors.dense import DenseTensor
-from autoten.tensors.equations import directions, gram_of_others
 from autoten.tensors.passes import Arguments, Blocks, Function, Take, Where
 
 if TYPE_CHECKING:

@@ -11,11 +11,11 @@ from weakref import WeakKeyDictionary
 import numpy as np
 from numpy.typing import NDArray
 
-from autoten._count_kernels import Counts
-from autoten._dense_kernels import Layout
-from autoten._sparse_kernels import Slices
-from autoten.cp import CPModel
-from autoten.tensors.equations import model_total, model_values, other_cells
+from autoten.kernels.counts import Counts
+from autoten.kernels.dense import Layout
+from autoten.kernels.sparse import Slices
+from autoten.model import CPModel
+from autoten.tensors.cells import model_total, model_values, other_cells
 from autoten.tensors.sparse import Pattern
 
 if TYPE_CHECKING:

@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from autoten import _dense_kernels, _kernels, _row_kernels
-from autoten._dense_kernels import Dense, Layout, Work
-from autoten.cp import khatri_rao
-from autoten.tensors.equations import gram_of_others, hidden_of_part, joined
+from autoten.kernels import dense as dense_kernels
+from autoten.kernels import linear
+from autoten.kernels import rows as row_kernels
+from autoten.kernels.dense import Dense, Layout, Work
+from autoten.model import khatri_rao
+from autoten.tensors.cells import gram_of_others, hidden_of_part, joined
 
 if TYPE_CHECKING:
     from autoten.tensors.protocol import Array, Cells
@@ -79,7 +81,7 @@ class DenseTensor:
             slabs = zip(self.cell_weights, self.data, strict=True)  # one by one: float32 is squared as float64
             return float(sum((weights * np.square(slab, dtype=np.float64)).sum() for weights, slab in slabs))
         # Not by subtraction: a wild value at one of the cells would take the digits of all the others with it.
-        return float(_kernels.squares_elsewhere(self.data.reshape(-1), self.hidden))
+        return float(linear.squares_elsewhere(self.data.reshape(-1), self.hidden))
 
     @cached_property
     def total(self) -> float:
@@ -142,8 +144,8 @@ class DenseTensor:
         layout, stacked = Layout.of(self.shape), np.ascontiguousarray(np.vstack(factors).T, dtype=float)
         dense, nothing = self._counted().problem(len(stacked), layout, impute=True), np.empty(0)
         if 0 < mode < len(factors) - 1:
-            _dense_kernels.contract_filled(dense, stacked[:, layout.offsets[-1] :].copy(), nothing)
-        return np.ascontiguousarray(_dense_kernels.product(dense, stacked, nothing, mode).T)
+            dense_kernels.contract_filled(dense, stacked[:, layout.offsets[-1] :].copy(), nothing)
+        return np.ascontiguousarray(dense_kernels.product(dense, stacked, nothing, mode).T)
 
     def normal_equations(self, factors: Sequence[Array], mode: int) -> tuple[Array, Array]:
         if not len(self.hidden) and self.cell_weights is None:
@@ -151,18 +153,18 @@ class DenseTensor:
         length, rank = factors[mode].shape
         stacked = np.ascontiguousarray(np.vstack(factors), dtype=float)
         pairs = np.empty((len(stacked), rank * (rank + 1) // 2))
-        _row_kernels.fill_pairs(stacked, 0, len(stacked), pairs)
+        row_kernels.fill_pairs(stacked, 0, len(stacked), pairs)
         packed, rhs = np.empty((length, pairs.shape[1])), np.empty((length, rank))
         dense = self.problem(rank, Layout.of(self.shape))
         dense = dense._replace(work=Work.of(len(dense.rows), rank))  # nothing is left behind by an earlier mode
-        _row_kernels.row_equations(dense, stacked, pairs, mode, packed, rhs)
+        row_kernels.row_equations(dense, stacked, pairs, mode, packed, rhs)
         grams = np.zeros((length, rank, rank))
         grams[:, *np.tril_indices(rank)] = packed
         return grams, rhs
 
     def squared_error(self, factors: Sequence[Array]) -> float:
         leading, last = khatri_rao(factors[:-1]), np.ascontiguousarray(factors[-1].T, dtype=float)
-        return float(_dense_kernels.squared_error(self.rows, self.row_weights, leading, last))
+        return float(dense_kernels.squared_error(self.rows, self.row_weights, leading, last))
 
     def _counted(self) -> DenseTensor:
         """Return the data, each cell times its weight, as a tensor of its own; itself if all cells count alike."""
@@ -188,7 +190,7 @@ class DenseTensor:
         rows = self.rows
         out = np.empty((matrix.shape[1], len(rows)))
         if matrix.shape[1] <= KERNEL_COLUMNS:
-            _dense_kernels.contract_last(rows, np.ascontiguousarray(matrix.T, dtype=float), out)
+            dense_kernels.contract_last(rows, np.ascontiguousarray(matrix.T, dtype=float), out)
         else:
             for block in _blocks(len(rows)):
                 out[:, block] = matrix.T @ rows[block].T.astype(float)

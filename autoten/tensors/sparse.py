@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from autoten import _sparse_kernels
-from autoten._dense_kernels import Layout
-from autoten._kernels import ROUNDING
-from autoten._sparse_kernels import Slices
-from autoten.tensors.equations import (
+from autoten.kernels import sparse as sparse_kernels
+from autoten.kernels.dense import Layout
+from autoten.kernels.linear import ROUNDING
+from autoten.kernels.sparse import Slices
+from autoten.tensors.cells import (
     gram_of_others,
     hidden_of_part,
     indices_of,
@@ -81,7 +81,7 @@ class Pattern:
             if other != mode and mode != len(self.shape) - 1:
                 order = self._sorted_by(order, other)[0]
         starts = np.empty(len(order) + 1, dtype=np.int64)
-        n_fibres = _sparse_kernels.fibre_starts(self.coords, order, mode, starts)
+        n_fibres = sparse_kernels.fibre_starts(self.coords, order, mode, starts)
         return order, starts[: n_fibres + 1]
 
     @property
@@ -91,7 +91,7 @@ class Pattern:
     def _sorted_by(self, order: Array, mode: int) -> tuple[Array, Cells]:
         starts = np.empty(self.shape[mode] + 1, dtype=np.int64)
         out = np.empty_like(order)
-        _sparse_kernels.counting_sort(self.coords[mode], order, starts, out)
+        sparse_kernels.counting_sort(self.coords[mode], order, starts, out)
         return out, starts
 
 
@@ -168,7 +168,7 @@ class SparseTensor:
     def mttkrp(self, factors: Sequence[Array], mode: int) -> Array:
         layout, stacked = Layout.of(self.shape), np.ascontiguousarray(np.vstack(factors), dtype=float)
         out = np.zeros(factors[mode].shape)
-        _sparse_kernels.add_mttkrp(self.pattern.slices(mode), self.values_by(mode), layout, stacked, mode, out)
+        sparse_kernels.add_mttkrp(self.pattern.slices(mode), self.values_by(mode), layout, stacked, mode, out)
         return out
 
     def values_by(self, mode: int) -> Array:
@@ -197,7 +197,7 @@ class SparseTensor:
         if len(self.hidden):
             kept = np.flatnonzero(values)
             coords, values = coords[:, kept], values[kept]
-        errors, squares = _sparse_kernels.sparse_squares(coords, values, stacked, offsets)
+        errors, squares = sparse_kernels.sparse_squares(coords, values, stacked, offsets)
         elsewhere = model_values(factors, self.hidden, self.shape)
         squares += float(elsewhere @ elsewhere)
         # At the zeros the model itself is the error: all of its squares but those at other cells. Tiny negatives are
@@ -214,27 +214,27 @@ class SparseTensor:
         widths = np.array([matrix.shape[1] for matrix in ordered])
         if len(modes) == 3:
             core = np.zeros(widths)
-            _sparse_kernels.project_three(starts, others, values, *ordered, core)
+            sparse_kernels.project_three(starts, others, values, *ordered, core)
         else:
             sizes = np.array([matrix.size for matrix in ordered])
             places = np.concatenate([[0], np.cumsum(np.cumprod(widths[::-1])[::-1])])
             work = np.zeros(places[-1])
             flat, offsets = np.concatenate([matrix.ravel() for matrix in ordered]), np.cumsum(sizes) - sizes
-            _sparse_kernels.project(starts, others, values, flat, offsets, widths, work, places)
+            sparse_kernels.project(starts, others, values, flat, offsets, widths, work, places)
             core = work[: places[1]].reshape(widths)
         return np.ascontiguousarray(np.moveaxis(core, 0, slowest))
 
     def gram(self, mode: int) -> Array:
         order, starts = self.pattern.fibres(mode)
         total = np.zeros((self.shape[mode], self.shape[mode]))
-        _sparse_kernels.gram_of_fibres(starts, self.pattern.coords[mode][order], self.values[order], total)
+        sparse_kernels.gram_of_fibres(starts, self.pattern.coords[mode][order], self.values[order], total)
         return total
 
     def gram_times(self, mode: int, columns: Array) -> Array:
         order, starts = self.pattern.fibres(mode)
         out = np.zeros(columns.shape)
         index = self.pattern.coords[mode][order]
-        _sparse_kernels.gram_times(starts, index, self.values[order], np.ascontiguousarray(columns), out)
+        sparse_kernels.gram_times(starts, index, self.values[order], np.ascontiguousarray(columns), out)
         return out
 
     def values_at(self, cells: Cells) -> Array:

@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from autoten._validation import refuse
-from autoten.cp import CPModel
+from autoten._errors import refuse
 from autoten.estimate import RankEstimate
 from autoten.labels import Labels
+from autoten.model import CPModel
 from autoten.selection import Alternative, Choice
 from autoten.table import RankTable
 

@@ -7,14 +7,14 @@ weighted sums of x z and of z z' over its cells (over observed cells alone: Toma
 A symmetric matrix is kept as its lower triangle row after row, R (R + 1) / 2 numbers, and so are the products of all
 pairs of a vector's entries. The pairs of z are the elementwise product of the pairs of the modes' rows: a mode's Gram
 matrices are the MTTKRP of ``cell_weights`` with pairs in place of factors. Columns are many then: it goes through BLAS.
-As in `_dense_kernels`, what is contracted with the last factor serves every other mode.
+As in `kernels.dense`, what is contracted with the last factor serves every other mode.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
-from autoten._kernels import PROXIMAL, compiled, solve_rows
+from autoten.kernels.linear import PROXIMAL, compiled, solve_rows
 
 # Rows of the tensor that one product takes together: scratch memory stays small, whatever the shape.
 ROWS_AT_ONCE = 256

@@ -14,7 +14,7 @@ from typing import Any
 import numba
 import numpy as np
 
-from autoten._validation import AutotenWarning
+from autoten._errors import AutotenWarning
 
 # Every flag that lets sums vectorise, without "nnan" and "ninf": NaN and infinity must keep their meaning.
 FASTMATH = {"reassoc", "contract", "arcp", "nsz"}

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from autoten import _dense_kernels, _kernels
-from autoten._dense_kernels import Layout
-from autoten.cp import khatri_rao
+from autoten.kernels import dense as dense_kernels
+from autoten.kernels import linear
+from autoten.kernels.dense import Layout
+from autoten.model import khatri_rao
 
 if TYPE_CHECKING:
     from autoten.tensors.protocol import Tensor
@@ -29,13 +30,13 @@ LARGEST_NORM_CORE = 10**6
 
 def solve_rows(gram: Array, rhs: Array, previous: Array) -> Array:
     """Return the rows that solve the normal equations, shape (I, R); `gram` is (R, R) or one per row (I, R, R)."""
-    delta = max(_kernels.PROXIMAL * float(np.einsum("...rr->...", gram).mean()) / rhs.shape[1], np.finfo(float).tiny)
+    delta = max(linear.PROXIMAL * float(np.einsum("...rr->...", gram).mean()) / rhs.shape[1], np.finfo(float).tiny)
     right, before, rows = (np.ascontiguousarray(part.T) for part in (rhs, previous, rhs))
     for i in range(len(rhs) if gram.ndim == 3 else 1):
         here = slice(i, i + 1) if gram.ndim == 3 else slice(None)
         own = gram[i] if gram.ndim == 3 else gram
         solved = np.empty_like(right[:, here])
-        _kernels.solve_rows(own, right[:, here].copy(), before[:, here].copy(), delta, False, solved)
+        linear.solve_rows(own, right[:, here].copy(), before[:, here].copy(), delta, False, solved)
         rows[:, here] = solved
     return np.ascontiguousarray(rows.T)
 
@@ -43,7 +44,7 @@ def solve_rows(gram: Array, rhs: Array, previous: Array) -> Array:
 def gram_of_others(factors: Sequence[Array], mode: int) -> Array:
     """Return the elementwise product of the Gram matrices of every factor but `mode`'s, shape (R, R)."""
     side_by_side = np.ascontiguousarray(np.vstack(factors).T, dtype=float)
-    gram: Array = _dense_kernels.gram_of_others(side_by_side, Layout.of([len(factor) for factor in factors]), mode)
+    gram: Array = dense_kernels.gram_of_others(side_by_side, Layout.of([len(factor) for factor in factors]), mode)
     return gram
 
 
@@ -128,7 +129,7 @@ def model_values(factors: Sequence[Array], cells: NDArray[np.int64], shape: tupl
     """Return the values at `cells` of the model whose weights are folded into its factors."""
     out = np.empty(len(cells))
     rows, _ = stack_rows(cells, shape)
-    _kernels.values_at(rows, np.vstack(factors), out)
+    linear.values_at(rows, np.vstack(factors), out)
     return out
 
 

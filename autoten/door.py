@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from autoten._dense_kernels import largest_bits
-from autoten._validation import check_integer, counted, reading, refuse
-from autoten.coordinates import Coordinates, coordinates_of, from_arrays, linear_cells, read_tns
-from autoten.cp import CPModel, as_cp
+from autoten._errors import check_integer, counted, reading, refuse
+from autoten.files import Coordinates, coordinates_of, from_arrays, linear_cells, read_tns
+from autoten.kernels.dense import largest_bits
 from autoten.labels import Labels, read_csv, split_labels
+from autoten.model import CPModel, as_cp
 from autoten.tensors.chunked import LARGEST_COMPUTED, ChunkedTensor
 from autoten.tensors.dense import DenseTensor
 from autoten.tensors.sparse import SparseTensor

@@ -14,7 +14,7 @@ import numpy as np
 import scipy.sparse
 from numpy.typing import NDArray
 
-from autoten._validation import is_number, reading, refuse
+from autoten._errors import is_number, reading, refuse
 
 Array = NDArray[Any]
 

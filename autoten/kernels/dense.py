@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from autoten._kernels import compiled
+from autoten.kernels.linear import compiled
 
 Array = NDArray[Any]
 
@@ -68,7 +68,7 @@ class Work(NamedTuple):
 class Dense(NamedTuple):
     """A tensor in one array and what is fitted to it.
 
-    Hidden cells are listed, to be imputed, or have no weight in `cell_weights` and are left out: see `_row_kernels`.
+    Hidden cells are listed, to be imputed, or have no weight in `cell_weights` and are left out: see `kernels.rows`.
     Those of row l of `rows` are listed as the columns ``cell_columns[cell_starts[l] : cell_starts[l + 1]]``; `sink` is
     then a writable view of the same memory as `rows`. What is not used is empty.
     """

@@ -13,17 +13,17 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from autoten._validation import as_generator, check_integer, check_mode, refuse
-from autoten.compression import Compression, Occupied, Subspaces, completed, is_complete
-from autoten.cp import CPModel, n_parameters
+from autoten._errors import as_generator, check_integer, check_mode, refuse
+from autoten.door import as_tensor
 from autoten.halves import SHORTEST_SPLIT, Half, draw_halves, random_halves, without_mode
 from autoten.holdout import Fold, Holdout, counts_of, offsets_of
-from autoten.io import as_tensor
 from autoten.labels import names_of, numbered, split_labels
 from autoten.matching import Seen, match_score, matches
+from autoten.model import CPModel, n_parameters
 from autoten.solvers.als import ALS
 from autoten.solvers.base import Fit, Solver
 from autoten.solvers.starts import make_start
+from autoten.solvers.subspaces import Compression, Occupied, Subspaces, completed, is_complete
 from autoten.tensors.chunked import ChunkedTensor
 from autoten.tensors.protocol import Block, Cells, Tensor
 from autoten.workers import Task, Workers, task

@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from autoten.cp import CPModel
+from autoten.model import CPModel
+from autoten.tensors.cells import LISTABLE, directions, indices_of
 from autoten.tensors.dense import DenseTensor
-from autoten.tensors.equations import LISTABLE, directions, indices_of
 
 if TYPE_CHECKING:
     from autoten.tensors.protocol import Tensor

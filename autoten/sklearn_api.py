@@ -10,18 +10,18 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
-from autoten._validation import as_generator, check_mode, check_real, refuse
-from autoten.cp import CPModel
+from autoten._errors import as_generator, check_mode, check_real, refuse
+from autoten.door import as_tensor
 from autoten.estimate import estimate_rank
-from autoten.fitting import N_SPLITS, fit_parafac
 from autoten.holdout import Holdout, RandomElements, regressed_rows
-from autoten.io import as_tensor
 from autoten.labels import Labels, names_of, split_labels
+from autoten.model import CPModel
 from autoten.scores import DEFAULT_SCORERS
 from autoten.selection import DEFAULT_POLICY, Policy
 from autoten.solvers.als import ALS
 from autoten.solvers.base import Solver
-from autoten.tensors.equations import weights_at
+from autoten.sweep import N_SPLITS, fit_parafac
+from autoten.tensors.cells import weights_at
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from autoten._kernels import to_unit_columns
-from autoten._validation import refuse
+from autoten._errors import refuse
+from autoten.kernels.linear import to_unit_columns
 from autoten.labels import Labels
 
 Array = NDArray[Any]

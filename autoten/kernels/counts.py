@@ -11,9 +11,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from autoten._dense_kernels import ROW_BLOCK, Layout, contract_last
-from autoten._kernels import compiled, descend
-from autoten._sparse_kernels import Slices
+from autoten.kernels.dense import ROW_BLOCK, Layout, contract_last
+from autoten.kernels.linear import compiled, descend
+from autoten.kernels.sparse import Slices
 
 Array = NDArray[Any]
 

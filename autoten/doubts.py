@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from autoten._validation import counted
-from autoten.cp import CPModel, is_surely_unique
-from autoten.fitting import largest_determined_rank
+from autoten._errors import counted
 from autoten.labels import Labels
+from autoten.model import CPModel, is_surely_unique
+from autoten.sweep import largest_determined_rank
+from autoten.tensors.cells import LISTABLE, indices_of
 from autoten.tensors.chunked import ChunkedTensor
-from autoten.tensors.equations import LISTABLE, indices_of
 
 if TYPE_CHECKING:
     from autoten.table import RankTable

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from autoten._kernels import compiled
+from autoten.kernels.linear import compiled
 
 
 class Slices(NamedTuple):
