@@ -33,6 +33,9 @@ if TYPE_CHECKING:
     from autoten.matching import factor_match_score as factor_match_score
     from autoten.matching import match_components as match_components
     from autoten.model import CPModel as CPModel
+    from autoten.parafac import fit_parafac as fit_parafac
+    from autoten.parafac import split_half as split_half
+    from autoten.parafac import split_half_components as split_half_components
     from autoten.scores.core_consistency import core_consistency as core_consistency
     from autoten.scores.core_consistency import core_elements as core_elements
     from autoten.scores.core_consistency import corrected_core_consistency as corrected_core_consistency
@@ -49,9 +52,6 @@ if TYPE_CHECKING:
     from autoten.solvers.hals import HALS as HALS
     from autoten.solvers.kl import KL as KL
     from autoten.store import load as load
-    from autoten.sweep import fit_parafac as fit_parafac
-    from autoten.sweep import split_half as split_half
-    from autoten.sweep import split_half_components as split_half_components
     from autoten.table import RankTable as RankTable
 
 __version__ = "0.1.0"
@@ -79,7 +79,7 @@ _HOMES = {
     "corrected_core_consistency": "scores.core_consistency",
     "estimate_rank": "estimate",
     "factor_match_score": "matching",
-    "fit_parafac": "sweep",
+    "fit_parafac": "parafac",
     "heldout_error": "scores.heldout",
     "kl_core_consistency": "scores.nonnegative_cores",
     "load": "store",
@@ -91,8 +91,8 @@ _HOMES = {
     "read_tns": "files",
     "sample_influence": "scores.samples",
     "select_rank": "estimate",
-    "split_half": "sweep",
-    "split_half_components": "sweep",
+    "split_half": "parafac",
+    "split_half_components": "parafac",
     "streamed": "door",
     "weighted": "door",
 }

@@ -23,6 +23,7 @@ from autoten._errors import check_integer, check_ranks, check_real, refuse
 from autoten.checkpoint import Checkpoint, fingerprint
 from autoten.door import as_tensor
 from autoten.doubts import data_warnings, empty_warnings, fit_warnings, looks_like_counts, unseen_warnings
+from autoten.fits import RankFits
 from autoten.holdout import Blocks, Holdout, RandomElements
 from autoten.labels import Labels, numbered, split_labels
 from autoten.matching import Seen
@@ -42,16 +43,7 @@ from autoten.solvers.als import ALS
 from autoten.solvers.base import Solver
 from autoten.solvers.kl import KL
 from autoten.solvers.subspaces import Occupied
-from autoten.sweep import (
-    N_SPLITS,
-    RESAMPLE,
-    Plan,
-    RankFits,
-    check_largest_rank,
-    entropy_of,
-    fit_ranks,
-    largest_determined_rank,
-)
+from autoten.sweep import N_SPLITS, RESAMPLE, Plan, check_largest_rank, entropy_of, fit_ranks, largest_determined_rank
 from autoten.table import RankTable
 from autoten.tensors.chunked import ChunkedTensor
 from autoten.tensors.protocol import Tensor

@@ -16,11 +16,12 @@ from autoten.estimate import estimate_rank
 from autoten.holdout import Holdout, RandomElements, regressed_rows
 from autoten.labels import Labels, names_of, split_labels
 from autoten.model import CPModel
+from autoten.parafac import fit_parafac
 from autoten.scores import DEFAULT_SCORERS
 from autoten.selection import DEFAULT_POLICY, Policy
 from autoten.solvers.als import ALS
 from autoten.solvers.base import Solver
-from autoten.sweep import N_SPLITS, fit_parafac
+from autoten.sweep import N_SPLITS
 from autoten.tensors.cells import weights_at
 
 if TYPE_CHECKING:

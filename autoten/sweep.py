@@ -1,4 +1,4 @@
-"""fit_ranks: every fit that anything later needs, made once, rank after rank."""
+"""The sweep over ranks: every fit that anything later needs, made once, rank after rank."""
 
 from __future__ import annotations
 
@@ -8,24 +8,22 @@ from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequenc
 from dataclasses import dataclass, replace
 from functools import partial
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from autoten._errors import as_generator, check_integer, check_mode, refuse
-from autoten.door import as_tensor
-from autoten.halves import SHORTEST_SPLIT, Half, draw_halves, random_halves, without_mode
+from autoten._errors import as_generator, refuse
+from autoten.fits import EXACT_LOSS, SAME_LOSS, FoldFit, RankFits, best_of
+from autoten.halves import Half, draw_halves, without_mode
 from autoten.holdout import Fold, Holdout, counts_of, offsets_of
-from autoten.labels import names_of, numbered, split_labels
-from autoten.matching import Seen, match_score, matches
+from autoten.matching import Seen
 from autoten.model import CPModel, n_parameters
-from autoten.solvers.als import ALS
 from autoten.solvers.base import Fit, Solver
 from autoten.solvers.starts import make_start
-from autoten.solvers.subspaces import Compression, Occupied, Subspaces, completed, is_complete
+from autoten.solvers.subspaces import Compression, Subspaces, completed, is_complete
 from autoten.tensors.chunked import ChunkedTensor
-from autoten.tensors.protocol import Block, Cells, Tensor
+from autoten.tensors.protocol import Tensor
 from autoten.workers import Task, Workers, task
 
 # A fold has one start, grown from its own model of the rank below, and so many where that is no sure way: where its
@@ -43,20 +41,15 @@ COARSEST_TOL = 3e-6
 MISSED = 0.5
 
 # Starts are explored for so many sweeps in full space, most of them in a compressed core and, where that is not quite
-# the tensor, for a few sweeps in full space after it; the best few are refined there until they converge. Starts whose
-# losses agree to this relative difference are the same solution and refined once.
+# the tensor, for a few sweeps in full space after it; the best few are refined there until they converge.
 EXPLORING_SWEEPS = 60
 EXPANDING_SWEEPS = 2
 N_REFINED = 3
-SAME_LOSS = 1e-6
 
 # A fold that centres fits offsets and components in turn, until a further turn lowers the error it sees by less than
 # this share, or for so many turns.
 OFFSET_TOLERANCE = 1e-6
 OFFSET_TURNS = 50
-
-# Losses below this are zero but for rounding.
-EXACT_LOSS = 1e-14
 
 # With a limit of time, this share of it is held back for the ranks to come, the same for each: a rank that takes too
 # long is left unfinished, so that all of them are at least explored.
@@ -75,48 +68,6 @@ FULL_SPACE_STARTS = (0,)
 # One stream of random numbers per purpose, keyed by (purpose, rank, number): no count of workers, ranks or folds
 # changes another number.
 START, FOLD, DRAW_FOLDS, RESAMPLE, DRAW_HALVES, HALF = range(6)
-
-
-@dataclass(frozen=True, eq=False)
-class FoldFit:
-    """A fold's model of what it has not seen (None where it is not defined): cells of the tensor.
-
-    Where cells were sampled, `weights` tells how many each of them stands for. With `counts`, a tensor of its own: a
-    part of every cell, which the model has not seen. `offsets`, shape (2, n_cells), belong to the prediction where the
-    fold centres: beside the model, and beside none. `cells_per_parameter` is the number of observed training cells for
-    each free parameter.
-    """
-
-    model: CPModel | None
-    cells: Cells | Block
-    converged: bool
-    weights: NDArray[np.float64] | None = None
-    counts: Tensor | None = None
-    offsets: NDArray[np.float64] | None = None
-    cells_per_parameter: float = math.nan
-
-
-@dataclass(frozen=True, eq=False)
-class RankFits:
-    """All fits of one rank. Lives until its scores are taken; of the models only the best one's is kept.
-
-    `halves` holds, for each random split of the longest mode, the models of both halves without that mode; none where
-    it is too short.
-    Not `whole` if time was over before a fit of this rank, or of one that it was grown from, had ended.
-    """
-
-    rank: int
-    starts: tuple[Fit, ...]
-    folds: tuple[FoldFit, ...]
-    seconds: dict[str, float]
-    solver: Solver = ALS()  # noqa: RUF009 (a frozen value)
-    halves: tuple[tuple[CPModel, CPModel], ...] = ()
-    whole: bool = True
-
-    @property
-    def best(self) -> Fit:
-        """The start with the smallest loss."""
-        return best_of(self.starts)
 
 
 @dataclass(frozen=True)
@@ -146,213 +97,12 @@ def _arrived(values: dict[str, Any], offset: float) -> Plan:
     return Plan(**{**values, "deadline": values["deadline"] + offset - (time.time() - time.monotonic())})
 
 
-def fit_parafac(
-    X: Any, rank: int, *, solver: Solver | None = None, n_starts: int = 10, random_state: Any = None
-) -> Fit:
-    """Fit a PARAFAC/CP model of one rank and return the best of several starts.
-
-    Parameters
-    ----------
-    X : array_like of shape (I_1, ..., I_N), N >= 3
-        The data; NaN and masked cells are missing.
-    rank : int
-        Number of components, >= 1.
-    solver : Solver, optional
-        ``ALS()`` by default.
-    n_starts : int
-        Number of starts, of mixed kinds: spectral, Gaussian and nonnegative.
-    random_state : int, Generator, RandomState or None
-        Same seed, same result.
-
-    Returns
-    -------
-    Fit
-        ``model`` in the units of X and with its labels, ``loss`` (unexplained share of the sum of squares), ``n_iter``,
-        ``converged``, ``history``.
-
-    Raises
-    ------
-    TypeError, ValueError
-        One sentence for each unsuitable argument.
-
-    Examples
-    --------
-    >>> from autoten.datasets import load_amino_acids
-    >>> fit = fit_parafac(load_amino_acids().X, 3, random_state=0)
-    >>> fit.model.shape, round(100 * (1 - fit.loss), 2)
-    ((5, 201, 61), 99.94)
-    """
-    X, labels = split_labels(X)
-    whole = as_tensor(X)
-    rank = check_integer(rank, "rank of fit_parafac", minimum=1)
-    check_largest_rank(whole.shape, rank, "rank of fit_parafac")
-    occupied = Occupied.of(whole)
-    tensor = occupied.tensor
-    n_starts = check_integer(n_starts, "n_starts", minimum=1)
-    solver = numbered(solver or ALS(), len(whole.shape), labels)
-    plan = Plan(solver, _NO_HOLDOUT, n_starts, 0, entropy_of(random_state))
+def fit_once(tensor: Tensor, rank: int, plan: Plan) -> Fit:
+    """Return the best fit of one rank from starts of its own: none is grown from a smaller rank."""
     with Workers(1, here=isinstance(tensor, ChunkedTensor)) as workers:
         workers.share(tensor)
         starts, _ = _fit_starts(_Runner(workers, tensor, plan), Subspaces(tensor), plan, rank, _empty(tensor))
-    best = best_of(starts.fits)
-    model = Seen.of(whole).supported(occupied.expand(best.model)).scaled(tensor.scale).labelled(labels)
-    return Fit(model, best.loss, best.n_iter, best.converged, best.history)
-
-
-def split_half(
-    X: Any,
-    rank: int,
-    mode: int | str = 0,
-    *,
-    solver: Solver | None = None,
-    n_splits: int = 5,
-    n_starts: int = 5,
-    random_state: Any = None,
-) -> np.ndarray[Any, Any]:
-    """Return how well models of two random halves of a sample mode agree in the other modes.
-
-    Parameters
-    ----------
-    X : array_like of shape (I_1, ..., I_N)
-        The data.
-    rank : int
-        Number of components.
-    mode : int or str
-        The mode of samples, of length >= 4, that is split, by number, or by name if X is labelled.
-    solver : Solver, optional
-        ``ALS()`` by default.
-    n_splits, n_starts : int
-        Number of random splits, and of starts for each half.
-    random_state : int, Generator, RandomState or None
-        Same seed, same result.
-
-    Returns
-    -------
-    array of shape (n_splits,)
-        Factor match scores over the other modes, in [0, 1]; where cells are missing, over what is observed of them.
-
-    Raises
-    ------
-    ValueError
-        If the mode is too short to split, or another argument is unsuitable.
-
-    References
-    ----------
-    Harshman & Lundy (1984), in Law et al., Research Methods for Multimode Data Analysis, 122-215.
-
-    Examples
-    --------
-    >>> from autoten.datasets import make_cp_tensor
-    >>> X = make_cp_tensor((20, 8, 9), 2, random_state=0).X
-    >>> bool(split_half(X, 2, n_splits=2, random_state=0).min() > 0.95)
-    True
-    """
-    _, halves, seen = _halves(X, rank, mode, solver, n_splits, n_starts, random_state)
-    return np.array([match_score(*models, seen) for models in halves])
-
-
-class SplitHalf(NamedTuple):
-    """How well each component comes back from halves of the samples: what `split_half_components` returns.
-
-    Attributes
-    ----------
-    model : CPModel
-        The model of all samples, whose components are the ones reported on.
-    modes : tuple of int
-        The modes that are compared: all but the one that is split.
-    congruences : array of shape (n_splits, R, n_modes)
-        For each split and component, the absolute cosine between the columns of its two halves in each of `modes`, in
-        [0, 1] (Tucker's congruence coefficient; 0.95 and above is taken as the same spectrum). Where cells are missing,
-        each row counts by what its observed cells show of the component.
-    """
-
-    model: CPModel
-    modes: tuple[int, ...]
-    congruences: np.ndarray[Any, Any]
-
-    @property
-    def worst(self) -> np.ndarray[Any, Any]:
-        """The smallest congruence of each component over modes, in the median split, shape (R,)."""
-        return np.asarray(np.median(self.congruences.min(axis=2), axis=0))
-
-
-def split_half_components(
-    X: Any,
-    rank: int,
-    mode: int | str = 0,
-    *,
-    solver: Solver | None = None,
-    n_splits: int = 5,
-    n_starts: int = 5,
-    random_state: Any = None,
-) -> SplitHalf:
-    """Return how well each component comes back from random halves of a sample mode, mode by mode.
-
-    The same splits and fits as `split_half`, whose score is the mean over components of the product over modes. The two
-    halves' components are matched with one another, and named by the component of the whole that they resemble most.
-
-    Parameters
-    ----------
-    X, rank, mode, solver, n_splits, n_starts, random_state
-        As for `split_half`.
-
-    Returns
-    -------
-    SplitHalf
-        ``model``, ``modes``, ``congruences`` and ``worst``.
-
-    Raises
-    ------
-    ValueError
-        As `split_half`.
-
-    References
-    ----------
-    Murphy, Stedmon, Graeber & Bro (2013), Fluorescence spectroscopy and multi-way techniques. PARAFAC, Analytical
-    Methods 5, 6557-6566 (split-half validation of excitation-emission matrices).
-
-    Examples
-    --------
-    >>> from autoten.datasets import make_cp_tensor
-    >>> X = make_cp_tensor((20, 8, 9), 2, random_state=0).X
-    >>> halves = split_half_components(X, 2, n_splits=3, random_state=0)
-    >>> halves.congruences.shape, bool(halves.worst.min() > 0.95)
-    ((3, 2, 2), True)
-    """
-    split, halves, seen = _halves(X, rank, mode, solver, n_splits, n_starts, random_state)
-    whole = fit_parafac(X, rank, solver=solver, n_starts=n_starts, random_state=entropy_of(random_state))
-    others = tuple(n for n in range(whole.model.ndim) if n != split)
-    wanted = CPModel(whole.model.weights, tuple(whole.model.factors[n] for n in others))
-    congruences = []
-    for first, second in halves:
-        named = matches(wanted, first, seen)
-        congruences.append(np.abs(matches(first, second, seen).cosines)[named.second])
-    return SplitHalf(whole.model, others, np.stack(congruences))
-
-
-def _halves(
-    X: Any, rank: int, mode: int | str, solver: Solver | None, n_splits: int, n_starts: int, random_state: Any
-) -> tuple[int, list[tuple[CPModel, CPModel]], Seen]:
-    """Return the sample mode's number, models, without it, of both halves of every split, and what they are seen by."""
-    X, labels = split_labels(X)
-    tensor = as_tensor(X)
-    mode = check_mode(mode, len(tensor.shape), "mode of split_half", names_of(labels))
-    solver = numbered(solver, len(tensor.shape), labels)
-    length = tensor.shape[mode]
-    if length < SHORTEST_SPLIT:
-        refuse("the mode to split", f"of length >= {SHORTEST_SPLIT}", f"length {length}")
-    rank = check_integer(rank, "rank of split_half", minimum=1)
-    rng = np.random.default_rng(entropy_of(random_state))
-    pairs = []
-    for _ in range(check_integer(n_splits, "n_splits", minimum=1)):
-        models = []
-        for rows in random_halves(length, rng):
-            part = Half(mode, rows).of(tensor)
-            seed = int(rng.integers(2**32))
-            fit = fit_parafac(part, rank, solver=solver, n_starts=n_starts, random_state=seed)
-            models.append(without_mode(fit.model, mode))
-        pairs.append((models[0], models[1]))
-    return mode, pairs, Seen.of(tensor).without(mode)
+    return best_of(starts.fits)
 
 
 def fit_ranks(
@@ -635,13 +385,6 @@ class _Waiting:
         return RankFits(self.rank, self.starts.fits, held_out, spent, self.solver, halves, whole)
 
 
-def best_of(fits: Sequence[Fit]) -> Fit:
-    """Return the fit with the smallest loss; of those that are the same solution, one that has converged."""
-    smallest = min(fit.loss for fit in fits)
-    same = [fit for fit in fits if fit.loss <= smallest * (1.0 + SAME_LOSS) + EXACT_LOSS]
-    return min(same, key=lambda fit: (not fit.converged, fit.loss))
-
-
 def entropy_of(random_state: Any) -> int:
     """Return the integer from which every stream of random numbers derives."""
     rng = as_generator(random_state)
@@ -842,11 +585,3 @@ def _fold_fit(
 
 def _empty(tensor: Tensor) -> CPModel:
     return CPModel(np.zeros(0), tuple(np.zeros((length, 0)) for length in tensor.shape))
-
-
-class _NoHoldout:
-    def folds(self, tensor: Tensor, n_folds: int, rng: np.random.Generator) -> Sequence[Fold]:
-        return []
-
-
-_NO_HOLDOUT = _NoHoldout()

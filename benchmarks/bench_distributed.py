@@ -23,7 +23,7 @@ from measure import say
 import autoten
 from autoten import ALS, Blocks, streamed
 from autoten.model import CPModel
-from autoten.sweep import fit_parafac
+from autoten.parafac import fit_parafac
 
 RANK = 2
 SOLVER = ALS(max_iter=20)

@@ -12,9 +12,10 @@ import autoten
 from autoten import ALS, CPModel
 from autoten.datasets import make_cp_tensor
 from autoten.door import as_tensor
+from autoten.fits import RankFits
 from autoten.holdout import Fold, Holdout
 from autoten.solvers.base import Fit
-from autoten.sweep import Plan, RankFits, _empty, fit_ranks
+from autoten.sweep import Plan, _empty, fit_ranks
 from autoten.tensors.protocol import Tensor
 
 Array = NDArray[Any]

@@ -28,6 +28,7 @@ from autoten import KL, CPModel, RankEstimate, core_consistency
 from autoten.door import as_tensor
 from autoten.halves import longest_mode
 from autoten.kernels.dense import Layout
+from autoten.parafac import split_half
 from autoten.scores.core_consistency import consistency, multiplied
 from autoten.selection import (
     DIFFIT,
@@ -41,7 +42,7 @@ from autoten.selection import (
     OneStandardError,
     Policy,
 )
-from autoten.sweep import largest_useful_rank, split_half
+from autoten.sweep import largest_useful_rank
 from autoten.table import RankTable
 from autoten.tensors.dense import DenseTensor
 

@@ -16,10 +16,10 @@ from hypothesis import strategies as st
 
 from autoten import ALS, CPModel, core_consistency, corrected_core_consistency, fit_parafac
 from autoten.door import as_tensor
+from autoten.fits import RankFits
 from autoten.matching import Seen, most_opposed_pair
 from autoten.scores import core_consistency_scores
 from autoten.scores.core_consistency import LARGEST_SOLVED_CORE, CoreEquations
-from autoten.sweep import RankFits
 
 SHAPES = [(4, 5, 6), (3, 4, 3, 4), (3, 2, 3, 2, 3)]
 

@@ -27,6 +27,7 @@ from autoten.checkpoint import Checkpoint
 from autoten.datasets import load_amino_acids, make_cp_tensor, white_noise
 from autoten.door import as_tensor
 from autoten.doubts import fit_warnings
+from autoten.parafac import fit_parafac
 from autoten.scores import DEFAULT_SCORERS
 from autoten.selection import (
     Alternative,
@@ -40,7 +41,6 @@ from autoten.selection import (
     Knee,
     OneStandardError,
 )
-from autoten.sweep import fit_parafac
 from autoten.table import RankTable
 
 CHECKOUT = Path(autoten.__file__).resolve().parents[1]

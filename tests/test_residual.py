@@ -9,9 +9,9 @@ from contracts import noisy_tensor
 from autoten import ALS, KL, CPModel, weighted
 from autoten.datasets import make_cp_tensor, structured_noise, white_noise
 from autoten.door import as_tensor, streamed
+from autoten.fits import RankFits
 from autoten.scores import residual, residual_scores
 from autoten.solvers.base import Fit
-from autoten.sweep import RankFits
 from autoten.tensors.dense import DenseTensor
 
 LEAST_SQUARES = ALS()

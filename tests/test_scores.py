@@ -24,8 +24,8 @@ from autoten import (
     split_half_components,
 )
 from autoten.door import as_tensor
+from autoten.fits import FoldFit, RankFits
 from autoten.scores import DEFAULT_SCORERS, fit_scores, heldout_scores, stability_scores
-from autoten.sweep import FoldFit, RankFits
 
 
 def fit_of(model, loss=0.1, converged=True):

@@ -25,6 +25,7 @@ from autoten.estimate import estimate_rank
 from autoten.holdout import Blocks, RandomFibres
 from autoten.matching import factor_match_score
 from autoten.model import CPModel
+from autoten.parafac import fit_parafac
 from autoten.scores.core_consistency import core_consistency, core_elements, corrected_core_consistency
 from autoten.scores.heldout import heldout_error
 from autoten.scores.nonnegative_cores import kl_core_consistency, nonnegative_core_consistency
@@ -33,7 +34,6 @@ from autoten.solvers.als import ALS
 from autoten.solvers.hals import HALS
 from autoten.solvers.kl import KL
 from autoten.solvers.subspaces import Subspaces
-from autoten.sweep import fit_parafac
 
 SHAPES = [(3, 4, 5), (2, 3, 4, 3)]
 

@@ -16,7 +16,7 @@ from autoten.scores.residual import residual_scores
 from autoten.scores.stability import stability_scores
 
 if TYPE_CHECKING:
-    from autoten.sweep import RankFits
+    from autoten.fits import RankFits
     from autoten.tensors.protocol import Tensor
 
     Scorer = Callable[[Tensor, RankFits], Mapping[str, Any]]

@@ -27,7 +27,7 @@ from autoten.tensors.cells import stack_rows
 from autoten.tensors.dense import DenseTensor
 
 if TYPE_CHECKING:
-    from autoten.sweep import RankFits
+    from autoten.fits import RankFits
     from autoten.tensors.protocol import Tensor
     from autoten.tensors.sparse import SparseTensor
 

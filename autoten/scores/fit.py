@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from autoten.matching import Seen, most_opposed_pair
 
 if TYPE_CHECKING:
-    from autoten.sweep import RankFits
+    from autoten.fits import RankFits
     from autoten.tensors.protocol import Tensor
 
 

@@ -17,7 +17,7 @@ from autoten.tensors.counts import deviance, null_deviance
 from autoten.tensors.protocol import Block
 
 if TYPE_CHECKING:
-    from autoten.sweep import FoldFit, RankFits
+    from autoten.fits import FoldFit, RankFits
     from autoten.tensors.protocol import Cells, Tensor
 
 

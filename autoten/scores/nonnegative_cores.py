@@ -38,7 +38,7 @@ from autoten.tensors.dense import DenseTensor
 from autoten.tensors.sparse import Pattern, SparseTensor
 
 if TYPE_CHECKING:
-    from autoten.sweep import RankFits
+    from autoten.fits import RankFits
     from autoten.tensors.protocol import Tensor
 
 Array = NDArray[Any]

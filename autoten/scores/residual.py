@@ -13,7 +13,7 @@ from autoten.losses import Poisson, loss_of
 from autoten.model import khatri_rao
 
 if TYPE_CHECKING:
-    from autoten.sweep import RankFits
+    from autoten.fits import RankFits
     from autoten.tensors.protocol import Tensor
 
 Array = NDArray[Any]

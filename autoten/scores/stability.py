@@ -9,7 +9,7 @@ from autoten.halves import longest_mode
 from autoten.matching import Seen, match_score
 
 if TYPE_CHECKING:
-    from autoten.sweep import RankFits
+    from autoten.fits import RankFits
     from autoten.tensors.protocol import Tensor
 
 # A start is good, and its components worth comparing, when its loss is within this share of the best one's.
