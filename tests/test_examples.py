@@ -1,4 +1,4 @@
-"""What a reader sees is what the code does: notebooks run and show their outputs, the README's code runs as pasted."""
+"""What a reader sees is what the code does: notebooks and the README run, links lead somewhere, decisions are short."""
 
 import re
 from pathlib import Path
@@ -83,8 +83,18 @@ def test_readme_runs_as_pasted(tmp_path, monkeypatch):
         exec(compile(block, "README.md", "exec"), namespace)  # one after another, as a reader would
 
 
-def test_readme_names_files_that_exist():
-    targets = re.findall(r"\]\(([^)#]+)\)", (CHECKOUT / "README.md").read_text("utf-8"))
-    local = [target for target in targets if "://" not in target]
-    assert local
-    assert [target for target in local if not (CHECKOUT / target).exists()] == []
+PAGES = [*CHECKOUT.glob("*.md"), *CHECKOUT.glob("docs/**/*.md"), CHECKOUT / "benchmarks" / "README.md"]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(CHECKOUT).as_posix())
+def test_links_lead_to_files_that_exist(page):
+    targets = re.findall(r"\]\(([^)#]+)\)", page.read_text("utf-8"))
+    assert [each for each in targets if "://" not in each and not (page.parent / each).exists()] == []
+
+
+@pytest.mark.parametrize("page", [*CHECKOUT.glob("docs/decisions/[!R]*.md")], ids=lambda page: page.stem)
+def test_a_decision_is_a_statement_and_at_most_three_sentences(page):
+    _, *decisions = page.read_text("utf-8").strip().split("\n\n")
+    for decision in decisions:
+        (reasons,) = re.findall(r"\A\*\*[^*]+\*\*\s(.+)\Z", decision, re.DOTALL)
+        assert 1 <= len(re.findall(r"[.?!](?:\s(?=[A-Z`])|\Z)", reasons)) <= 3, reasons
