@@ -1,4 +1,4 @@
-"""estimate_rank from end to end: the answer, what comes with it, what is refused, and what must not change it."""
+"""estimate_rank from end to end: the answer, what comes with it, and what must not change it."""
 
 import hashlib
 import itertools
@@ -10,8 +10,8 @@ import re
 import subprocess
 import sys
 import time
-from html.parser import HTMLParser
 from pathlib import Path
+from xml.etree import ElementTree as ET
 
 import joblib
 import numpy as np
@@ -23,27 +23,10 @@ from hypothesis import strategies as st
 
 import autoten
 from autoten import ALS, HALS, Blocks, RandomElements, RandomFibres, estimate_rank, preprocess, select_rank, weighted
-from autoten.checkpoint import Checkpoint
 from autoten.datasets import load_amino_acids, make_cp_tensor, white_noise
-from autoten.door import as_tensor
-from autoten.doubts import fit_warnings
 from autoten.parafac import fit_parafac
 from autoten.scores import DEFAULT_SCORERS
-from autoten.selection import (
-    Alternative,
-    AutoTen2016,
-    Calibrated,
-    Choice,
-    CoreConsistencyThreshold,
-    HarmonicMean,
-    HeldOutMinimum,
-    IdealPoint,
-    Knee,
-    OneStandardError,
-)
-from autoten.table import RankTable
-
-CHECKOUT = Path(autoten.__file__).resolve().parents[1]
+from autoten.selection import Alternative, Calibrated, Choice, HeldOutMinimum
 
 TRUTH = 2
 SHAPE = (8, 7, 6)
@@ -51,23 +34,33 @@ X = make_cp_tensor(SHAPE, TRUTH, noise=white_noise(20), random_state=0).X
 QUICK = {"ranks": range(1, 5), "n_starts": 3, "n_folds": 3, "random_state": 0}
 # With gaps a model with too many components takes long to converge, and nothing here needs that it does.
 GAPS = {**QUICK, "ranks": range(1, 4), "solver": ALS(max_iter=200)}
+# Where only the flow matters.
+BRIEF = {"ranks": [1], "n_starts": 1, "n_folds": 2, "n_splits": 0, "random_state": 0, "solver": ALS(max_iter=5)}
+
+
+def quick(X=X, **changes):
+    return estimate_rank(X, **{**QUICK, **changes})
+
+
+def brief(X=X, **changes):
+    return estimate_rank(X, **{**BRIEF, **changes})
 
 
 def holed(X, share=0.2, seed=1):
     return np.where(np.random.default_rng(seed).random(X.shape) < share, np.nan, X)
 
 
-def assert_same_tables(a, b):
-    """Assert that two estimates agree in every bit of every score."""
-    assert a.table.ranks.tolist() == b.table.ranks.tolist()
+def assert_same_tables(a, b, rows=slice(None)):
+    """Assert that two estimates agree in every bit of every score (the first in the second's rows)."""
+    assert a.table.ranks.tolist() == b.table.ranks[rows].tolist()
     assert list(a.table.replicates) == list(b.table.replicates)
-    for name in a.table.replicates:
-        np.testing.assert_array_equal(a.table[name], b.table[name], err_msg=name)
+    for name, column in a.table.replicates.items():
+        np.testing.assert_array_equal(column, b.table[name][rows], err_msg=name)
 
 
 @pytest.fixture(scope="module")
 def estimate():
-    return estimate_rank(X, **QUICK)
+    return quick()
 
 
 @pytest.fixture(scope="module")
@@ -96,18 +89,14 @@ def clock(monkeypatch):
 # ----------------------------------------------------------------------------------------------------------- the answer
 
 
-def test_amino_acids_have_three_components(amino):
+def test_amino_acids_have_three_components_the_concentrations(amino):
     assert amino.rank == 3
     assert amino.probabilities[3] > 0.9
     assert amino.warnings == ()
     assert amino.table.complete is True
     assert amino.model.shape == (5, 201, 61)
     assert amino.reason.startswith("Component 3 lowers the held-out error by 99.")
-
-
-def test_amino_acid_factors_are_the_concentrations(amino):
-    truth = load_amino_acids().concentrations
-    cosines = np.abs(np.corrcoef(truth.T, amino.model.factors[0].T)[:3, 3:])
+    cosines = np.abs(np.corrcoef(load_amino_acids().concentrations.T, amino.model.factors[0].T)[:3, 3:])
     assert sorted(cosines.argmax(axis=1)) == [0, 1, 2]
     assert cosines.max(axis=1).min() > 0.99
 
@@ -123,34 +112,20 @@ def test_rank_zero_always_stands_in_the_table(estimate):
 
 def test_noise_has_rank_zero():
     answer = estimate_rank(np.random.default_rng(0).standard_normal((9, 8, 7)), range(1, 4), random_state=0)
-    assert answer.rank == 0
-    assert answer.model.rank == 0
+    assert answer.rank == answer.model.rank == 0
     assert answer.report().startswith("Estimated rank: 0 (no component that can be told from noise)\n")
 
 
 def test_shapes_of_the_scores(estimate):
-    widths = {name: column.shape[1] for name, column in estimate.table.replicates.items()}
-    assert widths == {
-        "residual_excess": 4,
-        "weakest_excess": 1,
-        "residual_likeness": 1,
-        "fit": 1,
-        "converged": 1,
-        "loss_starts": 3,
-        "converged_starts": 3,
-        "opposition": 1,
-        "core_consistency": 1,
-        "core_consistency_starts": 3,
-        "ceiling": 1,
-        "noise_loss": 1,
-        "corrected_core_consistency": 1,
-        "heldout": 3,
-        "cells_per_parameter": 3,
-        "stability_folds": 3,
-        "stability_starts": 3,
-        "stability_halves": 1,
-        "stability_halves_splits": 4,
+    names_of_width = {
+        1: "weakest_excess residual_likeness fit converged opposition core_consistency ceiling noise_loss "
+        "corrected_core_consistency stability_halves",
+        3: "loss_starts converged_starts core_consistency_starts heldout cells_per_parameter stability_folds "
+        "stability_starts",
+        4: "residual_excess stability_halves_splits",
     }
+    widths = {name: column.shape[1] for name, column in estimate.table.replicates.items()}
+    assert widths == {name: width for width, names in names_of_width.items() for name in names.split()}
 
 
 def test_scores_agree_with_one_another(estimate):
@@ -160,6 +135,8 @@ def test_scores_agree_with_one_another(estimate):
     assert table.value("core_consistency", 1) == pytest.approx(100, abs=1e-4)
     assert table.value("core_consistency", 2) == pytest.approx(100, abs=1e-4)
     assert table.value("heldout", TRUTH) < 0.05 < table.value("heldout", 1)
+    fit = fit_parafac(X, TRUTH, n_starts=3, random_state=0)
+    assert 1 - fit.loss == pytest.approx(table.value("fit", TRUTH), rel=1e-6)
 
 
 def test_models_are_in_the_units_of_x(estimate):
@@ -172,7 +149,7 @@ def test_models_are_in_the_units_of_x(estimate):
 
 @pytest.mark.parametrize("scale", [1e-300, 1e-150, 1e150, 1e300])
 def test_models_are_in_the_units_of_x_at_any_scale(scale):
-    model = estimate_rank(X * scale, **QUICK).model
+    model = quick(X * scale, ranks=[2]).model
     assert np.linalg.norm(X - model.to_tensor() / scale) < 0.11 * np.linalg.norm(X)
 
 
@@ -205,14 +182,12 @@ def test_four_modes_with_missing_cells():
 @pytest.mark.parametrize(
     ("ranks", "rows"),
     [
-        ([1, 2, 3], [0, 1, 2, 3]),
         ([3, 1, 2, 1], [0, 1, 2, 3]),
         ((2,), [0, 2]),
         (2, [0, 1, 2]),  # an integer means the ranks up to it
-        (np.int32(3), [0, 1, 2, 3]),
-        (np.array(3), [0, 1, 2, 3]),
+        (np.int32(2), [0, 1, 2]),
+        (np.array(2), [0, 1, 2]),
         (range(3, 0, -1), [0, 1, 2, 3]),
-        (np.array([3]), [0, 3]),
         (np.array([1, 3], dtype=np.uint8), [0, 1, 3]),
         ({2, 1}, [0, 1, 2]),
         ((rank for rank in (2, 4)), [0, 2, 4]),
@@ -220,45 +195,29 @@ def test_four_modes_with_missing_cells():
     ids=str,
 )
 def test_no_score_depends_on_the_other_ranks_asked_for(estimate, ranks, rows):
-    answer = estimate_rank(X, **{**QUICK, "ranks": ranks})
-    assert answer.table.ranks.tolist() == rows
+    answer = quick(ranks=ranks)
+    assert_same_tables(answer, estimate, rows)
     assert all(type(rank) is int for rank in answer.models)
-    for name, column in answer.table.replicates.items():
-        np.testing.assert_array_equal(column, estimate.table[name][rows], err_msg=name)
 
 
 def test_by_default_ranks_1_to_10_are_tried():
     X = make_cp_tensor((5, 6, 5), 1, noise=white_noise(20), random_state=0).X
-    assert estimate_rank(X, n_starts=2, n_folds=2, random_state=0).table.ranks.tolist() == list(range(11))
+    assert brief(X, ranks=None).table.ranks.tolist() == list(range(11))
 
 
 # ------------------------------------------------------------------------------------------------------------- policies
 
 
-@pytest.mark.parametrize(
-    "policy",
-    [
-        Calibrated(),
-        HeldOutMinimum(),
-        OneStandardError(),
-        Knee(),
-        IdealPoint(),
-        HarmonicMean(),
-        AutoTen2016(),
-        CoreConsistencyThreshold(),
-    ],
-    ids=repr,
-)
-def test_another_policy_chooses_from_the_same_table(estimate, policy):
+def test_another_policy_chooses_from_the_same_table(estimate):
+    policy = HeldOutMinimum()
     choice = estimate.select(policy)
     assert isinstance(choice, Choice)
     assert choice.rank in estimate.table.ranks
-    assert choice == select_rank(estimate.table, policy) == estimate_rank(X, **QUICK, policy=policy).choice
+    assert choice == select_rank(estimate.table, policy) == quick(policy=policy).choice
 
 
 def test_the_default_policy_is_the_one_that_chose(estimate):
-    assert select_rank(estimate.table) == estimate.choice
-    assert estimate.select(Calibrated()) == estimate.choice
+    assert select_rank(estimate.table) == estimate.select(Calibrated()) == estimate.choice
 
 
 def test_a_policy_of_four_lines():
@@ -267,7 +226,7 @@ def test_a_policy_of_four_lines():
         good |= table.ranks == 0
         return table.ranks[good].max()
 
-    answer = estimate_rank(X, **QUICK, policy=predictive_and_stable)
+    answer = quick(policy=predictive_and_stable)
     assert answer.rank == TRUTH
     assert type(answer.rank) is int
     assert answer.reason == "chosen by predictive_and_stable"
@@ -276,7 +235,7 @@ def test_a_policy_of_four_lines():
 
 def test_a_lambda_policy_and_a_choice_with_everything(estimate):
     said = Choice(1, "I know it.", (Alternative(2, "you may differ"),), {1: 0.9, 2: 0.1})
-    answer = estimate_rank(X, **QUICK, policy=lambda table: said)
+    answer = quick(policy=lambda table: said)
     assert answer.choice == said
     assert (answer.rank, answer.reason, answer.alternatives) == (1, "I know it.", (Alternative(2, "you may differ"),))
     assert answer.probabilities == {1: 0.9, 2: 0.1}
@@ -286,28 +245,16 @@ def test_a_lambda_policy_and_a_choice_with_everything(estimate):
     assert "Probability: rank 1 90 %, rank 2 10 %." in answer.report()
 
 
-@pytest.mark.parametrize("answer", [9, -1, None, "2", 2.0, True, Choice(9), Choice("2")], ids=repr)
+@pytest.mark.parametrize(
+    "answer", [9, -1, None, "2", 2.0, True, *map(Choice, [9, "2", 2.0, True]), Choice([2])], ids=repr
+)
 def test_a_policy_that_answers_nonsense_is_refused(estimate, answer):
     def oracle(table):
         return answer
 
     sentence = r"^the answer of oracle must be a Choice or a rank out of \[0, 1, 2, 3, 4\]\. Got "
     with pytest.raises(ValueError, match=sentence):
-        estimate_rank(X, **QUICK, policy=oracle)
-    with pytest.raises(ValueError, match=sentence):
         estimate.select(oracle)
-
-
-@pytest.mark.parametrize("answer", [Choice(2.0), Choice(True), Choice([2])], ids=repr)
-def test_a_choice_of_no_integer_is_refused(estimate, answer):
-    with pytest.raises(ValueError, match="must be a Choice or a rank out of"):
-        estimate.select(lambda table: answer)
-
-
-@pytest.mark.parametrize("policy", [None, "knee", Knee], ids=["None", "text", "class"])
-def test_select_refuses_what_is_no_policy(estimate, policy):
-    with pytest.raises(TypeError, match=r"must be a function from a RankTable to a Choice, such as Knee\(\)\. Got "):
-        estimate.select(policy)
 
 
 def test_probabilities_sum_to_one(estimate, amino):
@@ -319,8 +266,8 @@ def test_probabilities_sum_to_one(estimate, amino):
 
 def test_probabilities_are_unsure_where_the_folds_are():
     # The smallest held-out error falls on either of two ranks that predict equally well, by the folds that are drawn.
-    answer = estimate_rank(X, **QUICK, policy=HeldOutMinimum())
-    other = estimate_rank(X + np.random.default_rng(0).normal(0, 1, SHAPE), **QUICK, policy=HeldOutMinimum())
+    answer = quick(policy=HeldOutMinimum())
+    other = quick(X + np.random.default_rng(0).normal(0, 1, SHAPE), policy=HeldOutMinimum())
     assert max(answer.probabilities.values()) > 0.9
     assert max(other.probabilities.values()) < 0.9
 
@@ -332,29 +279,23 @@ def test_a_scorer_of_ones_own_adds_columns():
     def mine(tensor, fits):
         return {"components": fits.rank, "sweeps": [fit.n_iter for fit in fits.starts], "cells": tensor.n_observed}
 
-    answer = estimate_rank(X, **QUICK, scorers=(*DEFAULT_SCORERS, mine))
-    assert answer.table["components"].tolist() == [[0], [1], [2], [3], [4]]
-    assert answer.table["cells"].tolist() == [[X.size]] * 5
-    assert answer.table["sweeps"].shape == (5, 3)
-    assert np.isnan(answer.table["sweeps"][0, 1:]).all()  # rank 0 has one fit
-    assert (answer.table["sweeps"][1:] > 0).all()
+    def odd(tensor, fits):  # may know its score for some ranks only
+        return {"odd": 1} if fits.rank % 2 else {}
 
-
-def test_a_scorer_may_know_a_score_for_some_ranks_only():
-    answer = estimate_rank(X, **QUICK, scorers=(*DEFAULT_SCORERS, lambda X, fits: {"odd": 1} if fits.rank % 2 else {}))
-    np.testing.assert_array_equal(answer.table["odd"].ravel(), [np.nan, 1, np.nan, 1, np.nan])
+    table = quick(scorers=(*DEFAULT_SCORERS, mine, odd)).table
+    assert table["components"].tolist() == [[0], [1], [2], [3], [4]]
+    assert table["cells"].tolist() == [[X.size]] * 5
+    assert table["sweeps"].shape == (5, 3)
+    assert np.isnan(table["sweeps"][0, 1:]).all()  # rank 0 has one fit
+    assert (table["sweeps"][1:] > 0).all()
+    np.testing.assert_array_equal(table["odd"].ravel(), [np.nan, 1, np.nan, 1, np.nan])
 
 
 def test_scorers_can_do_without_the_default_ones():
-    answer = estimate_rank(X, **QUICK, scorers=[lambda X, fits: {"r": fits.rank}], policy=lambda table: 3)
+    answer = brief(ranks=3, scorers=[lambda X, fits: {"r": fits.rank}], policy=lambda table: 3)
     assert list(answer.table.replicates) == ["r"]
     assert answer.rank == 3
     assert "Estimated rank: 3" in answer.report()
-
-
-def test_a_policy_that_misses_its_scores_says_which():
-    with pytest.raises(ValueError, match=r"must be one with the score '\w+'\. Got only ranks\. Add the scorer"):
-        estimate_rank(X, **QUICK, scorers=())
 
 
 @pytest.mark.parametrize("scores", [None, 3.0, {"mine": "high"}, {"mine": [[1.0, 2.0]]}], ids=repr)
@@ -363,17 +304,10 @@ def test_a_scorer_that_answers_nonsense_is_refused(scores):
         return scores
 
     with pytest.raises((TypeError, ValueError), match="mine must be"):
-        estimate_rank(X, **QUICK, scorers=(*DEFAULT_SCORERS, mine))
+        brief(scorers=(*DEFAULT_SCORERS, mine))
 
 
 # ----------------------------------------------------------------------------------------------------- what comes along
-
-
-def test_timings_add_up(estimate):
-    assert set(estimate.timings) == {"starts", "folds", "halves", "scores", "selection", "total"}
-    assert all(seconds > 0 for seconds in estimate.timings.values())
-    parts = math.fsum(seconds for part, seconds in estimate.timings.items() if part != "total")
-    assert parts <= estimate.timings["total"] + 1e-9
 
 
 class Ticking:
@@ -384,21 +318,18 @@ class Ticking:
     def __init__(self, clock):
         self.clock = clock
 
+    def __repr__(self):
+        return f"{type(self).__name__}()"
+
     def fit(self, tensor, start, **options):
         self.clock.now += 1.0
         return ALS().fit(tensor, start, **options)
 
 
-@pytest.mark.parametrize(
-    "ranks",
-    [
-        range(1, 5),
-        [4],
-    ],
-    ids=str,
-)
+@pytest.mark.parametrize("ranks", [range(1, 5), [4]], ids=str)
 def test_the_parts_are_most_of_the_total(clock, ranks):
-    timings = estimate_rank(X, **{**QUICK, "ranks": ranks}, solver=Ticking(clock)).timings
+    timings = quick(ranks=ranks, solver=Ticking(clock)).timings
+    assert set(timings) == {"starts", "folds", "halves", "scores", "selection", "total"}
     # Each of three folds climbs to rank 4, and looks each time whether the full fit has found more.
     assert timings["folds"] >= 2.0 * 3.0 * 4
     assert timings["starts"] >= 12.0
@@ -427,14 +358,22 @@ def test_settings_say_how_to_do_it_again(estimate):
 
 @pytest.mark.parametrize("random_state", [None, np.random.default_rng(5)], ids=["None", "Generator"])
 def test_a_run_without_a_seed_records_one(random_state):
-    first = estimate_rank(X, **{**QUICK, "random_state": random_state})
-    again = estimate_rank(X, **{**QUICK, "random_state": first.settings["seed"]})
+    first = quick(ranks=2, random_state=random_state)
+    again = quick(ranks=2, random_state=first.settings["seed"])
     assert_same_tables(first, again)
     assert first.probabilities == again.probabilities
 
 
+def test_a_random_state_of_numpy_gives_its_next_number():
+    state, again = np.random.RandomState(0), np.random.RandomState(0)
+    seeds = [brief(random_state=state).settings["seed"] for _ in range(2)]
+    assert seeds[0] != seeds[1]
+    assert [brief(random_state=again).settings["seed"] for _ in range(2)] == seeds
+    assert make_cp_tensor(SHAPE, 2, random_state=np.random.RandomState(0)).X.shape == SHAPE
+
+
 def test_different_seeds_hide_different_cells(estimate):
-    other = estimate_rank(X, **{**QUICK, "random_state": 1})
+    other = quick(random_state=1)
     assert not (other.table["heldout"][1:] == estimate.table["heldout"][1:]).any()
 
 
@@ -454,24 +393,11 @@ def test_the_estimate_is_frozen_and_does_not_hold_x(estimate):
 
 def test_report_says_everything():
     prepared = preprocess.scale(preprocess.center(X, 0), 1)
-    answer = estimate_rank(prepared, **{**QUICK, "ranks": range(1, 3)}, policy=lambda table: 2)
+    answer = quick(prepared, ranks=[1, 2], policy=lambda table: 2)
     headline, reason, blank, header, *rest = answer.report().splitlines()
-    assert headline == "Estimated rank: 2"
-    assert reason == "chosen by <lambda>"
-    assert blank == ""
-    assert header.split() == [
-        "rank",
-        "fit",
-        "%",
-        "core",
-        "cons.",
-        "corrected",
-        "ceiling",
-        "held-out",
-        "stability",
-        "halves",
-        "left",
-    ]
+    assert (headline, reason, blank) == ("Estimated rank: 2", "chosen by <lambda>", "")
+    columns = "rank fit % core cons. corrected ceiling held-out stability halves left"
+    assert header.split() == columns.split()
     rows = [row.split() for row in rest[:3]]
     assert [row[0] for row in rows] == ["0", "1", "*"]
     assert rows[0] == ["0", "0", "-", "-", "-", "1", "-", "-", rows[0][8]]
@@ -490,66 +416,25 @@ def test_report_says_everything():
     assert "policy <lambda>, 3 starts, 3 folds, 4 splits, seed 0; " in text
 
 
-def test_report_without_warnings_has_no_such_heading(amino):
+def test_report_leaves_out_what_no_reader_needs(amino):
     assert "Warnings" not in amino.report()
     assert "preprocessing: none stated;" in amino.report()
-    assert "\n *  3  " in amino.report() or "\n * 3  " in amino.report()
-
-
-def test_report_cuts_off_what_no_reader_needs(amino):
+    assert re.search(r"\n \* +3  ", amino.report())
     assert amino.table.value("core_consistency", 5) < -1000
     assert "< -1000" in amino.report()
 
 
-class Calibratedd(HTMLParser):
-    """Checks that every tag is closed, in order, and collects the text."""
-
-    def __init__(self):
-        super().__init__()
-        self.open, self.text = [], []
-
-    def handle_starttag(self, tag, attrs):
-        if tag != "br":
-            self.open.append(tag)
-
-    def handle_endtag(self, tag):
-        assert self.open.pop() == tag
-
-    def handle_data(self, data):
-        self.text.append(data)
-
-
 def test_html_is_well_formed_and_escaped():
     nasty = '<script>alert("x")</script> & more'
-    answer = estimate_rank(
-        preprocess.center(X, 0),
-        **{**QUICK, "ranks": range(1, 3)},
-        policy=lambda table: Choice(2, nasty, (Alternative(1, nasty),)),
-        holdout=Named(nasty),
-    )
-    fragment = answer._repr_html_()
-    parser = Calibratedd()
-    parser.feed(fragment)
-    parser.close()
-    assert parser.open == []
-    text = "".join(parser.text)
+    holdout = type("Named", (RandomElements,), {"__repr__": lambda self: nasty})(0.2)
+    said = Choice(2, nasty, (Alternative(1, nasty),))
+    fragment = brief(preprocess.center(X, 0), ranks=2, policy=lambda table: said, holdout=holdout)._repr_html_()
+    text = "".join(ET.fromstring(fragment.replace("<br>", " ")).itertext())
     assert "<script" not in fragment
     assert text.count(nasty) == 3  # reason, alternative, hold-out
-    assert "Estimated rank: 2" in text
-    assert "Rank 2 is the largest that was tried" in text
-    assert "centred across mode 0" in text
+    for words in ("Estimated rank: 2", "Rank 2 is the largest that was tried", "centred across mode 0"):
+        assert words in text
     assert "policy <lambda>," in text
-
-
-class Named(RandomElements):
-    """A hold-out with a name of the test's choosing."""
-
-    def __init__(self, name):
-        super().__init__(0.2)
-        object.__setattr__(self, "name", name)
-
-    def __repr__(self):
-        return self.name
 
 
 def test_html_sets_the_chosen_row_in_bold(estimate):
@@ -558,24 +443,19 @@ def test_html_sets_the_chosen_row_in_bold(estimate):
     assert "* 2" in rows[2]
 
 
-def test_json_is_valid_and_complete(estimate):
+def test_json_has_all_of_it_to_the_last_bit(estimate):
     record = json.loads(estimate.to_json(), parse_constant=pytest.fail)
     assert list(record) == [
         *("rank", "reason", "alternatives", "probabilities", "table", "complete", "warnings", "timings", "settings"),
     ]
-    assert record["rank"] == estimate.rank
-    assert record["reason"] == estimate.reason
+    for name in ("rank", "reason", "timings", "settings"):
+        assert record[name] == getattr(estimate, name)
     assert record["probabilities"] == {str(rank): share for rank, share in estimate.probabilities.items()}
     assert record["complete"] is True
     assert record["warnings"] == list(estimate.warnings)
-    assert record["timings"] == estimate.timings
-    assert record["settings"] == estimate.settings
-
-
-def test_json_has_every_number_to_the_last_bit_and_null_for_nan(estimate):
-    table = json.loads(estimate.to_json())["table"]
+    table = record["table"]
     assert table["rank"] == [0, 1, 2, 3, 4]
-    assert table["core_consistency"][0] is None
+    assert table["core_consistency"][0] is None  # NaN
     for name, column in estimate.table.replicates.items():
         listed = table.get(f"{name}_replicates", [[value] for value in table[name]])
         np.testing.assert_array_equal(np.array(listed, dtype=float), column)
@@ -583,8 +463,8 @@ def test_json_has_every_number_to_the_last_bit_and_null_for_nan(estimate):
 
 
 def test_json_of_infinite_scores():
-    answer = estimate_rank(X, **QUICK, scorers=[lambda X, fits: {"s": [math.inf, math.inf]}], policy=lambda table: 0)
-    assert json.loads(answer.to_json())["table"]["s_replicates"] == [[None, None]] * 5
+    answer = brief(scorers=[lambda X, fits: {"s": [math.inf, math.inf]}], policy=lambda table: 0)
+    assert json.loads(answer.to_json())["table"]["s_replicates"] == [[None, None]] * 2
 
 
 def test_frame_has_a_row_for_every_rank(estimate):
@@ -596,34 +476,23 @@ def test_frame_has_a_row_for_every_rank(estimate):
 
 
 def test_plot_draws_the_overview(estimate):
-    plt = pytest.importorskip("matplotlib.pyplot")
-    try:
-        axes = estimate.plot()
-        assert set(axes) == {"fit", "core_consistency", "heldout", "front", "leftover"}
-    finally:
-        plt.close("all")
+    pytest.importorskip("matplotlib")
+    assert set(estimate.plot()) == {"fit", "core_consistency", "heldout", "front", "leftover"}
 
 
 # ------------------------------------------------------------------------------------------------- progress and silence
 
 
-def test_without_progress_nothing_is_printed(capfd):
-    estimate_rank(X, **QUICK)
+def test_progress_and_logs_are_there_only_for_who_asks(capfd, caplog):
+    with caplog.at_level(logging.INFO, logger="autoten"):
+        brief(ranks=3)
+    assert [record.args[0] for record in caplog.records if record.name == "autoten"] == [0, 1, 2, 3]
     assert capfd.readouterr() == ("", "")
-
-
-def test_the_progress_bar_is_on_stderr_and_gets_to_its_end(capfd):
-    estimate_rank(X, **QUICK, progress=True)
+    brief(ranks=3, progress=True)
     printed = capfd.readouterr()
     assert printed.out == ""
     assert "100%" in printed.err
     assert "fit" in printed.err
-
-
-def test_ranks_are_logged(caplog):
-    with caplog.at_level(logging.INFO, logger="autoten"):
-        estimate_rank(X, **QUICK)
-    assert [record.args[0] for record in caplog.records if record.name == "autoten"] == [0, 1, 2, 3, 4]
 
 
 # ---------------------------------------------------------------------------------------------------- ended before time
@@ -638,31 +507,32 @@ def interrupted_at(rank):
     return (*DEFAULT_SCORERS, scorer)
 
 
+def ended(first, last, done):
+    return f"The run ended early: of ranks {first} to {last} only those up to {done} are in the table."
+
+
 @pytest.mark.parametrize("n_jobs", [1, 2])
 def test_interrupted_at_rank_three_the_smaller_ones_are_kept(estimate, n_jobs):
-    answer = estimate_rank(X, **QUICK, scorers=interrupted_at(3), n_jobs=n_jobs)
-    assert answer.table.ranks.tolist() == [0, 1, 2]
+    answer = quick(scorers=interrupted_at(3), n_jobs=n_jobs)
+    assert_same_tables(answer, estimate, slice(3))
     assert answer.table.complete is False
     assert set(answer.models) == {0, 1, 2}
-    ended = "The run ended early: of ranks 1 to 4 only those up to 2 are in the table."
-    assert ended in answer.warnings
-    assert ended in answer.report()
+    assert ended(1, 4, 2) in answer.warnings
+    assert ended(1, 4, 2) in answer.report()
     assert json.loads(answer.to_json())["complete"] is False
     assert not any("largest that was tried" in warning for warning in answer.warnings)
-    for name, column in answer.table.replicates.items():
-        np.testing.assert_array_equal(column, estimate.table[name][:3], err_msg=name)
 
 
 @pytest.mark.parametrize("rank", [0, 1])
 def test_interrupted_before_any_rank_is_done_it_stops(rank):
     with pytest.raises(KeyboardInterrupt):
-        estimate_rank(X, **QUICK, scorers=interrupted_at(rank))
+        brief(ranks=4, scorers=interrupted_at(rank))
 
 
 def test_interrupted_among_ranks_with_gaps():
-    answer = estimate_rank(X, **{**QUICK, "ranks": [2, 4]}, scorers=interrupted_at(4))
+    answer = brief(ranks=[2, 4], scorers=interrupted_at(4))
     assert answer.table.ranks.tolist() == [0, 2]
-    assert "The run ended early: of ranks 2 to 4 only those up to 2 are in the table." in answer.warnings
+    assert ended(2, 4, 2) in answer.warnings
 
 
 def test_a_failing_scorer_is_no_interruption():
@@ -670,14 +540,14 @@ def test_a_failing_scorer_is_no_interruption():
         raise ZeroDivisionError("mine")
 
     with pytest.raises(ZeroDivisionError, match="mine"):
-        estimate_rank(X, **QUICK, scorers=(*DEFAULT_SCORERS, broken))
+        brief(scorers=(*DEFAULT_SCORERS, broken))
 
 
 @pytest.mark.parametrize(("ranks", "first"), [(range(1, 5), 1), ([3, 4], 3)])
 def test_no_time_for_a_single_rank(ranks, first):
     with pytest.raises(TimeoutError) as refusal:
-        estimate_rank(X, **{**QUICK, "ranks": ranks}, max_time=1e-9)
-    assert str(refusal.value) == (f"max_time must be long enough for one rank. Rank {first} did not finish. Raise it.")
+        quick(ranks=ranks, max_time=1e-9)
+    assert str(refusal.value) == f"max_time must be long enough for one rank. Rank {first} did not finish. Raise it."
 
 
 def test_time_for_some_ranks(estimate, clock):
@@ -685,16 +555,14 @@ def test_time_for_some_ranks(estimate, clock):
         clock.now += 40.0 * (fits.rank == 2)
         return {}
 
-    answer = estimate_rank(X, **QUICK, scorers=(*DEFAULT_SCORERS, slow), max_time=30.0)
-    assert answer.table.ranks.tolist() == [0, 1, 2]
+    answer = quick(scorers=(*DEFAULT_SCORERS, slow), max_time=30.0)
+    assert_same_tables(answer, estimate, slice(3))
     assert answer.table.complete is False
-    assert "The run ended early: of ranks 1 to 4 only those up to 2 are in the table." in answer.warnings
-    for name, column in answer.table.replicates.items():
-        np.testing.assert_array_equal(column, estimate.table[name][:3], err_msg=name)
+    assert ended(1, 4, 2) in answer.warnings
 
 
 def test_time_enough_changes_nothing(estimate):
-    assert_same_tables(estimate_rank(X, **QUICK, max_time=1e6), estimate)
+    assert_same_tables(quick(max_time=1e6), estimate)
 
 
 def test_the_clock_is_read_within_a_fit(clock):
@@ -708,40 +576,52 @@ def test_the_clock_is_read_within_a_fit(clock):
             assert fit.n_iter == 0 or start.rank < 3
             return fit
 
-    answer = estimate_rank(X, **QUICK, solver=Endless(clock), max_time=1000.0)
+    answer = quick(solver=Endless(clock), max_time=1000.0)
     assert answer.table.ranks.tolist() == [0, 1, 2]
     assert answer.table.complete is False
 
 
-class Patient:
+class Patient(Ticking):
     """A solver of which a fit of rank r takes r seconds of the clock in the test, and gives up at the deadline."""
 
-    compress = False
-
-    def __init__(self, clock):
-        self.clock = clock
-
-    def __repr__(self):
-        return "Patient()"
+    def seconds(self, tensor, rank):
+        return rank
 
     def fit(self, tensor, start, *, max_iter=None, deadline=math.inf):
-        ends = self.clock.now + start.rank
+        ends = self.clock.now + self.seconds(tensor, start.rank)
         self.clock.now = min(ends, max(self.clock.now, deadline) + 1e-3)
         return ALS().fit(tensor, start, max_iter=max_iter if ends <= deadline else 1)
 
 
+class Stuck(Patient):
+    """One whose folds of rank 2 take for ever, and every other fit a second."""
+
+    def seconds(self, tensor, rank):
+        of_a_fold = 0.8 * X.size < tensor.n_observed < X.size
+        return 1e6 if of_a_fold and rank == 2 else 1.0
+
+
+TIME_WAS_OVER = (
+    "Time was over before all fits of these ranks had ended: {}. Scores are missing there, or those of unfinished "
+    "fits. Raise max_time, or go on from a checkpoint."
+)
+
+
+@pytest.fixture(scope="module")
+def patient():
+    """What ranks 1 to 6 come to without a limit: about 40 fits each, of 1 to 6 seconds."""
+    return quick(ranks=6, solver=Patient(Clock()))
+
+
 @pytest.mark.parametrize(("seconds", "whole"), [(90.0, 1), (380.0, 3), (1000.0, 6)])
-def test_with_little_time_every_rank_is_explored_at_least(clock, seconds, whole):
-    # Undisturbed, ranks 1 to 6 take about 40 fits each, of 1 to 6 seconds.
-    options = {**QUICK, "ranks": range(1, 7), "solver": Patient(clock)}
-    undisturbed = estimate_rank(X, **options)
+def test_with_little_time_every_rank_is_explored_at_least(clock, patient, seconds, whole):
     clock.now = 0.0
-    answer = estimate_rank(X, **options, max_time=seconds)
+    answer = quick(ranks=6, solver=Patient(clock), max_time=seconds)
     assert answer.table.ranks.tolist() == [0, 1, 2, 3, 4, 5, 6]
-    np.testing.assert_array_equal(np.isfinite(answer.table["fit"]), True)
+    assert np.isfinite(answer.table["fit"]).all()
     for name, column in answer.table.replicates.items():
         rows = slice(1 + whole)
-        np.testing.assert_array_equal(column[rows], undisturbed.table[name][rows, : column.shape[1]], err_msg=name)
+        np.testing.assert_array_equal(column[rows], patient.table[name][rows, : column.shape[1]], err_msg=name)
     said = [warning for warning in answer.warnings if warning.startswith("Time was over")]
     if whole == 6:
         assert (answer.table.complete, said) == (True, [])
@@ -749,147 +629,39 @@ def test_with_little_time_every_rank_is_explored_at_least(clock, seconds, whole)
         return
     assert not answer.table.complete
     assert clock.now <= seconds + 0.1
-    cut = ", ".join(map(str, range(whole + 1, 7)))
-    assert said == [
-        f"Time was over before all fits of these ranks had ended: {cut}. Scores are missing there, or those of "
-        "unfinished fits. Raise max_time, or go on from a checkpoint."
-    ]
+    assert said == [TIME_WAS_OVER.format(", ".join(map(str, range(whole + 1, 7))))]
     assert np.isnan(answer.table["heldout"][-1]).all()  # a fold that was cut short is none
 
 
-def test_a_second_run_gets_further_until_all_is_done(clock, tmp_path):
-    options = {**QUICK, "ranks": range(1, 7), "solver": Patient(clock)}
-    undisturbed = estimate_rank(X, **options)
-    done = [0]
+def test_a_second_run_gets_further_until_all_is_done(clock, patient, tmp_path):
     for _ in range(20):
         clock.now = 0.0
-        answer = estimate_rank(X, **options, max_time=60.0, checkpoint=tmp_path / "run.npz")
-        kept = Checkpoint(tmp_path / "run.npz")
-        done.append(24 * max(kept.ranks) + sum(rank == max(kept.ranks) + 1 for rank, *_ in kept.fits))
-        assert done[-1] > done[-2]
+        answer = quick(ranks=6, solver=Patient(clock), max_time=60.0, checkpoint=tmp_path / "run.npz")
         if answer.table.complete:
             break
-    assert_same_tables(answer, undisturbed)
-    assert {(rank, kind) for rank, kind, _ in kept.fits} == {(6, "_fit_fold")}
-
-
-class Stuck(Patient):
-    """One whose folds of rank 2 take for ever, and every other fit a second."""
-
-    def fit(self, tensor, start, *, max_iter=None, deadline=math.inf):
-        of_a_fold = 0.8 * X.size < tensor.n_observed < X.size
-        ends = self.clock.now + (1e6 if of_a_fold and start.rank == 2 else 1.0)
-        self.clock.now = min(ends, max(self.clock.now, deadline) + 1e-3)
-        return ALS().fit(tensor, start, max_iter=max_iter if ends <= deadline else 1)
+    assert_same_tables(answer, patient)
 
 
 def test_folds_that_grew_from_one_that_was_cut_short_are_not_kept(clock, tmp_path):
-    options = {**QUICK, "ranks": range(1, 5), "solver": Stuck(clock)}
-    undisturbed = estimate_rank(X, **options)
+    undisturbed = quick(solver=Stuck(clock))
     clock.now = 0.0
-    cut = estimate_rank(X, **options, max_time=1000.0, checkpoint=tmp_path / "run.npz")
+    cut = quick(solver=Stuck(clock), max_time=1000.0, checkpoint=tmp_path / "run.npz")
     assert np.isfinite(cut.table["heldout"][[1, 3, 4]]).all()  # there was time enough for the folds of these ranks
-    assert sorted(Checkpoint(tmp_path / "run.npz").ranks) == [0, 1]
-    (said,) = (warning for warning in cut.warnings if warning.startswith("Time was over"))
-    assert "had ended: 2, 3, 4." in said
+    assert TIME_WAS_OVER.format("2, 3, 4") in cut.warnings
     clock.now = 0.0
-    assert_same_tables(estimate_rank(X, **options, checkpoint=tmp_path / "run.npz"), undisturbed)
+    assert_same_tables(quick(solver=Stuck(clock), checkpoint=tmp_path / "run.npz"), undisturbed)
 
 
-# ------------------------------------------------------------------------------------------------- unsuitable arguments
-
-RANKS = "ranks of estimate_rank must be positive integers. Got {}. "
-RANKS += "Give a range such as range(1, 11), or its end alone; rank 0 (nothing beyond noise) is always added."
-LARGEST = "the largest of the ranks of estimate_rank must be at most 42, the largest rank that a tensor of shape "
-LARGEST += "(8, 7, 6) can have. Got {}. Ask for fewer components."
-POLICY = "policy of estimate_rank must be a function from a RankTable to a Choice, such as Knee(). Got {}."
-HOLDOUT = "holdout of estimate_rank must be a hold-out such as RandomElements(0.1). Got {}."
-SOLVER = "solver of estimate_rank must be a Solver such as ALS(), with fit and compress. Got {}."
-SCORERS = "scorers of estimate_rank must be a sequence of functions of a tensor and the fits of a rank. Got {}."
-SEED = "random_state must be an int, a Generator, RandomState or None. Got {}."
-TIME = "max_time must be a number above 0 and below inf. Got {}."
-
-UNSUITABLE = [
-    ("ranks", 0, ValueError, RANKS.format(0)),
-    ("ranks", [0, 1, 2], ValueError, RANKS.format([0, 1, 2])),
-    ("ranks", range(3), ValueError, RANKS.format([0, 1, 2])),
-    ("ranks", -3, ValueError, RANKS.format(-3)),
-    ("ranks", [2, -1], ValueError, RANKS.format([2, -1])),
-    ("ranks", 2.0, TypeError, RANKS.format(2.0)),
-    ("ranks", [1, 2.5], TypeError, RANKS.format([1, 2.5])),
-    ("ranks", np.array([1.0, 2.0]), TypeError, RANKS.format("[np.float64(1.0), np.float64(2.0)]")),
-    ("ranks", [], ValueError, RANKS.format("none")),
-    ("ranks", range(0), ValueError, RANKS.format("none")),
-    ("ranks", 43, ValueError, LARGEST.format(43)),
-    ("ranks", [1, 10**30], ValueError, LARGEST.format(10**30)),
-    ("ranks", 10**30, ValueError, LARGEST.format(10**30)),
-    ("ranks", range(10**30, 0, -1), ValueError, LARGEST.format(10**30)),
-    ("ranks", True, TypeError, RANKS.format(True)),
-    ("ranks", [True, 2], TypeError, RANKS.format([True, 2])),
-    ("ranks", "1:10", TypeError, RANKS.format("'1:10'")),
-    ("ranks", ["1"], TypeError, RANKS.format(["1"])),
-    ("ranks", [[1, 2]], TypeError, RANKS.format([[1, 2]])),
-    ("n_starts", 0, ValueError, "n_starts of estimate_rank must be an integer >= 1. Got 0."),
-    ("n_starts", 2.5, TypeError, "n_starts of estimate_rank must be an integer >= 1. Got 2.5."),
-    ("n_starts", True, TypeError, "n_starts of estimate_rank must be an integer >= 1. Got True."),
-    ("n_starts", "10", TypeError, "n_starts of estimate_rank must be an integer >= 1. Got '10'."),
-    ("n_folds", 1, ValueError, "n_folds of estimate_rank must be an integer >= 2. Got 1."),
-    ("n_splits", -1, ValueError, "n_splits of estimate_rank must be an integer >= 0. Got -1."),
-    ("n_folds", None, TypeError, "n_folds of estimate_rank must be an integer >= 2. Got None."),
-    ("solver", ALS, TypeError, SOLVER.format("<class 'autoten.solvers.als.ALS'>")),
-    ("solver", "als", TypeError, SOLVER.format("'als'")),
-    ("solver", 0, TypeError, SOLVER.format(0)),
-    ("policy", None, TypeError, POLICY.format(None)),
-    ("policy", "knee", TypeError, POLICY.format("'knee'")),
-    ("policy", Knee, TypeError, POLICY.format("<class 'autoten.selection.policies.Knee'>")),
-    ("holdout", 0.1, TypeError, HOLDOUT.format(0.1)),
-    ("holdout", None, TypeError, HOLDOUT.format(None)),
-    ("holdout", RandomElements, TypeError, HOLDOUT.format("<class 'autoten.holdout.RandomElements'>")),
-    ("scorers", None, TypeError, SCORERS.format(None)),
-    ("scorers", [1], TypeError, SCORERS.format([1])),
-    ("scorers", "fit", TypeError, SCORERS.format("'fit'")),
-    ("max_time", 0, ValueError, TIME.format(0)),
-    ("max_time", -1.5, ValueError, TIME.format(-1.5)),
-    ("max_time", math.inf, ValueError, TIME.format("inf")),
-    ("max_time", math.nan, ValueError, TIME.format("nan")),
-    ("max_time", "1", TypeError, TIME.format("'1'")),
-    ("random_state", "a", TypeError, SEED.format("'a'")),
-    ("random_state", 1.5, TypeError, SEED.format(1.5)),
-    ("random_state", True, TypeError, SEED.format(True)),
-    ("random_state", -1, ValueError, "random_state must be a seed >= 0, a Generator, RandomState or None. Got -1."),
-    (
-        "holdout",
-        RandomFibres(3),
-        ValueError,
-        "mode of RandomFibres must be a mode of a tensor with 3 modes, 0 to 2. Got 3.",
-    ),
-]
+# --------------------------------------------------------------------------------------------------- ends of the ranks
 
 
 @pytest.mark.parametrize(
-    ("name", "value", "kind", "sentence"), UNSUITABLE, ids=[f"{name}={value!r}" for name, value, *_ in UNSUITABLE]
+    ("shape", "largest"), [((2, 4, 60), 7), ((3, 3, 50), 8), ((3, 4, 4), 5), ((2, 2, 2), 2), ((2, 2, 2, 2), 3)], ids=str
 )
-def test_an_unsuitable_argument_gets_one_sentence(name, value, kind, sentence):
-    with pytest.raises(kind) as refusal:
-        estimate_rank(X, **{**QUICK, name: value})
-    assert type(refusal.value) is kind
-    assert str(refusal.value) == sentence
-
-
-@pytest.mark.parametrize("n_jobs", [0, "two", 1.5, True])
-def test_an_unsuitable_number_of_workers_gets_one_sentence(n_jobs):
-    with pytest.raises((TypeError, ValueError), match=r"^n_jobs of estimate_rank must be .*\. Got "):
-        estimate_rank(X, **QUICK, n_jobs=n_jobs)
-
-
-SMALL = [((2, 4, 60), 7), ((3, 3, 50), 8), ((3, 4, 4), 5), ((2, 2, 2), 2), ((2, 2, 2, 2), 3)]
-
-
-@pytest.mark.parametrize(("shape", "largest"), SMALL, ids=str)
 @pytest.mark.parametrize("solver", [ALS(max_iter=5), (ALS(max_iter=5), HALS(max_iter=5))], ids=["one", "two"])
 def test_by_default_ranks_end_where_parameters_outnumber_cells(shape, largest, solver):
     tensor = np.random.default_rng(0).random(shape)
-    answer = estimate_rank(tensor, solver=solver, n_starts=2, n_folds=2, random_state=0)
+    answer = brief(tensor, ranks=None, solver=solver, n_splits=4)
     assert answer.table.ranks.tolist() == [*range(largest + 1)]
     parameters = (largest + 1) * (sum(shape) - len(shape) + 1)
     said = f"Ranks above {largest} were left out: rank {largest + 1} has {parameters} free parameters, "
@@ -899,77 +671,60 @@ def test_by_default_ranks_end_where_parameters_outnumber_cells(shape, largest, s
 
 def test_ranks_that_the_observed_cells_cannot_determine_are_left_out(estimate):
     holes = np.random.default_rng(0).random(SHAPE) < 0.7
-    answer = estimate_rank(np.where(holes, np.nan, X), range(1, 40), solver=ALS(max_iter=5), n_starts=2, n_folds=2)
-    largest = (X.size - holes.sum()) // 19
-    assert answer.table.ranks.tolist() == [*range(largest + 1)]
+    answer = brief(np.where(holes, np.nan, X), ranks=range(1, 40))
+    assert answer.table.ranks.tolist() == [*range((X.size - holes.sum()) // 19 + 1)]
     assert sum("were left out" in warning for warning in answer.warnings) == 1
     assert not any("were left out" in warning for warning in estimate.warnings)
 
 
 def test_ranks_far_past_what_the_data_carry_are_not_tried(tmp_path):
-    tensor = np.random.default_rng(0).standard_normal((7, 8, 9))
-    options = {"n_starts": 2, "n_folds": 3, "random_state": 0}
-    answer = estimate_rank(tensor, 20, **options, checkpoint=tmp_path / "run.npz")
-    last = answer.table.ranks[-1]
-    errors = np.median(answer.table["heldout"], axis=1)
-    assert 10 <= last < 20
-    assert (errors[-10:] > 2 * errors.min()).all()
+    errors = [1.0, 0.2, *[0.3] * 3, *[0.41] * 12]
+    options = {"ranks": 16, "scorers": [lambda X, fits: {"heldout": errors[fits.rank]}], "policy": lambda table: 1}
+    answer = brief(**options, checkpoint=tmp_path / "run.npz")
+    assert answer.table.ranks.tolist() == [*range(15)]  # 5 to 14 are ten of more than 2 times 0.2
     assert answer.table.complete
-    said = f"Ranks above {last} were not tried: the held-out errors of the last 10 were more than 2 times the smallest."
+    said = "Ranks above 14 were not tried: the held-out errors of the last 10 were more than 2 times the smallest."
     assert said in answer.warnings
     for n_jobs, path in [(1, tmp_path / "run.npz"), (2, None)]:
-        again = estimate_rank(tensor, 20, **options, checkpoint=path, n_jobs=n_jobs)
+        again = brief(**options, checkpoint=path, n_jobs=n_jobs)
         assert_same_tables(again, answer)
         assert again.warnings == answer.warnings
-    shorter = estimate_rank(tensor, last, **options)
+    shorter = brief(**{**options, "ranks": 14})
     assert_same_tables(shorter, answer)
     assert said not in shorter.warnings
 
 
-@pytest.mark.parametrize(
-    ("ranks", "wanted", "said"),
-    [
-        ([4, 5, 6], 4, "Rank 4 is the smallest that was tried: the data may hold fewer components. Begin with rank 1."),
-        ([4, 5], 0, "Rank 4 is the smallest that was tried: the data may hold fewer components. Begin with rank 1."),
-        ([1, 2], 2, "Rank 2 is the largest that was tried: the data may support more. Widen the range of ranks."),
-        ([4, 5], 5, "Rank 5 is the largest that was tried: the data may support more. Widen the range of ranks."),
-        ([1, 2], 1, None),
-        ([2, 4, 6], 4, None),
-    ],
-)
-def test_an_answer_at_either_end_of_the_candidates_says_so(ranks, wanted, said):
-    assert ends_named(X, ranks, wanted) == ([] if said is None else [said])
-
-
-def test_an_answer_at_the_end_of_what_the_data_determine_says_so():
-    said = "Rank 5 is the largest that so few observed cells determine: the data may hold more components."
-    assert ends_named(X[:4, :4, :3], 5, 5) == [said]
-
-
-def ends_named(X, ranks, wanted):
-    answer = estimate_rank(X, ranks, solver=ALS(max_iter=5), policy=lambda table: wanted, n_starts=1, n_folds=2)
-    return [warning for warning in answer.warnings if "tried:" in warning or "so few observed" in warning]
+SMALLEST = "Rank 4 is the smallest that was tried: the data may hold fewer components. Begin with rank 1."
+LARGEST = "Rank {} is the largest that was tried: the data may support more. Widen the range of ranks."
+DETERMINED = "Rank 5 is the largest that so few observed cells determine: the data may hold more components."
 
 
 @pytest.mark.parametrize(
-    ("X", "kind", "sentence"),
+    ("X", "ranks", "wanted", "said"),
     [
-        (X[0], ValueError, "X must be a tensor with at least 3 modes. Got shape (7, 6)."),
-        (X * 1j, TypeError, "X must be an array of real numbers. Got complex numbers (complex128)."),
-        (np.full(SHAPE, np.nan), ValueError, "X must be a tensor with observed cells. Got only missing cells."),
-        (None, TypeError, "X must be an array of real numbers. Got "),
+        (X, [4, 5, 6], 4, [SMALLEST]),
+        (X, [4, 5], 0, [SMALLEST]),
+        (X, [1, 2], 2, [LARGEST.format(2)]),
+        (X, [4, 5], 5, [LARGEST.format(5)]),
+        (X, [1, 2], 1, []),
+        (X, [2, 4, 6], 4, []),
+        (X[:4, :4, :3], 5, 5, [DETERMINED]),
     ],
-    ids=["matrix", "complex", "all missing", "None"],
 )
-def test_unsuitable_data_get_one_sentence(X, kind, sentence):
-    with pytest.raises(kind) as refusal:
-        estimate_rank(X, **QUICK)
-    assert str(refusal.value).startswith(sentence)
+def test_an_answer_at_either_end_of_the_candidates_says_so(X, ranks, wanted, said):
+    answer = brief(X, ranks=ranks, policy=lambda table: wanted)
+    assert [each for each in answer.warnings if "tried:" in each or "so few observed" in each] == said
 
 
-def test_arguments_after_the_ranks_have_names():
-    with pytest.raises(TypeError, match="positional"):
-        estimate_rank(X, range(1, 3), ALS())
+def test_noise_loss_is_unknown_where_no_degree_of_freedom_is_left():
+    # 4 x 4 x 4 cells, but 6 components have 6 (12 - 2) = 60 parameters and 7 have 70.
+    X = make_cp_tensor((4, 4, 4), 1, noise=white_noise(30), random_state=0).X
+    few = estimate_rank(X, [1, 6, 7], n_starts=2, n_folds=2, random_state=0)
+    np.testing.assert_array_equal(np.isnan(few.table.mean("noise_loss")), [True, False, False])
+    assert few.rank == 1
+    assert (
+        "Ranks above 6 were left out: rank 7 has 70 free parameters, the data have 64 observed cells." in few.warnings
+    )
 
 
 # -------------------------------------------------------------------------------------- what must not change the answer
@@ -989,16 +744,19 @@ def assert_same_scores(answer, reference, names, rtol=1e-6, atol=1e-6):
         np.testing.assert_allclose(got, wanted, rtol=rtol, atol=atol, err_msg=name)
 
 
+def assert_same_optimum(answer, reference):
+    # Folds hide other cells and starts stand elsewhere: held-out scores differ, the optimum does not. Its loss is
+    # found to the solver's tolerance, its core consistency, in points, to the root of that.
+    assert_same_scores(answer, reference, ["fit"])
+    assert_same_scores(answer, reference, OF_THE_DATA, rtol=0, atol=0.05)
+
+
 few_examples = settings(max_examples=6)
 
 
 @pytest.mark.parametrize("modes", list(itertools.permutations(range(3)))[1:], ids=str)
 def test_the_order_of_modes_does_not_matter(estimate, modes):
-    # Folds hide other cells and starts stand elsewhere: held-out scores differ, the optimum does not. Its loss is
-    # found to the solver's tolerance, its core consistency, in points, to the root of that.
-    answer = estimate_rank(X.transpose(modes), **QUICK)
-    assert_same_scores(answer, estimate, ["fit"])
-    assert_same_scores(answer, estimate, OF_THE_DATA, rtol=0, atol=0.05)
+    assert_same_optimum(quick(X.transpose(modes)), estimate)
 
 
 @pytest.mark.parametrize(
@@ -1013,20 +771,16 @@ def test_the_order_of_modes_does_not_matter(estimate, modes):
     ids=["modes", "slabs", "sign", "huge", "tiny"],
 )
 def test_data_with_gaps_may_be_turned_and_scaled_too(change):
-    # A start also says what stands in a gap at first, and that is neither turned nor scaled: only the optimum is the
-    # same.
-    reference, answer = estimate_rank(holed(X), **GAPS), estimate_rank(change(holed(X)), **GAPS)
-    assert_same_scores(answer, reference, ["fit"])
-    assert_same_scores(answer, reference, OF_THE_DATA, rtol=0, atol=0.05)
+    # A start also says what stands in a gap at first, and that is neither turned nor scaled.
+    assert_same_optimum(estimate_rank(change(holed(X)), **GAPS), estimate_rank(holed(X), **GAPS))
 
 
 @few_examples
 @given(st.integers(0, 2), st.data())
 def test_the_order_of_slabs_does_not_matter(estimate, mode, data):
     order = data.draw(st.permutations(range(SHAPE[mode])))
-    answer = estimate_rank(X.take(order, axis=mode), **QUICK)
-    assert_same_scores(answer, estimate, ["fit"], rtol=1e-6)
-    assert_same_scores(answer, estimate, OF_THE_DATA, rtol=0, atol=0.05)
+    answer = quick(X.take(order, axis=mode))
+    assert_same_optimum(answer, estimate)
     rows = estimate.model.factors[mode][order]
     cosines = np.abs(np.sum(answer.model.factors[mode] * rows, axis=0))
     np.testing.assert_allclose(cosines, 1.0, atol=1e-5)
@@ -1039,47 +793,44 @@ def test_the_order_of_slabs_does_not_matter(estimate, mode, data):
 @example(300.0)
 @example(-300.0)
 def test_the_unit_of_the_data_does_not_matter(estimate, exponent):
-    assert_same_scores(estimate_rank(X * 10.0**exponent, **QUICK), estimate, EVERY_SCORE)
+    assert_same_scores(quick(X * 10.0**exponent), estimate, EVERY_SCORE)
 
 
 def test_the_sign_of_the_data_does_not_matter(estimate):
-    assert_same_scores(estimate_rank(-X, **QUICK), estimate, EVERY_SCORE)
+    assert_same_scores(quick(-X), estimate, EVERY_SCORE)
 
 
 @pytest.mark.parametrize(
     "stored",
     [
         np.ma.masked_array(X, mask=np.zeros(SHAPE, dtype=bool)),
-        np.ma.masked_array(X),
         autoten.masked(X, np.ones(SHAPE, dtype=bool)),
         np.asfortranarray(X),
         X.astype(">f8"),
         X[::-1][::-1],
         preprocess.Preprocessed(X, ()),
     ],
-    ids=["mask of False", "no mask", "all observed", "Fortran order", "big-endian", "view", "Preprocessed"],
+    ids=["mask of False", "all observed", "Fortran order", "big-endian", "view", "Preprocessed"],
 )
 def test_how_the_data_are_stored_changes_no_bit(estimate, stored):
-    assert_same_tables(estimate_rank(stored, **QUICK), estimate)
+    assert_same_tables(quick(stored), estimate)
 
 
 def test_nan_and_a_mask_are_the_same_to_the_last_bit():
-    gaps = np.isnan(holed(X))
-    assert_same_tables(
-        estimate_rank(np.ma.masked_array(X, mask=gaps), **GAPS), estimate_rank(np.where(gaps, np.nan, X), **GAPS)
-    )
+    hidden = np.ma.masked_array(X, mask=np.isnan(holed(X)))
+    assert_same_tables(estimate_rank(hidden, **GAPS), estimate_rank(holed(X), **GAPS))
 
 
 def test_single_precision_gives_the_same_answer(estimate):
     # Storing in single precision adds an error of 6e-8 per cell; scores are computed in double precision all the same.
-    assert_same_scores(estimate_rank(X.astype(np.float32), **QUICK), estimate, EVERY_SCORE, rtol=1e-4, atol=1e-4)
+    assert_same_scores(quick(X.astype(np.float32)), estimate, EVERY_SCORE, rtol=1e-4, atol=1e-4)
 
 
 def test_numbers_that_single_precision_holds_exactly_change_no_score():
     whole = np.round(X * 100)
-    in_double, in_single = estimate_rank(whole, **QUICK), estimate_rank(whole.astype(np.float32), **QUICK)
-    assert_same_scores(in_single, in_double, EVERY_SCORE, rtol=1e-6, atol=1e-6)
-    assert_same_tables(estimate_rank(whole.astype(np.int16), **QUICK), in_double)
+    in_double = quick(whole)
+    assert_same_scores(quick(whole.astype(np.float32)), in_double, EVERY_SCORE)
+    assert_same_tables(quick(whole.astype(np.int16)), in_double)
 
 
 # ----------------------------------------------------------------------------------------------- same seed, same answer
@@ -1093,36 +844,30 @@ def digest(answer):
     return hashlib.sha256(b"".join(array.tobytes() for array in arrays)).hexdigest(), answer.probabilities
 
 
+def digests(**options):
+    return {kind: digest(estimate_rank(X, **GAPS, **options)) for kind, X in KINDS.items()}
+
+
 @pytest.fixture(scope="module")
 def alone():
     """The digests of every kind of tensor, from one worker in this process."""
-    return {kind: digest(estimate_rank(X, **GAPS)) for kind, X in KINDS.items()}
+    return digests()
 
 
-@pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("n_jobs", [1, 2, -1])
-def test_any_number_of_workers_gives_the_same_bits(alone, kind, n_jobs):
-    assert digest(estimate_rank(KINDS[kind], **GAPS, n_jobs=n_jobs)) == alone[kind]
+def test_any_number_of_workers_gives_the_same_bits(alone, n_jobs):
+    assert digests(n_jobs=n_jobs) == alone
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_workers_in_processes_of_their_own_give_the_same_bits(alone, kind):
+def test_workers_in_processes_of_their_own_give_the_same_bits(alone):
     with joblib.parallel_config(backend="loky"):
-        assert digest(estimate_rank(KINDS[kind], **GAPS, n_jobs=2)) == alone[kind]
+        assert digests(n_jobs=2) == alone
 
 
-def test_another_process_gives_the_same_bits(alone, tmp_path):
-    np.savez(tmp_path / "kinds.npz", **KINDS)
-    program = """
-import sys
-import numpy as np
-sys.path.insert(0, sys.argv[2])
-from test_estimate import GAPS, digest, estimate_rank
-print({kind: digest(estimate_rank(X, **GAPS)) for kind, X in np.load(sys.argv[1]).items()})
-"""
+def test_another_process_gives_the_same_bits(alone):
+    program = f"import sys; sys.path.insert(0, {str(Path(__file__).parent)!r}); import test_estimate as t"
     printed = subprocess.run(
-        [sys.executable, "-c", program, tmp_path / "kinds.npz", Path(__file__).parent],
-        cwd=CHECKOUT,
+        [sys.executable, "-c", f"{program}; print(t.digests())"],
         env={**os.environ, "PYTHONHASHSEED": "12345"},
         capture_output=True,
         text=True,
@@ -1133,33 +878,32 @@ print({kind: digest(estimate_rank(X, **GAPS)) for kind, X in np.load(sys.argv[1]
 
 def test_a_digest_sees_one_bit(alone):
     answer = estimate_rank(X, **GAPS)
-    assert digest(answer) == alone["complete"]
     scores = answer.table["heldout"]
     scores[1, 1] = np.nextafter(scores[1, 1], 1.0)
     assert digest(answer) != alone["complete"]
 
 
-def test_fit_parafac_and_estimate_rank_agree(estimate):
-    fit = fit_parafac(X, TRUTH, n_starts=3, random_state=0)
-    assert 1 - fit.loss == pytest.approx(estimate.table.value("fit", TRUTH), rel=1e-6)
-
-
 # ------------------------------------------------------------------------------------------------- warnings of the data
 
 
-def warnings_like(answer, beginning):
-    return [warning for warning in answer.warnings if warning.startswith(beginning)]
+def warnings_like(answer, text):
+    return [warning for warning in answer.warnings if text in warning]
+
+
+def only_like(answer, text):
+    (warning,) = warnings_like(answer, text)
+    return warning
 
 
 def test_a_constant_tensor_has_one_component():
     answer = estimate_rank(np.full((5, 6, 7), 3.0), range(1, 4), random_state=0)
     assert answer.rank == 1
     np.testing.assert_allclose(answer.model.to_tensor(), 3.0)
-    assert [warning for warning in answer.warnings if "are identical" in warning] == [
+    assert only_like(answer, "are identical") == (
         "Mode 0: slabs 0 and 1 are identical (and 3 more); mode 1: slabs 0 and 1 are identical (and 4 more); mode 2: "
         "slabs 0 and 1 are identical (and 5 more): a held-out cell is then known from its twin, and held-out error "
         "flatters large ranks. Remove duplicates."
-    ]
+    )
 
 
 @pytest.mark.parametrize("wrapped", [lambda X: X, lambda X: weighted(X, np.array([1.0, 2.0, 3.0])[:, None, None])])
@@ -1190,14 +934,12 @@ def test_folds_with_nothing_to_predict_are_counted(seed, n_empty):
             estimate_rank(spike, range(1, 3), random_state=seed)
 
 
-@pytest.mark.parametrize("missing", [False, True])
+@pytest.mark.parametrize("missing", [0.0, 0.2])
 def test_a_strong_offset_is_named(estimate, missing):
-    shifted = X + 5.0 * np.std(X)
-    shifted = holed(shifted) if missing else shifted
+    shifted = holed(X + 5.0 * np.std(X), missing)
     share = np.nanmean(shifted) ** 2 / np.nanmean(shifted**2)
     assert share > 0.9
-    (warning,) = warnings_like(estimate_rank(shifted, **QUICK), "The mean of all cells")
-    assert warning == (
+    assert only_like(brief(shifted), "The mean of all cells") == (
         f"The mean of all cells makes up {100 * share:.3g} % of their mean square: an offset hides what tells cells "
         "apart. If it means nothing, centre a mode first (autoten.preprocess.center)."
     )
@@ -1207,21 +949,17 @@ def test_a_strong_offset_is_named(estimate, missing):
 def test_parts_that_no_cell_links_are_named():
     parted = X.copy()
     parted[:3, :5], parted[3:, 5:] = np.nan, np.nan
-    (warning,) = warnings_like(estimate_rank(parted, **QUICK, policy=lambda table: 1), "Mode 0: nothing links")
-    assert warning == (
+    assert only_like(brief(parted), "nothing links") == (
         "Mode 0: nothing links slabs 0, 1, 2 to the rest, observed at other slabs of mode 1 (2 such parts): amounts "
         "cannot be compared between them. Decompose each part by itself."
     )
     parted[0, 0] = X[0, 0]  # one sample measured in both ranges links them
-    assert warnings_like(estimate_rank(parted, **QUICK, policy=lambda table: 1), "Mode 0: nothing links") == []
-
-
-def test_parts_of_other_modes_than_the_first_are_named():
+    assert warnings_like(brief(parted), "nothing links") == []
     parted = X.copy()
     parted[:, :2, :4], parted[:, 2:, 4:] = np.nan, np.nan
-    answer = estimate_rank(parted, **QUICK, policy=lambda table: 1)
-    (warning,) = (each for each in answer.warnings if "links" in each)
-    assert warning.startswith("Mode 1: nothing links slabs 0, 1 to the rest, observed at other slabs of mode 2 (2 such")
+    assert only_like(brief(parted), "links").startswith(
+        "Mode 1: nothing links slabs 0, 1 to the rest, observed at other slabs of mode 2 (2 such"
+    )
 
 
 @pytest.mark.parametrize(
@@ -1230,7 +968,7 @@ def test_parts_of_other_modes_than_the_first_are_named():
     ids=["complete", "missing", "with a core", "sparse"],
 )
 def test_a_tensor_of_zeros_has_none(X):
-    answer = estimate_rank(X, **QUICK)
+    answer = quick(X)
     assert answer.rank == 0
     assert "All observed cells are zero: there is nothing to decompose." in answer.warnings
 
@@ -1238,129 +976,103 @@ def test_a_tensor_of_zeros_has_none(X):
 def test_a_half_of_zeros_has_a_core_too():
     alone = np.zeros((70, 60, 6))
     alone[3] = 1.0
-    assert estimate_rank(alone, **QUICK).rank == 1
+    assert quick(alone).rank == 1
 
 
-def test_a_random_state_of_numpy_gives_its_next_number():
-    quick = {**QUICK, "ranks": [1]}
-    state, again = np.random.RandomState(0), np.random.RandomState(0)
-    seeds = [estimate_rank(X, **{**quick, "random_state": state}).settings["seed"] for _ in range(2)]
-    assert seeds[0] != seeds[1]
-    assert [estimate_rank(X, **{**quick, "random_state": again}).settings["seed"] for _ in range(2)] == seeds
-    np.testing.assert_array_equal(make_cp_tensor(SHAPE, 2, random_state=np.random.RandomState(0)).X.shape, SHAPE)
-
-
-def test_duplicate_slabs_are_named():
+def test_duplicate_slabs_are_named(estimate):
     twins = X.copy()
     twins[3] = twins[5]
-    answer = estimate_rank(twins, **QUICK)
-    (warning,) = warnings_like(answer, "Mode")
-    assert warning.startswith(
+    assert only_like(brief(twins), "Mode").startswith(
         "Mode 0: slabs 3 and 5 are identical: a held-out cell is then known from its twin, and held-out error flatters "
         "large ranks. Remove duplicates"
     )
-
-
-def test_several_duplicate_slabs_are_counted():
     twins = X.copy()
     twins[:, 1] = twins[:, 4] = twins[:, 6]
-    (warning,) = warnings_like(estimate_rank(twins, **QUICK), "Mode")
-    assert warning.startswith("Mode 1: slabs 1 and 4 are identical (and ")
+    assert only_like(brief(twins), "Mode").startswith("Mode 1: slabs 1 and 4 are identical (and ")
+    proportional = X.copy()
+    proportional[3] = 2 * proportional[5]
+    assert warnings_like(brief(proportional), "Mode") == warnings_like(estimate, "Mode") == []
 
 
-def test_proportional_slabs_are_no_duplicates(estimate):
-    alike = X.copy()
-    alike[3] = 2 * alike[5]
-    assert warnings_like(estimate_rank(alike, **QUICK), "Mode") == []
-    assert warnings_like(estimate, "Mode") == []
-
-
-def test_a_slab_with_few_observed_cells_is_named():
+def test_slabs_with_few_observed_cells_are_named():
     scarce = X.copy()
     scarce[2].flat[3:] = np.nan
-    answer = estimate_rank(scarce, **QUICK, solver=ALS(max_iter=100))
     assert (
         "Mode 0: slab 2 with as few as 3 observed cells; more components than that cannot be told apart there "
-        "(largest rank tried: 4)." in answer.warnings
+        "(largest rank tried: 4)." in brief(scarce, ranks=[4]).warnings
     )
-    # Ranks up to 3 can be told apart there.
-    assert warnings_like(estimate_rank(scarce, **GAPS), "Mode 0: slab 2") == []
-
-
-def test_many_slabs_with_few_observed_cells_are_counted():
+    assert warnings_like(brief(scarce, ranks=[3]), "Mode 0: slab 2") == []  # three can be told apart there
     scarce = make_cp_tensor((7, 8, 9), 2, noise=white_noise(20), random_state=0).X
     scarce.reshape(7, -1)[:6, 3:] = np.nan
-    answer = estimate_rank(scarce, **{**GAPS, "ranks": [4]}, policy=lambda table: 0)
-    (warning,) = warnings_like(answer, "Mode 0")
-    assert warning.startswith("Mode 0: slabs 0, 1, 2, 3, 4 and 1 more with as few as 3 observed cells;")
+    assert only_like(brief(scarce, ranks=[4], policy=lambda table: 0), "Mode 0").startswith(
+        "Mode 0: slabs 0, 1, 2, 3, 4 and 1 more with as few as 3 observed cells;"
+    )
+
+
+# ------------------------------------------------------------------------------------------------- warnings of the fits
+
+
+def warned(X=X, ranks=4, chosen=2, interrupted=99, **scores):
+    """Return the warnings of a run whose scorer tells the given scores, an entry for each rank from 0."""
+
+    def told(tensor, fits):
+        if fits.rank == interrupted:
+            raise KeyboardInterrupt
+        return {name: of_ranks[fits.rank] for name, of_ranks in scores.items()}
+
+    return brief(X, ranks=ranks, scorers=[told], policy=lambda table: chosen).warnings
 
 
 def test_a_choice_at_the_upper_end_is_named(estimate):
-    answer = estimate_rank(X, **{**QUICK, "ranks": [1, 2]})
+    answer = quick(ranks=[1, 2])
     assert answer.rank == 2
-    assert answer.warnings == (
-        "Rank 2 is the largest that was tried: the data may support more. Widen the range of ranks.",
-    )
-    assert not any("largest that was tried" in warning for warning in estimate.warnings)
+    assert answer.warnings == (LARGEST.format(2),)
+    assert warnings_like(estimate, "largest that was tried") == []
 
 
-@pytest.fixture(scope="module")
-def degenerate():
-    """The tensor W = a a b + a b a + b a a: of rank 3, yet approached without end by rank 2, components diverging."""
+def test_a_degenerate_pair_is_named(amino):
+    # The tensor W = a a b + a b a + b a a: of rank 3, yet approached without end by rank 2, components diverging.
     (a, b), rng = np.eye(2), np.random.default_rng(0)
     W = sum(np.einsum("i,j,k", *term) for term in ((a, a, b), (a, b, a), (b, a, a)))
     rotated = np.einsum("abc,ia,jb,kc", W, *(np.linalg.qr(rng.standard_normal((6, 2)))[0] for _ in range(3)))
-    return estimate_rank(rotated + 1e-4 * rng.standard_normal((6, 6, 6)), **QUICK, policy=lambda table: 2)
-
-
-def test_a_degenerate_pair_is_named(degenerate):
-    assert degenerate.table.value("opposition", 2) < -0.99
-    warning, _ = fit_warnings(as_tensor(np.ones((6, 6, 6))), degenerate.table.restricted([1, 2]), 2)
-    assert warning == (
-        f"Rank 2 (the chosen rank) is degenerate: two components nearly cancel each other (congruence "
-        f"{degenerate.table.value('opposition', 2):.3f}), a common sign of one component too many."
-    )
-    (warning,) = degenerate.warnings
+    answer = quick(rotated + 1e-4 * rng.standard_normal((6, 6, 6)), policy=lambda table: 2)
+    assert answer.table.value("opposition", 2) < -0.99
+    (warning,) = answer.warnings
     assert warning.startswith("Ranks 2 (the chosen rank), 3 and 4 are degenerate: two components nearly cancel each")
-
-
-def test_a_pair_that_does_not_cancel_is_not_named(amino):
     assert amino.table["opposition"].min() > -0.9
-    assert not any("degenerate" in warning for warning in amino.warnings)
+    assert warnings_like(amino, "degenerate") == []
+
+
+def test_degenerate_ranks_share_a_line():
+    assert warned(opposition=[0.0, 0.0, -0.95, -0.5, -0.999]) == (
+        "Ranks 2 (the chosen rank) and 4 are degenerate: two components nearly cancel each other (congruence -0.950 to "
+        "-0.999), a common sign of one component too many.",
+    )
+    assert warned(opposition=[0.0, 0.0, -0.95, -0.5, -0.85]) == (
+        "Rank 2 (the chosen rank) is degenerate: two components nearly cancel each other (congruence -0.950), a common "
+        "sign of one component too many.",
+    )
 
 
 def test_ranks_past_kruskals_bound_are_named():
     # Of a 3 x 3 x 9 tensor rank r is surely unique while 2 min(3, r) + min(9, r) >= 2 r + 2: up to 4.
     X = make_cp_tensor((3, 3, 9), 1, noise=white_noise(20), random_state=0).X
-    answer = estimate_rank(X, range(1, 7), n_starts=2, n_folds=2, random_state=0, policy=lambda table: 5)
-    assert [warning for warning in answer.warnings if "Kruskal" in warning] == [
-        "Ranks 5 (the chosen rank) and 6 are past Kruskal's bound for this shape: uniqueness is not guaranteed.",
-    ]
-    only_five = estimate_rank(X, [1, 2, 5], n_starts=2, n_folds=2, random_state=0, policy=lambda table: 1)
-    assert "Rank 5 is past Kruskal's bound for this shape: uniqueness is not guaranteed." in only_five.warnings
-
-
-def test_degenerate_ranks_share_a_line():
-    scores = {"opposition": [[0.0], [0.0], [-0.95], [-0.5], [-0.999]]}
-    assert list(fit_warnings(as_tensor(X), RankTable(range(5), scores, X.shape), 2)) == [
-        "Ranks 2 (the chosen rank) and 4 are degenerate: two components nearly cancel each other (congruence -0.950 to "
-        "-0.999), a common sign of one component too many."
-    ]
+    said = "past Kruskal's bound for this shape: uniqueness is not guaranteed."
+    assert f"Ranks 5 (the chosen rank) and 6 are {said}" in warned(X, ranks=6, chosen=5)
+    assert f"Rank 5 is {said}" in warned(X, ranks=[1, 2, 5], chosen=1)
+    assert not any("Kruskal" in each for each in warned(X, ranks=4, chosen=1))
 
 
 def test_fits_that_have_not_converged_are_named(estimate):
-    answer = estimate_rank(X, **QUICK, solver=ALS(max_iter=4))
+    answer = quick(solver=ALS(max_iter=4))
     assert answer.table["converged_starts"][2:].max() == 0
     two, three, four = (f"{rank}{' (the chosen rank)' if rank == answer.rank else ''}" for rank in (2, 3, 4))
     sentence = f"Ranks {two}, {three} and {four}: the best fits had not converged; raise max_iter of the solver."
     assert sentence in answer.warnings
     assert not any("converged" in warning and "2" in warning for warning in estimate.warnings)
-
-
-def test_fits_that_time_has_cut_short_may_want_more_of_it():
-    table = RankTable(range(3), {"converged": [[1.0], [1.0], [0.0]]}, X.shape, complete=False)
-    (sentence,) = fit_warnings(as_tensor(X), table, 1)
-    assert sentence == "Rank 2: the best fit had not converged; raise max_iter of the solver or max_time."
+    assert "Rank 2: the best fit had not converged; raise max_iter of the solver or max_time." in warned(
+        chosen=1, interrupted=3, converged=[1.0, 1.0, 0.0]
+    )
 
 
 @pytest.mark.parametrize("noise", [None, 1e-5, 3e-6])
@@ -1376,18 +1088,4 @@ def test_a_start_that_was_only_explored_is_not_taken_for_the_best_fit(noise):
     table, row = answer.table, len(ranks)
     assert not table["converged_starts"][row, int(table["loss_starts"][row].argmin())]
     assert table.value("converged", ranks[-1]) == 1
-    assert not any("converged" in warning for warning in answer.warnings)
-
-
-def test_noise_loss_is_unknown_where_no_degree_of_freedom_is_left():
-    # 4 x 4 x 4 cells, but 6 components have 6 (12 - 2) = 60 parameters and 7 have 70.
-    X = make_cp_tensor((4, 4, 4), 1, noise=white_noise(30), random_state=0).X
-    few = estimate_rank(X, [1, 6, 7], n_starts=2, n_folds=2, random_state=0)
-    np.testing.assert_array_equal(np.isnan(few.table.mean("noise_loss")), [True, False, False])
-    assert few.rank == 1
-    assert (
-        "Ranks above 6 were left out: rank 7 has 70 free parameters, the data have 64 observed cells." in few.warnings
-    )
-    sentence = "ranks of estimate_rank must be such that 64 observed cells determine one: 6 or less. Got 7."
-    with pytest.raises(ValueError, match=re.escape(sentence)):
-        estimate_rank(X, [7], n_starts=2, n_folds=2, random_state=0)
+    assert warnings_like(answer, "converged") == []
