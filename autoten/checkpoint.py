@@ -21,7 +21,7 @@ from autoten.solvers.base import Fit
 from autoten.sweep import FoldModel, _fit_fold
 
 if TYPE_CHECKING:
-    from autoten.tensors.protocol import Tensor
+    from autoten.tensors.tensor import Tensor
 
 WHAT = "checkpoint of estimate_rank"
 FORMAT = "autoten checkpoint"

@@ -23,7 +23,7 @@ from autoten.tensors.dense import DenseTensor
 from autoten.tensors.sparse import SparseTensor
 
 if TYPE_CHECKING:
-    from autoten.tensors.protocol import Tensor
+    from autoten.tensors.tensor import Tensor
 
 # Squares and their sums stay far inside the floating range while the largest magnitude is inside these powers of two.
 SAFE_EXPONENTS = {"f": (-30, 30), "d": (-300, 300)}

@@ -16,12 +16,12 @@ from autoten._errors import counted
 from autoten.labels import Labels
 from autoten.model import CPModel, is_surely_unique
 from autoten.sweep import largest_determined_rank
-from autoten.tensors.cells import LISTABLE, indices_of
 from autoten.tensors.chunked import ChunkedTensor
+from autoten.tensors.tensor import LISTABLE, indices_of
 
 if TYPE_CHECKING:
     from autoten.table import RankTable
-    from autoten.tensors.protocol import Tensor
+    from autoten.tensors.tensor import Tensor
 
 # Below this congruence two components nearly cancel each other: a degenerate solution.
 DEGENERATE = -0.9

@@ -46,7 +46,7 @@ from autoten.solvers.subspaces import Occupied
 from autoten.sweep import N_SPLITS, RESAMPLE, Plan, check_largest_rank, entropy_of, fit_ranks, largest_determined_rank
 from autoten.table import RankTable
 from autoten.tensors.chunked import ChunkedTensor
-from autoten.tensors.protocol import Tensor
+from autoten.tensors.tensor import Tensor
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from autoten.model import CPModel
 from autoten.solvers.als import ALS
 from autoten.solvers.base import Fit, Solver
-from autoten.tensors.protocol import Block, Cells, Tensor
+from autoten.tensors.tensor import Block, Cells, Tensor
 
 # Fits whose losses agree to this relative difference are the same solution; losses below the other are rounding.
 SAME_LOSS = 1e-6

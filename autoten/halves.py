@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from autoten.model import CPModel
 
 if TYPE_CHECKING:
-    from autoten.tensors.protocol import Tensor
+    from autoten.tensors.tensor import Tensor
 
 # A half is a tensor too, with two slabs at least.
 SHORTEST_SPLIT = 4

@@ -18,13 +18,12 @@ from numpy.typing import NDArray
 from autoten._errors import check_mode, check_modes_given, check_real, refuse
 from autoten.labels import MODES
 from autoten.model import CPModel, is_surely_unique
-from autoten.tensors.cells import LISTABLE, indices_of, other_cells, places_of, solve_rows
 from autoten.tensors.chunked import ChunkedTensor
 from autoten.tensors.dense import DenseTensor
-from autoten.tensors.protocol import Block
+from autoten.tensors.tensor import LISTABLE, Block, indices_of, other_cells, places_of, solve_rows
 
 if TYPE_CHECKING:
-    from autoten.tensors.protocol import Array, Cells, Tensor
+    from autoten.tensors.tensor import Array, Cells, Tensor
 
 # A slab never loses more than this share of its observed cells to one fold.
 LARGEST_LOSS = 0.5

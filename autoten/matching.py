@@ -24,7 +24,7 @@ from autoten.tensors.dense import DenseTensor
 from autoten.tensors.sparse import SparseTensor
 
 if TYPE_CHECKING:
-    from autoten.tensors.protocol import Tensor
+    from autoten.tensors.tensor import Tensor
 
 Array = NDArray[Any]
 

@@ -22,13 +22,13 @@ from autoten.selection import DEFAULT_POLICY, Policy
 from autoten.solvers.als import ALS
 from autoten.solvers.base import Solver
 from autoten.sweep import N_SPLITS
-from autoten.tensors.cells import weights_at
+from autoten.tensors.tensor import weights_at
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from autoten.scores import Scorer
-    from autoten.tensors.protocol import Tensor
+    from autoten.tensors.tensor import Tensor
 
 Array = NDArray[Any]
 

@@ -23,7 +23,7 @@ from autoten.solvers.base import Fit, Solver
 from autoten.solvers.starts import make_start
 from autoten.solvers.subspaces import Compression, Subspaces, completed, is_complete
 from autoten.tensors.chunked import ChunkedTensor
-from autoten.tensors.protocol import Tensor
+from autoten.tensors.tensor import Tensor
 from autoten.workers import Task, Workers, task
 
 # A fold has one start, grown from its own model of the rank below, and so many where that is no sure way: where its

@@ -28,7 +28,7 @@ from autoten.scores.heldout import relative_error
 from autoten.solvers.starts import make_start
 from autoten.solvers.subspaces import Subspaces
 from autoten.sweep import DRAW_FOLDS, Plan, fit_ranks
-from autoten.tensors.protocol import Tensor
+from autoten.tensors.tensor import Tensor
 
 TRUTH = 3
 SURPLUS = 3

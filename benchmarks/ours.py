@@ -16,7 +16,7 @@ from autoten.fits import RankFits
 from autoten.holdout import Fold, Holdout
 from autoten.solvers.base import Fit
 from autoten.sweep import Plan, _empty, fit_ranks
-from autoten.tensors.protocol import Tensor
+from autoten.tensors.tensor import Tensor
 
 Array = NDArray[Any]
 

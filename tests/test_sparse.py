@@ -30,9 +30,9 @@ from autoten.door import as_tensor
 from autoten.doubts import _sum_warnings
 from autoten.labels import Labels
 from autoten.solvers.subspaces import Occupied, Subspaces
-from autoten.tensors.cells import model_norm_squared
 from autoten.tensors.dense import DenseTensor
 from autoten.tensors.sparse import SparseTensor
+from autoten.tensors.tensor import model_norm_squared
 
 NO_LABELS = Labels(("",) * 3, (None,) * 3)
 

@@ -17,7 +17,7 @@ from autoten.scores.stability import stability_scores
 
 if TYPE_CHECKING:
     from autoten.fits import RankFits
-    from autoten.tensors.protocol import Tensor
+    from autoten.tensors.tensor import Tensor
 
     Scorer = Callable[[Tensor, RankFits], Mapping[str, Any]]
 

@@ -23,13 +23,13 @@ from autoten.kernels import linear
 from autoten.losses import LEAST_SQUARES, loss_of
 from autoten.matching import Seen
 from autoten.model import CPModel, n_parameters
-from autoten.tensors.cells import stack_rows
 from autoten.tensors.dense import DenseTensor
+from autoten.tensors.tensor import stack_rows
 
 if TYPE_CHECKING:
     from autoten.fits import RankFits
-    from autoten.tensors.protocol import Tensor
     from autoten.tensors.sparse import SparseTensor
+    from autoten.tensors.tensor import Tensor
 
 Array = NDArray[Any]
 

@@ -9,7 +9,7 @@ from autoten.matching import Seen, most_opposed_pair
 
 if TYPE_CHECKING:
     from autoten.fits import RankFits
-    from autoten.tensors.protocol import Tensor
+    from autoten.tensors.tensor import Tensor
 
 
 def fit_scores(tensor: Tensor, fits: RankFits) -> Mapping[str, Any]:

@@ -12,13 +12,12 @@ from autoten._errors import refuse
 from autoten.door import as_tensor, model_of
 from autoten.losses import Poisson, loss_of
 from autoten.model import CPModel
-from autoten.tensors.cells import model_values, weights_at
 from autoten.tensors.counts import deviance, null_deviance
-from autoten.tensors.protocol import Block
+from autoten.tensors.tensor import Block, model_values, weights_at
 
 if TYPE_CHECKING:
     from autoten.fits import FoldFit, RankFits
-    from autoten.tensors.protocol import Cells, Tensor
+    from autoten.tensors.tensor import Cells, Tensor
 
 
 def heldout_error(X: Any, cp: Any, heldout: Any) -> float:

@@ -33,13 +33,13 @@ from autoten.scores.core_consistency import (
     tucker_values,
     unseen,
 )
-from autoten.tensors.cells import model_values
 from autoten.tensors.dense import DenseTensor
 from autoten.tensors.sparse import Pattern, SparseTensor
+from autoten.tensors.tensor import model_values
 
 if TYPE_CHECKING:
     from autoten.fits import RankFits
-    from autoten.tensors.protocol import Tensor
+    from autoten.tensors.tensor import Tensor
 
 Array = NDArray[Any]
 

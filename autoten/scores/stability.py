@@ -10,7 +10,7 @@ from autoten.matching import Seen, match_score
 
 if TYPE_CHECKING:
     from autoten.fits import RankFits
-    from autoten.tensors.protocol import Tensor
+    from autoten.tensors.tensor import Tensor
 
 # A start is good, and its components worth comparing, when its loss is within this share of the best one's.
 GOOD_LOSS = 0.01

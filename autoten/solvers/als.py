@@ -15,7 +15,7 @@ from autoten.solvers.least_squares import explore_core, fit_least_squares
 
 if TYPE_CHECKING:
     from autoten.solvers.subspaces import Compression
-    from autoten.tensors.protocol import Tensor
+    from autoten.tensors.tensor import Tensor
 
 Array = NDArray[Any]
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from autoten.model import CPModel
 
 if TYPE_CHECKING:
-    from autoten.tensors.protocol import Tensor
+    from autoten.tensors.tensor import Tensor
 
 
 @dataclass(frozen=True, eq=False)

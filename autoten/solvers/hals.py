@@ -19,7 +19,7 @@ from autoten.tensors.chunked import ChunkedTensor
 
 if TYPE_CHECKING:
     from autoten.solvers.subspaces import Compression
-    from autoten.tensors.protocol import Tensor
+    from autoten.tensors.tensor import Tensor
 
 Array = NDArray[Any]
 

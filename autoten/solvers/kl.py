@@ -22,7 +22,7 @@ from autoten.tensors.counts import as_counts
 
 if TYPE_CHECKING:
     from autoten.solvers.subspaces import Compression
-    from autoten.tensors.protocol import Tensor
+    from autoten.tensors.tensor import Tensor
 
 Array = NDArray[Any]
 

@@ -31,15 +31,15 @@ from autoten.solvers import loop
 from autoten.solvers.base import Explored, Fit
 from autoten.solvers.loop import Model, Pace
 from autoten.solvers.subspaces import Compression
-from autoten.tensors.cells import model_values
 from autoten.tensors.dense import DenseTensor
 from autoten.tensors.sparse import SparseTensor
+from autoten.tensors.tensor import model_values
 
 if TYPE_CHECKING:
     from autoten.solvers.als import ALS
     from autoten.solvers.hals import HALS
     from autoten.solvers.kl import KL
-    from autoten.tensors.protocol import Tensor
+    from autoten.tensors.tensor import Tensor
 
 Array = NDArray[Any]
 

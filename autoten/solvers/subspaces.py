@@ -17,11 +17,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from autoten.model import CPModel
-from autoten.tensors.cells import LISTABLE, directions, indices_of
 from autoten.tensors.dense import DenseTensor
+from autoten.tensors.tensor import LISTABLE, directions, indices_of
 
 if TYPE_CHECKING:
-    from autoten.tensors.protocol import Tensor
+    from autoten.tensors.tensor import Tensor
 
 Array = NDArray[Any]
 

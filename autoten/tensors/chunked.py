@@ -5,18 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 from math import prod
-from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
+from typing import Any, NamedTuple, NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
 
 from autoten._errors import refuse
-from autoten.tensors.cells import directions, gram_of_others
 from autoten.tensors.dense import DenseTensor
 from autoten.tensors.passes import Arguments, Blocks, Function, Take, Where
-
-if TYPE_CHECKING:
-    from autoten.tensors.protocol import Array, Cells, Tensor
+from autoten.tensors.tensor import NO_CELLS, Array, Cells, Tensor, directions
 
 # A dask array of at most so many bytes is computed and then treated like any other array, which is far faster. So is
 # the part of one read in chunks that a fold is fitted to, if it is no more than this share of the whole.
@@ -32,7 +29,7 @@ KEPT_SHARE = 1 / 64
 LARGEST_KEPT = 2**25
 
 
-class ChunkedTensor:
+class ChunkedTensor(Tensor):
     """A complete N-way dask array, float32 or float64, read chunk by chunk; every operation is one pass over it.
 
     The passes run in this process, one chunk in memory at a time, or where there is a dask client on its cluster. Fits
@@ -61,36 +58,15 @@ class ChunkedTensor:
     def shape(self) -> tuple[int, ...]:
         return tuple(int(length) for length in self.array.shape)
 
-    @property
-    def n_observed(self) -> int:
-        return prod(self.shape)
-
-    @property
-    def hidden(self) -> Cells:
-        return np.empty(0, dtype=np.int64)
-
-    @property
-    def cell_weights(self) -> None:
-        return None
-
-    @property
-    def listed(self) -> None:
-        return None
-
-    @property
-    def pass_cost(self) -> int:
-        return self.n_observed
-
-    @property
-    def total(self) -> NoReturn:
-        _refuse_counts()
+    def with_values(self, values: Array) -> NoReturn:
+        remedy = "Compute the array if it fits into memory, or give a sparse tensor."
+        refuse("the solver of a dask array that is read in chunks", "one of least squares", "one of counts", remedy)
 
     @property
     def nonzero(self) -> NoReturn:
-        _refuse_counts()
+        self.with_values(NO_CELLS)
 
-    def with_values(self, values: Array) -> NoReturn:
-        _refuse_counts()
+    total = nonzero
 
     @property
     def norm_squared(self) -> float:
@@ -190,9 +166,6 @@ class ChunkedTensor:
         self._pass(_mttkrp, lambda where: (_rows(factors, where), mode), take)
         return total
 
-    def normal_equations(self, factors: Sequence[Array], mode: int) -> tuple[Array, Array]:
-        return gram_of_others(factors, mode), self.mttkrp(factors, mode)
-
     def squared_error(self, factors: Sequence[Array]) -> float:
         parts: list[float] = []
         self._pass(_squared_error, lambda where: (_rows(factors, where),), lambda where, part: parts.append(part))
@@ -224,9 +197,6 @@ class ChunkedTensor:
 
     def gram(self, mode: int) -> Array:
         return self._compressed.gram if mode == self._split else self._survey.grams[mode]
-
-    def gram_times(self, mode: int, columns: Array) -> Array:
-        return self.gram(mode) @ columns
 
     def values_at(self, cells: Cells) -> Array:
         values = np.empty(len(cells))
@@ -268,11 +238,6 @@ class ChunkedTensor:
         for where, block in self._blocks.each(_itself, lambda where: ()):
             data[where] = block
         return DenseTensor(data, self.scale)
-
-
-def _refuse_counts() -> NoReturn:
-    remedy = "Compute the array if it fits into memory, or give a sparse tensor."
-    refuse("the solver of a dask array that is read in chunks", "one of least squares", "one of counts", remedy)
 
 
 class _Survey(NamedTuple):

@@ -15,12 +15,12 @@ from autoten.kernels.counts import Counts
 from autoten.kernels.dense import Layout
 from autoten.kernels.sparse import Slices
 from autoten.model import CPModel
-from autoten.tensors.cells import model_total, model_values, other_cells
 from autoten.tensors.sparse import Pattern
+from autoten.tensors.tensor import model_total, model_values, other_cells
 
 if TYPE_CHECKING:
     from autoten.losses import Poisson
-    from autoten.tensors.protocol import Tensor
+    from autoten.tensors.tensor import Tensor
 
 Array = NDArray[Any]
 

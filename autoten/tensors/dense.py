@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 from math import prod
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,10 +15,7 @@ from autoten.kernels import linear
 from autoten.kernels import rows as row_kernels
 from autoten.kernels.dense import Dense, Layout, Work
 from autoten.model import khatri_rao
-from autoten.tensors.cells import gram_of_others, hidden_of_part, joined
-
-if TYPE_CHECKING:
-    from autoten.tensors.protocol import Array, Cells
+from autoten.tensors.tensor import NO_CELLS, Array, Cells, Tensor, gram_of_others, hidden_of_part, joined
 
 # Up to so many columns the compiled contraction is faster than OpenBLAS (benchmarks/results/kernels.json).
 KERNEL_COLUMNS = 32
@@ -26,11 +23,10 @@ KERNEL_COLUMNS = 32
 # A pass over X that needs a working copy makes it of one block at a time.
 N_BLOCKS = 16
 
-NO_CELLS = np.empty(0, dtype=np.int64)
 NO_WEIGHTS = np.empty((0, 0), dtype=bool)
 
 
-class DenseTensor:
+class DenseTensor(Tensor):
     """An N-way array, C-contiguous, float32 or float64; X itself is never changed.
 
     Parameters
@@ -71,10 +67,6 @@ class DenseTensor:
     def shape(self) -> tuple[int, ...]:
         return tuple(self.data.shape)
 
-    @property
-    def n_observed(self) -> int:
-        return self.data.size - len(self.hidden)
-
     @cached_property
     def norm_squared(self) -> float:
         if self.cell_weights is not None:
@@ -91,14 +83,6 @@ class DenseTensor:
     def nonzero(self) -> Cells:
         nonzero = np.flatnonzero(self.data != 0.0)  # ten times as fast as without the comparison
         return np.setdiff1d(nonzero, self.hidden, assume_unique=True) if len(self.hidden) else nonzero
-
-    @property
-    def listed(self) -> None:
-        return None
-
-    @property
-    def pass_cost(self) -> int:
-        return self.data.size
 
     @property
     def rows(self) -> Array:

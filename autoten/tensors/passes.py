@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 if TYPE_CHECKING:
-    from autoten.tensors.protocol import Array
+    from autoten.tensors.tensor import Array
 
 Where = tuple[slice, ...]
 

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from functools import cached_property
-from math import prod
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +17,11 @@ from autoten.kernels import sparse as sparse_kernels
 from autoten.kernels.dense import Layout
 from autoten.kernels.linear import ROUNDING
 from autoten.kernels.sparse import Slices
-from autoten.tensors.cells import (
+from autoten.tensors.tensor import (
+    NO_CELLS,
+    Array,
+    Cells,
+    Tensor,
     gram_of_others,
     hidden_of_part,
     indices_of,
@@ -28,16 +31,11 @@ from autoten.tensors.cells import (
     places_of,
 )
 
-if TYPE_CHECKING:
-    from autoten.tensors.protocol import Array, Cells
-
 # So many cells of a compressed core cost a sweep as much as one nonzero, whose rows lie anywhere in memory.
 CELLS_PER_NONZERO = 4
 
 # Up to so many slices are cut out one by one.
 FEW_SLICES = 16
-
-NO_CELLS = np.empty(0, dtype=np.int64)
 
 
 class Pattern:
@@ -95,7 +93,7 @@ class Pattern:
         return out, starts
 
 
-class SparseTensor:
+class SparseTensor(Tensor):
     """An N-way tensor of which only the nonzeros are stored; an unlisted cell is an observed zero, unless it is hidden.
 
     Parameters
@@ -139,18 +137,10 @@ class SparseTensor:
     def shape(self) -> tuple[int, ...]:
         return self.pattern.shape
 
-    @property
-    def n_observed(self) -> int:
-        return prod(self.shape) - len(self.hidden)
-
     @cached_property
     def hidden_pattern(self) -> Pattern:
         """The hidden cells, to be gone through like nonzeros."""
         return Pattern(self.hidden, self.shape)
-
-    @property
-    def cell_weights(self) -> None:
-        return None
 
     @cached_property
     def listed(self) -> Cells:
