@@ -2,11 +2,15 @@
 
 import math
 import re
+from pathlib import Path
 
 import numpy as np
 import pytest
+import pyttb
+import scipy.sparse
+import sparse
 
-from autoten import ALS, RandomElements, RandomFibres, estimate_rank
+from autoten import ALS, RandomElements, RandomFibres, core_consistency, estimate_rank, fit_parafac, masked
 from autoten.selection import Calibrated
 
 # Rows: a name, a call without arguments, the kind of error, a pattern of the sentence. One section for each part.
@@ -97,6 +101,147 @@ def estimating(X=X, **wrong):
     return lambda: estimate_rank(X, **wrong)
 
 
+EMPTY_SLABS = np.where(np.isin(np.arange(7), [2, 3])[:, None], np.nan, X)
+EIGHT = np.ones((2, 2, 2))
+NUMBERS = "X must be an array of real numbers. Got "
+STACKED = "X must be an array, or equal ones to stack. Got 3 arrays of shapes (3, 4), (3, 5). "
+
+
+class Unwilling:
+    def __array__(self, dtype=None, copy=None):
+        raise RuntimeError("can't convert cuda:0 device type tensor to numpy")
+
+
+# What is no tensor, the kind of error, and the sentence or its beginning.
+NO_TENSORS = [
+    (
+        np.ones((3, 4)),
+        ValueError,
+        "X must be a tensor with at least 3 modes. Got shape (3, 4). A matrix has no unique CP decomposition: use a "
+        "matrix method.",
+    ),
+    (np.float64(3), ValueError, "X must be a tensor with at least 3 modes. Got shape (). A matrix has no unique CP"),
+    (np.ones((3, 0, 4)), ValueError, "X must be a tensor with at least one cell. Got shape (3, 0, 4)."),
+    (
+        np.ones((3, 1, 4)),
+        ValueError,
+        "X must be a tensor whose modes all have length >= 2. Got shape (3, 1, 4). Drop mode 1 with numpy.squeeze.",
+    ),
+    *(
+        (nothing, ValueError, "X must be a tensor with observed cells. Got only missing cells.")
+        for nothing in (EIGHT * np.nan, np.ma.masked_array(EIGHT, mask=True), np.full((2, 2, 2), None))
+    ),
+    (
+        EMPTY_SLABS,
+        ValueError,
+        "X must be a tensor with observed cells in every slab. Got no observed cell at indices 2, 3 of mode 1. "
+        "Leave such slabs out: autoten.preprocess.drop_empty_slabs(X).",
+    ),
+    (
+        np.where(X > 1, np.inf, 1.0),
+        ValueError,
+        f"X must be finite, with NaN for missing cells. Got {(X > 1).sum()} infinite cells. Set them to NaN if they "
+        "are missing.",
+    ),
+    (
+        np.array([[[-np.inf, np.nan], [1, 1]], [[1, 1], [1, 1]]]),
+        ValueError,
+        "X must be finite, with NaN for missing cells. Got 1 infinite cell.",
+    ),
+    (
+        X + 1j,
+        TypeError,
+        f"{NUMBERS}complex numbers (complex128). Analyse its real and imaginary parts, or its magnitude.",
+    ),
+    (
+        np.full((2, 2, 2), "a"),
+        TypeError,
+        f"{NUMBERS}dtype <U1. Give a NumPy array, or anything that converts to one.",
+    ),
+    ("data.npy", TypeError, f"{NUMBERS}'data.npy'. Read a file first: autoten.read_tensor("),
+    (Path("data.npy"), TypeError, f"{NUMBERS}{Path('data.npy')!r}. Read a file first: "),
+    (
+        np.array([1.5, "2"] * 4, dtype=object).reshape(2, 2, 2),
+        TypeError,
+        f"{NUMBERS}dtype object, with cells of type str. Give a NumPy array",
+    ),
+    ([[[10**400, 1], [1, 1]]] * 3, ValueError, f"{NUMBERS}an integer beyond the range of float64. "),
+    ([np.ones((3, 4)), np.ones((3, 5)), np.ones((3, 4))], ValueError, f"{STACKED}Pad the shorter "),
+    ([np.ma.masked_array(np.ones((3, 4))), np.ones((3, 5)), [[1.0, 2.0], [3.0]]], ValueError, STACKED),
+    (
+        [scipy.sparse.csr_array(np.eye(3))] * 2,
+        TypeError,
+        f"{NUMBERS}dtype object, with cells of type csr_array. Give a NumPy array",
+    ),
+    (None, TypeError, f"{NUMBERS}dtype object. Give a NumPy array"),
+    (np.zeros((2, 2, 2), "M8[s]"), TypeError, f"{NUMBERS}dtype datetime64[s]. Give a NumPy"),
+    ([[[1, 2], [3]]], TypeError, f"{NUMBERS}list. Give a NumPy array"),
+    (Unwilling(), TypeError, f"{NUMBERS}Unwilling. Give a NumPy array"),
+]
+
+
+def sparsely(values, shape=(2, 2, 2), coords=((0, 1), (0, 1), (0, 1))):
+    return scipy.sparse.coo_array((values, coords), shape=shape)
+
+
+def pyttb_of(subs):
+    """Return a tensor of pyttb with these subscripts, unchecked."""
+    tensor = pyttb.tensor(EIGHT).to_sptensor()
+    tensor.subs = subs
+    return tensor
+
+
+NO_SPARSE_TENSORS = [
+    (
+        scipy.sparse.csr_array(np.eye(4)),
+        ValueError,
+        "X must be a tensor with at least 3 modes. Got shape (4, 4). A matrix has no unique CP decomposition: use a "
+        "matrix method.",
+    ),
+    (
+        sparsely([1.0, 2.0], (2, 2, 1), ((0, 1), (0, 1), (0, 0))),
+        ValueError,
+        "X must be a tensor whose modes all have length >= 2. Got shape (2, 2, 1). Drop mode 2 with numpy.squeeze.",
+    ),
+    (
+        sparse.COO(np.array([[0], [1], [1]]), [1.0], shape=(2, 2, 2), fill_value=1.0),
+        ValueError,
+        "X must be a sparse tensor whose unlisted cells are zero. Got fill_value 1.0.",
+    ),
+    (
+        sparsely([1j, 2.0]),
+        TypeError,
+        f"{NUMBERS}complex numbers (complex128). Analyse its real and imaginary parts, or its magnitude.",
+    ),
+    (
+        sparsely([np.inf, 2.0]),
+        ValueError,
+        "X must be finite, with NaN for missing cells. Got 1 infinite cell. Set them to NaN if they are missing.",
+    ),
+    (
+        sparsely([np.nan] * 4, coords=((0, 0, 1, 1), (1, 1, 1, 1), (0, 1, 0, 1))),
+        ValueError,
+        "X must be a tensor with observed cells in every slab. Got no observed cell at index 1 of mode 1. Leave this "
+        "slab out.",
+    ),
+    (
+        pyttb_of(np.argwhere(EIGHT) * [1, 1, 2]),
+        ValueError,
+        "the coordinates of X must be inside its shape (2, 2, 2). Got index 2 in mode 2. They count from zero.",
+    ),
+    (
+        pyttb_of(np.argwhere(EIGHT).astype(float)),
+        TypeError,
+        "the coordinates of X must be integers. Got dtype float64 in mode 0.",
+    ),
+    (
+        sparsely([1.0, 2.0], (2**21, 2**21, 2**21)),
+        ValueError,
+        "X must be a tensor with fewer than 2**63 cells. Got shape (2097152, 2097152, 2097152). Leave out slabs "
+        "without a nonzero.",
+    ),
+]
+
 DOOR_AND_ESTIMATE = [
     *(
         refused(f"{name}={value!r}", estimating(**{name: value}), kind, must.format(value), whole=True)
@@ -133,6 +278,22 @@ DOOR_AND_ESTIMATE = [
         estimating(ranks=[1], scorers=()),
         ValueError,
         r"must be one with the score '\w+'\. Got only ranks\. Add the scorer",
+    ),
+    *(
+        refused(sentence[:60], lambda X=X: fit_parafac(X, 2), kind, sentence)
+        for X, kind, sentence in NO_TENSORS + NO_SPARSE_TENSORS
+    ),
+    refused("a matrix to estimate", estimating(X[0]), ValueError, "X must be a tensor with at least 3 modes."),
+    refused("no tensor of a model", lambda: core_consistency(X + 1j, None), TypeError, f"{NUMBERS}complex numbers"),
+    *(
+        refused("observed", lambda observed=observed: masked(X, observed), ValueError, f"observed must be {sentence}")
+        for observed, sentence in [
+            (X[0] > 0, "an array of X's shape (8, 7, 6). Got shape (7, 6)."),
+            (X.T > 0, "an array of X's shape (8, 7, 6). Got shape (6, 7, 8)."),
+            (True, "an array of X's shape (8, 7, 6). Got shape ()."),
+            (X, "boolean, True for an observed cell. Got dtype float64."),
+            (np.full(X.shape, "yes"), "boolean, True for an observed cell. Got dtype <U3."),
+        ]
     ),
     ("a second positional argument", lambda: estimate_rank(X, [1], ALS()), TypeError, "positional"),
 ]
