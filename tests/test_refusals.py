@@ -10,7 +10,17 @@ import pyttb
 import scipy.sparse
 import sparse
 
-from autoten import ALS, RandomElements, RandomFibres, core_consistency, estimate_rank, fit_parafac, masked
+from autoten import (
+    ALS,
+    RandomElements,
+    RandomFibres,
+    core_consistency,
+    estimate_rank,
+    fit_parafac,
+    masked,
+    read_tensor,
+    read_tns,
+)
 from autoten.selection import Calibrated
 
 # Rows: a name, a call without arguments, the kind of error, a pattern of the sentence. One section for each part.
@@ -294,6 +304,20 @@ DOOR_AND_ESTIMATE = [
             (X, "boolean, True for an observed cell. Got dtype float64."),
             (np.full(X.shape, "yes"), "boolean, True for an observed cell. Got dtype <U3."),
         ]
+    ),
+    *(
+        refused("no file", lambda read=read, name=name: read(name), ValueError, f"the file must be {sentence}")
+        for read, name, sentence in [
+            (read_tensor, "a.xlsx", "one of .npy, .npz, .mat, .csv, .tns, .tns.gz. Got a.xlsx."),
+            (read_tensor, "absent.npy", "an existing file. Got absent.npy."),
+            (read_tns, "absent.tns", "an existing file. Got absent.tns."),
+        ]
+    ),
+    (
+        "an absent file of a long path",
+        lambda: read_tensor(f"{'folder' * 15}/absent.npy"),
+        ValueError,
+        r"^the file must be an existing file\. Got .*absent\.npy\.$",
     ),
     ("a second positional argument", lambda: estimate_rank(X, [1], ALS()), TypeError, "positional"),
 ]
