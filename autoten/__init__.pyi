@@ -5,13 +5,13 @@ from autoten import plots as plots
 from autoten import preprocess as preprocess
 from autoten import selection as selection
 from autoten._errors import AutotenWarning as AutotenWarning
+from autoten.answer import RankEstimate as RankEstimate
 from autoten.door import masked as masked
-from autoten.door import read_tensor as read_tensor
 from autoten.door import streamed as streamed
 from autoten.door import weighted as weighted
-from autoten.estimate import RankEstimate as RankEstimate
 from autoten.estimate import estimate_rank as estimate_rank
 from autoten.estimate import select_rank as select_rank
+from autoten.files import read_tensor as read_tensor
 from autoten.files import read_tns as read_tns
 from autoten.holdout import Blocks as Blocks
 from autoten.holdout import Centred as Centred

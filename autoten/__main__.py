@@ -124,8 +124,8 @@ def _run(options: argparse.Namespace) -> int:
         given["solver"] = resolve_name(SOLVERS[options.solver])()
     given["policy"] = resolve_name(POLICIES[options.policy])()
     # Imported here: `--help` and a mistyped option answer at once.
-    from autoten.door import read_tensor
     from autoten.estimate import estimate_rank
+    from autoten.files import read_tensor
 
     estimate = estimate_rank(read_tensor(options.file), progress=True, **given)
     _print(estimate.report())

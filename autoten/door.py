@@ -1,22 +1,24 @@
-"""From what people have to a tensor: the only place that looks at input types, NaN and dtype."""
+"""The door: whatever people have becomes a tensor with its labels and history, once.
+
+The only place that looks at types of other packages, NaN, masks and dtype; what lies behind it takes `Data`.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
 from numbers import Real
 from os import PathLike
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
+import scipy.sparse
 from numpy.typing import NDArray
 
-from autoten._errors import check_integer, counted, reading, refuse
-from autoten.files import Coordinates, coordinates_of, from_arrays, linear_cells, read_tns
+from autoten._errors import check_integer, check_mode, counted, refuse
 from autoten.kernels.dense import largest_bits
-from autoten.labels import Labels, read_csv, split_labels
+from autoten.labels import Labels, names_of, numbered
 from autoten.model import CPModel, as_cp
 from autoten.tensors.chunked import LARGEST_COMPUTED, ChunkedTensor
 from autoten.tensors.dense import DenseTensor
@@ -25,26 +27,88 @@ from autoten.tensors.sparse import SparseTensor
 if TYPE_CHECKING:
     from autoten.tensors.tensor import Tensor
 
+Array = NDArray[Any]
+
 # Squares and their sums stay far inside the floating range while the largest magnitude is inside these powers of two.
 SAFE_EXPONENTS = {"f": (-30, 30), "d": (-300, 300)}
 
-# What stands for an array in a file that is a pickle, which is never loaded.
-UNREADABLE = "(pickled)"
+# A Series or a table is unfolded to at most so many cells (16 GiB of float64).
+LARGEST_UNFOLDED = 2**31
+
+# Kinds of label arrays that NumPy can save and plots can draw as they are; all others become texts.
+PLAIN_KINDS = "biufmMU"
 
 
-def as_tensor(X: Any, *, samples: int | None = None) -> Tensor:
-    """Return `X` as a tensor that solvers, scores and hold-outs can use.
+@dataclass(frozen=True, eq=False)
+class Preprocessed:
+    """A tensor and what was done to it: what `weighted`, `read_tensor` and the functions of `preprocess` return.
+
+    Every function of the package takes it in place of an array, and the report of `estimate_rank` states its steps.
+    NumPy takes it too: ``np.asarray(prepared)`` is the tensor, with NaN for what a mask hides.
+
+    Parameters
+    ----------
+    X : array or masked array of shape (I_1, ..., I_N)
+        The tensor.
+    steps : tuple of str
+        What was done, first step first, such as ``("centred across mode 0",)``.
+    labels : Labels, optional
+        The names of its modes and of their indices.
+    noise : array of shape (I_1, ..., I_N), optional
+        The standard deviation of every cell's noise, up to a common factor.
+    """
+
+    X: Any
+    steps: tuple[str, ...] = ()
+    labels: Labels | None = None
+    noise: NDArray[np.float64] | None = None
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Length of each mode."""
+        return np.shape(self.X)
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
+        return np.array(np.ma.filled(self.X, np.nan), dtype=dtype, copy=copy)
+
+    def __repr__(self) -> str:
+        return f"Preprocessed(shape={self.shape}, steps={self.steps})"
+
+
+@dataclass(frozen=True, eq=False)
+class Data:
+    """A tensor that solvers, scores and hold-outs can use, its labels, and what was done to it before."""
+
+    tensor: Tensor
+    labels: Labels | None = None
+    steps: tuple[str, ...] = ()
+
+    @property
+    def ndim(self) -> int:
+        """Number of modes."""
+        return len(self.tensor.shape)
+
+    def mode(self, mode: Any, what: str) -> int:
+        """Return a mode, given by number or name, as an index."""
+        return check_mode(mode, self.ndim, what, names_of(self.labels))
+
+    def numbered(self, record: Any) -> Any:
+        """Return a solver or hold-out with numbers in place of the names of modes."""
+        return numbered(record, self.ndim, self.labels)
+
+
+def data_of(X: Any, *, samples: int | None = None) -> Data:
+    """Return what people have as a tensor with its labels and history; `Data` as it is.
 
     Parameters
     ----------
     X : array_like of shape (I_1, ..., I_N), N >= 3
         Numbers in any layout, byte order or memory map; NaN and the masked cells of a ``numpy.ma`` array are missing.
         float32 stays float32, every other real type becomes float64; None is missing, and equal matrices in a list are
-        stacked. A tensor is returned as it is. Sparse tensors (n-D ``scipy.sparse.coo_array``, pydata ``sparse``
-        arrays, pyttb's ``sptensor``) stay sparse: an unlisted cell is an observed zero, values of the same cell are
-        summed, and a listed NaN is missing. A dask array that is too
-        large to be computed is read chunk by chunk. Of an xarray ``DataArray`` or a pandas Series with a level of its
-        index for each mode, the labels are left behind.
+        stacked. Sparse tensors (n-D ``scipy.sparse.coo_array``, pydata ``sparse`` arrays, pyttb's ``sptensor``) stay
+        sparse: an unlisted cell is an observed zero, values of the same cell are summed, and a listed NaN is missing. A
+        dask array that is too large to be computed is read chunk by chunk. An xarray ``DataArray`` and a pandas Series
+        with a level of its index for each mode have labels.
     samples : int, optional
         A mode of new samples for a model that is known already: it may have length 1, and only each of its slabs needs
         an observed cell.
@@ -54,32 +118,18 @@ def as_tensor(X: Any, *, samples: int | None = None) -> Tensor:
     TypeError, ValueError
         One sentence: what was expected, what was got, what to do.
     """
-    if isinstance(X, (DenseTensor, SparseTensor, ChunkedTensor)):
+    if isinstance(X, Data):
         return X
-    if isinstance(X, Weighted):
-        return _weighted_tensor(as_tensor(X.X, samples=samples), X.noise)
-    X = getattr(X, "X", X) if hasattr(X, "steps") else X
-    X, _ = split_labels(X)
-    if type(X).__module__.split(".")[0] == "dask":
-        return _from_dask(X)
-    listed = coordinates_of(X)
-    if listed is not None:
-        return _sparse_tensor(listed)
-    array, missing = numbers_of(X)
-    _check_shape(array.shape, samples)
-    largest = _largest_magnitude(array)
-    if missing is None and np.isfinite(largest):
-        return DenseTensor(*_into_range(np.ascontiguousarray(array), largest))
-    missing = np.isnan(array) if missing is None else missing | np.isnan(array)
-    if missing.any():
-        _check_missing(missing, samples)
-        array = np.where(missing, array.dtype.type(0), array)
-        largest = _largest_magnitude(array)
-    if not np.isfinite(largest):
-        infinite = counted(int((~np.isfinite(array)).sum()), "infinite cell")
-        refuse("X", "finite, with NaN for missing cells", infinite, "Set them to NaN if they are missing.")
-    tensor = DenseTensor(*_into_range(np.ascontiguousarray(array), largest))
-    return tensor.hide(np.flatnonzero(missing)) if missing.any() else tensor
+    if isinstance(X, (DenseTensor, SparseTensor, ChunkedTensor)):
+        return Data(X)
+    given = unlabelled(X)
+    tensor = _tensor_of(given.X, samples)
+    return Data(tensor if given.noise is None else _weighted_tensor(tensor, given.noise), given.labels, given.steps)
+
+
+def as_tensor(X: Any) -> Tensor:
+    """Return `X` as a tensor, its labels left behind: see `data_of`."""
+    return data_of(X).tensor
 
 
 def model_of(tensor: Tensor, cp: Any) -> CPModel:
@@ -121,34 +171,7 @@ def masked(X: Any, observed: Any) -> np.ma.MaskedArray[Any, Any]:
     return np.ma.masked_array(X, mask=~observed.astype(bool))
 
 
-@dataclass(frozen=True, eq=False)
-class Weighted:
-    """A tensor and the noise of its cells: what `weighted` returns. Every function of the package takes it.
-
-    Parameters
-    ----------
-    X : array or masked array
-        The data, missing cells NaN or masked.
-    noise : array of the shape of X
-        The standard deviation of every cell's noise, up to a common factor.
-    steps : tuple of str
-        What was done to the data before, and that they are weighted: for the report.
-    labels : Labels, optional
-        Those of a ``DataArray`` or Series.
-    """
-
-    X: NDArray[Any]
-    noise: NDArray[np.float64]
-    steps: tuple[str, ...]
-    labels: Labels | None = None
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """Length of each mode."""
-        return self.X.shape
-
-
-def weighted(X: Any, noise: Any) -> Weighted:
+def weighted(X: Any, noise: Any) -> Preprocessed:
     r"""Return `X` with the known noise of its cells: what is measured more precisely counts for more.
 
     .. math:: \min \sum_{ijk} w_{ijk} (x_{ijk} - m_{ijk})^2, \qquad w_{ijk} \propto \sigma_{ijk}^{-2}
@@ -168,7 +191,7 @@ def weighted(X: Any, noise: Any) -> Weighted:
 
     Returns
     -------
-    Weighted
+    Preprocessed
         For `estimate_rank`, `fit_parafac` and every other function that takes data.
 
     Raises
@@ -201,27 +224,26 @@ def weighted(X: Any, noise: Any) -> Weighted:
     >>> [bool(np.abs(each.model.to_tensor() - X)[..., :6].mean() < 0.1) for each in (fit, plain)]
     [True, False]
     """
-    steps = (*getattr(X, "steps", ()), "cells weighted by the inverse square of their noise")
-    X, labels = split_labels(X)
-    X = getattr(X, "X", X) if hasattr(X, "steps") else X
-    if type(X).__module__.split(".")[0] == "dask" or coordinates_of(X) is not None:
+    given, of_noise = unlabelled(X), unlabelled(noise)
+    if _is_dask(given.X) or coordinates_of(given.X) is not None:
         remedy = "Give an array: X.todense() or X.compute(), if it fits into memory."
-        refuse("X of weighted", "a dense tensor in memory", type(X).__name__, remedy, kind=TypeError)
-    data, mask = numbers_of(X, "X of weighted")
-    noise, of_noise = split_labels(noise)
-    if labels is not None and of_noise is not None and not labels.agree_with(of_noise):
-        refuse("noise of weighted", "labelled as X is", f"modes {of_noise.names}", "Bring it into the order of X.")
-    noise = _as_real(np.asarray(noise), "Give the standard deviation of every cell.").astype(float)
+        refuse("X of weighted", "a dense tensor in memory", type(given.X).__name__, remedy, kind=TypeError)
+    data, mask = numbers_of(given.X, "X of weighted")
+    labels = given.labels
+    if labels is not None and of_noise.labels is not None and not labels.agree_with(of_noise.labels):
+        got = f"modes {of_noise.labels.names}"
+        refuse("noise of weighted", "labelled as X is", got, "Bring it into the order of X.")
+    noise = _as_real(np.asarray(of_noise.X), "Give the standard deviation of every cell.").astype(float)
     try:
         noise = np.broadcast_to(noise, data.shape)
     except ValueError:
         refuse("noise of weighted", f"of X's shape {data.shape}, or broadcast to it", f"shape {noise.shape}")
-    observed = ~np.isnan(data) if mask is None else ~(np.isnan(data) | mask)
-    unsuitable = observed & ~((noise > 0.0) & (noise < np.inf))
+    unsuitable = ~missing_cells(data, mask) & ~((noise > 0.0) & (noise < np.inf))
     if unsuitable.any():
         remedy = "Mark a cell that tells nothing as missing: NaN in X."
         refuse("noise of weighted", "positive and finite at every observed cell", f"{noise[unsuitable][0]:g}", remedy)
-    return Weighted(data if mask is None else np.ma.masked_array(data, mask), noise, steps, labels)
+    steps = (*given.steps, "cells weighted by the inverse square of their noise")
+    return Preprocessed(data if mask is None else np.ma.masked_array(data, mask), steps, labels, noise)
 
 
 def streamed(X: Any, *, largest_computed: int = LARGEST_COMPUTED) -> ChunkedTensor:
@@ -254,8 +276,8 @@ def streamed(X: Any, *, largest_computed: int = LARGEST_COMPUTED) -> ChunkedTens
     >>> estimate_rank(streamed(X), range(1, 5), holdout=Blocks(), random_state=0).rank
     3
     """
-    X, _ = split_labels(X)
-    if type(X).__module__.split(".")[0] != "dask" or not hasattr(X, "chunks"):
+    X = unlabelled(X).X
+    if not _is_dask(X) or not hasattr(X, "chunks"):
         remedy = "Make it one with dask.array.from_array(X, chunks=...)."
         refuse("X of streamed", "a dask array", type(X).__name__, remedy, kind=TypeError)
     check_integer(largest_computed, "largest_computed of streamed", minimum=0)
@@ -270,6 +292,162 @@ def streamed(X: Any, *, largest_computed: int = LARGEST_COMPUTED) -> ChunkedTens
     return tensor if scale == 1.0 else ChunkedTensor(scaled, scale, largest_computed)
 
 
+def unlabelled(X: Any) -> Preprocessed:
+    """Return what `X` holds, apart from its labels and history: those of an xarray ``DataArray`` or a pandas Series."""
+    if isinstance(X, Preprocessed):
+        return X
+    if hasattr(X, "dims") and hasattr(X, "coords") and hasattr(X, "data"):
+        indices = tuple(_plain(X.coords[name]) if name in X.coords else None for name in X.dims)
+        return Preprocessed(X.data, labels=Labels(tuple(map(str, X.dims)), indices))
+    if getattr(X, "ndim", 0) == 1 and hasattr(getattr(X, "index", None), "codes") and hasattr(X.index, "levels"):
+        return _unfolded(X)
+    return Preprocessed(X)
+
+
+def _unfolded(series: Any) -> Preprocessed:
+    """Return a Series as a dense array, NaN where it lists nothing."""
+    index = series.index.remove_unused_levels()
+    shape = tuple(len(level) for level in index.levels)
+    codes = np.array([np.asarray(code) for code in index.codes], dtype=np.int64)
+    unnamed = int((codes < 0).any(axis=0).sum())
+    if unnamed:
+        refuse("the index of X", "complete", f"{unnamed} rows without a label")
+    values = series.to_numpy(dtype=float, na_value=np.nan) if _is_nullable(series.dtype) else series.to_numpy()
+    names = tuple(f"mode {mode}" if name is None else str(name) for mode, name in enumerate(index.names))
+    remedy = "Sum or average them first: X.groupby(level=list(range(X.index.nlevels))).mean()."
+    array = filled("X", "a Series", codes, shape, values, remedy)
+    return Preprocessed(array, labels=Labels(names, tuple(_plain(level) for level in index.levels)))
+
+
+def filled(
+    what: str, kind: str, codes: Iterable[Any], shape: tuple[int, ...], values: NDArray[Any], remedy: str
+) -> NDArray[Any]:
+    """Return listed values as a dense array, NaN where nothing is listed; `remedy` is for cells listed twice."""
+    if prod(shape) > LARGEST_UNFOLDED:
+        sparse = "Where an unlisted combination means zero, give a sparse array."
+        refuse(what, f"{kind} whose labels span at most {LARGEST_UNFOLDED} cells", f"shape {shape}", sparse)
+    cells = np.ravel_multi_index(tuple(codes), shape)
+    twice = np.size(cells) - np.unique(cells).size
+    if twice:
+        refuse(what, f"{kind} that lists each cell once", counted(twice, "repeated row"), remedy)
+    dtype = np.result_type(values.dtype, np.float32 if values.dtype.kind == "f" else np.float64)
+    array = np.full(shape, np.nan if dtype.kind in "fc" else None, dtype=dtype)
+    array.reshape(-1)[cells] = values
+    return array
+
+
+def _is_nullable(dtype: Any) -> bool:
+    """Tell whether a Series holds pandas' own numbers, which know NA and are no dtype of NumPy."""
+    return not isinstance(dtype, np.dtype) and getattr(dtype, "kind", "O") in "biuf"
+
+
+def _plain(labels: Any) -> NDArray[Any]:
+    """Return labels as an array of numbers, dates or texts."""
+    array = np.asarray(labels)
+    if array.dtype.kind in PLAIN_KINDS:
+        return array
+    texts = [" / ".join(map(str, label)) if isinstance(label, tuple) else str(label) for label in array]
+    return np.array(texts, dtype=str)
+
+
+class Coordinates(NamedTuple):
+    """Nonzeros in any order, maybe some twice: an index array for each mode, the values, the shape."""
+
+    coords: Sequence[Array]
+    values: Array
+    shape: tuple[int, ...]
+
+
+def coordinates_of(X: Any) -> Coordinates | None:
+    """Return what a sparse tensor of scipy, pydata/sparse or pyttb holds; None for anything else.
+
+    Raises
+    ------
+    ValueError
+        If its unlisted cells are not zero.
+    """
+    if scipy.sparse.issparse(X):
+        X = X.tocoo()
+        return Coordinates(X.coords, X.data, X.shape)
+    if hasattr(X, "subs") and hasattr(X, "vals"):  # pyttb.sptensor; without nonzeros its arrays have no modes
+        subs = np.asarray(X.subs).reshape(-1, len(X.shape))
+        return Coordinates(list(subs.T), np.ravel(X.vals), tuple(X.shape))
+    if hasattr(X, "fill_value") and not isinstance(X, np.ndarray):  # pydata COO, GCXS and DOK
+        if not np.array_equal(X.fill_value, 0):
+            refuse("X", "a sparse tensor whose unlisted cells are zero", f"fill_value {X.fill_value}")
+        X = X if hasattr(X, "coords") else X.tocoo() if hasattr(X, "tocoo") else X.to_coo()
+        return Coordinates(X.coords, X.data, tuple(X.shape))
+    return None
+
+
+def linear_cells(coords: Sequence[Array], shape: tuple[int, ...]) -> NDArray[np.int64]:
+    """Return C-order linear indices, refusing coordinates that are not integers inside the shape."""
+    cells = np.zeros(len(coords[0]), dtype=np.int64)
+    for mode, (index, length) in enumerate(zip(coords, shape, strict=True)):
+        index = np.asarray(index)
+        if index.dtype.kind not in "iu" and index.size:
+            refuse("the coordinates of X", "integers", f"dtype {index.dtype} in mode {mode}", kind=TypeError)
+        outside = index[(index < 0) | (index >= length)] if index.size else index
+        if outside.size:
+            refuse(
+                "the coordinates of X",
+                f"inside its shape {shape}",
+                f"index {outside[0]} in mode {mode}",
+                "They count from zero.",
+            )
+        cells *= length
+        cells += index.astype(np.int64, copy=False)
+    return cells
+
+
+def _tensor_of(X: Any, samples: int | None) -> Tensor:
+    """Return unlabelled data as a tensor."""
+    if _is_dask(X):
+        _check_known(X)
+        if hasattr(X, "chunks") and X.nbytes > LARGEST_COMPUTED:
+            return streamed(X)
+        X = X.compute()
+    listed = coordinates_of(X)
+    if listed is not None:
+        return _sparse_tensor(listed)
+    array, mask = numbers_of(X)
+    _check_shape(array.shape, samples)
+    largest = _largest_magnitude(array)
+    if mask is None and np.isfinite(largest):
+        return DenseTensor(*_into_range(np.ascontiguousarray(array), largest))
+    missing = missing_cells(array, mask)
+    if missing.any():
+        modes, remedy = range(missing.ndim), "Leave such slabs out: autoten.preprocess.drop_empty_slabs(X)."
+        if samples is not None:
+            modes, remedy = range(samples, samples + 1), "Drop it with numpy.delete(X, {slabs}, axis={mode})."
+        counts = {n: missing.sum(axis=tuple(m for m in range(missing.ndim) if m != n)) for n in modes}
+        _check_seen(counts, missing.shape, remedy)
+        array = np.where(missing, array.dtype.type(0), array)
+    tensor = DenseTensor(*_finite_in_range(np.ascontiguousarray(array)))
+    return tensor.hide(np.flatnonzero(missing)) if missing.any() else tensor
+
+
+def _sparse_tensor(listed: Coordinates) -> Tensor:
+    """Return the tensor with these nonzeros, in no order, some maybe twice."""
+    shape = tuple(int(length) for length in listed.shape)
+    _check_shape(shape, None)
+    if prod(shape) >= 2**63:
+        refuse("X", "a tensor with fewer than 2**63 cells", f"shape {shape}", "Leave out slabs without a nonzero.")
+    values = _as_real(np.asarray(listed.values), "Give numbers as values.")
+    cells = linear_cells(listed.coords, shape)
+    missing = np.isnan(values)
+    hidden = np.unique(cells[missing])
+    if len(hidden):
+        cells, values = cells[~missing], values[~missing]
+        places = enumerate(np.unravel_index(hidden, shape))
+        counts = {n: np.bincount(index, minlength=shape[n]) for n, index in places}
+        _check_seen(counts, shape, "Leave this slab out.")
+    with np.errstate(over="ignore"):
+        tensor = SparseTensor.of(cells, values, shape)
+    tensor = SparseTensor(tensor.pattern, *_finite_in_range(tensor.values))
+    return tensor.hide(hidden) if len(hidden) else tensor
+
+
 def _weighted_tensor(tensor: Tensor, noise: NDArray[np.float64]) -> DenseTensor:
     """Return a dense tensor, complete or with hidden cells, with weights: 1 on average over observed cells."""
     assert isinstance(tensor, DenseTensor)
@@ -279,116 +457,6 @@ def _weighted_tensor(tensor: Tensor, noise: NDArray[np.float64]) -> DenseTensor:
     weights = np.square(np.min(noise, where=~hidden, initial=np.inf) / np.where(hidden, np.inf, noise))
     weights *= tensor.n_observed / weights.sum()
     return DenseTensor(tensor.data, tensor.scale, cell_weights=weights)
-
-
-def read_tensor(path: str | Path) -> Any:
-    """Return the tensor in a ``.npy``, ``.npz``, ``.mat``, ``.csv``, ``.tns`` or ``.tns.gz`` file.
-
-    Of a file that holds several arrays the one called ``X`` is taken, or the only one with three or more modes; a field
-    of a MATLAB struct is one of them, such as ``X.data``. A file with ``coords`` (nnz, N), counted from zero, ``vals``
-    and ``shape``, and a FROSTT ``.tns`` file, give a ``scipy.sparse.coo_array``.
-
-    A ``.csv`` file is a long table: a row for each cell, which holds its label in each mode and then its value, below a
-    header that names the modes. Fields are separated by commas, semicolons or tabs. A combination of labels that is not
-    listed, or whose value is blank or NA, is missing. The result has the labels (``data``, ``dims``, ``coords``, as an
-    xarray ``DataArray``), sorted, as numbers where all of a column are. A first column without a name, such as the row
-    numbers that pandas and R write, is left out.
-
-    Raises
-    ------
-    ValueError
-        If the file cannot be read or holds no such tensor, or several: the sentence names what it holds.
-    """
-    path = Path(path)
-    kind = "".join(path.suffixes[-2:]).lower() if path.suffix.lower() == ".gz" else path.suffix.lower()
-    if kind not in READERS:
-        refuse("the file", f"one of {', '.join(READERS)}", path.name)
-    if not path.is_file():
-        refuse("the file", "an existing file", str(path))
-    return READERS[kind](path)
-
-
-def _read_npy(path: Path) -> NDArray[Any]:
-    _check_beginning(path, ".npy", b"\x93NUMPY")
-    with reading(path, ".npy", Exception):
-        return np.asarray(np.load(path, allow_pickle=False))
-
-
-def _read_npz(path: Path) -> Any:
-    _check_beginning(path, ".npz", b"PK")
-    arrays: dict[str, Any] = {}
-    with reading(path, ".npz", Exception), np.load(path, allow_pickle=False) as archive:
-        names = ["X"] if "X" in archive.files else archive.files  # whatever else there is
-        for name in names:
-            try:
-                arrays[name] = archive[name]
-            except ValueError:
-                if len(names) == 1:
-                    raise
-                arrays[name] = UNREADABLE
-    return _only_tensor(arrays, path.name)
-
-
-def _read_mat(path: Path) -> Any:
-    from scipy.io import loadmat
-
-    for beginning in (b"MATLAB 7.3", b"\x89HDF"):
-        if _beginning(path).startswith(beginning):
-            remedy = "Write it in MATLAB by save(file, variable, '-v7')."
-            refuse(path.name, "a .mat file of version 7 or older", "one of version 7.3, which is HDF5", remedy)
-    with reading(path, ".mat", Exception):
-        arrays = dict(_without_structs((k, v) for k, v in loadmat(path).items() if not k.startswith("__")))
-    return _only_tensor(arrays, path.name)
-
-
-# What reads a file of each kind.
-READERS: dict[str, Callable[[Path], Any]] = {
-    ".npy": _read_npy,
-    ".npz": _read_npz,
-    ".mat": _read_mat,
-    ".csv": read_csv,
-    ".tns": read_tns,
-    ".tns.gz": read_tns,
-}
-
-
-def _beginning(path: Path) -> bytes:
-    with path.open("rb") as file:
-        return file.read(10)
-
-
-def _check_beginning(path: Path, kind: str, expected: bytes) -> None:
-    """Refuse what NumPy did not write: it takes all it does not know for a pickle."""
-    beginning = _beginning(path)
-    if not beginning.startswith(expected):
-        got = f"one that begins with {beginning!r}" if beginning else "an empty one"
-        refuse(path.name, f"a {kind} file that NumPy wrote", got)
-
-
-def _without_structs(arrays: Iterable[tuple[str, Any]]) -> Iterator[tuple[str, Any]]:
-    """Yield the fields of MATLAB structs (and objects) as arrays of their own, and all other arrays as they are."""
-    for name, value in arrays:
-        fields = getattr(getattr(value, "dtype", None), "names", None)
-        if fields is None:
-            yield name, value
-        else:
-            single = value.size == 1
-            yield from _without_structs((f"{name}.{f}", value[f].item() if single else value[f]) for f in fields)
-
-
-def _only_tensor(arrays: dict[str, Any], name: str) -> Any:
-    """Return the tensor among the arrays in a file."""
-    if "X" in arrays:
-        return np.asarray(arrays["X"])
-    sparse = from_arrays(arrays, name)
-    if sparse is not None:
-        return sparse
-    tensors = {name: value for name, value in arrays.items() if np.ndim(value) >= 3}
-    if len(tensors) != 1:
-        shapes = {key: value if value is UNREADABLE else np.shape(value) for key, value in (tensors or arrays).items()}
-        held = ", ".join(f"{key} {shape}" for key, shape in shapes.items()) or "nothing"
-        refuse(name, "a file with an array named X or a single array of three or more modes", held)
-    return np.asarray(next(iter(tensors.values())))
 
 
 def numbers_of(X: Any, what: str = "X") -> tuple[NDArray[Any], NDArray[np.bool_] | None]:
@@ -412,6 +480,11 @@ def numbers_of(X: Any, what: str = "X") -> tuple[NDArray[Any], NDArray[np.bool_]
             refuse(what, "an array, or equal ones to stack", got, "Pad the shorter ones with NaN: missing cells.")
         refuse(what, "an array of real numbers", type(X).__name__, remedy, kind=TypeError)
     return _as_real(array, remedy, what), mask
+
+
+def missing_cells(array: Array, mask: NDArray[np.bool_] | None) -> NDArray[np.bool_]:
+    """Return which cells are NaN or masked."""
+    return np.isnan(array) if mask is None else mask | np.isnan(array)
 
 
 def _with_masks(X: Any) -> Any:
@@ -466,49 +539,39 @@ def _without_objects(array: NDArray[Any], remedy: str, what: str) -> NDArray[np.
         refuse(what, "an array of real numbers", "an integer beyond the range of float64", "Scale it down.")
 
 
-def _sparse_tensor(listed: Coordinates) -> Tensor:
-    """Return the tensor with these nonzeros, in no order, some maybe twice."""
-    shape = tuple(int(length) for length in listed.shape)
-    _check_shape(shape, None)
-    if prod(shape) >= 2**63:
-        refuse("X", "a tensor with fewer than 2**63 cells", f"shape {shape}", "Leave out slabs without a nonzero.")
-    values = _as_real(np.asarray(listed.values), "Give numbers as values.")
-    cells = linear_cells(listed.coords, shape)
-    missing = np.isnan(values)
-    hidden = np.unique(cells[missing])
-    if len(hidden):
-        cells, values = cells[~missing], values[~missing]
-        _check_hidden(hidden, shape)
-    with np.errstate(over="ignore"):
-        tensor = SparseTensor.of(cells, values, shape)
-    largest = _largest_magnitude(tensor.values)
-    if not np.isfinite(largest):
-        infinite = counted(int((~np.isfinite(tensor.values)).sum()), "infinite cell")
-        refuse("X", "finite, with NaN for missing cells", infinite, "Set them to NaN if they are missing.")
-    tensor = SparseTensor(tensor.pattern, *_into_range(tensor.values, largest))
-    return tensor.hide(hidden) if len(hidden) else tensor
-
-
-def _check_hidden(hidden: NDArray[np.int64], shape: tuple[int, ...]) -> None:
-    """Refuse missing cells that leave a slab of a sparse tensor without any other."""
-    for mode, index in enumerate(np.unravel_index(hidden, shape)):
-        empty = np.flatnonzero(np.bincount(index, minlength=shape[mode]) == prod(shape) // shape[mode])
-        if len(empty):
-            got = f"no observed cell at index {empty[0]} of mode {mode}"
-            refuse("X", "a tensor with observed cells in every slab", got, "Leave this slab out.")
-
-
-def _from_dask(X: Any) -> Tensor:
-    """Return a dask array as a tensor: in memory where it is small, else read in chunks."""
-    _check_known(X)
-    if not hasattr(X, "chunks") or X.nbytes <= LARGEST_COMPUTED:
-        return as_tensor(X.compute())
-    return streamed(X)
+def _is_dask(X: Any) -> bool:
+    return type(X).__module__.split(".")[0] == "dask"
 
 
 def _check_known(X: Any) -> None:
     if any(length != length for length in getattr(X, "shape", ())):
         refuse("X", "a dask array of known shape", f"shape {X.shape}", "Call its compute_chunk_sizes() first.")
+
+
+def _check_shape(shape: tuple[int, ...], samples: int | None) -> None:
+    if len(shape) < 3:
+        remedy = "A matrix has no unique CP decomposition: use a matrix method."
+        refuse("X", "a tensor with at least 3 modes", f"shape {shape}", remedy)
+    if prod(shape) == 0:
+        refuse("X", "a tensor with at least one cell", f"shape {shape}")
+    single = [mode for mode, length in enumerate(shape) if length == 1 and mode != samples]
+    if single:
+        remedy = f"Drop mode {single[0]} with numpy.squeeze."
+        refuse("X", "a tensor whose modes all have length >= 2", f"shape {shape}", remedy)
+
+
+def _check_seen(missing: Mapping[int, Array], shape: tuple[int, ...], remedy: str) -> None:
+    """Refuse slabs without an observed cell, by the missing cells in each slab of some modes."""
+    if any(counts.sum() == prod(shape) for counts in missing.values()):
+        refuse("X", "a tensor with observed cells", "only missing cells")
+    for mode, counts in missing.items():
+        empty = np.flatnonzero(counts == prod(shape) // shape[mode]).tolist()
+        if empty:
+            listed = f"{'index' if len(empty) == 1 else 'indices'} {', '.join(map(str, empty[:5]))}"
+            more = f" and {len(empty) - 5} more" if len(empty) > 5 else ""
+            got = f"no observed cell at {listed}{more} of mode {mode}"
+            remedy = remedy.format(slabs=empty[:5], mode=mode)
+            refuse("X", "a tensor with observed cells in every slab", got, remedy)
 
 
 def _largest_magnitude(array: NDArray[Any]) -> float:
@@ -525,35 +588,13 @@ def _largest_magnitude(array: NDArray[Any]) -> float:
     return float(np.array(largest, integer).view(array.dtype))
 
 
-def _check_shape(shape: tuple[int, ...], samples: int | None) -> None:
-    if len(shape) < 3:
-        remedy = "A matrix has no unique CP decomposition: use a matrix method."
-        refuse("X", "a tensor with at least 3 modes", f"shape {shape}", remedy)
-    if prod(shape) == 0:
-        refuse("X", "a tensor with at least one cell", f"shape {shape}")
-    single = [mode for mode, length in enumerate(shape) if length == 1 and mode != samples]
-    if single:
-        remedy = f"Drop mode {single[0]} with numpy.squeeze."
-        refuse("X", "a tensor whose modes all have length >= 2", f"shape {shape}", remedy)
-
-
-def _check_missing(missing: NDArray[np.bool_], samples: int | None) -> None:
-    """Refuse slabs without an observed cell: of every mode, or of new samples in theirs."""
-    if missing.all():
-        refuse("X", "a tensor with observed cells", "only missing cells")
-    for mode in range(missing.ndim) if samples is None else [samples]:
-        empty = np.flatnonzero(missing.all(axis=tuple(n for n in range(missing.ndim) if n != mode))).tolist()
-        if empty:
-            listed = f"{'index' if len(empty) == 1 else 'indices'} {', '.join(map(str, empty[:5]))}"
-            more = f" and {len(empty) - 5} more" if len(empty) > 5 else ""
-            refuse(
-                "X",
-                "a tensor with observed cells in every slab",
-                f"no observed cell at {listed}{more} of mode {mode}",
-                "Leave such slabs out: autoten.preprocess.drop_empty_slabs(X)."
-                if samples is None
-                else f"Drop it with numpy.delete(X, {empty[:5]}, axis={mode}).",
-            )
+def _finite_in_range(values: Array) -> tuple[Array, float]:
+    """Return values whose squares stay in the floating range, and their scale; refuse infinite ones."""
+    largest = _largest_magnitude(values)
+    if not np.isfinite(largest):
+        infinite = counted(int((~np.isfinite(values)).sum()), "infinite cell")
+        refuse("X", "finite, with NaN for missing cells", infinite, "Set them to NaN if they are missing.")
+    return _into_range(values, largest)
 
 
 def _into_range(array: NDArray[Any], largest: float) -> tuple[NDArray[Any], float]:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import importlib
-import json
 import logging
 import math
 import platform
 import time
 from bisect import bisect_right
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, cast
 
@@ -18,32 +17,31 @@ import numba
 import numpy as np
 import scipy
 
-from autoten import report
 from autoten._errors import check_integer, check_ranks, check_real, refuse
+from autoten.answer import RankEstimate
 from autoten.checkpoint import Checkpoint, fingerprint
-from autoten.door import as_tensor
+from autoten.door import Data, data_of
 from autoten.doubts import data_warnings, empty_warnings, fit_warnings, looks_like_counts, unseen_warnings
 from autoten.fits import RankFits
 from autoten.holdout import Blocks, Holdout, RandomElements
-from autoten.labels import Labels, numbered, split_labels
 from autoten.matching import Seen
 from autoten.model import CPModel, n_parameters
 from autoten.scores import DEFAULT_SCORERS
-from autoten.selection import (
-    DEFAULT_POLICY,
-    Alternative,
-    Choice,
-    Policy,
-    apply_policy,
-    choose_between,
-    selection_frequency,
-)
+from autoten.selection import DEFAULT_POLICY, Choice, Policy, apply_policy, choose_between, selection_frequency
 from autoten.selection.choice import check_policy, policy_name
 from autoten.solvers.als import ALS
 from autoten.solvers.base import Solver
 from autoten.solvers.kl import KL
 from autoten.solvers.subspaces import Occupied
-from autoten.sweep import N_SPLITS, RESAMPLE, Plan, check_largest_rank, entropy_of, fit_ranks, largest_determined_rank
+from autoten.sweep import (
+    N_SPLITS,
+    RESAMPLE,
+    Plan,
+    check_largest_rank,
+    entropy_of,
+    fit_ranks,
+    largest_determined_rank,
+)
 from autoten.table import RankTable
 from autoten.tensors.chunked import ChunkedTensor
 from autoten.tensors.tensor import Tensor
@@ -68,120 +66,6 @@ COUNTS = (
     "X looks like counts (whole numbers, unseen ones predicted no better than Poisson noise allows), of which least "
     "squares often misses components"
 )
-
-
-@dataclass(frozen=True, eq=False)
-class RankEstimate:
-    """The answer to "how many components?", with its reason, its alternatives and all that led to it.
-
-    Attributes
-    ----------
-    choice : Choice
-        What the policy answered.
-    table : RankTable
-        Every score of every rank, all replicates.
-    model : CPModel
-        The fitted model of the chosen rank, in the units of X.
-    models : mapping from rank to CPModel
-        The best model of every rank in the table.
-    probabilities : mapping from rank to float
-        The policy's own (`choice.probabilities`): calibrated ones with the default. Of a policy that states none, how
-        often it picks each rank when the folds are drawn again with replacement, which is no calibrated probability.
-    warnings : tuple of str
-        What deserves a look: degenerate or unconverged fits, ranks past what is surely unique, sparse rows.
-    timings : mapping from part to seconds
-        Where the time went.
-    settings : mapping from name to str
-        How the estimate was made, down to the seed.
-    by_solver : mapping from name to RankEstimate
-        With several solvers, the estimate by each of them; everything else is that of the chosen one. Else empty.
-    """
-
-    choice: Choice
-    table: RankTable
-    models: Mapping[int, CPModel]
-    probabilities: Mapping[int, float]
-    warnings: tuple[str, ...]
-    timings: Mapping[str, float]
-    settings: Mapping[str, Any] = field(default_factory=dict)
-    by_solver: Mapping[str, RankEstimate] = field(default_factory=dict)
-
-    @property
-    def rank(self) -> int:
-        """The chosen rank; 0 means nothing beyond noise."""
-        return self.choice.rank
-
-    @property
-    def reason(self) -> str:
-        """Why this rank, in a sentence or two."""
-        return self.choice.reason
-
-    @property
-    def alternatives(self) -> tuple[Alternative, ...]:
-        """Other ranks worth a look, and why."""
-        return self.choice.alternatives
-
-    @property
-    def model(self) -> CPModel:
-        """The fitted model of the chosen rank, in the units of X."""
-        return self.models[self.rank]
-
-    @property
-    def labels(self) -> Labels | None:
-        """Names of the modes and their indices; None if the data had none. Every model has them too."""
-        return self.model.labels
-
-    def select(self, policy: Policy) -> Choice:
-        """Return the choice of another policy from the same table, or tables; nothing is fitted again."""
-        if not self.by_solver:
-            return apply_policy(policy, self.table)
-        return choose_between(policy, {name: each.table for name, each in self.by_solver.items()})[1]
-
-    def report(self) -> str:
-        """Return the whole answer as plain text: rank, reason, alternatives, table, warnings, settings."""
-        return report.as_text(self)
-
-    def to_frame(self) -> Any:
-        """Return the table as a pandas data frame, one row per rank; with several solvers one per solver and rank."""
-        if not self.by_solver:
-            return self.table.to_frame()
-        frames = {name: each.table.to_frame() for name, each in self.by_solver.items()}
-        import pandas as pd
-
-        return pd.concat(frames, names=["solver"])
-
-    def to_html(self, path: str | Path) -> None:
-        """Write the report to `path` as one self-contained web page: table, pictures, settings, versions."""
-        from autoten import webpage
-
-        webpage.write(self, path)
-
-    def to_json(self) -> str:
-        """Return rank, reason, probabilities, table and settings as a JSON document (NaN becomes null)."""
-        return json.dumps(report.as_plain(self), indent=2, allow_nan=False)
-
-    def plot(self, path: str | Path | None = None) -> Any:
-        """Draw the overview figure, write it to `path` if given, and return its Axes by panel name."""
-        from autoten import plots
-
-        panels = plots.plot_overview(self.table, self.choice)
-        if path is not None:
-            figure = panels["fit"].get_figure(root=True)
-            assert figure is not None
-            figure.savefig(path, dpi=200)
-        return panels
-
-    def save(self, path: str | Path) -> None:
-        """Write everything but X to `path` (``.npz``, no pickle); `autoten.load` reads it back."""
-        from autoten import store
-
-        store.save(self, path)
-
-    def _repr_html_(self) -> str:
-        return report.as_html(self)
-
-    def __repr__(self) -> str:
-        return f"RankEstimate(rank={self.rank}, ranks={self.table.ranks.tolist()}, warnings={len(self.warnings)})"
 
 
 def estimate_rank(
@@ -292,57 +176,24 @@ def estimate_rank(
     >>> estimate.rank
     3
     """
-    ranks = ranks if ranks is None else check_ranks(ranks)  # an iterator is read once
-    settings: dict[str, Any] = {"scorers": scorers, "holdout": holdout, "n_starts": n_starts, "n_folds": n_folds}
-    settings |= {"n_splits": n_splits, "n_jobs": n_jobs, "progress": progress}
-    settings |= {"random_state": entropy_of(random_state) if checkpoint is None else random_state}
-    if isinstance(solver, (tuple, list)):
-        if checkpoint is not None:
-            refuse("checkpoint of estimate_rank", "that of one solver", f"{len(solver)} solvers", "Estimate by each.")
-        return _estimate_by_each(X, ranks, _named(solver), policy, max_time, settings)
-    single = cast("Solver", ALS() if solver is None else solver)
-    estimate, tensor = _estimate_by(X, ranks, single, policy, max_time, checkpoint, **settings)
-    if solver is not None or not looks_like_counts(tensor, estimate.table):
-        return estimate
-    if checkpoint is not None:
-        said = f"{COUNTS}: estimate by KL() too, with a checkpoint of its own."
-        return replace(estimate, warnings=(*estimate.warnings, said))
-    both = _estimate_by_each(X, ranks, {"KL": KL()}, policy, max_time, settings, {"ALS": estimate})
-    said = f"{COUNTS}: where no solver is named, KL() takes part beside ALS()."
-    return replace(both, warnings=(*both.warnings, said))
-
-
-def _estimate_by(
-    X: Any,
-    ranks: Sequence[int] | None,
-    solver: Solver,
-    policy: Policy,
-    max_time: float | None,
-    checkpoint: str | Path | None = None,
-    *,
-    scorers: Sequence[Scorer],
-    holdout: Holdout,
-    n_starts: int,
-    n_folds: int,
-    n_splits: int,
-    random_state: Any,
-    n_jobs: int,
-    progress: bool,
-) -> tuple[RankEstimate, Tensor]:
-    """Return the estimate by one solver, and the tensor that it saw."""
     began = time.monotonic()
-    steps = tuple(getattr(X, "steps", ()))
-    X, labels = split_labels(X)
-    whole = as_tensor(X)
-    candidates, left_out = _candidates(whole, ranks)
-    _check_choices(solver, policy, holdout, scorers)
-    _check_suits(solver, whole)
-    out_of_reach = _check_reach(holdout, whole, candidates)
+    several = isinstance(solver, (tuple, list))
+    solvers = _named(cast("Sequence[Solver]", solver if several else [ALS() if solver is None else solver]))
+    first = next(iter(solvers.values()))
+    if several and checkpoint is not None:
+        refuse("checkpoint of estimate_rank", "that of one solver", f"{len(solvers)} solvers", "Estimate by each.")
+    asked = None if ranks is None else check_ranks(ranks)
+    data = data_of(X)
+    candidates, left_out = _candidates(data.tensor, asked)
+    _check_choices(solvers.values(), policy, holdout, scorers)
+    if not several:
+        _check_suits(first, data.tensor)
+    out_of_reach = _check_reach(holdout, data.tensor, candidates)
     store = None if checkpoint is None else Checkpoint(checkpoint)
     seed = store.seed if store is not None and random_state is None else None
     plan = Plan(
-        cast("Solver", numbered(solver, len(whole.shape), labels)),
-        numbered(holdout, len(whole.shape), labels),
+        first,
+        data.numbered(holdout),
         check_integer(n_starts, "n_starts of estimate_rank", minimum=1),
         check_integer(n_folds, "n_folds of estimate_rank", minimum=2),
         entropy_of(random_state) if seed is None else seed,
@@ -350,54 +201,80 @@ def _estimate_by(
         math.inf if max_time is None else began + check_real(max_time, "max_time", above=0.0, below=math.inf),
         check_integer(n_splits, "n_splits of estimate_rank", minimum=0),
     )
-    occupied = Occupied.of(whole)
-    tensor = occupied.tensor
+    found = (*left_out, *out_of_reach)
+    job = _Job(data, Occupied.of(data.tensor), candidates, plan, scorers, policy, holdout, progress, found, began)
+    if several:
+        return _estimate_by_each(job, solvers)
+    estimate = _estimate_by(job, first, store)
+    if solver is not None or not looks_like_counts(job.occupied.tensor, estimate.table):
+        return estimate
     if store is not None:
-        store.claim(_run_of(whole, scorers, plan))
-    sweep = _Sweep(tensor, scorers, store)
-    sweep.run(candidates, plan, progress)
-    table = sweep.table(whole.shape, plan)
+        said = f"{COUNTS}: estimate by KL() too, with a checkpoint of its own."
+        return replace(estimate, warnings=(*estimate.warnings, said))
+    both = _estimate_by_each(job, {"KL": KL()}, {"ALS": estimate})
+    said = f"{COUNTS}: where no solver is named, KL() takes part beside ALS()."
+    return replace(both, warnings=(*both.warnings, said))
+
+
+@dataclass(frozen=True, eq=False)
+class _Job:
+    """What every solver is asked: which ranks of which tensor, and how they are fitted and judged."""
+
+    data: Data
+    occupied: Occupied
+    ranks: Sequence[int]
+    plan: Plan
+    scorers: Sequence[Scorer]
+    policy: Policy
+    holdout: Holdout
+    progress: bool
+    found: tuple[str, ...]
+    began: float
+
+
+def _estimate_by(job: _Job, solver: Solver, store: Checkpoint | None = None) -> RankEstimate:
+    """Return the estimate by one solver."""
+    began = time.monotonic()
+    data, tensor = job.data, job.occupied.tensor
+    plan = replace(job.plan, solver=data.numbered(solver))
+    if store is not None:
+        store.claim(_run_of(data.tensor, job.scorers, plan))
+    sweep = _ScoredSweep(tensor, job.scorers, store)
+    sweep.run(job.ranks, plan, job.progress)
+    table = sweep.table(data.tensor.shape, plan)
     selecting = time.monotonic()
     found = (
-        *left_out,
-        *out_of_reach,
-        *empty_warnings(whole, tensor),
-        *data_warnings(tensor, table, labels),
+        *job.found,
+        *empty_warnings(data.tensor, tensor),
+        *data_warnings(tensor, table, data.labels),
         *(plan.solver.doubts(tensor) if hasattr(plan.solver, "doubts") else ()),
         *sweep.warnings,
     )
-    choice = _chosen(policy, table, found)
-    probabilities = choice.probabilities or selection_frequency(policy, table, plan.rng(RESAMPLE))
-    unseen = unseen_warnings(tensor, sweep.models[choice.rank], labels)
+    choice = _chosen(job.policy, table, found)
+    probabilities = choice.probabilities or selection_frequency(job.policy, table, plan.rng(RESAMPLE))
+    unseen = unseen_warnings(tensor, sweep.models[choice.rank], data.labels)
     warnings = (*found, *fit_warnings(tensor, table, choice.rank), *unseen)
     finished = time.monotonic()
     timings = {**sweep.timings, "selection": finished - selecting, "total": finished - began}
-    settings = _settings_of(whole, steps, solver, holdout, policy, plan)
-    seen = Seen.of(whole)
-    models = {
-        rank: seen.supported(occupied.expand(model)).scaled(tensor.scale).labelled(labels)
-        for rank, model in sweep.models.items()
-    }
-    return RankEstimate(choice, table, models, probabilities, warnings, timings, settings), tensor
-
-
-def _settings_of(
-    whole: Tensor, steps: Sequence[str], solver: Any, holdout: Any, policy: Any, plan: Plan
-) -> dict[str, Any]:
-    """Return what an estimate was made with."""
-    return {
-        "shape": list(whole.shape),
-        "observed": whole.n_observed,
-        "preprocessing": list(steps),
+    settings = {
+        "shape": list(data.tensor.shape),
+        "observed": data.tensor.n_observed,
+        "preprocessing": list(data.steps),
         "solver": repr(solver),
-        "holdout": repr(holdout),
-        "policy": policy_name(policy),
+        "holdout": repr(job.holdout),
+        "policy": policy_name(job.policy),
         "n_starts": plan.n_starts,
         "n_folds": plan.n_folds,
         "n_splits": plan.n_splits,
         "seed": plan.entropy,
         "versions": _versions(),
     }
+    seen = Seen.of(data.tensor)
+    models = {
+        rank: seen.supported(job.occupied.expand(model)).scaled(tensor.scale).labelled(data.labels)
+        for rank, model in sweep.models.items()
+    }
+    return RankEstimate(choice, table, models, probabilities, warnings, timings, settings)
 
 
 def _chosen(policy: Any, table: RankTable, found: Sequence[str]) -> Choice:
@@ -406,6 +283,51 @@ def _chosen(policy: Any, table: RankTable, found: Sequence[str]) -> Choice:
         return apply_policy(policy, table)
     except ValueError as error:
         raise ValueError(" ".join([str(error), *found])) from error
+
+
+def _estimate_by_each(
+    job: _Job, solvers: Mapping[str, Solver], known: Mapping[str, RankEstimate] = MappingProxyType({})
+) -> RankEstimate:
+    """Return the estimate by the solver that the policy chooses, with those by the others, some known, beside it."""
+    estimates = dict(known)
+    left_out: list[str] = []
+    for name, solver in solvers.items():
+        try:
+            _check_suits(solver, job.data.tensor)
+        except ValueError as error:
+            left_out.append(f"{name} was left out. {error}")
+            continue
+        ended_early = any(not estimate.table.complete for estimate in estimates.values())
+        if ended_early or (estimates and time.monotonic() >= job.plan.deadline):
+            left_out.append(f"{name} was left out, because the run ended early.")
+            continue
+        try:
+            estimates[name] = _estimate_by(job, solver)
+        except TimeoutError:
+            if not estimates:
+                raise
+            left_out.append(f"{name} was left out: no rank was done when the time was over. Raise max_time.")
+        except KeyboardInterrupt:
+            if not estimates:
+                raise
+            left_out.append(f"{name} was left out: no rank was done when the run was interrupted.")
+            break
+    if not estimates:
+        refuse("solver of estimate_rank", "such that one at least suits X", "none", left_out[0])
+    name, choice = choose_between(job.policy, {each: estimate.table for each, estimate in estimates.items()})
+    chosen = estimates[name]
+    cut_short = [
+        f"{each} was cut short: it could not be judged on all ranks."
+        for each, estimate in estimates.items()
+        if each != name and not estimate.table.complete
+    ]
+    return replace(
+        chosen,
+        choice=choice,
+        warnings=(*chosen.warnings, *cut_short, *left_out),
+        timings={**chosen.timings, "total": time.monotonic() - job.began},
+        by_solver=estimates,
+    )
 
 
 def _candidates(tensor: Tensor, ranks: Sequence[int] | None) -> tuple[Sequence[int], list[str]]:
@@ -423,60 +345,6 @@ def _candidates(tensor: Tensor, ranks: Sequence[int] | None) -> tuple[Sequence[i
     first, last = candidates[n_tried], candidates[n_tried - 1]
     said = f"rank {first} has {n_parameters(tensor.shape, first):,} free parameters, the data have"
     return candidates[:n_tried], [f"Ranks above {last} were left out: {said} {tensor.n_observed:,} observed cells."]
-
-
-def _estimate_by_each(
-    X: Any,
-    ranks: Sequence[int] | None,
-    solvers: Mapping[str, Solver],
-    policy: Policy,
-    max_time: float | None,
-    settings: Mapping[str, Any],
-    known: Mapping[str, RankEstimate] = MappingProxyType({}),
-) -> RankEstimate:
-    """Return the estimate by the solver that the policy chooses, with those by the others, some known, beside it."""
-    began = time.monotonic() - sum(estimate.timings["total"] for estimate in known.values())
-    estimates = dict(known)
-    left_out: list[str] = []
-    tensor = as_tensor(X)
-    for name, solver in solvers.items():
-        try:
-            _check_suits(solver, tensor)
-        except ValueError as error:
-            left_out.append(f"{name} was left out. {error}")
-            continue
-        left = None if max_time is None else max_time - (time.monotonic() - began)
-        ended_early = any(not estimate.table.complete for estimate in estimates.values())
-        if ended_early or (estimates and left is not None and left <= 0.0):
-            left_out.append(f"{name} was left out, because the run ended early.")
-            continue
-        try:
-            estimates[name], _ = _estimate_by(X, ranks, solver, policy, left, **settings)
-        except TimeoutError:
-            if not estimates:
-                raise
-            left_out.append(f"{name} was left out: no rank was done when the time was over. Raise max_time.")
-        except KeyboardInterrupt:
-            if not estimates:
-                raise
-            left_out.append(f"{name} was left out: no rank was done when the run was interrupted.")
-            break
-    if not estimates:
-        refuse("solver of estimate_rank", "such that one at least suits X", "none", left_out[0])
-    name, choice = choose_between(policy, {each: estimate.table for each, estimate in estimates.items()})
-    chosen = estimates[name]
-    cut_short = [
-        f"{each} was cut short: it could not be judged on all ranks."
-        for each, estimate in estimates.items()
-        if each != name and not estimate.table.complete
-    ]
-    return replace(
-        chosen,
-        choice=choice,
-        warnings=(*chosen.warnings, *cut_short, *left_out),
-        timings={**chosen.timings, "total": time.monotonic() - began},
-        by_solver=estimates,
-    )
 
 
 def select_rank(table: RankTable, policy: Policy = DEFAULT_POLICY) -> Choice:
@@ -507,11 +375,7 @@ def select_rank(table: RankTable, policy: Policy = DEFAULT_POLICY) -> Choice:
     return apply_policy(policy, table)
 
 
-class _FarPastError(Exception):
-    """Larger ranks are far past what the data carry."""
-
-
-class _Sweep:
+class _ScoredSweep:
     """Scores ranks as their fits arrive, and keeps of each only its scores and its best model, also on disk."""
 
     def __init__(self, tensor: Tensor, scorers: Sequence[Scorer], store: Checkpoint | None = None) -> None:
@@ -523,37 +387,30 @@ class _Sweep:
         self._store = store
         self._scores: dict[int, Mapping[str, Any]] = {}
         self._cut_short: list[int] = []
-        self._ended = False
         self._complete = False
 
     def run(self, ranks: Sequence[int], plan: Plan, progress: bool) -> None:
         """Fit and score rank after rank until all are done, time is up or the user interrupts."""
-        total = max(ranks) * (plan.n_starts + plan.n_folds)
+        from tqdm.auto import tqdm
+
         asked = {0, *ranks}
         stored = {} if self._store is None else self._store.ranks
         known = {rank: done for rank, done in stored.items() if done.scores is not None or rank not in asked}
-
-        def on_pass(rank: int, model: CPModel) -> None:
-            if rank not in known:
-                self._keep(rank, model)
-            elif rank in asked:
-                self.models[rank] = model
-                self._scores[rank] = known[rank].scores or {}
-                self._check_far_past()
-
         models = {rank: done.model for rank, done in known.items()}
         memory = None if self._store is None else self._store.fits
-        with _ProgressBar(total, progress) as advance:
+        total = max(ranks) * (plan.n_starts + plan.n_folds)
+        ended = False
+        with tqdm(total=total, unit="fit", disable=not progress) as bar:
             try:
-                for fits in fit_ranks(self._tensor, ranks, plan, advance, models, on_pass, memory):
-                    self._score(fits)
-                    if fits.whole:
-                        self._keep(fits.rank, fits.best.model, self._scores[fits.rank])
-                    else:
-                        self._cut_short.append(fits.rank)
-                    self._check_far_past()
-            except _FarPastError:
-                self._ended = True
+                for fits in fit_ranks(self._tensor, ranks, plan, bar.update, models, memory):
+                    if isinstance(fits, RankFits):
+                        self._score(fits)
+                    elif fits.rank not in known:
+                        self._keep(fits.rank, fits.model)
+                    elif fits.rank in asked:
+                        self.models[fits.rank], self._scores[fits.rank] = fits.model, known[fits.rank].scores or {}
+                    if ended := self._far_past():
+                        break
             except KeyboardInterrupt:
                 if len(self._scores) < 2:
                     raise
@@ -563,8 +420,8 @@ class _Sweep:
         done = max(self.models)
         if {0, *self._cut_short} >= set(self.models):
             raise TimeoutError(f"max_time must be long enough for one rank. Rank {ranks[0]} did not finish. Raise it.")
-        self._complete = (done == ranks[-1] or self._ended) and not self._cut_short
-        if self._ended and done < ranks[-1]:
+        self._complete = (done == ranks[-1] or ended) and not self._cut_short
+        if ended and done < ranks[-1]:
             self.warnings.append(
                 f"Ranks above {done} were not tried: the held-out errors of the last {RANKS_FAR_PAST} were more than "
                 f"{ERROR_FAR_PAST:g} times the smallest."
@@ -579,12 +436,12 @@ class _Sweep:
                 "Scores are missing there, or those of unfinished fits. Raise max_time, or go on from a checkpoint."
             )
 
-    def _check_far_past(self) -> None:
-        """End the run where larger ranks have long ceased to predict anything; a score that is absent ends none."""
+    def _far_past(self) -> bool:
+        """Tell whether larger ranks have long ceased to predict anything; a score that is absent tells nothing."""
         rows = [scores.get("heldout", np.nan) for _, scores in sorted(self._scores.items())]
         errors = np.array([np.median(row) for row in rows])
-        if len(errors) > RANKS_FAR_PAST and np.all(errors[-RANKS_FAR_PAST:] > ERROR_FAR_PAST * np.fmin.reduce(errors)):
-            raise _FarPastError
+        last = errors[-RANKS_FAR_PAST:]
+        return len(errors) > RANKS_FAR_PAST and bool(np.all(last > ERROR_FAR_PAST * np.fmin.reduce(errors)))
 
     def _score(self, fits: RankFits) -> None:
         began = time.monotonic()
@@ -597,6 +454,10 @@ class _Sweep:
             self.timings[part] += seconds
         self.timings["scores"] += time.monotonic() - began
         logger.info("rank %d: loss %.6g", fits.rank, fits.best.loss)
+        if fits.whole:
+            self._keep(fits.rank, fits.best.model, scores)
+        else:
+            self._cut_short.append(fits.rank)
 
     def _keep(self, rank: int, model: CPModel, scores: Mapping[str, Any] | None = None) -> None:
         if self._store is not None:
@@ -633,23 +494,6 @@ def _run_of(tensor: Tensor, scorers: Sequence[Scorer], plan: Plan) -> dict[str, 
         "n_splits": plan.n_splits,
         "seed": plan.entropy,
     }
-
-
-class _ProgressBar:
-    """A tqdm bar over fits, on stderr or in a notebook; nothing at all unless asked for."""
-
-    def __init__(self, total: int, shown: bool) -> None:
-        self._total, self._shown = total, shown
-
-    def __enter__(self) -> Callable[[int], Any]:
-        from tqdm.auto import tqdm
-
-        self._bar = tqdm(total=self._total, unit="fit", disable=not self._shown)
-        update: Callable[[int], Any] = self._bar.update
-        return update
-
-    def __exit__(self, *error: object) -> None:
-        self._bar.close()
 
 
 def _checked_scores(scores: Any, scorer: Any) -> dict[str, np.ndarray[Any, Any]]:
@@ -717,9 +561,11 @@ def _check_jobs(n_jobs: Any) -> int:
     return int(number)
 
 
-def _check_choices(solver: Any, policy: Any, holdout: Any, scorers: Any) -> None:
-    if not hasattr(solver, "fit") or not hasattr(solver, "compress") or isinstance(solver, type):
-        refuse("solver of estimate_rank", "a Solver such as ALS(), with fit and compress", repr(solver), kind=TypeError)
+def _check_choices(solvers: Iterable[Any], policy: Any, holdout: Any, scorers: Any) -> None:
+    for solver in solvers:
+        if not hasattr(solver, "fit") or not hasattr(solver, "compress") or isinstance(solver, type):
+            expected = "a Solver such as ALS(), with fit and compress"
+            refuse("solver of estimate_rank", expected, repr(solver), kind=TypeError)
     check_policy(policy, "policy of estimate_rank")
     if not hasattr(holdout, "folds") or isinstance(holdout, type):
         refuse("holdout of estimate_rank", "a hold-out such as RandomElements(0.1)", repr(holdout), kind=TypeError)

@@ -1,22 +1,24 @@
-"""Sparse tensors as people have them: nonzeros in coordinate form, in other packages' classes and in files."""
+"""Tensors in files: .npy, .npz, .mat, long tables in .csv, and FROSTT's .tns."""
 
 from __future__ import annotations
 
+import csv
 import gzip
 import zlib
 from codecs import BOM_UTF8
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
+from math import nan
 from pathlib import Path
-from typing import IO, Any, NamedTuple, NoReturn
+from typing import IO, Any, NoReturn
 
 import numpy as np
 import scipy.sparse
 from numpy.typing import NDArray
 
-from autoten._errors import is_number, reading, refuse
-
-Array = NDArray[Any]
+from autoten._errors import counted, is_number, reading, refuse
+from autoten.door import Preprocessed, filled, linear_cells
+from autoten.labels import Labels
 
 # A text file is parsed in blocks of so many bytes.
 BLOCK_BYTES = 2**23
@@ -24,55 +26,206 @@ BLOCK_BYTES = 2**23
 # Indices up to here are exact when read as floating-point numbers.
 LARGEST_INDEX = 2**53
 
+# How a missing value is written in a table, besides NaN.
+MISSING_VALUES = ("", "NA")
 
-class Coordinates(NamedTuple):
-    """Nonzeros in any order, maybe some twice: an index array for each mode, the values, the shape."""
-
-    coords: Sequence[Array]
-    values: Array
-    shape: tuple[int, ...]
+# What stands for an array in a file that is a pickle, which is never loaded.
+UNREADABLE = "(pickled)"
 
 
-def coordinates_of(X: Any) -> Coordinates | None:
-    """Return what a sparse tensor of scipy, pydata/sparse or pyttb holds; None for anything else.
+def read_tensor(path: str | Path) -> Any:
+    """Return the tensor in a ``.npy``, ``.npz``, ``.mat``, ``.csv``, ``.tns`` or ``.tns.gz`` file.
+
+    Of a file that holds several arrays the one called ``X`` is taken, or the only one with three or more modes; a field
+    of a MATLAB struct is one of them, such as ``X.data``. A file with ``coords`` (nnz, N), counted from zero, ``vals``
+    and ``shape``, and a FROSTT ``.tns`` file, give a ``scipy.sparse.coo_array``.
+
+    A ``.csv`` file is a long table: a row for each cell, which holds its label in each mode and then its value, below a
+    header that names the modes. Fields are separated by commas, semicolons or tabs. A combination of labels that is not
+    listed, or whose value is blank or NA, is missing. The result has the labels (``data``, ``dims``, ``coords``, as an
+    xarray ``DataArray``), sorted, as numbers where all of a column are. A first column without a name, such as the row
+    numbers that pandas and R write, is left out.
 
     Raises
     ------
     ValueError
-        If its unlisted cells are not zero.
+        If the file cannot be read or holds no such tensor, or several: the sentence names what it holds.
     """
-    if scipy.sparse.issparse(X):
-        X = X.tocoo()
-        return Coordinates(X.coords, X.data, X.shape)
-    if hasattr(X, "subs") and hasattr(X, "vals"):  # pyttb.sptensor; without nonzeros its arrays have no modes
-        subs = np.asarray(X.subs).reshape(-1, len(X.shape))
-        return Coordinates(list(subs.T), np.ravel(X.vals), tuple(X.shape))
-    if hasattr(X, "fill_value") and not isinstance(X, np.ndarray):  # pydata COO, GCXS and DOK
-        if not np.array_equal(X.fill_value, 0):
-            refuse("X", "a sparse tensor whose unlisted cells are zero", f"fill_value {X.fill_value}")
-        X = X if hasattr(X, "coords") else X.tocoo() if hasattr(X, "tocoo") else X.to_coo()
-        return Coordinates(X.coords, X.data, tuple(X.shape))
-    return None
+    path = Path(path)
+    kind = "".join(path.suffixes[-2:]).lower() if path.suffix.lower() == ".gz" else path.suffix.lower()
+    if kind not in READERS:
+        refuse("the file", f"one of {', '.join(READERS)}", path.name)
+    if not path.is_file():
+        refuse("the file", "an existing file", str(path))
+    return READERS[kind](path)
 
 
-def linear_cells(coords: Sequence[Array], shape: tuple[int, ...]) -> NDArray[np.int64]:
-    """Return C-order linear indices, refusing coordinates that are not integers inside the shape."""
-    cells = np.zeros(len(coords[0]), dtype=np.int64)
-    for mode, (index, length) in enumerate(zip(coords, shape, strict=True)):
-        index = np.asarray(index)
-        if index.dtype.kind not in "iu" and index.size:
-            refuse("the coordinates of X", "integers", f"dtype {index.dtype} in mode {mode}", kind=TypeError)
-        outside = index[(index < 0) | (index >= length)] if index.size else index
-        if outside.size:
-            refuse(
-                "the coordinates of X",
-                f"inside its shape {shape}",
-                f"index {outside[0]} in mode {mode}",
-                "They count from zero.",
-            )
-        cells *= length
-        cells += index.astype(np.int64, copy=False)
-    return cells
+def _read_npy(path: Path) -> NDArray[Any]:
+    _check_beginning(path, ".npy", b"\x93NUMPY")
+    with reading(path, ".npy", Exception):
+        return np.asarray(np.load(path, allow_pickle=False))
+
+
+def _read_npz(path: Path) -> Any:
+    _check_beginning(path, ".npz", b"PK")
+    arrays: dict[str, Any] = {}
+    with reading(path, ".npz", Exception), np.load(path, allow_pickle=False) as archive:
+        names = ["X"] if "X" in archive.files else archive.files  # whatever else there is
+        for name in names:
+            try:
+                arrays[name] = archive[name]
+            except ValueError:
+                if len(names) == 1:
+                    raise
+                arrays[name] = UNREADABLE
+    return _only_tensor(arrays, path.name)
+
+
+def _read_mat(path: Path) -> Any:
+    from scipy.io import loadmat
+
+    for beginning in (b"MATLAB 7.3", b"\x89HDF"):
+        if _beginning(path).startswith(beginning):
+            remedy = "Write it in MATLAB by save(file, variable, '-v7')."
+            refuse(path.name, "a .mat file of version 7 or older", "one of version 7.3, which is HDF5", remedy)
+    with reading(path, ".mat", Exception):
+        arrays = dict(_without_structs((k, v) for k, v in loadmat(path).items() if not k.startswith("__")))
+    return _only_tensor(arrays, path.name)
+
+
+def _beginning(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return file.read(10)
+
+
+def _check_beginning(path: Path, kind: str, expected: bytes) -> None:
+    """Refuse what NumPy did not write: it takes all it does not know for a pickle."""
+    beginning = _beginning(path)
+    if not beginning.startswith(expected):
+        got = f"one that begins with {beginning!r}" if beginning else "an empty one"
+        refuse(path.name, f"a {kind} file that NumPy wrote", got)
+
+
+def _without_structs(arrays: Iterable[tuple[str, Any]]) -> Iterator[tuple[str, Any]]:
+    """Yield the fields of MATLAB structs (and objects) as arrays of their own, and all other arrays as they are."""
+    for name, value in arrays:
+        fields = getattr(getattr(value, "dtype", None), "names", None)
+        if fields is None:
+            yield name, value
+        else:
+            single = value.size == 1
+            yield from _without_structs((f"{name}.{f}", value[f].item() if single else value[f]) for f in fields)
+
+
+def _only_tensor(arrays: dict[str, Any], name: str) -> Any:
+    """Return the tensor among the arrays in a file."""
+    if "X" in arrays:
+        return np.asarray(arrays["X"])
+    sparse = from_arrays(arrays, name)
+    if sparse is not None:
+        return sparse
+    tensors = {name: value for name, value in arrays.items() if np.ndim(value) >= 3}
+    if len(tensors) != 1:
+        shapes = {key: value if value is UNREADABLE else np.shape(value) for key, value in (tensors or arrays).items()}
+        held = ", ".join(f"{key} {shape}" for key, shape in shapes.items()) or "nothing"
+        refuse(name, "a file with an array named X or a single array of three or more modes", held)
+    return np.asarray(next(iter(tensors.values())))
+
+
+def from_arrays(arrays: Any, name: str) -> scipy.sparse.coo_array | None:
+    """Return the sparse tensor of an archive with ``coords`` (nnz, N), ``vals`` and ``shape``; None if it has others.
+
+    Coordinates are counted from zero. Also read is what scipy and pydata/sparse save: ``coords`` (N, nnz) and ``data``.
+    """
+    arrays = {key: value for key, value in arrays.items() if np.asarray(value).dtype.kind in "biufc"}
+    if {"coords", "data", "shape"} <= set(arrays) and not np.any(arrays.get("fill_value", 0)):
+        arrays = {"coords": arrays["coords"].T, "vals": arrays["data"], "shape": arrays["shape"]}
+    if not {"coords", "vals", "shape"} <= set(arrays):
+        return None
+    coords, values, shape = (np.asarray(arrays[key]) for key in ("coords", "vals", "shape"))
+    values, shape = values.ravel(), shape.ravel()  # MATLAB has matrices alone, and numbers are doubles there
+    coords = coords.astype(np.int64) if np.array_equal(coords, np.floor(coords)) else coords
+    if coords.ndim != 2 or shape.shape != coords.shape[1:] or values.shape != coords.shape[:1]:
+        held = f"shapes {coords.shape}, {values.shape} and {shape.shape}"
+        refuse(name, "a file with coords (nnz, N), vals (nnz,) and shape (N,)", held)
+    lengths = tuple(int(length) for length in shape)
+    linear_cells(list(coords.T), lengths)
+    return scipy.sparse.coo_array((values, tuple(coords.T)), shape=lengths)
+
+
+def read_csv(path: Path) -> Preprocessed:
+    """Return the tensor in a long ``.csv`` table: a row for each cell, a column for each mode, the value last.
+
+    The header names the modes. Fields are separated by commas, semicolons or tabs. Labels are sorted, as numbers where
+    all of a column are; a combination that is not listed is missing. A first column without a name, the row numbers
+    that pandas and R write, is left out.
+
+    Raises
+    ------
+    ValueError
+        If the file is no such table, or lists a cell twice.
+    """
+    expected = "a table with a row for each cell: its label in each mode, then its value, below a header of names"
+    rows: list[list[str]] = []
+    values = []
+    with (
+        reading(path, ".csv", OSError, csv.Error, UnicodeDecodeError),
+        path.open(encoding="utf-8-sig", newline="") as file,
+    ):
+        separator = max(",;\t", key=file.readline().count)
+        file.seek(0)
+        table = csv.reader(file, delimiter=separator)
+        names = [name.strip() for name in next(table, [])]
+        for row in table:
+            if not any(row):
+                continue
+            if len(row) != len(names):
+                refuse(f"line {table.line_num} of {path.name}", f"{len(names)} fields", str(len(row)))
+            rows.append(row[:-1])
+            values.append(_value(row[-1], f"the last field in line {table.line_num} of {path.name}"))
+    columns = list(zip(*rows, strict=True))
+    if columns and not names[0] and len(set(columns[0])) == len(rows):
+        del names[0], columns[0]
+    if len(columns) < 3 or is_number(names[-1]):
+        refuse(path.name, expected, f"{counted(len(rows), 'row')} below the header {', '.join(names) or '(nothing)'}")
+    modes = [name or f"mode {mode}" for mode, name in enumerate(names[:-1])]
+    if len(set(modes)) < len(modes):
+        refuse(f"the header of {path.name}", "names that differ", ", ".join(names))
+    pairs = [
+        np.unique(_column(column, f"{name} in {path.name}"), return_inverse=True)
+        for name, column in zip(modes, columns, strict=True)
+    ]
+    shape = tuple(len(labels) for labels, _ in pairs)
+    if len(rows) <= sum(shape) - len(shape):  # fewer cells than rank 1 has parameters
+        refuse(path.name, expected, f"{len(rows)} rows whose labels span shape {shape}")
+    array = filled(
+        path.name, "a table", [codes for _, codes in pairs], shape, np.array(values), "Sum or average them first."
+    )
+    return Preprocessed(array, labels=Labels(tuple(modes), tuple(labels for labels, _ in pairs)))
+
+
+def _value(text: str, what: str) -> float:
+    if text.strip() in MISSING_VALUES:
+        return nan
+    if not is_number(text):
+        refuse(what, "a number, with a decimal point, or blank where the cell is missing", text)
+    return float(text)
+
+
+def _column(words: Sequence[str], what: str) -> NDArray[Any]:
+    """Return the labels of a column, one for each row, as numbers if all are finite ones."""
+    labels = np.char.strip(np.array(words))
+    blank = int((labels == "").sum())
+    if blank:
+        refuse(f"the column {what}", "labelled in every row", counted(blank, "blank field"))
+    for kind in (np.int64, np.float64):
+        try:
+            numbers = labels.astype(kind)
+        except (ValueError, OverflowError):
+            continue
+        if np.isfinite(numbers).all():
+            return numbers
+    return labels
 
 
 def read_tns(path: str | Path, shape: Sequence[int] | None = None) -> scipy.sparse.coo_array:
@@ -145,27 +298,6 @@ def read_tns(path: str | Path, shape: Sequence[int] | None = None) -> scipy.spar
     return scipy.sparse.coo_array((np.concatenate(values), tuple(coords)), shape=lengths)
 
 
-def from_arrays(arrays: Any, name: str) -> scipy.sparse.coo_array | None:
-    """Return the sparse tensor of an archive with ``coords`` (nnz, N), ``vals`` and ``shape``; None if it has others.
-
-    Coordinates are counted from zero. Also read is what scipy and pydata/sparse save: ``coords`` (N, nnz) and ``data``.
-    """
-    arrays = {key: value for key, value in arrays.items() if np.asarray(value).dtype.kind in "biufc"}
-    if {"coords", "data", "shape"} <= set(arrays) and not np.any(arrays.get("fill_value", 0)):
-        arrays = {"coords": arrays["coords"].T, "vals": arrays["data"], "shape": arrays["shape"]}
-    if not {"coords", "vals", "shape"} <= set(arrays):
-        return None
-    coords, values, shape = (np.asarray(arrays[key]) for key in ("coords", "vals", "shape"))
-    values, shape = values.ravel(), shape.ravel()  # MATLAB has matrices alone, and numbers are doubles there
-    coords = coords.astype(np.int64) if np.array_equal(coords, np.floor(coords)) else coords
-    if coords.ndim != 2 or shape.shape != coords.shape[1:] or values.shape != coords.shape[:1]:
-        held = f"shapes {coords.shape}, {values.shape} and {shape.shape}"
-        refuse(name, "a file with coords (nnz, N), vals (nnz,) and shape (N,)", held)
-    lengths = tuple(int(length) for length in shape)
-    linear_cells(list(coords.T), lengths)
-    return scipy.sparse.coo_array((values, tuple(coords.T)), shape=lengths)
-
-
 def _opened(path: Path) -> Any:
     return gzip.open(path) if path.suffix.lower() == ".gz" else path.open("rb")
 
@@ -201,7 +333,7 @@ def _take_header(lines: list[str]) -> tuple[int, ...] | None:
     return tuple(map(int, found[1][1]))
 
 
-def _parsed(lines: list[str], n_before: int, n_columns: int, name: str) -> Array:
+def _parsed(lines: list[str], n_before: int, n_columns: int, name: str) -> NDArray[Any]:
     """Return the numbers in lines of text, one row for each that is not a comment."""
     first = next((line for line in lines if _words(line)), None)
     if first is None:
@@ -238,3 +370,14 @@ def _refuse_line(lines: list[str], n_before: int, n_columns: int, name: str) -> 
             expected = f"{n_columns - 1} indices, counted from one, and a value"
             refuse(f"line {number} of {name}", expected, line.strip())
     refuse(name, "lines of indices and values", f"what NumPy cannot read, in lines {n_before + 1} to {number}")
+
+
+# What reads a file of each kind.
+READERS: dict[str, Callable[[Path], Any]] = {
+    ".npy": _read_npy,
+    ".npz": _read_npz,
+    ".mat": _read_mat,
+    ".csv": read_csv,
+    ".tns": read_tns,
+    ".tns.gz": read_tns,
+}

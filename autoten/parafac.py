@@ -6,11 +6,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from autoten._errors import check_integer, check_mode, refuse
-from autoten.door import as_tensor
+from autoten._errors import check_integer, refuse
+from autoten.door import data_of
 from autoten.halves import SHORTEST_SPLIT, Half, random_halves, without_mode
 from autoten.holdout import RandomElements
-from autoten.labels import names_of, numbered, split_labels
 from autoten.matching import Seen, match_score, matches
 from autoten.model import CPModel
 from autoten.solvers.als import ALS
@@ -55,16 +54,16 @@ def fit_parafac(
     >>> fit.model.shape, round(100 * (1 - fit.loss), 2)
     ((5, 201, 61), 99.94)
     """
-    X, labels = split_labels(X)
-    whole = as_tensor(X)
+    data = data_of(X)
+    whole = data.tensor
     rank = check_integer(rank, "rank of fit_parafac", minimum=1)
     check_largest_rank(whole.shape, rank, "rank of fit_parafac")
     occupied = Occupied.of(whole)
     tensor = occupied.tensor
     n_starts = check_integer(n_starts, "n_starts", minimum=1)
-    solver = numbered(solver or ALS(), len(whole.shape), labels)
+    solver = data.numbered(solver or ALS())
     best = fit_once(tensor, rank, Plan(solver, RandomElements(), n_starts, 0, entropy_of(random_state)))
-    model = Seen.of(whole).supported(occupied.expand(best.model)).scaled(tensor.scale).labelled(labels)
+    model = Seen.of(whole).supported(occupied.expand(best.model)).scaled(tensor.scale).labelled(data.labels)
     return Fit(model, best.loss, best.n_iter, best.converged, best.history)
 
 
@@ -188,8 +187,9 @@ def split_half_components(
     >>> halves.congruences.shape, bool(halves.worst.min() > 0.95)
     ((3, 2, 2), True)
     """
-    split, halves, seen = _halves(X, rank, mode, solver, n_splits, n_starts, random_state)
-    whole = fit_parafac(X, rank, solver=solver, n_starts=n_starts, random_state=entropy_of(random_state))
+    data = data_of(X)
+    split, halves, seen = _halves(data, rank, mode, solver, n_splits, n_starts, random_state)
+    whole = fit_parafac(data, rank, solver=solver, n_starts=n_starts, random_state=entropy_of(random_state))
     others = tuple(n for n in range(whole.model.ndim) if n != split)
     wanted = CPModel(whole.model.weights, tuple(whole.model.factors[n] for n in others))
     congruences = []
@@ -203,10 +203,10 @@ def _halves(
     X: Any, rank: int, mode: int | str, solver: Solver | None, n_splits: int, n_starts: int, random_state: Any
 ) -> tuple[int, list[tuple[CPModel, CPModel]], Seen]:
     """Return the sample mode's number, models, without it, of both halves of every split, and what they are seen by."""
-    X, labels = split_labels(X)
-    tensor = as_tensor(X)
-    mode = check_mode(mode, len(tensor.shape), "mode of split_half", names_of(labels))
-    solver = numbered(solver, len(tensor.shape), labels)
+    data = data_of(X)
+    tensor = data.tensor
+    mode = data.mode(mode, "mode of split_half")
+    solver = data.numbered(solver)
     length = tensor.shape[mode]
     if length < SHORTEST_SPLIT:
         refuse("the mode to split", f"of length >= {SHORTEST_SPLIT}", f"length {length}")

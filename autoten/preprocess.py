@@ -16,15 +16,15 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from autoten._errors import AutotenWarning, check_mode, check_real, refuse
-from autoten.door import numbers_of
-from autoten.labels import Labels, names_of, split_labels
+from autoten.door import Preprocessed, missing_cells, numbers_of, unlabelled
+from autoten.labels import names_of
 
 Array = NDArray[Any]
 
@@ -38,39 +38,6 @@ RAMAN_SHIFT_OF_WATER = 3400.0
 
 # So many indices of slabs are listed in a warning or a step before it only counts.
 LISTED_SLABS = 10
-
-
-@dataclass(frozen=True, eq=False)
-class Preprocessed:
-    """A tensor and what was done to it: what `center` and `scale` return and take.
-
-    Every function of the package takes it in place of an array, and the report of `estimate_rank` states its steps.
-    NumPy takes it too: ``np.asarray(prepared)`` is the tensor, with NaN for what a mask hides.
-
-    Parameters
-    ----------
-    X : array or masked array
-        The preprocessed tensor.
-    steps : tuple of str
-        What was done, first step first, such as ``("centred across mode 0",)``.
-    labels : Labels, optional
-        The labels of a ``DataArray`` or Series that was preprocessed.
-    """
-
-    X: Array
-    steps: tuple[str, ...]
-    labels: Labels | None = None
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """Length of each mode."""
-        return self.X.shape
-
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
-        return np.array(np.ma.filled(self.X, np.nan), dtype=dtype, copy=copy)
-
-    def __repr__(self) -> str:
-        return f"Preprocessed(shape={self.shape}, steps={self.steps})"
 
 
 def center(X: Any, modes: int | str | Iterable[int | str]) -> Preprocessed:
@@ -130,8 +97,8 @@ def center(X: Any, modes: int | str | Iterable[int | str]) -> Preprocessed:
     >>> prepared.X[:, 0, 0]
     array([-6.,  6.])
     """
-    values, observed, labels = _observed_values(X, "X of center")
-    modes = _check_modes(modes, labels, values.ndim, "modes of center")
+    given, values, observed = _observed_values(X, "X of center")
+    modes = _check_modes(modes, given, "modes of center")
 
     def subtract_means(mode: int) -> float:
         counts = observed.sum(axis=mode, keepdims=True)
@@ -141,7 +108,7 @@ def center(X: Any, modes: int | str | Iterable[int | str]) -> Preprocessed:
         return _largest(means) / (_largest(values) or 1.0)
 
     _sweep(subtract_means, modes, "Centring")
-    return _prepared(X, labels, values, observed, f"centred across {_named(modes)}")
+    return _prepared(given, values, observed, f"centred across {_named(modes)}")
 
 
 def scale(X: Any, modes: int | str | Iterable[int | str]) -> Preprocessed:
@@ -198,8 +165,8 @@ def scale(X: Any, modes: int | str | Iterable[int | str]) -> Preprocessed:
     >>> prepared.X[:, 0, 0], prepared.steps
     (array([ 1., -1.]), ('scaled within mode 0',))
     """
-    values, observed, labels = _observed_values(X, "X of scale")
-    modes = _check_modes(modes, labels, values.ndim, "modes of scale")
+    given, values, observed = _observed_values(X, "X of scale")
+    modes = _check_modes(modes, given, "modes of scale")
     # A zero slab can never be scaled; counted in the means of the other modes it would make equal scales impossible.
     counted = observed & ~_in_zero_slabs(values, modes)
 
@@ -210,7 +177,7 @@ def scale(X: Any, modes: int | str | Iterable[int | str]) -> Preprocessed:
         return _largest(divisors - 1)
 
     _sweep(divide_by_root_mean_squares, modes, "Scaling")
-    return _prepared(X, labels, values, observed, f"scaled within {_named(modes)}")
+    return _prepared(given, values, observed, f"scaled within {_named(modes)}")
 
 
 def mask_scatter(
@@ -281,8 +248,8 @@ def mask_scatter(
     >>> bool(np.isnan(prepared.X[0, 0, 10])), int(data.emission_nm[0]), int(data.excitation_nm[10])
     (True, 250, 250)
     """
-    values, observed, labels = _observed_values(X, "X of mask_scatter")
-    places = _check_modes(modes, labels, values.ndim, "modes of mask_scatter")
+    given, values, observed = _observed_values(X, "X of mask_scatter")
+    places = _check_modes(modes, given, "modes of mask_scatter")
     if len(places) != 2:
         refuse("modes of mask_scatter", "two, of emission and of excitation", repr(modes))
     asked = tuple(dict.fromkeys(orders))
@@ -304,7 +271,7 @@ def mask_scatter(
     observed = observed & ~band.reshape(lengths)
     kinds = "Rayleigh" if raman_shift is None else "Rayleigh and Raman"
     named = f"order {asked[0]}" if len(asked) == 1 else "orders 1 and 2"
-    return _prepared(X, labels, values, observed, f"{kinds} scatter of {named} within {width:g} nm left out")
+    return _prepared(given, values, observed, f"{kinds} scatter of {named} within {width:g} nm left out")
 
 
 def drop_empty_slabs(X: Any) -> Preprocessed:
@@ -336,7 +303,7 @@ def drop_empty_slabs(X: Any) -> Preprocessed:
     >>> drop_empty_slabs(X)
     Preprocessed(shape=(2, 2, 4), steps=('slab 1 of mode 1 left out, nothing observed',))
     """
-    values, observed, labels = _observed_values(X, "X of drop_empty_slabs")
+    given, values, observed = _observed_values(X, "X of drop_empty_slabs")
     if not observed.any():
         refuse("X of drop_empty_slabs", "a tensor with observed cells", "only missing cells")
     # One look is enough: a slab that holds an observed cell holds it still when empty slabs of other modes are gone.
@@ -347,8 +314,8 @@ def drop_empty_slabs(X: Any) -> Preprocessed:
         if not kept.all()
     ]
     kept = [np.flatnonzero(kept) for kept in seen]
-    prepared = _prepared(X, labels, values[np.ix_(*kept)], observed[np.ix_(*kept)], *steps)
-    return prepared if prepared.labels is None else replace(prepared, labels=prepared.labels.rows(kept))
+    given = replace(given, labels=given.labels and given.labels.rows(kept))
+    return _prepared(given, values[np.ix_(*kept)], observed[np.ix_(*kept)], *steps)
 
 
 def _slabs(indices: NDArray[Any]) -> str:
@@ -401,35 +368,34 @@ def _in_zero_slabs(values: Array, modes: tuple[int, ...]) -> NDArray[np.bool_]:
     return inside
 
 
-def _observed_values(X: Any, what: str) -> tuple[Array, NDArray[np.bool_], Labels | None]:
-    """Return a new float64 array with 0 in missing cells, which cells are observed, and the labels."""
-    if hasattr(X, "noise"):
+def _observed_values(X: Any, what: str) -> tuple[Preprocessed, Array, NDArray[np.bool_]]:
+    """Return what was given, a new float64 array with 0 in missing cells, and which cells are observed."""
+    given = unlabelled(X)
+    if given.noise is not None:
         refuse(what, "a tensor without weights", "a weighted one", "Preprocess it first, and weigh the result.")
-    tensor, labels = split_labels(X)
-    data, mask = numbers_of(tensor.X if isinstance(tensor, Preprocessed) else tensor, what)
+    data, mask = numbers_of(given.X, what)
     if data.ndim < 3:
         refuse(what, "a tensor with at least 3 modes", f"shape {data.shape}")
-    observed = ~np.isnan(data) if mask is None else ~(np.isnan(data) | mask)
+    observed = ~missing_cells(data, mask)
     values = np.where(observed, data, 0).astype(np.float64)
     if not np.isfinite(values).all():
         refuse(what, "finite", "an infinite entry", "Mark a missing cell with NaN or a mask.")
-    return values, observed, labels
+    return given, values, observed
 
 
-def _prepared(X: Any, labels: Labels | None, values: Array, observed: NDArray[np.bool_], *more: str) -> Preprocessed:
-    """Return the new values in the likeness of `X`: its precision, its mask, its steps and those that are added."""
-    tensor, steps = (X.X, X.steps) if isinstance(X, Preprocessed) else (X, ())
+def _prepared(given: Preprocessed, values: Array, observed: NDArray[np.bool_], *more: str) -> Preprocessed:
+    """Return the new values in the likeness of what was given: its precision, its mask, its steps and those added."""
     values[~observed] = np.nan
-    if getattr(tensor, "dtype", None) == np.float32:
+    if getattr(given.X, "dtype", None) == np.float32:
         values = values.astype(np.float32)
-    if isinstance(tensor, np.ma.MaskedArray):
+    if isinstance(given.X, np.ma.MaskedArray):
         values = np.ma.masked_array(values, mask=~observed)
-    return Preprocessed(values, (*steps, *more), labels)
+    return replace(given, X=values, steps=(*given.steps, *more))
 
 
-def _check_modes(modes: Any, labels: Labels | None, ndim: int, what: str) -> tuple[int, ...]:
-    given = list(modes) if isinstance(modes, Iterable) and not isinstance(modes, str) else [modes]
-    checked = tuple(check_mode(mode, ndim, what, names_of(labels)) for mode in given)
+def _check_modes(modes: Any, given: Preprocessed, what: str) -> tuple[int, ...]:
+    listed = list(modes) if isinstance(modes, Iterable) and not isinstance(modes, str) else [modes]
+    checked = tuple(check_mode(mode, len(given.shape), what, names_of(given.labels)) for mode in listed)
     if not checked or len(set(checked)) < len(checked):
         refuse(what, "one mode or several different ones", repr(modes))
     return checked

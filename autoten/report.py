@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 if TYPE_CHECKING:
-    from autoten.estimate import RankEstimate
+    from autoten.answer import RankEstimate
 
 # Columns of the printed table: score, heading, format.
 COLUMNS = (

@@ -11,10 +11,10 @@ from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, Transfo
 from sklearn.utils.validation import check_is_fitted
 
 from autoten._errors import as_generator, check_mode, check_real, refuse
-from autoten.door import as_tensor
+from autoten.door import Data, data_of
 from autoten.estimate import estimate_rank
 from autoten.holdout import Holdout, RandomElements, regressed_rows
-from autoten.labels import Labels, names_of, split_labels
+from autoten.labels import names_of
 from autoten.model import CPModel
 from autoten.parafac import fit_parafac
 from autoten.scores import DEFAULT_SCORERS
@@ -102,7 +102,7 @@ class _SampleTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         """Return new samples as a tensor, of the fitted shape but for their number."""
         check_is_fitted(self)
         mode, fitted = self._mode_of_samples, self.model_.shape
-        tensor = as_tensor(X, samples=mode)
+        tensor = data_of(X, samples=mode).tensor
         if len(tensor.shape) != len(fitted) or _without(tensor.shape, mode) != _without(fitted, mode):
             any_number = ", ".join("any" if n == mode else str(length) for n, length in enumerate(fitted))
             refuse(f"X of {self._name}.{method}", f"of shape ({any_number}), as fitted", f"shape {tensor.shape}")
@@ -119,17 +119,15 @@ class _SampleTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         factors[self._mode_of_samples] = amounts
         return CPModel(np.ones(self.model_.rank), tuple(factors))
 
-    def _check_mode(self, X: Any) -> None:
-        """Refuse a mode of samples that X does not have, before anything is fitted."""
-        X, labels = split_labels(X)
-        self._numbered_mode(len(as_tensor(X).shape), labels)
+    def _data(self, X: Any) -> Data:
+        """Return what is fitted, and refuse a mode of samples that it does not have."""
+        data = data_of(X)
+        data.mode(self.mode, f"mode of {self._name}")
+        return data
 
     @property
     def _mode_of_samples(self) -> int:
-        return self._numbered_mode(self.model_.ndim, self.model_.labels)
-
-    def _numbered_mode(self, ndim: int, labels: Labels | None) -> int:
-        return check_mode(self.mode, ndim, f"mode of {self._name}", names_of(labels))
+        return check_mode(self.mode, self.model_.ndim, f"mode of {self._name}", names_of(self.model_.labels))
 
     @property
     def _name(self) -> str:
@@ -221,10 +219,10 @@ class AutoTen(_SampleTransformer):
 
     def fit(self, X: Any, y: object = None) -> AutoTen:
         """Estimate the rank of X, shape (I_1, ..., I_N), N >= 3; `y` is ignored."""
-        self._check_mode(X)
+        data = self._data(X)
         of_new_samples = ("mode", "heldout_share")
         settings = {name: value for name, value in self.get_params(deep=False).items() if name not in of_new_samples}
-        self.estimate_ = estimate_rank(X, **settings)
+        self.estimate_ = estimate_rank(data, **settings)
         self.rank_ = self.estimate_.rank
         self.probabilities_ = self.estimate_.probabilities
         self.table_ = self.estimate_.table
@@ -291,8 +289,8 @@ class CP(_SampleTransformer):
 
     def fit(self, X: Any, y: object = None) -> CP:
         """Fit the model to X, shape (I_1, ..., I_N), N >= 3; `y` is ignored."""
-        self._check_mode(X)
-        fit = fit_parafac(X, self.rank, solver=self.solver, n_starts=self.n_starts, random_state=self.random_state)
+        data = self._data(X)
+        fit = fit_parafac(data, self.rank, solver=self.solver, n_starts=self.n_starts, random_state=self.random_state)
         self.model_ = fit.model
         self.n_iter_ = fit.n_iter
         return self

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from autoten._errors import refuse
-from autoten.estimate import RankEstimate
+from autoten.answer import RankEstimate
 from autoten.labels import Labels
 from autoten.model import CPModel
 from autoten.selection import Alternative, Choice

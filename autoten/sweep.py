@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequenc
 from dataclasses import dataclass, replace
 from functools import partial
 from types import MappingProxyType
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -70,6 +70,13 @@ FULL_SPACE_STARTS = (0,)
 START, FOLD, DRAW_FOLDS, RESAMPLE, DRAW_HALVES, HALF = range(6)
 
 
+class Passed(NamedTuple):
+    """A rank that is known from an earlier run, or only climbed over, and its best model."""
+
+    rank: int
+    model: CPModel
+
+
 @dataclass(frozen=True)
 class Plan:
     """How a rank sweep is to be fitted."""
@@ -109,12 +116,11 @@ def fit_ranks(
     tensor: Tensor,
     ranks: Sequence[int],
     plan: Plan,
-    on_fit: Callable[[int], None] = lambda n: None,
+    on_fit: Callable[[int], Any] = lambda n: None,
     known: Mapping[int, CPModel] = MappingProxyType({}),
-    on_pass: Callable[[int, CPModel], None] = lambda rank, model: None,
     memory: MutableMapping[Key, Any] | None = None,
-) -> Iterator[RankFits]:
-    """Yield the fits of rank 0 and of each requested rank, smallest first.
+) -> Iterator[RankFits | Passed]:
+    """Yield the fits of rank 0 and of each requested rank, smallest first; what is passed over by its best model.
 
     Every rank up to the largest is fitted, by the folds too, because each one gives the next a start to grow from. With
     a deadline a rank past the smallest requested one has a time of its own, after which no more of it is fitted: folds
@@ -130,14 +136,12 @@ def fit_ranks(
         Called with the number of fits just finished.
     known : mapping from rank to CPModel
         Best models of ranks, 0 included, that an earlier run has finished: passed over, and grown from.
-    on_pass : callable
-        Called with every rank that is not yielded, because it is known or not asked for, and its best model.
     memory : mapping, optional
         Single fits that an earlier run has finished are taken from here, and those of this run put here.
     """
     if all(rank in known for rank in range(max(ranks) + 1)):
         for rank in range(max(ranks) + 1):
-            on_pass(rank, known[rank])
+            yield Passed(rank, known[rank])
         return
     folds = plan.holdout.folds(tensor, plan.n_folds, plan.rng(DRAW_FOLDS))
     null = plan.solver.fit(tensor, _empty(tensor))
@@ -152,7 +156,7 @@ def fit_ranks(
         workers.share(tensor, *folds)
         runner = _Runner(workers, tensor, plan, memory)
         if 0 in known:
-            on_pass(0, known[0])
+            yield Passed(0, known[0])
         else:
             yield _nothing_fitted(tensor, plan, folds, null)
         left = [rank for rank in range(1, max(ranks) + 1) if rank not in known]
@@ -160,7 +164,7 @@ def fit_ranks(
         for rank in range(1, max(ranks) + 1):
             if rank in known:
                 best, settled = known[rank], True
-                on_pass(rank, best)
+                yield Passed(rank, best)
                 on_fit(plan.n_starts + len(folds))
                 continue
             starts, refitted = _fit_starts(runner, subspaces, limited[rank], rank, best, settled, waiting)
@@ -183,7 +187,7 @@ def fit_ranks(
                 own = own.after(rank, fitted)
                 unasked = {**unasked, "folds": unasked["folds"] + spent}
                 if settled:
-                    on_pass(rank, best)
+                    yield Passed(rank, best)
                 continue
             of_halves = list(_half_arguments(plan, halves, subspaces, best, rank))
             groups = (of_folds, _Group(rank, _fit_half, limited[rank + waits], of_halves, settled))

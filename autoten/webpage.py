@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from autoten import plots, report
 
 if TYPE_CHECKING:
-    from autoten.estimate import RankEstimate
+    from autoten.answer import RankEstimate
 
 # Inches: on a narrow screen one picture fills a row, and its texts keep about the size they have in print.
 PICTURE_SIZE = (3.7, 2.9)

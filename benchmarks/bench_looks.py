@@ -23,7 +23,7 @@ from real import data_folder
 
 from autoten import estimate_rank
 from autoten.datasets import gamma_factors, gaussian_factors, make_count_tensor, make_cp_tensor, uniform_factors
-from autoten.door import read_tensor
+from autoten.files import read_tensor
 
 Array = NDArray[Any]
 Rng = np.random.Generator

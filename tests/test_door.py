@@ -13,8 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from autoten import core_consistency, fit_parafac, masked, read_tensor
-from autoten.door import as_tensor
-from autoten.labels import split_labels
+from autoten.door import as_tensor, unlabelled
 from autoten.preprocess import Preprocessed, center
 
 SHAPE = (3, 4, 5)
@@ -314,9 +313,9 @@ def test_a_long_table_is_a_labelled_tensor(read_lines):
     header, *rows = long_table(draw())
     read = read_lines([header, *np.random.default_rng(0).permutation(rows)])
     np.testing.assert_array_equal(read, draw())
-    assert (read.shape, read.dims) == (SHAPE, ("sample", "emission", "day"))
-    assert read.coords["sample"].tolist() == ["s1", "s2", "s3"]
-    assert read.coords["emission"].tolist() == [300, 305, 310.5, 320]
+    assert (read.shape, read.labels.names) == (SHAPE, ("sample", "emission", "day"))
+    assert read.labels.indices[0].tolist() == ["s1", "s2", "s3"]
+    assert read.labels.indices[1].tolist() == [300, 305, 310.5, 320]
     model = fit_parafac(read, 1, random_state=0).model
     assert model.labels.names == ("sample", "emission", "day")
     assert model.labels.index(2, 4) == "2024-01-05"
@@ -344,7 +343,7 @@ def test_spellings_of_a_long_table(tmp_path, separator, spelling):
     text = ("\r\n" if spelling == "end of line" else "\n").join(lines).encode()
     (tmp_path / "X.csv").write_bytes(b"\xef\xbb\xbf" * (spelling == "byte order mark") + text)
     read = read_tensor(tmp_path / "X.csv")
-    assert read.dims == ("sample", "emission", "day")
+    assert read.labels.names == ("sample", "emission", "day")
     np.testing.assert_array_equal(read, draw())
 
 
@@ -352,12 +351,12 @@ def test_a_long_table_is_what_pandas_makes_of_it(tmp_path):
     frame = pd.read_csv(StringIO("\n".join(long_table(with_holes(draw(), 0.2)))))
     frame = frame.sample(frac=1, random_state=0)
     series = frame.set_index(["sample", "emission", "day"])["value"]
-    theirs, expected = split_labels(series)
+    theirs = unlabelled(series)
     for written, options in ((frame, {"index": False}), (frame, {}), (series, {})):
         written.to_csv(tmp_path / "X.csv", **options)
-        X, labels = split_labels(read_tensor(tmp_path / "X.csv"))
+        X = read_tensor(tmp_path / "X.csv")
         np.testing.assert_array_equal(X, theirs)
-        assert labels.agree_with(expected)
+        assert X.labels.agree_with(theirs.labels)
 
 
 LONG = "must be a table with a row for each cell: its label in each mode, then its value, below a header of names. Got "

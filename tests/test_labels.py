@@ -25,12 +25,18 @@ from autoten import (
     weighted,
 )
 from autoten.datasets import make_cp_tensor, white_noise
-from autoten.door import as_tensor
-from autoten.labels import Labels, numbered, split_labels
+from autoten.door import as_tensor, unlabelled
+from autoten.labels import Labels, numbered
 from autoten.model import CPModel
 
 pd = pytest.importorskip("pandas")
 xr = pytest.importorskip("xarray")
+
+
+def split_labels(X):
+    given = unlabelled(X)
+    return given.X, given.labels
+
 
 X = make_cp_tensor((5, 7, 8), 2, noise=white_noise(20), random_state=0).X
 NAMES = ("sample", "time", "sensor")
@@ -66,7 +72,7 @@ def test_a_data_array_is_its_numbers_and_its_labels():
 
 
 def test_what_has_no_labels_stays_as_it_is():
-    for plain in (X, np.ma.masked_array(X), X.tolist(), preprocess.center(X, 0)):
+    for plain in (X, np.ma.masked_array(X), X.tolist(), preprocess.center(X, 0).X):
         kept, labels = split_labels(plain)
         assert kept is plain
         assert labels is None

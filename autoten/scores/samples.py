@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from autoten._errors import check_mode
-from autoten.door import as_tensor, model_of
-from autoten.labels import names_of, split_labels
+from autoten.door import data_of, model_of
+from autoten.labels import names_of
 
 Array = NDArray[np.float64]
 
@@ -75,8 +75,8 @@ def sample_influence(X: Any, cp: Any, mode: int | str = 0) -> SampleInfluence:
     >>> influence.leverage.round(1).tolist()  # three pure substances, two mixtures
     [0.8, 0.9, 0.8, 0.3, 0.2]
     """
-    X, labels = split_labels(X)
-    tensor = as_tensor(X)
+    data = data_of(X)
+    tensor, labels = data.tensor, data.labels
     model = model_of(tensor, cp)
     mode = check_mode(mode, len(tensor.shape), "mode of sample_influence", names_of(labels or model.labels))
     residual = np.empty(tensor.shape[mode])

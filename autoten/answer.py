@@ -1,0 +1,136 @@
+"""RankEstimate: the answer to "how many components?", and all that led to it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from autoten.labels import Labels
+from autoten.model import CPModel
+from autoten.selection import Alternative, Choice, Policy, apply_policy, choose_between
+from autoten.table import RankTable
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@dataclass(frozen=True, eq=False)
+class RankEstimate:
+    """The answer to "how many components?", with its reason, its alternatives and all that led to it.
+
+    Attributes
+    ----------
+    choice : Choice
+        What the policy answered.
+    table : RankTable
+        Every score of every rank, all replicates.
+    model : CPModel
+        The fitted model of the chosen rank, in the units of X.
+    models : mapping from rank to CPModel
+        The best model of every rank in the table.
+    probabilities : mapping from rank to float
+        The policy's own (`choice.probabilities`): calibrated ones with the default. Of a policy that states none, how
+        often it picks each rank when the folds are drawn again with replacement, which is no calibrated probability.
+    warnings : tuple of str
+        What deserves a look: degenerate or unconverged fits, ranks past what is surely unique, sparse rows.
+    timings : mapping from part to seconds
+        Where the time went.
+    settings : mapping from name to str
+        How the estimate was made, down to the seed.
+    by_solver : mapping from name to RankEstimate
+        With several solvers, the estimate by each of them; everything else is that of the chosen one. Else empty.
+    """
+
+    choice: Choice
+    table: RankTable
+    models: Mapping[int, CPModel]
+    probabilities: Mapping[int, float]
+    warnings: tuple[str, ...]
+    timings: Mapping[str, float]
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    by_solver: Mapping[str, RankEstimate] = field(default_factory=dict)
+
+    @property
+    def rank(self) -> int:
+        """The chosen rank; 0 means nothing beyond noise."""
+        return self.choice.rank
+
+    @property
+    def reason(self) -> str:
+        """Why this rank, in a sentence or two."""
+        return self.choice.reason
+
+    @property
+    def alternatives(self) -> tuple[Alternative, ...]:
+        """Other ranks worth a look, and why."""
+        return self.choice.alternatives
+
+    @property
+    def model(self) -> CPModel:
+        """The fitted model of the chosen rank, in the units of X."""
+        return self.models[self.rank]
+
+    @property
+    def labels(self) -> Labels | None:
+        """Names of the modes and their indices; None if the data had none. Every model has them too."""
+        return self.model.labels
+
+    def select(self, policy: Policy) -> Choice:
+        """Return the choice of another policy from the same table, or tables; nothing is fitted again."""
+        if not self.by_solver:
+            return apply_policy(policy, self.table)
+        return choose_between(policy, {name: each.table for name, each in self.by_solver.items()})[1]
+
+    def report(self) -> str:
+        """Return the whole answer as plain text: rank, reason, alternatives, table, warnings, settings."""
+        from autoten import report
+
+        return report.as_text(self)
+
+    def to_frame(self) -> Any:
+        """Return the table as a pandas data frame, one row per rank; with several solvers one per solver and rank."""
+        if not self.by_solver:
+            return self.table.to_frame()
+        frames = {name: each.table.to_frame() for name, each in self.by_solver.items()}
+        import pandas as pd
+
+        return pd.concat(frames, names=["solver"])
+
+    def to_html(self, path: str | Path) -> None:
+        """Write the report to `path` as one self-contained web page: table, pictures, settings, versions."""
+        from autoten import webpage
+
+        webpage.write(self, path)
+
+    def to_json(self) -> str:
+        """Return rank, reason, probabilities, table and settings as a JSON document (NaN becomes null)."""
+        from autoten import report
+
+        return json.dumps(report.as_plain(self), indent=2, allow_nan=False)
+
+    def plot(self, path: str | Path | None = None) -> Any:
+        """Draw the overview figure, write it to `path` if given, and return its Axes by panel name."""
+        from autoten import plots
+
+        panels = plots.plot_overview(self.table, self.choice)
+        if path is not None:
+            figure = panels["fit"].get_figure(root=True)
+            assert figure is not None
+            figure.savefig(path, dpi=200)
+        return panels
+
+    def save(self, path: str | Path) -> None:
+        """Write everything but X to `path` (``.npz``, no pickle); `autoten.load` reads it back."""
+        from autoten import store
+
+        store.save(self, path)
+
+    def _repr_html_(self) -> str:
+        from autoten import report
+
+        return report.as_html(self)
+
+    def __repr__(self) -> str:
+        return f"RankEstimate(rank={self.rank}, ranks={self.table.ranks.tolist()}, warnings={len(self.warnings)})"
