@@ -15,7 +15,7 @@ from joblib import Parallel, delayed
 from joblib.parallel import ThreadingBackend, get_active_backend
 from threadpoolctl import threadpool_limits
 
-from autoten.tensors.passes import side_by_side
+from autoten.tensors.chunked import side_by_side
 
 logger = logging.getLogger("autoten")
 

@@ -10,7 +10,7 @@ from test_chunked import Counted
 from autoten import ALS, Blocks, estimate_rank
 from autoten.datasets import make_cp_tensor, white_noise
 from autoten.door import as_tensor, streamed
-from autoten.tensors.passes import side_by_side
+from autoten.tensors.chunked import side_by_side
 
 da = pytest.importorskip("dask.array")
 
