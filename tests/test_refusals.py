@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import pyttb
 import scipy.sparse
@@ -21,6 +22,8 @@ from autoten import (
     read_tensor,
     read_tns,
 )
+from autoten.labels import Labels
+from autoten.model import CPModel
 from autoten.selection import Calibrated
 
 # Rows: a name, a call without arguments, the kind of error, a pattern of the sentence. One section for each part.
@@ -100,6 +103,36 @@ ARGUMENTS = [
         [],
     ),
 ]
+
+
+ITEMS = pd.MultiIndex.from_product([["s0", "s1"], [1, 2], [5, 6, 7]], names=["sample", "time", "sensor"])
+LISTED = pd.Series(np.arange(12.0), ITEMS)
+TABLES = [pd.DataFrame(X[0]), pd.DataFrame(X[1]).iloc[::-1]]
+FRAME = r"^X must be an array, or a Series .* Got a DataFrame\. Of a long table, .*X\.set_index\(.*X\.stack\(\)"
+
+NO_LABELLED_TENSORS = {
+    "a cell listed twice": (
+        pd.concat([LISTED, LISTED.iloc[:2]]),
+        r"^X must be a Series that lists each cell once\. Got 2 ",
+    ),
+    "a frame": (LISTED.to_frame(), FRAME),
+    "a long frame": (LISTED.rename("value").reset_index(), FRAME),
+    "a wide frame": (TABLES[0], FRAME),
+    "two levels": (LISTED["s0"], r"^X must be a tensor with at least 3 modes"),
+    "no label": (LISTED.rename({"s0": np.nan}), r"^the index of X must be complete\. Got 6 rows without a label"),
+    "texts": (LISTED.astype(str), r"^X must be an array of real numbers\. Got dtype object"),
+    "two modes": (LISTED["s0"].to_xarray(), r"^X must be a tensor with at least 3 modes\. Got shape \(2, 3\)"),
+    "a dataset": (LISTED.to_frame("a").to_xarray(), r"^X must be an array of real numbers\. Got Dataset"),
+    "too large": (
+        pd.Series(np.ones(2000), pd.MultiIndex.from_arrays([np.arange(2000)] * 3)),
+        r"span at most 2147483648 cells\. Got shape .*give a sparse array\.$",
+    ),
+    "tables": (TABLES, r"^X must be tables with the same rows and columns, .*pandas\.concat\("),
+}
+
+
+def of_labels(*labels):
+    return lambda: CPModel(np.ones(1), [np.ones((3, 1)), np.ones((4, 1))], Labels(*labels))
 
 
 def refused(name, call, kind, sentence, *, whole=False):
@@ -319,6 +352,17 @@ DOOR_AND_ESTIMATE = [
         ValueError,
         r"^the file must be an existing file\. Got .*absent\.npy\.$",
     ),
+    *(
+        (name, estimating(wrong, ranks=[1]), (ValueError, TypeError), sentence)
+        for name, (wrong, sentence) in NO_LABELLED_TENSORS.items()
+    ),
+    (
+        "labels of another length",
+        of_labels(("a", "b"), (np.arange(2), None)),
+        ValueError,
+        r"^the labels of a CP model must be .* of shape \(3, 4\)\. Got 2 names",
+    ),
+    ("too few labels", of_labels(("a",), (None,)), ValueError, "Got 1 names"),
     ("a second positional argument", lambda: estimate_rank(X, [1], ALS()), TypeError, "positional"),
 ]
 
