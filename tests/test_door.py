@@ -13,8 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from autoten import core_consistency, fit_parafac, masked, read_tensor
-from autoten.door import as_tensor, unlabelled
-from autoten.preprocess import Preprocessed, center
+from autoten.door import as_tensor
+from autoten.preprocess import Preprocessed, center, drop_empty_slabs
 
 SHAPE = (3, 4, 5)
 
@@ -351,7 +351,7 @@ def test_a_long_table_is_what_pandas_makes_of_it(tmp_path):
     frame = pd.read_csv(StringIO("\n".join(long_table(with_holes(draw(), 0.2)))))
     frame = frame.sample(frac=1, random_state=0)
     series = frame.set_index(["sample", "emission", "day"])["value"]
-    theirs = unlabelled(series)
+    theirs = drop_empty_slabs(series)
     for written, options in ((frame, {"index": False}), (frame, {}), (series, {})):
         written.to_csv(tmp_path / "X.csv", **options)
         X = read_tensor(tmp_path / "X.csv")
