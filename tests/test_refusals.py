@@ -2,6 +2,7 @@
 
 import math
 import re
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +25,7 @@ from autoten import (
 )
 from autoten.labels import Labels
 from autoten.model import CPModel
+from autoten.preprocess import center, drop_empty_slabs, mask_scatter, scale
 from autoten.selection import Calibrated
 
 # Rows: a name, a call without arguments, the kind of error, a pattern of the sentence. One section for each part.
@@ -133,6 +135,37 @@ NO_LABELLED_TENSORS = {
 
 def of_labels(*labels):
     return lambda: CPModel(np.ones(1), [np.ones((3, 1)), np.ones((4, 1))], Labels(*labels))
+
+
+# What center and scale say of modes that X does not have, of their data, and mask_scatter of its arguments.
+NO_MODES = [
+    (3, "must be a mode of a tensor with 3 modes, 0 to 2. Got 3."),
+    *((wrong, f"must be an integer >= -3. Got {wrong}.") for wrong in (-4, 1.5, True)),
+    *((wrong, f"must be one mode or several different ones. Got {wrong}.") for wrong in ([], [0, 0], [0, -3])),
+    ("0", "must be a number, since X has no names of modes. Got '0'."),
+]
+NO_NUMBERS = [
+    (X[0], "must be a tensor with at least 3 modes. Got shape (7, 6)."),
+    (X * 1j, "must be an array of real numbers. Got complex numbers (complex128)."),
+    (np.full((2, 2, 2), "a"), "must be an array of real numbers. Got dtype <U1."),
+    (None, "must be an array of real numbers. Got dtype object."),
+    ("data.npz", "must be an array of real numbers. Got 'data.npz'. Read a file first: autoten.read_tensor"),
+    (np.where(X > 1, np.inf, X), "must be finite. Got an infinite entry. Mark a missing cell with"),
+    (TABLES[0], "must be an array, or a Series with a level of its index for each mode. Got a DataFrame."),
+]
+SCATTERED = {"X": X, "emission": np.arange(300.0, 307.0), "excitation": np.arange(250.0, 256.0), "width": 5.0}
+NO_FLUORESCENCE = [
+    ({"emission": np.arange(300, 306)}, "emission of mask_scatter must be 7 wavelengths in nm"),
+    ({"excitation": np.arange(6)}, "excitation of mask_scatter must be positive and finite, in nm. Got 0"),
+    ({"emission": np.full(7, np.nan)}, "emission of mask_scatter must be positive and fin"),
+    ({"width": 0}, "width of mask_scatter must be a number above 0"),
+    ({"orders": [3]}, "orders of mask_scatter must be 1, 2 or both. Got (3,)"),
+    ({"orders": []}, "orders of mask_scatter must be 1, 2 or both"),
+    ({"modes": (1, 1)}, "modes of mask_scatter must be one mode or several different ones"),
+    ({"modes": 1}, "modes of mask_scatter must be two, of emission and of excitation"),
+    ({"raman_shift": 1e5}, "raman_shift of mask_scatter must be a number above 0 and below"),
+    ({"X": np.where(X > 1, np.inf, X)}, "X of mask_scatter must be finite"),
+]
 
 
 def refused(name, call, kind, sentence, *, whole=False):
@@ -363,6 +396,24 @@ DOOR_AND_ESTIMATE = [
         r"^the labels of a CP model must be .* of shape \(3, 4\)\. Got 2 names",
     ),
     ("too few labels", of_labels(("a",), (None,)), ValueError, "Got 1 names"),
+    *(
+        refused(what, partial(verb, *wrong), (ValueError, TypeError), f"{what} {sentence}")
+        for verb in (center, scale)
+        for what, wrong, sentence in [
+            *((f"modes of {verb.__name__}", (X, modes), sentence) for modes, sentence in NO_MODES),
+            *((f"X of {verb.__name__}", (data, 0), sentence) for data, sentence in NO_NUMBERS),
+        ]
+    ),
+    *(
+        refused(str([*wrong]), partial(mask_scatter, **{**SCATTERED, **wrong}), (ValueError, TypeError), sentence)
+        for wrong, sentence in NO_FLUORESCENCE
+    ),
+    refused(
+        "nothing but missing cells",
+        lambda: drop_empty_slabs(X * np.nan),
+        ValueError,
+        "X of drop_empty_slabs must be a tensor with observed cells",
+    ),
     ("a second positional argument", lambda: estimate_rank(X, [1], ALS()), TypeError, "positional"),
 ]
 
