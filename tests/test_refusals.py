@@ -11,9 +11,12 @@ import pytest
 import pyttb
 import scipy.sparse
 import sparse
+from sklearn.base import clone
 
 from autoten import (
     ALS,
+    CP,
+    AutoTen,
     RandomElements,
     RandomFibres,
     core_consistency,
@@ -165,6 +168,28 @@ NO_FLUORESCENCE = [
     ({"modes": 1}, "modes of mask_scatter must be two, of emission and of excitation"),
     ({"raman_shift": 1e5}, "raman_shift of mask_scatter must be a number above 0 and below"),
     ({"X": np.where(X > 1, np.inf, X)}, "X of mask_scatter must be finite"),
+]
+
+
+ESTIMATORS = [CP(2, n_starts=1), AutoTen([2], policy=lambda table: 2, n_starts=1, n_folds=2, n_splits=0)]
+NO_SAMPLES = [
+    (
+        lambda it: it.transform(X[:, :6]),
+        "X of {}.transform must be of shape (any, 7, 6), as fitted. Got shape (8, 6, 6).",
+    ),
+    (lambda it: it.score(X[..., None].repeat(2, 3)), "X of {}.score must be of shape (any, 7, 6)"),
+    (lambda it: it.transform(X[0]), "X must be a tensor with at least 3 modes. Got shape (7, 6)"),
+    (
+        lambda it: it.transform(X[:2] * [[[1.0]], [[np.nan]]]),
+        "X must be a tensor with observed cells in every slab. Got no observed cell at index 1 of mode 0. Drop it",
+    ),
+    (lambda it: it.inverse_transform(X[0]), "X of {}.inverse_transform must be amounts of 2 components"),
+    (
+        lambda it: clone(it).set_params(heldout_share=0.9).fit(X).score(X),
+        "heldout_share of {} must be a number above 0 and below 0.5. Got 0.9.",
+    ),
+    (lambda it: clone(it).transform(X), "This {} instance is not fitted yet"),
+    (lambda it: clone(it).score(X), "This {} instance is not fitted yet"),
 ]
 
 
@@ -414,6 +439,17 @@ DOOR_AND_ESTIMATE = [
         ValueError,
         "X of drop_empty_slabs must be a tensor with observed cells",
     ),
+    *(
+        refused(
+            sentence.format(type(estimator).__name__),
+            lambda call=call, estimator=estimator: call(estimator.fit(X)),
+            ValueError,
+            sentence.format(type(estimator).__name__),
+        )
+        for call, sentence in NO_SAMPLES
+        for estimator in ESTIMATORS
+    ),
+    refused("CP of rank 0", lambda: CP(0).fit(X), ValueError, "rank of fit_parafac must be an integer >= 1. Got 0"),
     ("a second positional argument", lambda: estimate_rank(X, [1], ALS()), TypeError, "positional"),
 ]
 
