@@ -16,9 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from autoten._errors import refuse
+from autoten.fits import FoldModel, fit_fold
 from autoten.model import CPModel
 from autoten.solvers.base import Fit
-from autoten.sweep import FoldModel, _fit_fold
 
 if TYPE_CHECKING:
     from autoten.tensors.tensor import Tensor
@@ -108,7 +108,7 @@ class Checkpoint:
     def add(self, rank: int, model: CPModel, scores: Mapping[str, NDArray[Any]] | None = None) -> None:
         """Keep a finished rank, in place of its fits, but for those of the folds, from which the next rank's grow."""
         self.ranks[rank] = FinishedRank(model, scores)
-        for key in [key for key in self.fits if key[0] < rank or (key[0] == rank and key[1] != _fit_fold.__name__)]:
+        for key in [key for key in self.fits if key[0] < rank or (key[0] == rank and key[1] != fit_fold.__name__)]:
             del self.fits[key]
         self._write()
 
@@ -166,7 +166,9 @@ def _read(path: Path) -> tuple[Mapping[str, Any], dict[int, FinishedRank], dict[
         known, version = record["format"] == FORMAT, int(record["version"])
         current = version == VERSION
         ranks = {rank: _unpacked(done, arrays) for rank, done in record["ranks"]} if current else {}
-        fits = {tuple(key): _unpacked(result, arrays) for *key, result in record["fits"]} if current else {}
+        # Functions that make single fits had private names when the format was made.
+        kept = record["fits"] if current else ()
+        fits = {(rank, kind.lstrip("_"), n): _unpacked(result, arrays) for rank, kind, n, result in kept}
     except Exception:  # noqa: BLE001 (a file of any other kind, or a damaged one, can fail in any way)
         known, version = False, VERSION
     if not known:

@@ -13,9 +13,9 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from autoten._errors import counted
+from autoten.fits import largest_determined_rank
 from autoten.labels import Labels
 from autoten.model import CPModel, is_surely_unique
-from autoten.sweep import largest_determined_rank
 from autoten.tensors.chunked import ChunkedTensor
 from autoten.tensors.tensor import LISTABLE, indices_of
 

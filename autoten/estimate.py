@@ -22,7 +22,7 @@ from autoten.answer import RankEstimate
 from autoten.checkpoint import Checkpoint, fingerprint
 from autoten.door import Data, data_of
 from autoten.doubts import data_warnings, empty_warnings, fit_warnings, looks_like_counts, unseen_warnings
-from autoten.fits import RankFits
+from autoten.fits import N_SPLITS, RESAMPLE, Plan, RankFits, check_largest_rank, entropy_of, largest_determined_rank
 from autoten.holdout import Blocks, Holdout, RandomElements
 from autoten.matching import Seen
 from autoten.model import CPModel, n_parameters
@@ -33,15 +33,7 @@ from autoten.solvers.als import ALS
 from autoten.solvers.base import Solver
 from autoten.solvers.kl import KL
 from autoten.solvers.subspaces import Occupied
-from autoten.sweep import (
-    N_SPLITS,
-    RESAMPLE,
-    Plan,
-    check_largest_rank,
-    entropy_of,
-    fit_ranks,
-    largest_determined_rank,
-)
+from autoten.sweep import fit_ranks
 from autoten.table import RankTable
 from autoten.tensors.chunked import ChunkedTensor
 from autoten.tensors.tensor import Tensor
@@ -406,7 +398,9 @@ class _ScoredSweep:
                     if isinstance(fits, RankFits):
                         self._score(fits)
                     elif fits.rank not in known:
-                        self._keep(fits.rank, fits.model)
+                        self._count(fits.seconds)
+                        if fits.whole:
+                            self._keep(fits.rank, fits.model)
                     elif fits.rank in asked:
                         self.models[fits.rank], self._scores[fits.rank] = fits.model, known[fits.rank].scores or {}
                     if ended := self._far_past():
@@ -450,14 +444,17 @@ class _ScoredSweep:
             scores.update(_checked_scores(scorer(self._tensor, fits), scorer))
         self._scores[fits.rank] = scores
         self.models[fits.rank] = fits.best.model
-        for part, seconds in fits.seconds.items():
-            self.timings[part] += seconds
+        self._count(fits.seconds)
         self.timings["scores"] += time.monotonic() - began
         logger.info("rank %d: loss %.6g", fits.rank, fits.best.loss)
         if fits.whole:
             self._keep(fits.rank, fits.best.model, scores)
         else:
             self._cut_short.append(fits.rank)
+
+    def _count(self, spent: Mapping[str, float]) -> None:
+        for part, seconds in spent.items():
+            self.timings[part] += seconds
 
     def _keep(self, rank: int, model: CPModel, scores: Mapping[str, Any] | None = None) -> None:
         if self._store is not None:

@@ -8,6 +8,7 @@ import numpy as np
 
 from autoten._errors import check_integer, refuse
 from autoten.door import data_of
+from autoten.fits import Plan, check_largest_rank, entropy_of
 from autoten.halves import SHORTEST_SPLIT, Half, random_halves, without_mode
 from autoten.holdout import RandomElements
 from autoten.matching import Seen, match_score, matches
@@ -15,7 +16,7 @@ from autoten.model import CPModel
 from autoten.solvers.als import ALS
 from autoten.solvers.base import Fit, Solver
 from autoten.solvers.subspaces import Occupied
-from autoten.sweep import Plan, check_largest_rank, entropy_of, fit_once
+from autoten.sweep import fit_once
 
 
 def fit_parafac(

@@ -13,6 +13,7 @@ from sklearn.utils.validation import check_is_fitted
 from autoten._errors import as_generator, check_mode, check_real, refuse
 from autoten.door import Data, data_of
 from autoten.estimate import estimate_rank
+from autoten.fits import N_SPLITS
 from autoten.holdout import Holdout, RandomElements, regressed_rows
 from autoten.labels import names_of
 from autoten.model import CPModel
@@ -21,7 +22,6 @@ from autoten.scores import DEFAULT_SCORERS
 from autoten.selection import DEFAULT_POLICY, Policy
 from autoten.solvers.als import ALS
 from autoten.solvers.base import Solver
-from autoten.sweep import N_SPLITS
 from autoten.tensors.tensor import weights_at
 
 if TYPE_CHECKING:

@@ -22,12 +22,12 @@ from numpy.typing import NDArray
 from autoten import ALS, RandomElements
 from autoten.datasets import make_cp_tensor, structured_noise, white_noise
 from autoten.door import as_tensor
-from autoten.fits import best_of
+from autoten.fits import DRAW_FOLDS, Plan, best_of
 from autoten.model import CPModel
 from autoten.scores.heldout import relative_error
 from autoten.solvers.starts import make_start
 from autoten.solvers.subspaces import Subspaces
-from autoten.sweep import DRAW_FOLDS, Plan, fit_ranks
+from autoten.sweep import fit_ranks
 from autoten.tensors.tensor import Tensor
 
 TRUTH = 3

@@ -36,7 +36,7 @@ from timed import Array, Shape
 import autoten
 from autoten import ALS, HALS, RandomElements
 from autoten.door import as_tensor
-from autoten.sweep import DRAW_FOLDS, Plan
+from autoten.fits import DRAW_FOLDS, Plan
 
 MAX_SWEEPS = 100
 TOL = 1e-8

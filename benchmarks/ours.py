@@ -12,10 +12,10 @@ import autoten
 from autoten import ALS, CPModel
 from autoten.datasets import make_cp_tensor
 from autoten.door import as_tensor
-from autoten.fits import RankFits
+from autoten.fits import Plan, RankFits, empty_model
 from autoten.holdout import Fold, Holdout
 from autoten.solvers.base import Fit
-from autoten.sweep import Plan, _empty, fit_ranks
+from autoten.sweep import fit_ranks
 from autoten.tensors.tensor import Tensor
 
 Array = NDArray[Any]
@@ -72,7 +72,8 @@ def rank_sweep(
     """
     plan = Plan(solver, holdout or NoHoldout(), n_starts, n_folds, seed, n_splits=0)
     tensor = as_tensor(X)
-    return {fits.rank: fits for fits in fit_ranks(tensor, ranks, plan, known={0: _empty(tensor)})}
+    found = fit_ranks(tensor, ranks, plan, known={0: empty_model(tensor)})
+    return {fits.rank: fits for fits in found if fits.rank}
 
 
 def loss_of(tensor: Tensor, cp: Any) -> float:

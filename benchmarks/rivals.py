@@ -26,6 +26,7 @@ from scipy.stats import linregress, t
 
 from autoten import KL, CPModel, RankEstimate, core_consistency
 from autoten.door import as_tensor
+from autoten.fits import largest_useful_rank
 from autoten.halves import longest_mode
 from autoten.kernels.dense import Layout
 from autoten.parafac import split_half
@@ -42,7 +43,6 @@ from autoten.selection import (
     OneStandardError,
     Policy,
 )
-from autoten.sweep import largest_useful_rank
 from autoten.table import RankTable
 from autoten.tensors.dense import DenseTensor
 

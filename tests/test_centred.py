@@ -9,11 +9,11 @@ from contracts import with_holes
 from autoten import ALS, HALS, KL, Blocks, Centred, RandomElements, RandomFibres, estimate_rank, fit_parafac, weighted
 from autoten.datasets import make_cp_tensor, white_noise
 from autoten.door import as_tensor
+from autoten.fits import Plan, fit_fold, seen_by_fold
 from autoten.holdout import offsets_of
 from autoten.model import CPModel
 from autoten.preprocess import center
 from autoten.scores.heldout import relative_error
-from autoten.sweep import Plan, _fit_fold, _fold_fit
 
 SHAPE = (5, 9, 10)
 HOLDOUT = Centred(RandomElements(0.1), 0)
@@ -34,8 +34,8 @@ def folds_of(X, holdout=HOLDOUT, n_folds=3):
 
 
 def fold_fit(tensor, fold, full):
-    of = _fit_fold(tensor, PLAN, fold, CPModel(np.zeros(0), [np.zeros((n, 0)) for n in tensor.shape]), full, 0)
-    return _fold_fit(tensor, fold, of.whole, of.converged)
+    of = fit_fold(tensor, PLAN, fold, CPModel(np.zeros(0), [np.zeros((n, 0)) for n in tensor.shape]), full, 0)
+    return seen_by_fold(tensor, fold, of.whole, of.converged)
 
 
 def full_model(X, rank=2):
@@ -96,7 +96,7 @@ def test_errors_are_relative_to_offsets_alone_and_no_model_has_an_error_of_one()
     X = np.asarray(center(with_offsets(noise=white_noise(10)), 0))
     tensor, fold = as_tensor(X), folds_of(X)[0]
     nothing = CPModel(np.zeros(0), tuple(np.zeros((n, 0)) for n in SHAPE))
-    fit = _fold_fit(tensor, fold, nothing, True)
+    fit = seen_by_fold(tensor, fold, nothing, True)
     assert relative_error(tensor, fit.model, fold.cells, offsets=fit.offsets) == 1.0
     seen = X.copy()
     seen.ravel()[fold.cells] = np.nan

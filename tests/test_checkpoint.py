@@ -158,7 +158,7 @@ def test_fits_of_an_unfinished_rank_are_not_made_again(path, data, kind):
     assert alone // 11 < runs < alone
     assert Interrupted.fits <= alone + 5 * runs
     # Those of the last rank's folds stay: a larger range would grow from them.
-    assert {(rank, kind) for rank, kind, _ in Checkpoint(path).fits} == {(4, "_fit_fold")}
+    assert {(rank, kind) for rank, kind, _ in Checkpoint(path).fits} == {(4, "fit_fold")}
 
 
 @pytest.mark.parametrize("n_jobs", [1, 2])

@@ -17,7 +17,7 @@ import autoten
 from autoten import HALS, KL, Blocks, CountSplit, RandomElements, RandomFibres, selection
 from autoten.__main__ import HOLDOUTS, POLICIES, SOLVERS, main
 from autoten.datasets import make_count_tensor, make_cp_tensor, white_noise
-from autoten.sweep import N_SPLITS
+from autoten.fits import N_SPLITS
 
 CHECKOUT = Path(autoten.__file__).resolve().parents[1]
 

@@ -6,8 +6,8 @@ from scipy import sparse
 
 from autoten import ALS, HALS, KL, estimate_rank
 from autoten.datasets import make_cp_tensor, white_noise
+from autoten.fits import N_SPLITS
 from autoten.halves import random_halves
-from autoten.sweep import N_SPLITS
 
 DRAW = make_cp_tensor((9, 20, 8), 2, noise=white_noise(20), random_state=0)
 QUICK = {"ranks": range(1, 5), "n_starts": 2, "n_folds": 2, "random_state": 0}

@@ -17,8 +17,8 @@ from threadpoolctl import threadpool_info
 
 from autoten import ALS, Blocks, estimate_rank, fit_parafac
 from autoten.datasets import make_cp_tensor, white_noise
+from autoten.fits import Plan
 from autoten.holdout import RandomElements
-from autoten.sweep import Plan
 from autoten.tensors.dense import DenseTensor
 from autoten.workers import Workers, one_blas_thread, task
 
