@@ -450,6 +450,21 @@ DOOR_AND_ESTIMATE = [
         for estimator in ESTIMATORS
     ),
     refused("CP of rank 0", lambda: CP(0).fit(X), ValueError, "rank of fit_parafac must be an integer >= 1. Got 0"),
+    *(
+        refused(sentence, lambda model=model: core_consistency(X, model), (ValueError, TypeError), sentence, whole=True)
+        for model, sentence in [
+            (X, "a CP model must be a CPModel or a pair (weights, factors). Got ndarray."),
+            (3, "a CP model must be a CPModel or a pair (weights, factors). Got int."),
+            (
+                (None, [np.ones((8, 2)), np.ones((7, 2)), np.ones((5, 2))]),
+                "the CP model must be of the tensor's shape (8, 7, 6). Got shape (8, 7, 5).",
+            ),
+            (
+                (np.ones(3), [np.ones((8, 2)), np.ones((7, 2)), np.ones((6, 2))]),
+                "factor 0 of a CP model must be a matrix with 3 columns, one for each weight. Got shape (8, 2).",
+            ),
+        ]
+    ),
     ("a second positional argument", lambda: estimate_rank(X, [1], ALS()), TypeError, "positional"),
 ]
 
