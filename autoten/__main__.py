@@ -12,26 +12,29 @@ from typing import Any
 
 from autoten._errors import refuse
 
-# What an option may say, and the class that it means: loaded when it is chosen.
-SOLVERS = {"als": "autoten.solvers.als:ALS", "hals": "autoten.solvers.hals:HALS", "kl": "autoten.solvers.kl:KL"}
-HOLDOUTS = {
-    "elements": "autoten.holdout:RandomElements",
-    "fibres:MODE": "autoten.holdout:RandomFibres",
-    "blocks": "autoten.holdout:Blocks",
-    "counts": "autoten.holdout:CountSplit",
-}
+# What an option may say, and the public class that it means, loaded when it is chosen; policies are in `selection`.
+SOLVERS = {"als": "ALS", "hals": "HALS", "kl": "KL"}
+HOLDOUTS = {"elements": "RandomElements", "fibres:MODE": "RandomFibres", "blocks": "Blocks", "counts": "CountSplit"}
 POLICIES = {
-    "calibrated": "autoten.selection:Calibrated",
-    "one-standard-error": "autoten.selection:OneStandardError",
-    "held-out-minimum": "autoten.selection:HeldOutMinimum",
-    "knee": "autoten.selection:Knee",
-    "ideal-point": "autoten.selection:IdealPoint",
-    "harmonic-mean": "autoten.selection:HarmonicMean",
-    "exchange-rate": "autoten.selection:ExchangeRate",
-    "core-consistency": "autoten.selection:CoreConsistencyThreshold",
-    "autoten2016": "autoten.selection:AutoTen2016",
-    "diffit": "autoten.selection:DIFFIT",
+    "calibrated": "Calibrated",
+    "one-standard-error": "OneStandardError",
+    "held-out-minimum": "HeldOutMinimum",
+    "knee": "Knee",
+    "ideal-point": "IdealPoint",
+    "harmonic-mean": "HarmonicMean",
+    "exchange-rate": "ExchangeRate",
+    "core-consistency": "CoreConsistencyThreshold",
+    "autoten2016": "AutoTen2016",
+    "diffit": "DIFFIT",
 }
+
+# Options that name a file to write.
+OUTPUTS = ("plot", "html", "json")
+
+FILE = (
+    "a .npy, .npz, .mat, .tns or .tns.gz file, NaN = missing; or a long .csv table: a row for each cell, its label in "
+    "each mode and then its value, below a header of names"
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -52,60 +55,27 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
+    """Return the options; their names are those of `estimate_rank`, and a test holds their defaults to its own."""
     parser = argparse.ArgumentParser(
         prog="python -m autoten",
         description="Estimate how many PARAFAC/CP components the tensor in FILE supports.",
         epilog="Exit status: 0; 2 for an unsuitable file or option; 1 if only PNG, HTML or JSON could not be written.",
     )
     add = parser.add_argument
-    add(
-        "file",
-        type=Path,
-        metavar="FILE",
-        help="a .npy, .npz, .mat, .tns or .tns.gz file, NaN = missing; or a long .csv table: a row for each cell, its "
-        "label in each mode and then its value, below a header of names",
-    )
-    add("--ranks", metavar="RANKS", help="candidate ranks, LAST for 1:LAST or FIRST:LAST, both included (default 1:10)")
-    add(
-        "--solver",
-        choices=SOLVERS,
-        help="how models are fitted; if none is named, kl takes part where the data look like counts (default als)",
-    )
-    add(
-        "--holdout",
-        default="elements",
-        metavar=f"{{{','.join(HOLDOUTS)}}}",
-        help="what is hidden: single cells; fibres along a mode, counted from 0; a corner; a part of every count "
-        "(default %(default)s)",
-    )
-    policies = ", ".join(POLICIES)
-    add(
-        "--policy",
-        choices=POLICIES,
-        default="calibrated",
-        metavar="POLICY",
-        help=f"how the rank is chosen: {policies} (default %(default)s)",
-    )
-    add("--starts", dest="n_starts", type=int, default=10, metavar="N", help="starts per rank (default %(default)s)")
-    add("--folds", dest="n_folds", type=int, default=5, metavar="N", help="held-out folds (default %(default)s)")
-    add("--splits", dest="n_splits", type=int, metavar="N", help="random splits into halves (default: 4)")
+    add("file", type=Path, metavar="FILE", help=FILE)
+    add("--ranks", help="candidate ranks, LAST for 1:LAST or FIRST:LAST, both included (default 1:10)")
+    said = "how models are fitted; if none is named, kl takes part where the data look like counts (default als)"
+    add("--solver", choices=SOLVERS, help=said)
+    said = "what is hidden: single cells; fibres along a mode, counted from 0; a corner; a part of every count"
+    add("--holdout", default="elements", metavar=f"{{{','.join(HOLDOUTS)}}}", help=f"{said} (default elements)")
+    said = f"how the rank is chosen: {', '.join(POLICIES)} (default calibrated)"
+    add("--policy", choices=POLICIES, default="calibrated", metavar="POLICY", help=said)
+    add("--starts", dest="n_starts", type=int, default=10, metavar="N", help="starts per rank (default 10)")
+    add("--folds", dest="n_folds", type=int, default=5, metavar="N", help="held-out folds (default 5)")
+    add("--splits", dest="n_splits", type=int, default=4, metavar="N", help="random splits into halves (default 4)")
     add("--max-time", type=float, metavar="SECONDS", help="fit nothing after this time (default: no limit)")
-    add(
-        "--jobs",
-        dest="n_jobs",
-        type=int,
-        default=1,
-        metavar="N",
-        help="workers; -1 for all cores (default %(default)s)",
-    )
-    add(
-        "--seed",
-        dest="random_state",
-        type=int,
-        default=0,
-        metavar="N",
-        help="seed of the random numbers (default %(default)s)",
-    )
+    add("--jobs", dest="n_jobs", type=int, default=1, metavar="N", help="workers; -1 for all cores (default 1)")
+    add("--seed", dest="random_state", type=int, default=0, metavar="N", help="seed of the random numbers (default 0)")
     add("--plot", type=Path, metavar="PNG", help="write the overview picture here, as PNG, PDF, SVG (default: nowhere)")
     add("--html", type=Path, metavar="HTML", help="write the report with its pictures as a web page (default: nowhere)")
     add("--json", type=Path, metavar="JSON", help="write the whole result here (default: nowhere)")
@@ -114,15 +84,11 @@ def _parser() -> argparse.ArgumentParser:
 
 def _run(options: argparse.Namespace) -> int:
     _check_targets(options)
-    given = {name: getattr(options, name) for name in ("n_starts", "n_folds", "max_time", "n_jobs", "random_state")}
-    if options.ranks is not None:
-        given["ranks"] = _ranks(options.ranks)
-    if options.n_splits is not None:
-        given["n_splits"] = options.n_splits
+    given = {name: value for name, value in vars(options).items() if name not in ("file", *OUTPUTS)}
+    given["ranks"] = options.ranks if options.ranks is None else _ranks(options.ranks)
     given["holdout"] = _holdout(options.holdout)
-    if options.solver is not None:
-        given["solver"] = resolve_name(SOLVERS[options.solver])()
-    given["policy"] = resolve_name(POLICIES[options.policy])()
+    given["solver"] = options.solver and resolve_name(f"autoten:{SOLVERS[options.solver]}")()
+    given["policy"] = resolve_name(f"autoten.selection:{POLICIES[options.policy]}")()
     # Imported here: `--help` and a mistyped option answer at once.
     from autoten.estimate import estimate_rank
     from autoten.files import read_tensor
@@ -160,13 +126,13 @@ def _holdout(text: str) -> Any:
     chosen = HOLDOUTS.get(f"{name}:MODE" if colon else name)
     if chosen is None or (colon and not mode):
         refuse("--holdout", f"one of {', '.join(HOLDOUTS)}, such as fibres:1", text or "nothing")
-    return resolve_name(chosen)(*[int(mode) if mode.lstrip("-").isdecimal() else mode] if colon else ())
+    return resolve_name(f"autoten:{chosen}")(*[int(mode) if mode.lstrip("-").isdecimal() else mode] if colon else ())
 
 
 def _check_targets(options: argparse.Namespace) -> None:
     """Refuse, before any work, files that could not be written at its end."""
     taken = {options.file.resolve()}
-    for name in ("plot", "html", "json"):
+    for name in OUTPUTS:
         target = getattr(options, name)
         if target is None:
             continue
@@ -178,14 +144,13 @@ def _check_targets(options: argparse.Namespace) -> None:
 
             if target.suffix.lower()[1:] not in writable_formats():
                 refuse("--plot", f"a file whose name ends in one of .{', .'.join(writable_formats())}", target.name)
+        is_new = not target.exists()
         try:
-            is_new = not target.exists()
-            with target.open("ab"):
-                pass
-            if is_new:
-                target.resolve().unlink()
+            target.open("ab").close()
         except OSError as error:
             refuse(f"--{name}", "a file that can be written", f"{target} ({error.strerror})")
+        if is_new:
+            target.resolve().unlink()
 
 
 def _print(text: str) -> None:

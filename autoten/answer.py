@@ -100,9 +100,9 @@ class RankEstimate:
 
     def to_html(self, path: str | Path) -> None:
         """Write the report to `path` as one self-contained web page: table, pictures, settings, versions."""
-        from autoten import webpage
+        from autoten import report
 
-        webpage.write(self, path)
+        report.write_page(self, path)
 
     def to_json(self) -> str:
         """Return rank, reason, probabilities, table and settings as a JSON document (NaN becomes null)."""

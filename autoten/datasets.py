@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-import numbers
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from importlib import resources
 from typing import Any
@@ -32,33 +31,36 @@ class AminoAcids:
     ----------
     X : array of float, shape (5, 201, 61)
         Fluorescence intensity (arbitrary units): samples x emission x excitation.
-    samples : tuple of str
-        The names of mode 0: three pure solutions, then two mixtures.
-    emission_nm : array of int, shape (201,)
-        Emission wavelengths of mode 1, in nanometres (250 to 450).
-    excitation_nm : array of int, shape (61,)
-        Excitation wavelengths of mode 2, in nanometres (240 to 300).
-    substances : tuple of str
-        The three amino acids: the columns of `concentrations`.
+    emission_nm, excitation_nm : arrays of int, shapes (201,) and (61,)
+        Wavelengths of modes 1 and 2, in nanometres (250 to 450 and 240 to 300).
     concentrations : array of float, shape (5, 3)
         What was weighed in, in mol/l: up to scale, the first factor that a good model finds.
+    samples : tuple of str
+        The names of mode 0: three pure solutions, then two mixtures.
+    substances : tuple of str
+        The three amino acids: the columns of `concentrations`.
     rank : int
         The number of fluorescent substances, 3.
-    description : str
-        What the tensor is, in a few sentences.
-    citation : str
-        What to cite.
+    description, citation : str
+        What the tensor is, in a few sentences, and what to cite.
     """
 
     X: Array
-    samples: tuple[str, ...]
     emission_nm: Array
     excitation_nm: Array
-    substances: tuple[str, ...]
     concentrations: Array
-    rank: int
-    description: str
-    citation: str
+    samples: tuple[str, ...] = ("tryptophan", "tyrosine", "phenylalanine", "mixture 1", "mixture 2")
+    substances: tuple[str, ...] = ("tryptophan", "tyrosine", "phenylalanine")
+    rank: int = 3
+    description: str = (
+        "Fluorescence excitation-emission landscapes of five solutions of tryptophan, tyrosine and "
+        "phenylalanine: three pure, two mixed. 5 samples x 201 emission wavelengths (250-450 nm) x "
+        "61 excitation wavelengths (240-300 nm), complete. Three substances fluoresce, hence rank 3."
+    )
+    citation: str = (
+        "R. Bro, PARAFAC. Tutorial and applications, Chemometrics and Intelligent Laboratory Systems 38 "
+        "(1997) 149-171. Data from the N-way toolbox (BSD 2-clause licence, (c) 1999 Rasmus Bro)."
+    )
 
     def __repr__(self) -> str:
         return f"AminoAcids(shape={self.X.shape}, rank={self.rank})"
@@ -91,24 +93,8 @@ def load_amino_acids() -> AminoAcids:
     """
     path = resources.files("autoten") / "data" / "amino_acids.npz"
     with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
-        return AminoAcids(
-            X=arrays["X"],
-            samples=("tryptophan", "tyrosine", "phenylalanine", "mixture 1", "mixture 2"),
-            emission_nm=arrays["emission_nm"].astype(int),
-            excitation_nm=arrays["excitation_nm"].astype(int),
-            substances=("tryptophan", "tyrosine", "phenylalanine"),
-            concentrations=arrays["concentrations"],
-            rank=3,
-            description=(
-                "Fluorescence excitation-emission landscapes of five solutions of tryptophan, tyrosine and "
-                "phenylalanine: three pure, two mixed. 5 samples x 201 emission wavelengths (250-450 nm) x "
-                "61 excitation wavelengths (240-300 nm), complete. Three substances fluoresce, hence rank 3."
-            ),
-            citation=(
-                "R. Bro, PARAFAC. Tutorial and applications, Chemometrics and Intelligent Laboratory Systems 38 "
-                "(1997) 149-171. Data from the N-way toolbox (BSD 2-clause licence, (c) 1999 Rasmus Bro)."
-            ),
-        )
+        emission, excitation = (arrays[name].astype(int) for name in ("emission_nm", "excitation_nm"))
+        return AminoAcids(arrays["X"], emission, excitation, arrays["concentrations"])
 
 
 @dataclass(frozen=True, eq=False)
@@ -194,7 +180,7 @@ def collinear_factors(correlation: float) -> FactorGenerator:
            [0.9, 1. , 0.9],
            [0.9, 0.9, 1. ]])
     """
-    correlation = _check_share(correlation, "correlation of collinear_factors")
+    correlation = check_real(correlation, "correlation of collinear_factors", above=0, below=1, closed=True)
 
     def draw(length: int, rank: int, rng: np.random.Generator) -> Array:
         if length < rank:
@@ -382,10 +368,13 @@ def make_cp_tensor(
     """
     shape = _check_shape(shape)
     rank = check_integer(rank, "rank of make_cp_tensor", minimum=0)
-    missing = _check_share(missing, "missing of make_cp_tensor")
+    missing = check_real(missing, "missing of make_cp_tensor", above=0, below=1, closed=True)
     rng = as_generator(random_state)
 
-    model = CPModel(_check_weights(weights, rank), _draw_factors(factors, shape, rank, rng))
+    given = np.ones(rank) if weights is None else np.asarray(weights)
+    if given.shape != (rank,) or given.dtype.kind not in "iuf" or not np.isfinite(given).all():
+        refuse("weights of make_cp_tensor", f"{rank} finite numbers, one for each component", repr(weights))
+    model = CPModel(given.astype(float), _draw_factors(factors, shape, rank, rng))
     signal = model.to_tensor()
     added = np.zeros(shape) if noise is None else np.asarray(noise(signal, rng))
     if added.shape != shape:
@@ -474,7 +463,7 @@ def make_count_tensor(
     shape = _check_shape(shape, name)
     rank = check_integer(rank, f"rank of {name}", minimum=1)
     events = check_real(events, f"events of {name}", above=0, below=math.inf)
-    least = _check_share(smallest_share, f"smallest_share of {name}")
+    least = check_real(smallest_share, f"smallest_share of {name}", above=0, below=1, closed=True)
     if least * rank > 1:
         refuse(f"smallest_share of {name}", f"at most {1 / rank:.3g}, one over the rank", smallest_share)
     rng = as_generator(random_state)
@@ -514,8 +503,9 @@ def _draw_factors(
     rng: np.random.Generator,
     name: str = "make_cp_tensor",
 ) -> tuple[Array, ...]:
-    each = [generators] * len(shape) if callable(generators) else list(generators)
-    if len(each) != len(shape) or not all(callable(generator) for generator in each):
+    """Return a factor matrix for each mode, each of the shape that it must have."""
+    each = [generators] * len(shape) if callable(generators) else generators
+    if not isinstance(each, Sequence) or len(each) != len(shape) or not all(map(callable, each)):
         expected = f"a callable such as gaussian_factors, or one for each of the {len(shape)} modes"
         refuse(f"factors of {name}", expected, repr(generators))
     drawn = tuple(np.asarray(generator(length, rank, rng)) for generator, length in zip(each, shape, strict=True))
@@ -525,28 +515,10 @@ def _draw_factors(
     return drawn
 
 
-def _check_share(value: Any, what: str) -> float:
-    """Return `value` as a float, at least 0 and below 1."""
-    if not isinstance(value, numbers.Real) or not 0 <= float(value) < 1:
-        refuse(what, "a number, at least 0 and below 1", repr(value))
-    return float(value)
-
-
 def _check_shape(shape: Sequence[int], name: str = "make_cp_tensor") -> tuple[int, ...]:
+    """Return the lengths of three modes or more as integers."""
     what = f"shape of {name}"
-    try:
-        lengths = tuple(shape)
-    except TypeError:
-        refuse(what, "the lengths of three modes or more", repr(shape), kind=TypeError)
+    lengths = tuple(shape) if isinstance(shape, Iterable) else ()
     if len(lengths) < 3:
         refuse(what, "the lengths of three modes or more", repr(shape))
     return tuple(check_integer(length, f"each length in {what}", minimum=1) for length in lengths)
-
-
-def _check_weights(weights: Sequence[float] | Array | None, rank: int) -> Array:
-    if weights is None:
-        return np.ones(rank)
-    given = np.asarray(weights)
-    if given.shape != (rank,) or given.dtype.kind not in "iuf" or not np.isfinite(given).all():
-        refuse("weights of make_cp_tensor", f"{rank} finite numbers, one for each component", repr(weights))
-    return given.astype(float)

@@ -1,9 +1,15 @@
-"""An estimate in words: plain text, HTML for notebooks, plain values for JSON."""
+"""An estimate in words: plain text, plain values for JSON, and HTML, for a notebook or as a web page with pictures."""
 
 from __future__ import annotations
 
-import html
 import math
+from base64 import b64encode
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from html import escape
+from importlib import resources
+from pathlib import Path
+from string import Template
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -26,83 +32,114 @@ COLUMNS = (
 # A core consistency below this says no more than that.
 LOWEST_POINTS = -1000.0
 
+# Pictures of the page: a function of `autoten.plots`, its caption.
+PANELS = (
+    ("plot_fit", "Fit: the explained share of the sum of squares against rank"),
+    ("plot_core_consistency", "Core consistency against rank: raw, corrected, and the ceiling"),
+    ("plot_heldout", "Held-out error, relative to predicting zero, against rank"),
+    ("plot_front", "Pareto front: core consistency against accuracy, a point for each rank"),
+    ("plot_leftover", "What is left, beside noise, and the weakest component of the model, against rank"),
+)
+
+# Inches: on a narrow screen one picture fills a row, and its texts keep about the size they have in print.
+PICTURE_SIZE = (3.7, 2.9)
+
+# Components are drawn up to this rank; beyond it no picture of them can be read.
+LARGEST_DRAWN = 30
+
 
 def as_text(estimate: RankEstimate) -> str:
     """Return the report as plain text."""
+    cells = _cells(estimate)
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     lines = [headline(estimate), estimate.reason, ""]
-    lines += _aligned(_cells(estimate))
-    lines += ["", *notes(estimate)]
+    lines += ["  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)) for row in cells]
+    lines += ["", *_notes(estimate)]
     if estimate.warnings:
         lines += ["", "Warnings:", *(f"- {warning}" for warning in estimate.warnings)]
-    return "\n".join([*lines, "", how(estimate)])
-
-
-def as_html(estimate: RankEstimate) -> str:
-    """Return the report as a fragment of HTML."""
-    warnings = "".join(f"<li>{html.escape(warning)}</li>" for warning in estimate.warnings)
-    return (
-        f"<div><p><b>{html.escape(headline(estimate))}</b><br>{html.escape(estimate.reason)}</p>"
-        f"{table_as_html(estimate)}"
-        f"<p>{'<br>'.join(html.escape(note) for note in notes(estimate))}</p>"
-        + (f"<p>Warnings:</p><ul>{warnings}</ul>" if warnings else "")
-        + f"<p><small>{html.escape(how(estimate))}</small></p></div>"
-    )
-
-
-def table_as_html(estimate: RankEstimate) -> str:
-    """Return the table of the report as HTML, the chosen rank in bold."""
-    header, *rows = _cells(estimate)
-    chosen = estimate.table.row(estimate.rank)
-    head = "".join(f"<th>{html.escape(cell)}</th>" for cell in header)
-    body = "".join(
-        f"<tr style='font-weight:{'bold' if n == chosen else 'normal'}'>"
-        + "".join(f"<td style='text-align:right'>{html.escape(cell)}</td>" for cell in row)
-        + "</tr>"
-        for n, row in enumerate(rows)
-    )
-    return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+    return "\n".join([*lines, "", _how(estimate)])
 
 
 def as_plain(estimate: RankEstimate) -> Any:
     """Return the estimate as plain values; what is not finite becomes None."""
-    others = {name: as_plain(each) for name, each in estimate.by_solver.items()}
-    return _finite(
-        {
-            "rank": estimate.rank,
-            "reason": estimate.reason,
-            "alternatives": [list(alternative) for alternative in estimate.alternatives],
-            "probabilities": {str(rank): share for rank, share in estimate.probabilities.items()},
-            "table": estimate.table.to_dict(),
-            "complete": estimate.table.complete,
-            "warnings": list(estimate.warnings),
-            "timings": dict(estimate.timings),
-            "settings": dict(estimate.settings),
-        }
-        | ({"by_solver": others} if others else {})
+    names = ("rank", "reason", "alternatives", "probabilities", "warnings", "timings", "settings")
+    plain = {name: getattr(estimate, name) for name in names}
+    plain |= {"table": estimate.table.to_dict(), "complete": estimate.table.complete}
+    if estimate.by_solver:
+        plain["by_solver"] = {name: as_plain(each) for name, each in estimate.by_solver.items()}
+    return _finite(plain)
+
+
+def as_html(estimate: RankEstimate) -> str:
+    """Return the report as a fragment of HTML, without pictures."""
+    return (
+        f"<div><p><b>{escape(headline(estimate))}</b><br>{escape(estimate.reason)}</p>{_table(estimate)}"
+        f"<p>{'<br>'.join(map(escape, _notes(estimate)))}</p>"
+        + (f"<p>Warnings:</p>{_list(estimate.warnings)}" if estimate.warnings else "")
+        + f"<p><small>{escape(_how(estimate))}</small></p></div>"
     )
+
+
+def as_page(estimate: RankEstimate) -> str:
+    """Return the report as one self-contained web page."""
+    from autoten import plots
+
+    panels = [(said, partial(getattr(plots, name), estimate.table, estimate.choice)) for name, said in PANELS]
+    model, labels = estimate.model, estimate.labels
+    names = [f"mode {mode}" for mode in range(model.ndim)] if labels is None else labels.names
+    components = [
+        (f"Components in {name}, columns of unit length", partial(plots.plot_mode, model, mode))
+        for mode, name in enumerate(names)
+        if 0 < model.rank <= LARGEST_DRAWN
+    ]
+    facts = "".join(f"<dt>{escape(name)}</dt><dd>{escape(str(fact))}</dd>" for name, fact in _facts(estimate).items())
+    sections = {
+        "Pictures": _pictures(panels),
+        "Scores": f'<div class="scroll">{_table(estimate)}</div>',
+        f"Components of rank {estimate.rank}": _pictures(components),
+        "Warnings": _list(estimate.warnings),
+        "How it was made": f"<dl>{facts}</dl>",
+    }
+    body = [
+        *(f"<p>{escape(said)}</p>" for said in (estimate.reason, *_notes(estimate))),
+        *(f"<h2>{title}</h2>\n{inside}" for title, inside in sections.items() if inside),
+        f"<p>To do it again, with X the same data:</p>\n<pre>{escape(call(estimate))}</pre>",
+    ]
+    template = resources.files("autoten").joinpath("data/page.html").read_text(encoding="utf-8")
+    return Template(template).substitute(title=headline(estimate), body="\n".join(body))
+
+
+def write_page(estimate: RankEstimate, path: str | Path) -> None:
+    """Write the web page of an estimate to `path` (UTF-8)."""
+    Path(path).write_text(as_page(estimate), encoding="utf-8")
 
 
 def headline(estimate: RankEstimate) -> str:
     """Return the answer in a line."""
-    rank = estimate.rank
-    if rank == 0:
-        return "Estimated rank: 0 (no component that can be told from noise)"
-    return f"Estimated rank: {rank}"
+    return f"Estimated rank: {estimate.rank or '0 (no component that can be told from noise)'}"
 
 
-def _cells(estimate: RankEstimate) -> list[list[str]]:
+def call(estimate: RankEstimate) -> str:
+    """Return the call that makes the estimate again."""
+    settings = estimate.settings
+    names = ("solver", "holdout", "policy", "n_starts", "n_folds", "n_splits")
+    arguments = {name: settings[name] for name in names if name in settings} | {"random_state": settings.get("seed")}
+    written = ", ".join(f"{name}={value}" for name, value in arguments.items())
+    return f"estimate_rank(X, {estimate.table.ranks[1:].tolist()}, {written})"
+
+
+def _cells(estimate: RankEstimate) -> list[tuple[str, ...]]:
     """Return the printed table: a header, then a row for every rank, the chosen one starred."""
     table = estimate.table
-    columns = [(name, heading, style) for name, heading, style in COLUMNS if name in table]
-    rows = [["rank", *(heading for _, heading, _ in columns)]]
-    values = {name: table.mean(name) for name, _, _ in columns}
-    for row, rank in enumerate(table.ranks):
-        mark = "* " if rank == estimate.rank else ""
-        rows.append([f"{mark}{rank}", *(_formatted(values[name][row], style) for name, _, style in columns)])
-    return rows
+    columns = [["rank", *(f"{'* ' if rank == estimate.rank else ''}{rank}" for rank in table.ranks)]]
+    for name, heading, style in COLUMNS:
+        if name in table:
+            columns.append([heading, *(_formatted(value, style) for value in table.mean(name))])
+    return list(zip(*columns, strict=True))
 
 
 def _formatted(value: float, style: str) -> str:
+    """Return a score in a cell of the table."""
     if math.isnan(value):
         return "-"
     if style == "fit":
@@ -114,42 +151,80 @@ def _formatted(value: float, style: str) -> str:
     return f"{value:.4g}"
 
 
-def _aligned(rows: list[list[str]]) -> list[str]:
-    widths = [max(len(cell) for cell in column) for column in zip(*rows, strict=True)]
-    return ["  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)) for row in rows]
-
-
-def notes(estimate: RankEstimate) -> list[str]:
-    """Return what supports the answer and what else is worth a look, a sentence each."""
-    others = [f"Alternative: rank {rank}, {reason.rstrip('.')}." for rank, reason in estimate.alternatives]
-    return [f"{_support(estimate)}.", *others]
-
-
-def _support(estimate: RankEstimate) -> str:
-    """Return the policy's probabilities, or how often it picks each rank when the folds are drawn again."""
+def _notes(estimate: RankEstimate) -> list[str]:
+    """Return how firm the answer is and what else is worth a look, a sentence each."""
     what = "Support of the folds" if estimate.choice.probabilities is None else "Probability"
     shares = sorted(estimate.probabilities.items(), key=lambda item: -item[1])
-    return f"{what}: {', '.join(f'rank {rank} {100 * share:.0f} %' for rank, share in shares if share >= 0.01)}"
+    support = ", ".join(f"rank {rank} {100 * share:.0f} %" for rank, share in shares if share >= 0.01)
+    others = [f"Alternative: rank {rank}, {reason.rstrip('.')}." for rank, reason in estimate.alternatives]
+    return [f"{what}: {support}.", *others]
 
 
-def how(estimate: RankEstimate) -> str:
+def _how(estimate: RankEstimate) -> str:
     """Return one line from which the estimate can be made again."""
     settings = estimate.settings
-    shape = " x ".join(str(length) for length in settings.get("shape", estimate.table.shape))
-    modes = "" if estimate.labels is None else f" ({' x '.join(estimate.labels.names)})"
-    done = settings.get("preprocessing") or ["none stated"]
     return (
-        f"{shape} tensor{modes}, {settings.get('observed', '?')} observed cells; preprocessing: {', '.join(done)}; "
+        f"{_lengths(estimate, ' x ', ' tensor')}, {settings.get('observed', '?')} observed cells; "
+        f"preprocessing: {', '.join(settings.get('preprocessing') or ['none stated'])}; "
         f"{settings.get('solver')}, {settings.get('holdout')}, policy {settings.get('policy')}, "
         f"{settings.get('n_starts')} starts, {settings.get('n_folds')} folds, {settings.get('n_splits')} splits, "
         f"seed {settings.get('seed')}; {estimate.timings.get('total', math.nan):.1f} s."
     )
 
 
+def _facts(estimate: RankEstimate) -> dict[str, Any]:
+    """Return how the estimate was made, line by line."""
+    settings = dict(estimate.settings)
+    settings.pop("shape", None)
+    versions = settings.pop("versions", {})
+    return {
+        "tensor": _lengths(estimate, " × "),
+        "observed cells": settings.pop("observed", "?"),
+        "preprocessing": ", ".join(settings.pop("preprocessing", ())) or "none stated",
+        **{name.replace("n_", "number of "): value for name, value in settings.items()},
+        "seconds": ", ".join(f"{part} {seconds:.1f}" for part, seconds in estimate.timings.items()),
+        "versions": ", ".join(f"{name} {version}" for name, version in versions.items()) or "not recorded",
+    }
+
+
+def _lengths(estimate: RankEstimate, times: str, what: str = "") -> str:
+    """Return the lengths of the modes, and in brackets their names where there are any."""
+    lengths = f"{times.join(map(str, estimate.table.shape))}{what}"
+    return lengths if estimate.labels is None else f"{lengths} ({times.join(estimate.labels.names)})"
+
+
+def _table(estimate: RankEstimate) -> str:
+    """Return the table as HTML, the chosen rank in bold."""
+    header, *rows = _cells(estimate)
+    body = ""
+    for rank, row in zip(estimate.table.ranks, rows, strict=True):
+        cells = "".join(f"<td style='text-align:right'>{escape(cell)}</td>" for cell in row)
+        body += f"<tr style='font-weight:{'bold' if rank == estimate.rank else 'normal'}'>{cells}</tr>"
+    head = "".join(f"<th>{escape(cell)}</th>" for cell in header)
+    return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+
+
+def _list(texts: Sequence[str]) -> str:
+    """Return texts as a list in HTML, no texts as nothing."""
+    return f"<ul>{''.join(f'<li>{escape(text)}</li>' for text in texts)}</ul>" if texts else ""
+
+
+def _pictures(drawings: Sequence[tuple[str, Callable[..., Any]]]) -> str:
+    """Return what functions draw, above their captions, as pictures in HTML, no pictures as nothing."""
+    from autoten.plots import as_png
+
+    figures = ""
+    for caption, draw in drawings:
+        source = f"data:image/png;base64,{b64encode(as_png(draw, PICTURE_SIZE)).decode()}"
+        said = escape(caption)
+        figures += f'<figure><img alt="{said}" src="{source}"><figcaption>{said}</figcaption></figure>'
+    return f'<div class="pictures">{figures}</div>' if figures else ""
+
+
 def _finite(value: Any) -> Any:
     """Return `value` with everything that JSON cannot say (NaN, infinity) as None."""
-    if isinstance(value, dict):
-        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, Mapping):
+        return {str(key): _finite(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
         return [_finite(item) for item in value]
     if isinstance(value, (float, np.floating)):

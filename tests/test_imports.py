@@ -37,14 +37,14 @@ LAYERS = [
     ["answer"],
     ["doubts", "report", "checkpoint"],
     ["estimate"],
-    ["store", "webpage"],
+    ["store"],
     ["sklearn_api"],
     ["__main__"],
 ]
 HEIGHT = {unit: height for height, layer in enumerate(LAYERS) for unit in layer}
 
-# `.save()` and `.to_html()` import their modules late, and the report is written for the class that calls it.
-LATE = {("answer", "report"), ("answer", "store"), ("answer", "webpage")}
+# The methods of an estimate that write import their modules late.
+LATE = {("answer", "report"), ("answer", "store")}
 FOR_TYPES = set()
 
 HEAVY = ["sklearn", "matplotlib", "tensorly", "pandas", "numba", "scipy", "numpy", "joblib", "tqdm", "xarray", "dask"]

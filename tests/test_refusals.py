@@ -26,6 +26,16 @@ from autoten import (
     read_tensor,
     read_tns,
 )
+from autoten.datasets import (
+    collinear_factors,
+    gamma_factors,
+    gaussian_factors,
+    make_count_tensor,
+    make_cp_tensor,
+    smooth_spectra,
+    structured_noise,
+    white_noise,
+)
 from autoten.labels import Labels
 from autoten.model import CPModel
 from autoten.preprocess import center, drop_empty_slabs, mask_scatter, scale
@@ -49,7 +59,86 @@ SOLVERS_AND_HOLDOUTS = []
 
 # ---
 
-STORE_AND_COMMAND = []
+SHARE = "missing of make_cp_tensor must be a number >= 0 and below 1. Got "
+WEIGHTS = "weights of make_cp_tensor must be 2 finite numbers, one for each component. Got "
+FACTORS = "factors of make_cp_tensor must be a callable such as gaussian_factors, or one for each of the 3 modes. Got "
+COSINE = "correlation of collinear_factors must be a number >= 0 and below 1. Got "
+SNR = "snr_db of white_noise must be a number above -inf and below inf. Got "
+
+# Arguments of make_cp_tensor, and what it says of them.
+DRAWN = [
+    (ValueError, {"shape": 5}, "shape of make_cp_tensor must be the lengths of three modes or more. Got 5."),
+    (ValueError, {"shape": (5, 6)}, "shape of make_cp_tensor must be the lengths of three modes or more. Got (5, 6)."),
+    (ValueError, {"shape": (5, 0, 6)}, "each length in shape of make_cp_tensor must be an integer >= 1. Got 0."),
+    (TypeError, {"shape": (5, 2.5, 6)}, "each length in shape of make_cp_tensor must be an integer >= 1. Got 2.5."),
+    (ValueError, {"rank": -1}, "rank of make_cp_tensor must be an integer >= 0. Got -1."),
+    (TypeError, {"rank": 2.0}, "rank of make_cp_tensor must be an integer >= 0. Got 2.0."),
+    (ValueError, {"missing": 1.0}, f"{SHARE}1.0."),
+    (ValueError, {"missing": -0.1}, f"{SHARE}-0.1."),
+    (TypeError, {"missing": "half"}, f"{SHARE}'half'."),
+    (ValueError, {"missing": math.nan}, f"{SHARE}nan."),
+    (ValueError, {"weights": [1.0]}, f"{WEIGHTS}[1.0]."),
+    (ValueError, {"weights": [1.0, math.inf]}, f"{WEIGHTS}[1.0, inf]."),
+    (ValueError, {"weights": ["a", "b"]}, f"{WEIGHTS}['a', 'b']."),
+    (ValueError, {"factors": "gaussian"}, f"{FACTORS}'gaussian'."),
+    (ValueError, {"factors": 5}, f"{FACTORS}5."),
+    (ValueError, {"factors": [gaussian_factors]}, f"{FACTORS}[<function gaussian_factors at "),
+    (
+        ValueError,
+        {"factors": lambda length, rank, rng: np.ones((rank, length))},
+        "the result of factors of make_cp_tensor ",
+    ),
+    (
+        ValueError,
+        {"factors": collinear_factors(0.5), "rank": 7},
+        "a mode with collinear_factors must be at least as long ",
+    ),
+    (
+        ValueError,
+        {"noise": lambda signal, rng: signal[0]},
+        "the result of noise of make_cp_tensor must be of the signal's",
+    ),
+    (ValueError, {"random_state": -1}, "random_state must be a seed >= 0, a Generator, RandomState or None. Got -1."),
+    (TypeError, {"random_state": "luck"}, "random_state must be an int, a Generator, RandomState or None. Got 'luck'."),
+]
+OF_RANK_2 = {"shape": (6, 7, 8), "rank": 2}
+
+INGREDIENTS = [
+    (TypeError, lambda: white_noise("20 dB"), f"{SNR}'20 dB'."),
+    (ValueError, lambda: white_noise(math.nan), f"{SNR}nan."),
+    (ValueError, lambda: structured_noise(0), "ratio of structured_noise must be a number above 0 and below inf. Got"),
+    (ValueError, lambda: structured_noise(1, 0), "n_terms of structured_noise must be an integer >= 1. Got 0."),
+    (ValueError, lambda: collinear_factors(1.0), f"{COSINE}1.0."),
+    (TypeError, lambda: collinear_factors("high"), f"{COSINE}'high'."),
+    (ValueError, lambda: gamma_factors(-1), "concentration of gamma_factors must be a number above 0 and below inf. "),
+    (ValueError, lambda: smooth_spectra(0), "width of smooth_spectra must be a number above 0 and below 1. Got 0."),
+    (ValueError, lambda: smooth_spectra(0.1, 0), "n_bands of smooth_spectra must be an integer >= 1. Got 0."),
+]
+
+COUNTS = [
+    ((4, 5), 2, 10, "shape of make_count_tensor must be the lengths of three modes or more. Got (4, 5)."),
+    ((4, 5, 6), 0, 10, "rank of make_count_tensor must be an integer >= 1. Got 0."),
+    ((4, 5, 6), 2, 0, "events of make_count_tensor must be a number above 0 and below inf. Got 0."),
+    ((4, 5, 6), 21, 10, "smallest_share of make_count_tensor must be at most 0.0476, one over the rank. Got 0.05."),
+]
+
+STORE_AND_COMMAND = [
+    *(
+        (f"make_cp_tensor: {', '.join(given)}", partial(make_cp_tensor, **(OF_RANK_2 | given)), kind, re.escape(said))
+        for kind, given, said in DRAWN
+    ),
+    *((said.split(" must")[0], call, kind, re.escape(said)) for kind, call, said in INGREDIENTS),
+    *(
+        (said.split(" must")[0], partial(make_count_tensor, *given), ValueError, re.escape(said))
+        for *given, said in COUNTS
+    ),
+    (
+        "factors of make_count_tensor",
+        lambda: make_count_tensor((4, 5, 6), 2, 10, factors=gaussian_factors, random_state=0),
+        ValueError,
+        "^the factors of make_count_tensor must be nonnegative, with something in every column",
+    ),
+]
 
 # ---
 

@@ -17,7 +17,8 @@ from autoten import estimate_rank, load, selection
 from autoten.datasets import make_cp_tensor, white_noise
 from autoten.labels import Labels
 from autoten.model import CPModel
-from autoten.webpage import LARGEST_DRAWN, call, page
+from autoten.report import LARGEST_DRAWN, call
+from autoten.report import as_page as page
 
 X = make_cp_tensor((6, 20, 8), 2, noise=white_noise(20), random_state=0).X
 QUICK = {"ranks": [1, 2, 3], "n_starts": 3, "n_folds": 3, "random_state": 0}
