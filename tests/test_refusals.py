@@ -62,6 +62,9 @@ SOLVERS_AND_HOLDOUTS = []
 SHARE = "missing of make_cp_tensor must be a number >= 0 and below 1. Got "
 WEIGHTS = "weights of make_cp_tensor must be 2 finite numbers, one for each component. Got "
 FACTORS = "factors of make_cp_tensor must be a callable such as gaussian_factors, or one for each of the 3 modes. Got "
+RESULT = "the result of factors of make_cp_tensor must be of shape"
+TOO_SHORT = "a mode with collinear_factors must be at least as long as the rank"
+ADDED = "the result of noise of make_cp_tensor must be of the signal's shape"
 COSINE = "correlation of collinear_factors must be a number >= 0 and below 1. Got "
 SNR = "snr_db of white_noise must be a number above -inf and below inf. Got "
 
@@ -83,21 +86,9 @@ DRAWN = [
     (ValueError, {"factors": "gaussian"}, f"{FACTORS}'gaussian'."),
     (ValueError, {"factors": 5}, f"{FACTORS}5."),
     (ValueError, {"factors": [gaussian_factors]}, f"{FACTORS}[<function gaussian_factors at "),
-    (
-        ValueError,
-        {"factors": lambda length, rank, rng: np.ones((rank, length))},
-        "the result of factors of make_cp_tensor ",
-    ),
-    (
-        ValueError,
-        {"factors": collinear_factors(0.5), "rank": 7},
-        "a mode with collinear_factors must be at least as long ",
-    ),
-    (
-        ValueError,
-        {"noise": lambda signal, rng: signal[0]},
-        "the result of noise of make_cp_tensor must be of the signal's",
-    ),
+    (ValueError, {"factors": lambda length, rank, rng: np.ones((rank, length))}, f"{RESULT} (6, 2). Got shape (2, 6)."),
+    (ValueError, {"factors": collinear_factors(0.5), "rank": 7}, f"{TOO_SHORT}, 7. Got length 6."),
+    (ValueError, {"noise": lambda signal, rng: signal[0]}, f"{ADDED} (6, 7, 8). Got shape (7, 8)."),
     (ValueError, {"random_state": -1}, "random_state must be a seed >= 0, a Generator, RandomState or None. Got -1."),
     (TypeError, {"random_state": "luck"}, "random_state must be an int, a Generator, RandomState or None. Got 'luck'."),
 ]
@@ -123,15 +114,9 @@ COUNTS = [
 ]
 
 STORE_AND_COMMAND = [
-    *(
-        (f"make_cp_tensor: {', '.join(given)}", partial(make_cp_tensor, **(OF_RANK_2 | given)), kind, re.escape(said))
-        for kind, given, said in DRAWN
-    ),
-    *((said.split(" must")[0], call, kind, re.escape(said)) for kind, call, said in INGREDIENTS),
-    *(
-        (said.split(" must")[0], partial(make_count_tensor, *given), ValueError, re.escape(said))
-        for *given, said in COUNTS
-    ),
+    *((said, partial(make_cp_tensor, **(OF_RANK_2 | given)), kind, re.escape(said)) for kind, given, said in DRAWN),
+    *((said, call, kind, re.escape(said)) for kind, call, said in INGREDIENTS),
+    *((said, partial(make_count_tensor, *given), ValueError, re.escape(said)) for *given, said in COUNTS),
     (
         "factors of make_count_tensor",
         lambda: make_count_tensor((4, 5, 6), 2, 10, factors=gaussian_factors, random_state=0),
