@@ -1,7 +1,5 @@
 """Labelled data in, labelled results out: xarray DataArray and pandas Series, and what carries their labels."""
 
-import subprocess
-import sys
 from dataclasses import dataclass
 
 import numpy as np
@@ -301,13 +299,3 @@ def test_the_report_and_warnings_name_what_they_speak_of(estimate):
         "Mode 0 (sample): slab 2 (s2) with as few as 2 observed cells",
     ):
         assert any(warning.startswith(beginning) for warning in said.warnings)
-
-
-def test_unlabelled_data_need_neither_pandas_nor_xarray():
-    program = (
-        "import sys, numpy, autoten\n"
-        "X = numpy.random.default_rng(0).random((3, 4, 5))\n"
-        "autoten.estimate_rank(X, [1], n_starts=2, n_folds=2, random_state=0).report()\n"
-        "assert not {'pandas', 'xarray'} & set(sys.modules)"
-    )
-    subprocess.run([sys.executable, "-c", program], check=True)
