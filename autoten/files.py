@@ -42,9 +42,9 @@ def read_tensor(path: str | Path) -> Any:
 
     A ``.csv`` file is a long table: a row for each cell, which holds its label in each mode and then its value, below a
     header that names the modes. Fields are separated by commas, semicolons or tabs. A combination of labels that is not
-    listed, or whose value is blank or NA, is missing. The result has the labels (``data``, ``dims``, ``coords``, as an
-    xarray ``DataArray``), sorted, as numbers where all of a column are. A first column without a name, such as the row
-    numbers that pandas and R write, is left out.
+    listed, or whose value is blank or NA, is missing. The result, a `Preprocessed`, has the labels, sorted, as numbers
+    where all of a column are. A first column without a name, such as the row numbers that pandas and R write, is left
+    out.
 
     Raises
     ------
@@ -121,7 +121,7 @@ def _only_tensor(arrays: dict[str, Any], name: str) -> Any:
     """Return the tensor among the arrays in a file."""
     if "X" in arrays:
         return np.asarray(arrays["X"])
-    sparse = from_arrays(arrays, name)
+    sparse = _sparse_from(arrays, name)
     if sparse is not None:
         return sparse
     tensors = {name: value for name, value in arrays.items() if np.ndim(value) >= 3}
@@ -132,11 +132,8 @@ def _only_tensor(arrays: dict[str, Any], name: str) -> Any:
     return np.asarray(next(iter(tensors.values())))
 
 
-def from_arrays(arrays: Any, name: str) -> scipy.sparse.coo_array | None:
-    """Return the sparse tensor of an archive with ``coords`` (nnz, N), ``vals`` and ``shape``; None if it has others.
-
-    Coordinates are counted from zero. Also read is what scipy and pydata/sparse save: ``coords`` (N, nnz) and ``data``.
-    """
+def _sparse_from(arrays: Any, name: str) -> scipy.sparse.coo_array | None:
+    """Return the sparse tensor in arrays of ours, or as scipy and pydata/sparse save them; None if there is none."""
     arrays = {key: value for key, value in arrays.items() if np.asarray(value).dtype.kind in "biufc"}
     if {"coords", "data", "shape"} <= set(arrays) and not np.any(arrays.get("fill_value", 0)):
         arrays = {"coords": arrays["coords"].T, "vals": arrays["data"], "shape": arrays["shape"]}
@@ -153,18 +150,8 @@ def from_arrays(arrays: Any, name: str) -> scipy.sparse.coo_array | None:
     return scipy.sparse.coo_array((values, tuple(coords.T)), shape=lengths)
 
 
-def read_csv(path: Path) -> Preprocessed:
-    """Return the tensor in a long ``.csv`` table: a row for each cell, a column for each mode, the value last.
-
-    The header names the modes. Fields are separated by commas, semicolons or tabs. Labels are sorted, as numbers where
-    all of a column are; a combination that is not listed is missing. A first column without a name, the row numbers
-    that pandas and R write, is left out.
-
-    Raises
-    ------
-    ValueError
-        If the file is no such table, or lists a cell twice.
-    """
+def _read_csv(path: Path) -> Preprocessed:
+    """Return the tensor in a long table, with its labels."""
     expected = "a table with a row for each cell: its label in each mode, then its value, below a header of names"
     rows: list[list[str]] = []
     values = []
@@ -377,7 +364,7 @@ READERS: dict[str, Callable[[Path], Any]] = {
     ".npy": _read_npy,
     ".npz": _read_npz,
     ".mat": _read_mat,
-    ".csv": read_csv,
+    ".csv": _read_csv,
     ".tns": read_tns,
     ".tns.gz": read_tns,
 }
