@@ -19,7 +19,6 @@ import scipy
 
 from autoten._errors import check_integer, check_ranks, check_real, refuse
 from autoten.answer import RankEstimate
-from autoten.checkpoint import Checkpoint, fingerprint
 from autoten.door import Data, data_of
 from autoten.doubts import data_warnings, empty_warnings, fit_warnings, looks_like_counts, unseen_warnings
 from autoten.fits import N_SPLITS, RESAMPLE, Plan, RankFits, check_largest_rank, entropy_of, largest_determined_rank
@@ -33,6 +32,7 @@ from autoten.solvers.als import ALS
 from autoten.solvers.base import Solver
 from autoten.solvers.kl import KL
 from autoten.solvers.subspaces import Occupied
+from autoten.store import Checkpoint, fingerprint
 from autoten.sweep import fit_ranks
 from autoten.table import RankTable
 from autoten.tensors.chunked import ChunkedTensor
@@ -182,7 +182,7 @@ def estimate_rank(
         _check_suits(first, data.tensor)
     out_of_reach = _check_reach(holdout, data.tensor, candidates)
     store = None if checkpoint is None else Checkpoint(checkpoint)
-    seed = store.seed if store is not None and random_state is None else None
+    seed = store.run.get("seed") if store is not None and random_state is None else None
     plan = Plan(
         first,
         data.numbered(holdout),
@@ -389,12 +389,11 @@ class _ScoredSweep:
         stored = {} if self._store is None else self._store.ranks
         known = {rank: done for rank, done in stored.items() if done.scores is not None or rank not in asked}
         models = {rank: done.model for rank, done in known.items()}
-        memory = None if self._store is None else self._store.fits
         total = max(ranks) * (plan.n_starts + plan.n_folds)
         ended = False
         with tqdm(total=total, unit="fit", disable=not progress) as bar:
             try:
-                for fits in fit_ranks(self._tensor, ranks, plan, bar.update, models, memory):
+                for fits in fit_ranks(self._tensor, ranks, plan, bar.update, models, self._store):
                     if isinstance(fits, RankFits):
                         self._score(fits)
                     elif fits.rank not in known:

@@ -39,12 +39,14 @@ import autoten
 from autoten import RankEstimate
 from autoten.selection.calibrated import DEFAULT_POLICY
 from autoten.solvers.base import Solver
-from autoten.store import FITTED_BY
 from autoten.table import RankTable
 
 # Where draws are kept: as they were measured below it in ``draws``, packed in ``results/draws``.
 ROOT = Path(__file__).parent
 N_DRAWS = 20
+
+# What a table knows of how its models were fitted.
+FITTED_BY = ("constrained", "solver", "holdout")
 
 # A case is cheap if its estimates took less than so many seconds on average.
 CHEAP = 5.0

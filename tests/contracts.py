@@ -13,12 +13,12 @@ import numpy as np
 import pytest
 import reference
 
-from autoten.checkpoint import fingerprint
 from autoten.door import as_tensor
 from autoten.fits import FoldFit, RankFits
 from autoten.model import CPModel
 from autoten.solvers.als import ALS
 from autoten.solvers.least_squares import Sweeps, problem_of
+from autoten.store import fingerprint
 
 
 def draw_factors(shape, rank, seed=0):

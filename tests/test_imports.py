@@ -36,9 +36,8 @@ LAYERS = [
     ["selection"],
     ["plots"],
     ["answer"],
-    ["doubts", "report", "checkpoint"],
+    ["doubts", "report", "store"],
     ["estimate"],
-    ["store"],
     ["sklearn_api"],
     ["__main__"],
 ]

@@ -12,7 +12,7 @@ from pathlib import Path
 import joblib
 import numpy as np
 import pytest
-from test_persistence import assert_same
+from test_store import assert_same
 from threadpoolctl import threadpool_info
 
 from autoten import ALS, Blocks, estimate_rank, fit_parafac

@@ -17,7 +17,6 @@ from contracts import (
 )
 
 from autoten import preprocess
-from autoten.checkpoint import fingerprint
 from autoten.datasets import make_cp_tensor
 from autoten.door import as_tensor, weighted
 from autoten.doubts import data_warnings
@@ -34,6 +33,7 @@ from autoten.solvers.als import ALS
 from autoten.solvers.hals import HALS
 from autoten.solvers.kl import KL
 from autoten.solvers.subspaces import Subspaces
+from autoten.store import fingerprint
 
 SHAPES = [(3, 4, 5), (2, 3, 4, 3)]
 
