@@ -1,7 +1,6 @@
 """Whole jobs: a rank sweep, its hold-out, a fresh process, two workers, and where the time of an estimate goes.
 
     python benchmarks/bench_solvers.py            # about eight minutes, writes results/solvers.json
-    python benchmarks/bench_solvers.py --smoke    # tiny sizes, writes nothing
 
 The rival is the loop people write today: tensorly's parafac from random starts, rank after rank, and the same with
 ``mask=`` for every fold. Both sides do at most 100 sweeps a fit, tolerance 1e-8; ours explores in a compressed core,
@@ -20,18 +19,16 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from functools import partial
 from resource import RUSAGE_CHILDREN, getrusage
-from typing import Any
+from typing import Any, NamedTuple
 
 import measure
 import neighbours
 import numpy as np
-import ours
-import timed
-from measure import alternating, say, seconds_of, short
-from timed import Array, Shape
+import workloads
+from measure import Row, alternating, report, seconds_of
+from workloads import Array, Shape, label
 
 import autoten
 from autoten import ALS, HALS, RandomElements
@@ -51,9 +48,6 @@ PATIENCE_SECONDS = 60.0
 LOSS_TOLERANCE = 1e-4
 CONSISTENCY_TOLERANCE = 1.0
 
-# Workers pay for a job that takes longer than this serially.
-PARALLEL_SECONDS = 5.0
-
 # What of an estimate's timings is not fitting.
 BESIDE_THE_FITS = ("scores", "selection")
 
@@ -63,8 +57,7 @@ ESTIMATE = (
 )
 
 
-@dataclass(frozen=True)
-class Sweep:
+class Sweep(NamedTuple):
     """A rank sweep: ranks 1 to `ranks`, free or nonnegative, and what of it a slow rival is timed on."""
 
     shape: Shape
@@ -75,8 +68,7 @@ class Sweep:
     timed_starts: int = 2
 
 
-@dataclass(frozen=True)
-class Folds:
+class Folds(NamedTuple):
     """A hold-out over ranks 1 to `ranks`."""
 
     shape: Shape
@@ -86,17 +78,19 @@ class Folds:
     repeats: int = 3
 
 
-@dataclass(frozen=True)
-class Job:
+class Job(NamedTuple):
     """A call of `estimate_rank` with defaults, ranks 1 to `ranks`."""
 
     shape: Shape
     ranks: int
 
+    def ready(self) -> Callable[..., autoten.RankEstimate]:
+        """Return the call, its data made."""
+        return partial(autoten.estimate_rank, workloads.data(self.shape)[0], range(1, self.ranks + 1), random_state=0)
 
-@dataclass(frozen=True)
-class Grid:
-    """What is measured. Of `parallel` the first job that is long enough is taken."""
+
+class Grid(NamedTuple):
+    """What is measured. Of `parallel` the first job is taken that takes longer than so many seconds serially."""
 
     sweeps: tuple[Sweep, ...]
     folds: tuple[Folds, ...]
@@ -110,28 +104,30 @@ class Grid:
     cold: bool
 
 
+SMALL, CUBE, LARGE = workloads.AMINO_ACIDS, (100, 100, 100), (200, 200, 200)
 FULL = Grid(
     sweeps=(
-        *(Sweep(shape) for shape in (timed.AMINO_ACIDS, (100, 100, 100), (200, 200, 200))),
-        *(Sweep(shape, 10, True, timed_ranks=(1, 4, 7, 10)) for shape in (timed.AMINO_ACIDS, (100, 100, 100))),
+        *(Sweep(shape) for shape in (SMALL, CUBE, LARGE)),
+        *(Sweep(shape, 10, True, timed_ranks=(1, 4, 7, 10)) for shape in (SMALL, CUBE)),
     ),
-    folds=(Folds(timed.AMINO_ACIDS), Folds((40, 40, 40))),
-    profiles=(Job(timed.AMINO_ACIDS, 8), Job((100, 100, 100), 8), Job((200, 200, 200), 8)),
-    parallel=(Job((60, 60, 60), 15), Job((100, 100, 100), 10), Job((100, 100, 100), 20), Job((200, 200, 200), 15)),
-    parallel_seconds=PARALLEL_SECONDS,
-    limited=Job((100, 100, 100), 30),
+    folds=(Folds(SMALL), Folds((40, 40, 40))),
+    profiles=(Job(SMALL, 8), Job(CUBE, 8), Job(LARGE, 8)),
+    parallel=(Job((60, 60, 60), 15), Job(CUBE, 10), Job(CUBE, 20), Job(LARGE, 15)),
+    parallel_seconds=5.0,
+    limited=Job(CUBE, 30),
     max_time=2.0,
     process_ranks="range(1, 7)",
     repeats=5,
     cold=True,
 )
+TINY = (12, 11, 10)
 SMOKE = Grid(
-    sweeps=(Sweep((12, 11, 10), ranks=2, n_starts=3, timed_ranks=(1, 2), timed_starts=1),),
-    folds=(Folds((12, 11, 10), ranks=2, n_folds=2, n_starts=2, repeats=1),),
-    profiles=(Job((12, 11, 10), 2),),
-    parallel=(Job((12, 11, 10), 2),),
+    sweeps=(Sweep(TINY, ranks=2, n_starts=3, timed_ranks=(1, 2), timed_starts=1),),
+    folds=(Folds(TINY, ranks=2, n_folds=2, n_starts=2, repeats=1),),
+    profiles=(Job(TINY, 2),),
+    parallel=(Job(TINY, 2),),
     parallel_seconds=0.0,
-    limited=Job((12, 11, 10), 30),
+    limited=Job(TINY, 30),
     max_time=0.5,
     process_ranks="range(1, 3), n_starts=2, n_folds=2",
     repeats=1,
@@ -139,9 +135,9 @@ SMOKE = Grid(
 )
 
 
-def run(grid: Grid) -> dict[str, Any]:
+def run(grid: Grid) -> Row:
     """Measure everything; ratios are rival / ours."""
-    ours.warm_up()
+    workloads.warm_up()
     return {
         "max_sweeps": MAX_SWEEPS,
         "tol": TOL,
@@ -154,19 +150,17 @@ def run(grid: Grid) -> dict[str, Any]:
     }
 
 
-# ------------------------------------------------------------------------------------------------------- rank sweep
+# --- rank sweep ---
 
 
 class TensorlyLoop:
     """A loop over a function of tensorly, each fit timed by itself; keeps the best model of every rank."""
 
     def __init__(self, X: Array, fit: Callable[..., Any] = neighbours.tensorly_parafac) -> None:
-        self._fit = fit
+        self._X, self._tensor, self._fit = X, as_tensor(X), fit
         self.seconds: dict[tuple[int, int], float] = {}
         self.best: dict[int, tuple[float, Any]] = {}
         self.failed = 0
-        self._X = X
-        self._tensor = as_tensor(X)
 
     def run(self, fits: Iterable[tuple[int, int]]) -> None:
         """Do these fits, (rank, start), unless they are done."""
@@ -182,7 +176,7 @@ class TensorlyLoop:
             if model is None:
                 self.failed += 1
                 continue
-            loss = ours.loss_of(self._tensor, model)
+            loss = workloads.loss_of(self._tensor, model)
             if rank not in self.best or loss < self.best[rank][0]:
                 self.best[rank] = loss, model
 
@@ -193,32 +187,28 @@ class TensorlyLoop:
         return n_starts * float(np.interp(ranks, timed, means).sum())
 
 
-def rank_sweep(case: Sweep) -> dict[str, Any]:
+def rank_sweep(case: Sweep) -> Row:
     """Time the sweep: ours three times, before, amid and after the rival's fits."""
-    X, true_rank = timed.data(case.shape, case.nonnegative)
+    X, true_rank = workloads.data(case.shape, case.nonnegative)
     solver = NONNEGATIVE if case.nonnegative else SOLVER
-    ranks = range(1, case.ranks + 1)
-    whole = [(rank, start) for rank in ranks for start in range(case.n_starts)]
-    probe = [(rank, start) for rank in case.timed_ranks for start in range(case.timed_starts)]
-    rival = neighbours.tensorly_hals if case.nonnegative else neighbours.tensorly_parafac
-    loop, mine, fits = TensorlyLoop(X, rival), [], {}
+    ranks, mine, fits = range(1, case.ranks + 1), [], {}
+    loop = TensorlyLoop(X, neighbours.tensorly_hals if case.nonnegative else neighbours.tensorly_parafac)
 
-    def time_ours() -> None:
-        began = time.process_time()
-        fits.update(ours.rank_sweep(X, ranks, solver, case.n_starts, seed=0))
-        mine.append(time.process_time() - began)
+    def ours() -> None:
+        fits.update(workloads.rank_sweep(X, ranks, solver, case.n_starts))
 
-    time_ours()
-    loop.run(probe)
-    time_ours()
+    mine.append(seconds_of(ours))
+    loop.run((rank, start) for rank in case.timed_ranks for start in range(case.timed_starts))
+    mine.append(seconds_of(ours))
     theirs = loop.scaled(ranks, case.n_starts)
     scaled = theirs > PATIENCE_SECONDS
     if not scaled:
-        loop.run(whole)
+        loop.run((rank, start) for rank in ranks for start in range(case.n_starts))
         theirs = sum(loop.seconds.values())
-    time_ours()
+    mine.append(seconds_of(ours))
     seconds = {"ours": float(np.median(mine)), "tensorly": theirs}
-    row = {
+    report(f"rank sweep {label(case.shape)}{', nonnegative' * case.nonnegative}{', scaled' * scaled}", seconds)
+    return {
         "shape": list(case.shape),
         "ranks": case.ranks,
         "nonnegative": case.nonnegative,
@@ -228,27 +218,17 @@ def rank_sweep(case: Sweep) -> dict[str, Any]:
         "scaled": scaled,
         "rival_starts_compared": case.timed_starts if scaled else case.n_starts,
         "rival_failures": loop.failed,
-    } | _quality(X, true_rank, {rank: fits[rank].best.model for rank in ranks}, loop)
-    say(
-        f"rank sweep {timed.label(case.shape)}{', nonnegative' if case.nonnegative else ''}: "
-        f"ours {short(seconds['ours'])}, tensorly {short(theirs)}"
-        f"{' (scaled)' if scaled else ''}, ratio {row['ratio']:.1f}, worst excess of loss {row['loss_excess']:.1e}, "
-        f"core consistency within {row['core_consistency_difference']:.2g}"
-    )
-    return row
+    } | quality(X, true_rank, {rank: fits[rank].best.model for rank in ranks}, loop)
 
 
-def _quality(X: Array, true_rank: int, models: dict[int, Any], loop: TensorlyLoop) -> dict[str, Any]:
+def quality(X: Array, true_rank: int, models: dict[int, Any], loop: TensorlyLoop) -> Row:
     """Compare the best models of every rank that both sides have fitted."""
-    tensor = as_tensor(X)
-    per_rank = []
+    tensor, per_rank = as_tensor(X), []
     for rank, (loss, model) in sorted(loop.best.items()):
-        row = {"rank": rank, "loss": {"ours": ours.loss_of(tensor, models[rank]), "tensorly": loss}}
+        row: Row = {"rank": rank, "loss": {"ours": workloads.loss_of(tensor, models[rank]), "tensorly": loss}}
         if rank <= true_rank:
-            row["core_consistency"] = {
-                "ours": autoten.core_consistency(X, models[rank]),
-                "tensorly": autoten.core_consistency(X, model),
-            }
+            both = {"ours": models[rank], "tensorly": model}
+            row["core_consistency"] = {name: autoten.core_consistency(X, cp) for name, cp in both.items()}
         per_rank.append(row)
     excess = max(row["loss"]["ours"] / row["loss"]["tensorly"] - 1.0 for row in per_rank)
     differences = [np.ptp(list(row["core_consistency"].values())) for row in per_rank if "core_consistency" in row]
@@ -262,45 +242,51 @@ def _quality(X: Array, true_rank: int, models: dict[int, Any], loop: TensorlyLoo
     }
 
 
-# --------------------------------------------------------------------------------------------------------- hold-out
+# --- hold-out ---
 
 
-def holdout(case: Folds) -> dict[str, Any]:
+def holdout(case: Folds) -> Row:
     """Time the folds of a rank sweep: the sweep with folds less the sweep without; the rival fits folds alone.
 
-    Ours start from the full fits, so the ratio with these counted is given too.
+    Ours look at the full fits, so the ratio with these counted is given too.
     """
-    X, true_rank = timed.data(case.shape)
+    X, true_rank = workloads.data(case.shape)
     ranks = range(1, case.ranks + 1)
-    tensor = as_tensor(X)
-    folds = HOLDOUT.folds(tensor, case.n_folds, Plan(SOLVER, HOLDOUT, case.n_starts, case.n_folds, 0).rng(DRAW_FOLDS))
+    rng = Plan(SOLVER, HOLDOUT, case.n_starts, case.n_folds, 0).rng(DRAW_FOLDS)
+    folds = HOLDOUT.folds(as_tensor(X), case.n_folds, rng)
     held_out = [np.isin(np.arange(X.size), fold.cells).reshape(X.shape) for fold in folds]
-    mine: dict[int, Any] = {}
-    theirs: dict[tuple[int, int], Any] = {}
+    training = [np.where(hidden, 0.0, X) for hidden in held_out]
+    models: dict[str, dict[int, list[Any]]] = {"ours": {}, "tensorly": {}}
 
-    def tensorly_loop() -> None:
-        for number, hidden in enumerate(held_out):
-            training = neighbours.hidden_as_zero(X, ~hidden)
-            for rank in ranks:
-                theirs[rank, number] = neighbours.tensorly_masked(training, ~hidden, rank, MAX_SWEEPS, TOL, seed=number)
+    def ours() -> None:
+        fits = workloads.rank_sweep(X, ranks, SOLVER, case.n_starts, HOLDOUT, case.n_folds)
+        models["ours"] = {rank: [fold.model for fold in fits[rank].folds] for rank in ranks}
 
-    def with_folds() -> None:
-        mine.update(ours.rank_sweep(X, ranks, SOLVER, case.n_starts, 0, HOLDOUT, case.n_folds))
+    def tensorly() -> None:
+        for rank in ranks:
+            models["tensorly"][rank] = [
+                neighbours.tensorly_parafac(training[n], rank, MAX_SWEEPS, TOL, seed=n, observed=~held_out[n])
+                for n in range(case.n_folds)
+            ]
 
     runs = {
-        "with_folds": with_folds,
-        "without_folds": partial(ours.rank_sweep, X, ranks, SOLVER, case.n_starts, 0),
-        "tensorly": tensorly_loop,
+        "with_folds": ours,
+        "without_folds": partial(workloads.rank_sweep, X, ranks, SOLVER, case.n_starts),
+        "tensorly": tensorly,
     }
     seconds = alternating(runs, case.repeats, warm=False)
     seconds["ours"] = seconds["with_folds"] - seconds["without_folds"]
+    report(f"hold-out {label(case.shape)}", seconds)
     errors = {
-        "ours": [_mean_error(X, held_out, [fold.model for fold in mine[rank].folds]) for rank in ranks],
-        "tensorly": [_mean_error(X, held_out, [theirs[rank, n] for n in range(case.n_folds)]) for rank in ranks],
+        name: [
+            float(np.mean([autoten.heldout_error(X, cp, cells) for cp, cells in zip(of[r], held_out, strict=True)]))
+            for r in ranks
+        ]
+        for name, of in models.items()
     }
     minimum = {name: 1 + int(np.argmin(values)) for name, values in errors.items()}
     smallest = {name: min(values) for name, values in errors.items()}
-    row = {
+    return {
         "shape": list(case.shape),
         "ranks": case.ranks,
         "n_folds": case.n_folds,
@@ -316,61 +302,43 @@ def holdout(case: Folds) -> dict[str, Any]:
         "same_rank": minimum["ours"] == minimum["tensorly"],
         "gate": smallest["ours"] <= smallest["tensorly"] * (1.0 + LOSS_TOLERANCE),
     }
-    say(
-        f"hold-out {timed.label(case.shape)}: ours {short(seconds['ours'])} (with the full fits "
-        f"{short(seconds['with_folds'])}), tensorly {short(seconds['tensorly'])}, minimum at rank {minimum}"
-    )
-    return row
 
 
-def _mean_error(X: Array, held_out: Sequence[Array], models: Sequence[Any]) -> float:
-    errors = [autoten.heldout_error(X, cp, hidden) for cp, hidden in zip(models, held_out, strict=True)]
-    return float(np.mean(errors))
+# --- whole estimates, workers, processes ---
 
 
-# --------------------------------------------------------------------------------- whole estimates, workers, processes
-
-
-def estimate(X: Array, ranks: int, n_jobs: int = 1) -> autoten.RankEstimate:
-    """Return an estimate with defaults."""
-    return autoten.estimate_rank(X, range(1, ranks + 1), random_state=0, n_jobs=n_jobs)
-
-
-def profile(job: Job) -> dict[str, Any]:
+def profile(job: Job) -> Row:
     """Return what share of an estimate is spent outside the fits."""
-    X, _ = timed.data(job.shape)
-    timings = dict(estimate(X, job.ranks).timings)
+    timings = dict(job.ready()().timings)
     total = timings.pop("total")
+    report(f"profile {label(job.shape)}, ranks 1..{job.ranks}", timings)
+    beside = [timings.get(part, 0.0) for part in BESIDE_THE_FITS]
     fits = sum(seconds for part, seconds in timings.items() if part not in BESIDE_THE_FITS)
-    row = {
+    return {
         "shape": list(job.shape),
         "ranks": job.ranks,
         "total": total,
         "seconds": timings,
-        "largest_part_beside": max(timings.get(part, 0.0) for part in BESIDE_THE_FITS) / total,
+        "largest_part_beside": max(beside) / total,
         "share_outside_fits": 1.0 - fits / total,
     }
-    parts = ", ".join(f"{part} {100 * seconds / total:.0f} %" for part, seconds in timings.items())
-    say(f"profile {timed.label(job.shape)}, ranks 1..{job.ranks}: {short(total)}: {parts}")
-    return row
 
 
-def parallel(jobs: Sequence[Job], at_least: float) -> dict[str, Any]:
+def parallel(jobs: Sequence[Job], at_least: float) -> Row:
     """Time one job with one and with two workers: wall clock, in turns, three times."""
     for job in jobs:
-        X, _ = timed.data(job.shape)
-        serially = seconds_of(partial(estimate, X, job.ranks), time.perf_counter)
-        say(f"one worker {timed.label(job.shape)}, ranks 1..{job.ranks}: {short(serially)}")
+        estimate = job.ready()
+        serially = seconds_of(estimate, time.perf_counter)
         if serially > at_least:
             break
-    answers: dict[int, autoten.RankEstimate] = {}
+    answers: dict[str, autoten.RankEstimate] = {}
 
     def keep(n_jobs: int) -> None:
-        answers[n_jobs] = estimate(X, job.ranks, n_jobs)
+        answers[str(n_jobs)] = estimate(n_jobs=n_jobs)
 
     seconds = alternating({"1": partial(keep, 1), "2": partial(keep, 2)}, 3, time.perf_counter, warm=False)
-    same = np.array_equal(answers[1].table.mean("heldout"), answers[2].table.mean("heldout"), equal_nan=True)
-    say(f"speed-up of two workers: {seconds['1'] / seconds['2']:.2f}, same answer: {same}")
+    report("workers", seconds)
+    heldout = [answer.table.mean("heldout") for answer in answers.values()]
     return {
         "shape": list(job.shape),
         "ranks": job.ranks,
@@ -378,33 +346,28 @@ def parallel(jobs: Sequence[Job], at_least: float) -> dict[str, Any]:
         "seconds": seconds,
         "speed_up": seconds["1"] / seconds["2"],
         "long_enough": serially > at_least,
-        "gate": bool(same),
+        "gate": bool(np.array_equal(*heldout, equal_nan=True)),
     }
 
 
-def time_limit(job: Job, max_time: float) -> dict[str, Any]:
+def time_limit(job: Job, max_time: float) -> Row:
     """Return by how much an estimate that cannot finish in time overruns; median of three."""
-    X, _ = timed.data(job.shape)
-    done: list[autoten.RankEstimate] = []
-
-    def limited() -> None:
-        done.append(autoten.estimate_rank(X, range(1, job.ranks + 1), random_state=0, max_time=max_time))
-
-    seconds = alternating({"estimate": limited}, 3, time.perf_counter, warm=False)["estimate"]
-    overrun = max(seconds / max_time - 1.0, 0.0)
-    say(f"max_time {max_time:g} s: {short(seconds)}, {len(done[-1].table) - 1} ranks done")
+    estimate, done = job.ready(), []
+    runs = {"estimate": lambda: done.append(estimate(max_time=max_time))}
+    seconds = alternating(runs, 3, time.perf_counter, warm=False)["estimate"]
+    report(f"max_time {max_time:g} s, {len(done[-1].table) - 1} ranks done", {"estimate": seconds})
     return {
         "shape": list(job.shape),
         "ranks": job.ranks,
         "max_time": max_time,
         "seconds": seconds,
-        "overrun": overrun,
+        "overrun": max(seconds / max_time - 1.0, 0.0),
         "done": int(done[-1].table.ranks[-1]),
         "gate": not any(answer.table.complete for answer in done),
     }
 
 
-def processes(ranks: str, repeats: int, cold: bool) -> dict[str, Any]:
+def processes(ranks: str, repeats: int, cold: bool) -> Row:
     """Time fresh processes, wall and CPU: import alone, an estimate with kernels cached, and with a cold cache."""
     commands = {
         "python": "pass",
@@ -412,31 +375,25 @@ def processes(ranks: str, repeats: int, cold: bool) -> dict[str, Any]:
         "import with estimate_rank": "import autoten; autoten.estimate_rank",
         "estimate": ESTIMATE.format(ranks=ranks),
     }
-    spent: dict[str, list[tuple[float, float]]] = {name: [] for name in commands}
     fresh(commands["estimate"])  # fills the caches
-    for _ in range(repeats):
-        for name, code in commands.items():
-            spent[name].append(fresh(code))
-    medians = {name: np.median(values, axis=0) for name, values in spent.items()}
+    spent = [[fresh(code) for code in commands.values()] for _ in range(repeats)]
+    medians = dict(zip(commands, np.median(spent, axis=0).tolist(), strict=True))
     if cold:
         with tempfile.TemporaryDirectory() as folder:
-            medians["cold"] = np.array(fresh(commands["estimate"], NUMBA_CACHE_DIR=folder))
-    for name, (wall, cpu) in medians.items():
-        say(f"process {name}: {short(wall)} wall, {short(cpu)} CPU")
+            medians["cold"] = fresh(commands["estimate"], NUMBA_CACHE_DIR=folder)
+    report("processes", {name: wall for name, (wall, _) in medians.items()})
     return {
         "estimate_command": commands["estimate"],
-        "wall_seconds": {name: float(wall) for name, (wall, _) in medians.items()},
-        "cpu_seconds": {name: float(cpu) for name, (_, cpu) in medians.items()},
-        "compile_seconds": float(medians["cold"][1] - medians["estimate"][1]) if cold else None,
+        "wall_seconds": {name: wall for name, (wall, _) in medians.items()},
+        "cpu_seconds": {name: cpu for name, (_, cpu) in medians.items()},
+        "compile_seconds": medians["cold"][1] - medians["estimate"][1] if cold else None,
     }
 
 
 def fresh(code: str, **environment: str) -> tuple[float, float]:
     """Return wall and CPU seconds of a new Python process that runs `code`."""
     before = getrusage(RUSAGE_CHILDREN)
-    call: Callable[[], Any] = partial(
-        subprocess.run, [sys.executable, "-c", code], check=True, env=os.environ | environment
-    )
+    call = partial(subprocess.run, [sys.executable, "-c", code], check=True, env=os.environ | environment)
     wall = seconds_of(call, time.perf_counter)
     after = getrusage(RUSAGE_CHILDREN)
     return wall, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime

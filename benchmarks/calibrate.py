@@ -1,7 +1,7 @@
-"""Make the coefficients of the default policy from the development draws, and compare the forms that were tried.
+"""Make the coefficients of the default policy from the development draws, and say what each kind of evidence is worth.
 
     python benchmarks/calibrate.py            # writes autoten/selection/calibrated.json and results/calibration.json
-    python benchmarks/calibrate.py --compare  # prints the comparison of forms, writes nothing into the package
+    python benchmarks/calibrate.py --compare  # results/calibration.json alone
 
 Three sources count alike: named cases, random recipes, and components planted in what models of real tensors leave;
 draws of many weak components count less.
@@ -15,7 +15,7 @@ from __future__ import annotations
 import argparse
 import json
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
@@ -23,6 +23,7 @@ from typing import Any, NamedTuple
 
 import cases
 import draws
+import measure
 import numpy as np
 import plasmodes
 import recipes
@@ -30,11 +31,9 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize
 
 from autoten.selection import calibrated
-from autoten.table import RankTable
 
-HERE = Path(__file__).parent
-COEFFICIENTS = HERE.parent / "autoten" / "selection" / "calibrated.json"
-RESULTS = HERE / "results" / "calibration.json"
+COEFFICIENTS = Path(calibrated.__file__).with_name("calibrated.json")
+SOLVERS = ("ALS", "HALS", "KL")
 DIGITS = 4
 N_PARTS = 5
 
@@ -54,36 +53,11 @@ UNFOUND = 0.03
 # Draws of many weak components count so much beside the sources.
 WEAK = 0.15
 
-# Hold-outs that the coefficients were made for, and one for which they hold as well (`bench_holdouts.py`).
+# Hold-outs that the coefficients were made for, and one for which they hold as well (`archive/holdouts.md`).
 HOLDOUTS = ("RandomElements", "RandomFibres")
 
 Array = NDArray[np.float64]
-Evidence = Callable[[RankTable], Array]
 
-
-# --- evidence that was tried and is not in the default ---
-
-
-def raw_trilinearity(table: RankTable) -> Array:
-    """Return `trilinearity` of core consistency as it is, below its ceiling: noise counts against a component."""
-    return -calibrated.decades(table, (table.mean("ceiling") - table.mean("core_consistency"))[1:])
-
-
-def significance(table: RankTable) -> Array:
-    r"""Return :math:`\operatorname{asinh} z` of the paired drop of log held-out error, in standard errors."""
-    scores = np.nan_to_num([table.gain(int(rank)).z for rank in table.ranks[1:]], nan=0.0)
-    return np.arcsinh(np.clip(scores, -60.0, 60.0))
-
-
-def left(table: RankTable) -> Array:
-    """Return how much more than chance one component explains of what the rank before leaves, from -1 to 1."""
-    if "residual_excess" not in table:
-        return np.zeros(len(table) - 1)
-    return np.asarray(np.tanh((np.nan_to_num(table.mean("residual_excess"), nan=0.0)[:-1] - 0.2) / 0.15))
-
-
-_MORE = (raw_trilinearity, significance, left)
-TRIED: Mapping[str, Evidence] = {**calibrated.EVIDENCE, **{look.__name__: look for look in _MORE}}
 
 # May have either sign; evidence speaks for a component, or not at all.
 FREE = "intercept"
@@ -105,7 +79,6 @@ FORMS: Mapping[str, tuple[str, ...]] = {
     "without what is left (the former evidence)": but(*RESIDUALS),
     "prediction only": PREDICTION,
     "core consistency only": ("intercept", "trilinearity"),
-    "core consistency only, raw": ("intercept", "raw_trilinearity"),
     "core consistency and degeneracy": ("intercept", *INTERPRETABILITY),
     "replicability only": ("intercept", "replicability", *HALVES),
     "what is left only": ("intercept", *RESIDUALS),
@@ -120,9 +93,6 @@ FORMS: Mapping[str, tuple[str, ...]] = {
     "the default without halves": but(*HALVES),
     "the default without strength and fall": but("strength", "fall"),
     "the default without likeness": but("likeness"),
-    "the default with raw core consistency": (*but("trilinearity"), "raw_trilinearity"),
-    "the default and significance": (*DEFAULT, "significance"),
-    "the default and what is left against chance": (*DEFAULT, "left"),
 }
 
 
@@ -135,31 +105,26 @@ RECIPES = {recipe.name: recipe for recipe in recipes.RECIPES}
 
 @dataclass(frozen=True, eq=False)
 class Seen:
-    """A draw's evidence: every piece that was tried, an entry for every rank above 0."""
+    """A draw's evidence: every piece, an entry for every rank above 0."""
 
     row: dict[str, Any]
     evidence: dict[str, Array]
 
     @classmethod
     def of(cls, row: dict[str, Any]) -> Seen:
-        """Look at a draw."""
-        table = row["table"]
-        return cls(row, {name: look(table) for name, look in TRIED.items()})
+        return cls(row, {name: look(row["table"]) for name, look in calibrated.EVIDENCE.items()})
 
     @property
     def case(self) -> str:
-        """The name of its case."""
         return str(self.row["case"])
 
     @property
-    def solver(self) -> str:
-        """What its models were fitted by."""
-        table: RankTable = self.row["table"]
-        return table.solver or calibrated.OTHERWISE
+    def rank(self) -> int:
+        """The true rank, which is the row of the table too: every rank is tried."""
+        return int(self.row["rank"])
 
     @property
     def source(self) -> str:
-        """Which of the sources it is of."""
         if self.case == recipes.WEAK.name:
             return "weak"
         return "plasmodes" if self.case in SUBSTANCES else "recipes" if self.case in RECIPES else "cases"
@@ -181,7 +146,6 @@ class Seen:
 
     @property
     def family(self) -> str:
-        """The family of its case."""
         return draws.CASES[self.case].family if self.source == "cases" else self.source
 
     @property
@@ -191,15 +155,9 @@ class Seen:
         Of weak components: whether the true rank predicts surely more than none.
         """
         if self.source == "weak":
-            table: RankTable = self.row["table"]
-            return table.gain(self.rank, 0).z >= SURELY
+            return bool(self.row["table"].gain(self.rank, 0).z >= SURELY)
         found = self.row.get("found")
         return bool(self.row["identifiable"]) if found is None else found >= cases.KEPT
-
-    @property
-    def rank(self) -> int:
-        """The true rank, which is the row of the table too: every rank is tried."""
-        return int(self.row["rank"])
 
     def shares(self, coefficients: Mapping[str, float]) -> Array:
         """Return the probability of every rank."""
@@ -273,12 +231,14 @@ class Rates(NamedTuple):
     log_score: float
     n_draws: int
 
+    def __str__(self) -> str:
+        return f"{100 * self.exact:.1f} % ({self.log_score:.2f})"
+
 
 def rates_of(draws_seen: Sequence[Seen], shares: Sequence[Array]) -> Rates:
     """Return the rates of given probabilities; the answer is the most probable rank."""
-    found = [(share, seen.rank) for seen, share in zip(draws_seen, shares, strict=True) if seen.found]
-    exact = [int(share.argmax()) == rank for share, rank in found]
-    scores = [np.log(max(share[rank], 1e-12)) for share, rank in found]
+    exact = [int(share.argmax()) == seen.rank for seen, share in zip(draws_seen, shares, strict=True)]
+    scores = [np.log(max(share[seen.rank], 1e-12)) for seen, share in zip(draws_seen, shares, strict=True)]
     return Rates(float(np.mean(exact)), float(np.mean(scores)), len(exact))
 
 
@@ -287,40 +247,32 @@ def left_out(
 ) -> dict[str, Rates]:
     """Return the rates of a form for every source, and in independent and structured noise apart."""
     coefficients = without(draws_seen, names, towards=towards)
-    found = {}
-    for part in (lambda seen: seen.source, lambda seen: seen.world):
-        for name in dict.fromkeys(part(seen) for seen in draws_seen):
-            judged = [seen for seen in draws_seen if part(seen) == name]
-            found[name] = rates_of(judged, [seen.shares(coefficients[seen.apart]) for seen in judged])
-    return found
+    found = [seen for seen in draws_seen if seen.found]
+    shares = [seen.shares(coefficients[seen.apart]) for seen in found]
+    parts: dict[str, list[int]] = {}
+    for place, seen in enumerate(found):
+        for name in {seen.source, seen.world}:
+            parts.setdefault(name, []).append(place)
+    return {name: rates_of([found[n] for n in some], [shares[n] for n in some]) for name, some in parts.items()}
 
 
 def by_ingredient(draws_seen: Sequence[Seen], names: Sequence[str], at_least: int = 10) -> dict[str, Rates]:
     """Return the rates of a form on the recipes with each ingredient, fitted to all draws without it."""
-
-    def ingredients(seen: Seen) -> set[str]:
-        return {f"{use.split()[0]}: {name}" for use, name in seen.row.get("ingredients", {}).items()}
-
-    of_recipes = [seen for seen in draws_seen if seen.source == "recipes"]
-    used = Counter(name for seen in of_recipes for name in ingredients(seen) if seen.found)
-    found = {}
-    for ingredient in sorted(name for name, count in used.items() if count >= at_least):
-        judged = [seen for seen in draws_seen if seen.source == "recipes" and ingredient in ingredients(seen)]
-        coefficients = fitted([seen for seen in draws_seen if ingredient not in ingredients(seen)], names)
-        found[ingredient] = rates_of(judged, [seen.shares(coefficients) for seen in judged])
+    uses = [{f"{use.split()[0]}: {name}" for use, name in s.row.get("ingredients", {}).items()} for s in draws_seen]
+    judged = [n for n, seen in enumerate(draws_seen) if seen.source == "recipes" and seen.found]
+    counts, found = Counter(name for n in judged for name in uses[n]), {}
+    for ingredient in sorted(name for name, count in counts.items() if count >= at_least):
+        without_it = [seen for seen, used in zip(draws_seen, uses, strict=True) if ingredient not in used]
+        coefficients = fitted(without_it, names)
+        some = [draws_seen[n] for n in judged if ingredient in uses[n]]
+        found[ingredient] = rates_of(some, [seen.shares(coefficients) for seen in some])
     return found
 
 
 def development(solver: str = calibrated.OTHERWISE) -> list[Seen]:
     """Return all development draws by a solver."""
-    seen = (Seen.of(row) for row in draws.load("development") if row["rank"] in row["table"].ranks)
-    return [each for each in seen if each.solver == solver]
-
-
-def compared(draws_seen: Sequence[Seen], forms: Iterable[str] = FORMS) -> Iterator[tuple[str, dict[str, Rates]]]:
-    """Yield the rates of forms on what they have not seen."""
-    for form in forms:
-        yield form, left_out(draws_seen, FORMS[form])
+    rows = [row for row in draws.load("development") if (row["table"].solver or calibrated.OTHERWISE) == solver]
+    return [Seen.of(row) for row in rows if row["rank"] in row["table"].ranks]
 
 
 def coefficients_of(
@@ -341,26 +293,23 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--compare", action="store_true", help="leave the package's coefficients alone")
     options = parser.parse_args()
-    seen = {solver: development(solver) for solver in ("ALS", "HALS", "KL")}
-    forms = {}
-    for form, rates in compared(seen["ALS"]):
-        forms[form] = {"parameters": len(FORMS[form]), **{part: rate._asdict() for part, rate in rates.items()}}
-        shown = ", ".join(f"{part} {100 * r.exact:.1f} % {r.log_score:+.3f}" for part, r in rates.items())
-        print(f"{form:45s} {shown}", flush=True)
-    ingredients = by_ingredient(seen["ALS"], DEFAULT)
-    for ingredient, rate in sorted(ingredients.items(), key=lambda pair: pair[1].exact):
-        print(f"{ingredient:30s} {100 * rate.exact:5.1f} % {rate.log_score:+.3f} of {rate.n_draws}")
+    seen = {solver: development(solver) for solver in SOLVERS}
+    forms = []
+    for form, names in FORMS.items():
+        rates = left_out(seen["ALS"], names)
+        forms.append({"weighed": form, "parameters": len(names)} | {part: str(rate) for part, rate in rates.items()})
+        print(forms[-1], flush=True)
+    ingredients = sorted(by_ingredient(seen["ALS"], DEFAULT).items(), key=lambda pair: pair[1].exact)
     by_als, of_als = without(seen["ALS"], DEFAULT), coefficients_of(seen["ALS"])
     of_solvers = {s: left_out(some, DEFAULT, None if s == "ALS" else by_als) for s, some in seen.items()}
     coefficients = {s: of_als if s == "ALS" else coefficients_of(some, of_als) for s, some in seen.items()}
-    print(json.dumps(coefficients, indent=1))
     results = {
-        "forms": forms,
-        "ingredients": {name: rate._asdict() for name, rate in ingredients.items()},
+        "left-out": forms,
+        "ingredients": [{"ingredient": name, **rate._asdict()} for name, rate in ingredients],
         "solvers": {s: {source: r._asdict() for source, r in rates.items()} for s, rates in of_solvers.items()},
         "draws": {solver: Counter(each.source for each in some) for solver, some in seen.items()},
     }
-    RESULTS.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
+    measure.write(measure.RESULTS, "calibration", results)
     if options.compare:
         return
     made = {"made_by": "python benchmarks/calibrate.py", "holdouts": HOLDOUTS, "coefficients": coefficients}

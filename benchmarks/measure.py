@@ -1,23 +1,30 @@
-"""How every benchmark measures: one thread, CPU time of this process, rivals in turns (ABAB), medians."""
+"""How every benchmark measures: one thread, CPU time of this process, rivals in turns (ABAB), medians.
+
+Seconds, memory, the machine that a result file names, the command line of the scripts, and tables in Markdown.
+"""
 
 from __future__ import annotations
 
 import argparse
 import json
+import multiprocessing
+import os
+import platform
+import resource
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import suppress
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
-import machine
 import numpy as np
-from threadpoolctl import threadpool_limits
-
-Sizes = TypeVar("Sizes")
-Clock = Callable[[], float]
+from threadpoolctl import threadpool_info, threadpool_limits
 
 RESULTS = Path(__file__).parent / "results"
+PACKAGES = ("numpy", "scipy", "numba", "tensorly", "pyttb", "tensorly-viz", "scikit-learn")
 
 # Our kernels are serial; BLAS, the only other source of threads here, gets one.
 THREADS = {"blas": 1, "numba": 1}
@@ -25,73 +32,140 @@ THREADS = {"blas": 1, "numba": 1}
 # A sweep is timed by difference, so that what a fit does once (checks, start, final error) drops out.
 FEW_SWEEPS = 2
 
+Row = dict[str, Any]
+Runs = Mapping[str, Callable[..., Any]]
+
+
+def main(name: str, about: str | None, run: Callable[[Any], Row], full: Any, smoke: Any) -> None:
+    """Run a benchmark on one thread and write results/`name`.json: the command line of every script."""
+    parser = argparse.ArgumentParser(description=about, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--smoke", action="store_true", help="tiny sizes, to see that it runs; into --out, if given")
+    parser.add_argument("--out", type=Path, help="folder of the result (default: results beside the script)")
+    options = parser.parse_args()
+    where, began = machine(), time.monotonic()
+    with one_thread():
+        results = run(smoke if options.smoke else full)
+    print(f"{name}: {time.monotonic() - began:.0f} s in all")
+    if options.out or not options.smoke:
+        command = f"python benchmarks/{Path(sys.argv[0]).name}"
+        record = {"command": command, "machine": where, "threads": THREADS, "clock": "time.process_time"}
+        write(options.out or RESULTS, name, record | results)
+
+
+def write(folder: Path, name: str, results: Row) -> None:
+    (folder / f"{name}.json").write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
+
+
+def read(name: str) -> Row:
+    return dict(json.loads((RESULTS / f"{name}.json").read_text(encoding="utf-8")))
+
+
+def machine() -> Row:
+    """Return processor, load, BLAS and versions."""
+    processor = platform.processor() or platform.machine()
+    with suppress(OSError, StopIteration):
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+        processor = next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
+    packages = {}
+    for name in PACKAGES:
+        with suppress(PackageNotFoundError):
+            packages[name] = version(name)
+    pools = [pool for pool in threadpool_info() if pool["user_api"] == "blas"]
+    names = ("internal_api", "version", "architecture")
+    return {
+        "processor": processor,
+        "cores": os.cpu_count(),
+        "load": round(os.getloadavg()[0], 2),
+        "blas": sorted({" ".join(str(pool[key]) for key in names if pool.get(key)) for pool in pools}),
+        "python": platform.python_version(),
+        "packages": packages,
+    }
+
+
+# --- seconds ---
+
 
 def one_thread() -> Any:
     """Return a context in which BLAS has one thread."""
     return threadpool_limits(limits=THREADS["blas"], user_api="blas")
 
 
-def seconds_of(function: Callable[[], Any], clock: Clock = time.process_time) -> float:
-    """Return the seconds of one call."""
+def seconds_of(function: Callable[[], Any], clock: Callable[[], float] = time.process_time) -> float:
     began = clock()
     function()
     return clock() - began
 
 
 def alternating(
-    functions: Mapping[str, Callable[[], Any]], repeats: int, clock: Clock = time.process_time, *, warm: bool = True
+    functions: Runs, repeats: int, clock: Callable[[], float] = time.process_time, *, warm: bool = True
 ) -> dict[str, float]:
     """Return the median seconds of each function, all of them called in turns after one call that does not count."""
     if warm:
         for function in functions.values():
             function()
-    seconds: dict[str, list[float]] = {name: [] for name in functions}
-    for _ in range(repeats):
-        for name, function in functions.items():
-            seconds[name].append(seconds_of(function, clock))
-    return {name: float(np.median(values)) for name, values in seconds.items()}
+    seconds = [[seconds_of(function, clock) for function in functions.values()] for _ in range(repeats)]
+    return dict(zip(functions, np.median(seconds, axis=0).tolist(), strict=True))
 
 
-def seconds_per_sweep(runs: Mapping[str, Callable[[int], Any]], sweeps: int, repeats: int) -> dict[str, float]:
+def seconds_per_sweep(runs: Runs, sweeps: int, repeats: int) -> dict[str, float]:
     """Return the median seconds of one sweep: each run takes a number of sweeps and does exactly that many."""
+
+    def one(run: Callable[[int], Any]) -> float:
+        few = seconds_of(lambda: run(FEW_SWEEPS))
+        return (seconds_of(lambda: run(FEW_SWEEPS + sweeps)) - few) / sweeps
+
     for run in runs.values():
         run(FEW_SWEEPS)
-    differences: dict[str, list[float]] = {name: [] for name in runs}
-    for _ in range(repeats):
-        for name, run in runs.items():
-            few = seconds_of(lambda run=run: run(FEW_SWEEPS))
-            many = seconds_of(lambda run=run: run(FEW_SWEEPS + sweeps))
-            differences[name].append((many - few) / sweeps)
-    return {name: float(np.median(values)) for name, values in differences.items()}
+    seconds = [[one(run) for run in runs.values()] for _ in range(repeats)]
+    return dict(zip(runs, np.median(seconds, axis=0).tolist(), strict=True))
 
 
-def say(*words: Any) -> None:
-    """Print a line of progress."""
-    print(*words, flush=True)
+# --- memory ---
+
+
+def in_a_child(function: Callable[..., Any], *arguments: Any) -> Any:
+    """Return what a function of a module returns in a fresh process: its peak memory is that of one call."""
+    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as child:
+        return child.submit(function, *arguments).result()
+
+
+def forget_peak() -> None:
+    """Set the peak back to what is resident now."""
+    with suppress(OSError):  # Linux alone can
+        Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
+
+
+def resident() -> int:
+    """Return the bytes that are resident now."""
+    return _bytes_of("VmRSS")
+
+
+def peak() -> int:
+    """Return the largest number of bytes that were resident since `forget_peak`."""
+    return _bytes_of("VmHWM")
+
+
+def _bytes_of(name: str) -> int:
+    """Return a figure of /proc/self/status; where there is none, the peak of the process."""
+    with suppress(OSError):
+        lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
+        return next(1024 * int(line.split()[1]) for line in lines if line.startswith(name + ":"))
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+
+
+# --- words ---
+
+
+def markdown(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return the lines of a table, rows of the same heads (that of pandas needs tabulate, which is not in the lock)."""
+    cells = [list(rows[0]), ["---"] * len(rows[0]), *(row.values() for row in rows)]
+    return [f"| {' | '.join(map(str, row))} |" for row in cells]
 
 
 def short(seconds: float) -> str:
-    """Return seconds in a fitting unit."""
     return f"{seconds:.3g} s" if abs(seconds) >= 1 else f"{1e3 * seconds:.3g} ms"
 
 
-def main(name: str, about: str | None, run: Callable[[Sizes], dict[str, Any]], full: Sizes, smoke: Sizes) -> None:
-    """Run a benchmark on one thread and write its results; the command line of every script but bench_recovery."""
-    parser = argparse.ArgumentParser(description=about, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--smoke", action="store_true", help="tiny sizes, to see that it runs; nothing is written")
-    options = parser.parse_args()
-    where, began = machine.record(), time.monotonic()
-    with one_thread():
-        results = run(smoke if options.smoke else full)
-    say(f"{name}: {time.monotonic() - began:.0f} s in all")
-    if not options.smoke:
-        write(name, where, results)
-
-
-def write(name: str, where: Mapping[str, Any], results: Mapping[str, Any]) -> None:
-    """Write results/`name`.json, with what ran where and how."""
-    command = f"python benchmarks/{Path(sys.argv[0]).name}"
-    record = {"command": command, "machine": where, "threads": THREADS, "clock": "time.process_time"}
-    RESULTS.mkdir(exist_ok=True)
-    path = RESULTS / f"{name}.json"
-    path.write_text(json.dumps(record | dict(results), indent=1) + "\n", encoding="utf-8")
+def report(what: str, seconds: Mapping[str, float]) -> None:
+    """Print a line of progress."""
+    print(f"{what}:", ", ".join(f"{name} {short(value)}" for name, value in seconds.items()), flush=True)

@@ -1,8 +1,5 @@
 """Known components in the noise of real instruments: planted in what a model of a real tensor leaves over.
 
-    python benchmarks/plasmodes.py            # the table of sources, and which share of draws is identifiable
-    python benchmarks/plasmodes.py milk bread # of these sources
-
 From each tensor of the data folder a fit is taken out; the rest is kept as it is, gaps and all, and components are
 added to it, each stronger than the strongest rank-one term that the rest has by itself. How many were added is then
 known, and what hides them is real. The files are read as in `real`, and may be absent.
@@ -10,19 +7,15 @@ known, and what hides them is real. The files are read as in `real`, and may be 
 
 from __future__ import annotations
 
-import sys
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from itertools import combinations
-from typing import Any
 
 import numpy as np
-from cases import SEEDS, Array, Rng, Split
-from markdown import table
+from cases import SEEDS, Array, Draw, Rng, Split, snr_of
 from real import path_of
-from recipes import FACTORS, NONNEGATIVE, Tried
+from recipes import FACTORS, NONNEGATIVE
 
 from autoten import ALS, HALS, CPModel, fit_parafac
 from autoten.datasets import FactorGenerator
@@ -48,8 +41,10 @@ INDEPENDENT = 0.02
 # Factors are also borrowed from a fit with so many components more than were taken out.
 MORE = 3
 
+# Modes with borrowed factors.
+BORROWED = 0.25
+
 N_STARTS = 5
-N_DRAWS = 20
 
 
 # --- sources ---
@@ -57,17 +52,10 @@ N_DRAWS = 20
 
 @dataclass(frozen=True)
 class Source:
-    """A real tensor, and how many components are taken out of it.
+    """A real tensor, thinned to some 35,000 cells at most, and how many components are taken out of it.
 
     Those published, where there are any; more where one term would hold over two fifths of what they leave, which is
     then rather one component than noise.
-
-    Parameters
-    ----------
-    name, file : str
-    rank : int
-    prepare : function of the file's arrays
-        To some 35,000 cells at most: a draw is fitted a thousand times.
     """
 
     name: str
@@ -103,8 +91,8 @@ def _counts(coords: Array, vals: Array) -> Array:
 
 
 def _busiest(X: Array, mode: int, n: int) -> Array:
-    others = tuple(other for other in range(X.ndim) if other != mode)
-    return X.take(np.sort(np.argsort(-X.sum(axis=others), kind="stable")[:n]), axis=mode)
+    totals = np.moveaxis(X, mode, 0).sum(axis=tuple(range(1, X.ndim)))
+    return X.take(np.sort(np.argsort(-totals, kind="stable")[:n]), axis=mode)
 
 
 def _traffic(n: int, step: int) -> Callable[[Arrays], Array]:
@@ -160,21 +148,12 @@ BY_NAME = {source.name: source for source in SOURCES}
 
 @dataclass(frozen=True, eq=False)
 class Rest:
-    """What a fit leaves of a source, NaN = missing.
+    """What a fit leaves of a source (NaN = missing), the norm of its strongest rank-one term, and two fits.
 
-    Parameters
-    ----------
-    cells : array
-    share : float
-        Of the sum of squares.
-    strongest : float
-        The norm of the strongest rank-one term.
-    fits : pair of CPModel
-        What was taken out, and a fit with more components: where factors are borrowed.
+    Factors are borrowed from what was taken out, and from a fit with more components.
     """
 
     cells: Array
-    share: float
     strongest: float
     fits: tuple[CPModel, CPModel]
 
@@ -187,12 +166,12 @@ def rest_of(name: str) -> Rest:
     assert path is not None
     with np.load(path, allow_pickle=False) as arrays:
         X = np.asarray(source.prepare(arrays), dtype=float)
-    fits = [fit_parafac(X, rank, n_starts=N_STARTS, random_state=0) for rank in (source.rank, source.rank + MORE)]
-    cells = X - fits[0].model.to_tensor()
+    ranks = source.rank, source.rank + MORE
+    taken, larger = (fit_parafac(X, rank, n_starts=N_STARTS, random_state=0).model for rank in ranks)
+    cells = X - taken.to_tensor()
     # A least-squares rank-one term has the sum of squares that it explains.
     explained = 1.0 - fit_parafac(cells, 1, random_state=0).loss
-    strongest = np.sqrt(explained * np.nansum(cells**2))
-    return Rest(cells, fits[0].loss, float(strongest), (fits[0].model, fits[1].model))
+    return Rest(cells, float(np.sqrt(explained * np.nansum(cells**2))), (taken, larger))
 
 
 # --- factors ---
@@ -212,27 +191,12 @@ def borrowed(columns: Array, *, nonnegative: bool = False) -> FactorGenerator:
     return draw
 
 
-# Modes with borrowed factors.
-BORROWED = 0.25
-
-
 # --- draws ---
 
 
 @dataclass(frozen=True)
 class Plasmode:
-    """A case whose draws plant components in the rest of one real tensor.
-
-    Parameters
-    ----------
-    name : str
-    family : str
-        The source.
-    solver : Solver
-        Of the fits that are judged.
-    nonnegative : bool
-        Whether the planted factors are.
-    """
+    """A case whose draws plant components, nonnegative ones or any, in the rest of one real tensor: its family."""
 
     name: str
     family: str
@@ -244,7 +208,7 @@ class Plasmode:
         """Whether the source's file can be read."""
         return path_of(BY_NAME[self.family].file) is not None
 
-    def draw(self, split: Split, number: int) -> Tried:
+    def draw(self, split: Split, number: int) -> Draw:
         """Return tensor `number` of a split; same arguments, same tensor, whatever the solver."""
         kind = "nonnegative, planted in" if self.nonnegative else "planted in"
         rng = np.random.default_rng([SEEDS[split], *f"{kind} {self.family}".encode(), number])
@@ -252,10 +216,9 @@ class Plasmode:
         largest = int(rng.integers(LARGEST_RANKS[0], LARGEST_RANKS[1] + 1))
         rank = int(rng.integers(1, MOST_PLANTED + 1))
         model = planted(rest, rank, rng, nonnegative=self.nonnegative)
-        X = rest.cells + model.to_tensor()
-        observed = ~np.isnan(X)
-        snr = 10 * np.log10((model.to_tensor()[observed] ** 2).sum() / (rest.cells[observed] ** 2).sum())
-        return Tried(X, model, float(snr), largest)
+        signal = model.to_tensor()
+        X = rest.cells + signal
+        return Draw(X, model, snr_of(signal, X), largest)
 
 
 PLASMODES = tuple(Plasmode(f"planted in {source.name}", source.name) for source in SOURCES)
@@ -278,9 +241,8 @@ def planted(rest: Rest, rank: int, rng: Rng, *, nonnegative: bool = False) -> CP
             else among[rng.integers(len(among))]
             for mode in range(len(shape))
         ]
-        unit = CPModel(
-            np.ones(rank), tuple(kind(n, rank, rng) for kind, n in zip(kinds, shape, strict=True))
-        ).unit_columns()
+        drawn = tuple(kind(n, rank, rng) for kind, n in zip(kinds, shape, strict=True))
+        unit = CPModel(np.ones(rank), drawn).unit_columns()
         terms = khatri_rao(unit.factors)[observed]
         gram = terms.T @ terms
         norms = np.sqrt(np.diag(gram))
@@ -304,44 +266,3 @@ def _kruskal_rank(factor: Array) -> int:
 
     n = factor.shape[1]
     return next((k for k in range(min(factor.shape), 0, -1) if independent(k)), 0)
-
-
-# --- the table ---
-
-
-def structure(rest: Rest, n_copies: int = 4) -> float:
-    """Return the log ratio of what one component explains of the rest to what it does of copies with random signs."""
-    rng = np.random.default_rng(0)
-    copies = (rest.cells * rng.choice([-1.0, 1.0], rest.cells.shape) for _ in range(n_copies))
-    explained = [1.0 - fit_parafac(copy, 1, random_state=0).loss for copy in copies]
-    return float(np.log(rest.strongest**2 / np.nansum(rest.cells**2) / np.mean(explained)))
-
-
-def main() -> None:
-    """Print the table of sources."""
-    rows: list[tuple[Any, ...]] = []
-    for case in PLASMODES:
-        if not case.is_there or (sys.argv[1:] and case.family not in sys.argv[1:]):
-            continue
-        rest = rest_of(case.family)
-        began = time.process_time()
-        draws = [case.draw("development", number) for number in range(N_DRAWS)]
-        seconds = (time.process_time() - began) / N_DRAWS
-        rows.append(
-            (
-                case.family,
-                "x".join(map(str, rest.cells.shape)),
-                f"{np.isnan(rest.cells).mean():.1%}",
-                BY_NAME[case.family].rank,
-                f"{rest.share:.2g}",
-                f"{structure(rest):.2f}",
-                f"{np.mean([draw.identifiable for draw in draws]):.0%}",
-                f"{seconds:.3f}",
-            )
-        )
-    heads = ("source", "shape", "missing", "taken out", "rest", "structure", "identifiable", "s per draw")
-    print("\n".join(table(heads, rows)))
-
-
-if __name__ == "__main__":
-    main()

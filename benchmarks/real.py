@@ -9,9 +9,8 @@ Where the ranks come from is documented beside the data; the files are read from
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
-from dataclasses import dataclass, replace
-from functools import partial
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -23,46 +22,27 @@ from autoten.preprocess import center
 from autoten.solvers.base import Solver
 
 Array = NDArray[Any]
-Tier = Literal["laboratory", "opinion"]
 
 
 @dataclass(frozen=True)
 class RealCase:
-    """A tensor in the data folder.
+    """A tensor in the data folder: the ranks that count as right, how they are known, and the largest that is tried.
 
-    Parameters
-    ----------
-    name, family : str
-        Families count equally, however many variants they have.
-    file : str
-    accepted : set of int
-        The ranks that count as right.
-    tier : {"laboratory", "opinion"}
-        How it is known.
-    largest : int
-        Ranks 1 to so many are tried.
-    prepare : function of the array
-    solver : Solver
-        Of our fits, which the rules on our table read too; rules with fits of their own have none but least squares.
+    Families count equally, however many variants they have. The solver is that of our fits, which the rules on our
+    table read too; rules with fits of their own have none but least squares.
     """
 
     name: str
     family: str
     file: str
     accepted: frozenset[int]
-    tier: Tier
+    tier: Literal["laboratory", "opinion"] = "laboratory"
     largest: int = 10
     prepare: Callable[[Array], Array] = np.asarray
     solver: Solver = ALS()  # noqa: RUF009 (a frozen value)
 
     @property
-    def ranks(self) -> range:
-        """The candidates."""
-        return range(1, self.largest + 1)
-
-    @property
     def is_there(self) -> bool:
-        """Whether its file can be read."""
         return path_of(self.file) is not None
 
     def draw(self, split: str, number: int) -> RealDraw:
@@ -70,7 +50,7 @@ class RealCase:
         path = path_of(self.file)
         assert path is not None
         with np.load(path, allow_pickle=False) as arrays:
-            return RealDraw(np.asarray(self.prepare(arrays["X"])), self.ranks)
+            return RealDraw(np.asarray(self.prepare(arrays["X"])), range(1, self.largest + 1))
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,6 +62,7 @@ class RealDraw:
     rank: None = None
     identifiable: None = None
     snr_db: float = float("nan")
+    ingredients: Mapping[str, str] = field(default_factory=dict)
 
 
 def data_folder() -> Path | None:
@@ -99,36 +80,42 @@ def path_of(file: str) -> Path | None:
     return path if path and path.is_file() else None
 
 
-def _samples(numbers: list[int], X: Array) -> Array:
-    return X[numbers]
+def _samples(*numbers: int) -> Callable[[Array], Array]:
+    return lambda X: X[list(numbers)]
 
 
 def _centred(X: Array) -> Array:
     return np.asarray(center(X, 0).X)
 
 
-def _thinned(*steps: int) -> Callable[[Array], Array]:
-    return lambda X: X[tuple(slice(None, None, step) for step in steps)]
-
-
+TWO, THREE, TEN, THREE_OR_FOUR = frozenset({2}), frozenset({3}), frozenset({10}), frozenset({3, 4})
 LABORATORY = (
-    RealCase("amino acids", "amino acids", "amino_acids", frozenset({3}), "laboratory"),
-    *(
-        RealCase(
-            f"amino acids {one}, {other}",
-            "amino acids",
-            "amino_acids",
-            frozenset({2}),
-            "laboratory",
-            prepare=partial(_samples, [one, other]),
-        )
-        for one, other in ((0, 1), (0, 2), (1, 2))
+    RealCase("amino acids", "amino acids", "amino_acids", THREE),
+    RealCase("amino acids 0, 1", "amino acids", "amino_acids", TWO, prepare=_samples(0, 1)),
+    RealCase("amino acids 0, 2", "amino acids", "amino_acids", TWO, prepare=_samples(0, 2)),
+    RealCase("amino acids 1, 2", "amino acids", "amino_acids", TWO, prepare=_samples(1, 2)),
+    RealCase("amino acids without scatter", "amino acids", "amino_acids_scatter_missing", THREE),
+    RealCase("UV-vis kinetics", "UV-vis kinetics", "uvvis_two_step_kinetics_trilinear", THREE),
+    RealCase("DOSY", "DOSY", "dosy_qgc_decra", THREE),
+    RealCase("albatross", "albatross", "albatross_feems_sim", THREE),
+    RealCase("NORMO stochastic", "NORMO", "normo_stochastic_50", TEN, largest=16),
+)
+OPINION = (
+    RealCase("covid serology", "covid serology", "covid19_serology", TWO),
+    RealCase("bread, centred", "bread", "bread_sensory", frozenset({2, 3}), prepare=_centred),
+    RealCase("microbiome", "microbiome", "microbiome_fujita2023", frozenset({2, 3, 4})),
+    RealCase("sugar process", "sugar", "sugar_process", THREE_OR_FOUR),
+    RealCase("sugar process, nonnegative", "sugar", "sugar_process", THREE_OR_FOUR, solver=HALS()),
+    RealCase(
+        "sugar with scatter, nonnegative",
+        "sugar",
+        "sugar_process_full",
+        THREE_OR_FOUR,
+        prepare=lambda X: X[:, ::8],
+        solver=HALS(),
     ),
-    RealCase("amino acids without scatter", "amino acids", "amino_acids_scatter_missing", frozenset({3}), "laboratory"),
-    RealCase("UV-vis kinetics", "UV-vis kinetics", "uvvis_two_step_kinetics_trilinear", frozenset({3}), "laboratory"),
-    RealCase("DOSY", "DOSY", "dosy_qgc_decra", frozenset({3}), "laboratory"),
-    RealCase("albatross", "albatross", "albatross_feems_sim", frozenset({3}), "laboratory"),
-    RealCase("NORMO stochastic", "NORMO", "normo_stochastic_50", frozenset({10}), "laboratory", 16),
+    RealCase("milk", "milk", "milk_metabolomics", THREE),
+    RealCase("IL-2, nonnegative", "IL-2", "il2_response", THREE, solver=HALS()),
 )
 REAL = (
     *LABORATORY,
@@ -138,22 +125,7 @@ REAL = (
         for case in LABORATORY
         if case.name != "UV-vis kinetics"
     ),
-    RealCase("NORMO randn", "NORMO", "normo_randn_50", frozenset({10}), "laboratory", 16),
-    RealCase("NSVD synthetic", "NSVD", "nsvd_synth_small", frozenset({5}), "laboratory", 16),
-    RealCase("covid serology", "covid serology", "covid19_serology", frozenset({2}), "opinion"),
-    RealCase("bread, centred", "bread", "bread_sensory", frozenset({2, 3}), "opinion", prepare=_centred),
-    RealCase("microbiome", "microbiome", "microbiome_fujita2023", frozenset({2, 3, 4}), "opinion"),
-    RealCase("sugar process", "sugar", "sugar_process", frozenset({3, 4}), "opinion"),
-    RealCase("sugar process, nonnegative", "sugar", "sugar_process", frozenset({3, 4}), "opinion", solver=HALS()),
-    RealCase(
-        "sugar with scatter, nonnegative",
-        "sugar",
-        "sugar_process_full",
-        frozenset({3, 4}),
-        "opinion",
-        prepare=_thinned(1, 8, 1),
-        solver=HALS(),
-    ),
-    RealCase("milk", "milk", "milk_metabolomics", frozenset({3}), "opinion"),
-    RealCase("IL-2, nonnegative", "IL-2", "il2_response", frozenset({3}), "opinion", solver=HALS()),
+    RealCase("NORMO randn", "NORMO", "normo_randn_50", TEN, largest=16),
+    RealCase("NSVD synthetic", "NSVD", "nsvd_synth_small", frozenset({5}), largest=16),
+    *(replace(case, tier="opinion") for case in OPINION),
 )

@@ -1,7 +1,5 @@
 """Tensors of random recipes: every ingredient is drawn by itself, over a range as wide as the world.
 
-    python benchmarks/recipes.py      # how often each ingredient is used, in the first draws
-
 What the default policy is made from, and judged on by leaving ingredients out (`calibrate.py`). A recipe has a number
 of modes, lengths, a rank, factors of a kind for every mode, strengths, noise, and now and then misfit, gaps, or counts
 in the place of noise. As in `cases.py` the true rank is the number of rank-one terms of the systematic part.
@@ -9,18 +7,18 @@ in the place of noise. As in `cases.py` the true rank is the number of rank-one 
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass
 from math import prod
 from typing import Literal
 
 import cases
 import numpy as np
-from cases import Array, Draw, Effect, Rng, Split
+from cases import Array, Draw, Effect, Rng, Split, effect
 from scipy.ndimage import gaussian_filter1d
 
 from autoten import ALS, HALS, KL, CPModel
+from autoten.datasets import FactorGenerator
 from autoten.matching import congruences
 from autoten.model import is_surely_unique, n_parameters
 from autoten.solvers.base import Solver
@@ -109,7 +107,7 @@ def profiles(length: int, rank: int, rng: Rng) -> Array:
     return np.asarray(peaks + rng.choice([0.0, 0.5], rank) * second + 1e-3)
 
 
-NONNEGATIVE: Mapping[str, Callable[[int, int, Rng], Array]] = {
+NONNEGATIVE: Mapping[str, FactorGenerator] = {
     "uniform": cases.uniform_factors,
     "exponential": cases.exponential,
     "groups": cases.groups,
@@ -118,15 +116,10 @@ NONNEGATIVE: Mapping[str, Callable[[int, int, Rng], Array]] = {
     "profiles": profiles,
     "blocks": blocks,
 }
-FACTORS: Mapping[str, Callable[[int, int, Rng], Array]] = {
+SIGNED = (laplace, sparse, smooth, oscillating, offset, collinear, shared)
+FACTORS: Mapping[str, FactorGenerator] = {
     "gaussian": cases.gaussian_factors,
-    "laplace": laplace,
-    "sparse": sparse,
-    "smooth": smooth,
-    "oscillating": oscillating,
-    "offset": offset,
-    "collinear": collinear,
-    "shared": shared,
+    **{make.__name__: make for make in SIGNED},
     **NONNEGATIVE,
 }
 
@@ -134,124 +127,70 @@ FACTORS: Mapping[str, Callable[[int, int, Rng], Array]] = {
 # --- what cases.py does not have ---
 
 
-@dataclass(frozen=True)
-class LowRank:
+@effect
+def LowRank(X: Array, model: CPModel, rng: Rng, ratio: float, terms: int) -> Array:
     """Noise of so many rank-one Gaussian terms, of a norm in units of the signal's."""
-
-    ratio: float
-    terms: int
-
-    def __call__(self, X: Array, model: CPModel, rng: Rng) -> Array:
-        factors = tuple(rng.standard_normal((n, self.terms)) for n in X.shape)
-        return X + cases._sized(CPModel(np.ones(self.terms), factors).to_tensor(), -20 * np.log10(self.ratio), X)
+    factors = tuple(rng.standard_normal((n, terms)) for n in X.shape)
+    return X + cases.of_share(CPModel(np.ones(terms), factors).to_tensor(), ratio, X)
 
 
-@dataclass(frozen=True)
-class Clipped:
+@effect
+def Clipped(X: Array, model: CPModel, rng: Rng, quantile: float) -> Array:
     """Readings above a quantile of their magnitudes stand at it: a saturated detector."""
-
-    quantile: float
-
-    def __call__(self, X: Array, model: CPModel, rng: Rng) -> Array:
-        limit = np.quantile(np.abs(X), self.quantile)
-        return np.clip(X, -limit, limit)
+    limit = np.quantile(np.abs(X), quantile)
+    return np.clip(X, -limit, limit)
 
 
-@dataclass(frozen=True)
-class Outliers:
+@effect
+def Outliers(X: Array, model: CPModel, rng: Rng, share: float, size: float) -> Array:
     """A share of the cells is off by so many root mean squares."""
-
-    share: float
-    size: float
-
-    def __call__(self, X: Array, model: CPModel, rng: Rng) -> Array:
-        off = rng.random(X.shape) < self.share
-        return X + off * rng.standard_normal(X.shape) * self.size * np.sqrt(np.mean(X**2))
+    off = rng.random(X.shape) < share
+    return X + off * rng.standard_normal(X.shape) * size * np.sqrt(np.mean(X**2))
 
 
-@dataclass(frozen=True)
-class OwnLoadings:
+@effect
+def OwnLoadings(X: Array, model: CPModel, rng: Rng, share: float) -> Array:
     """Every slab of mode 0 has its own variation of the loadings in mode 1, a share of their norm."""
-
-    share: float
-
-    def __call__(self, X: Array, model: CPModel, rng: Rng) -> Array:
-        a, b, *others = model.folded()
-        own = rng.standard_normal((len(a), *b.shape))
-        own *= self.share * np.linalg.norm(b, axis=0) / np.sqrt(len(b))
-        rest = others[0]
-        for factor in others[1:]:
-            rest = (rest[:, None, :] * factor).reshape(-1, model.rank)
-        change = np.matmul(a[:, None, :] * own, rest.T)
-        return np.asarray(X + change.reshape(X.shape))
+    a, b, rest, *others = model.folded()
+    own = rng.standard_normal((len(a), *b.shape))
+    own *= share * np.linalg.norm(b, axis=0) / np.sqrt(len(b))
+    for factor in others:
+        rest = (rest[:, None, :] * factor).reshape(-1, model.rank)
+    return X + np.matmul(a[:, None, :] * own, rest.T).reshape(X.shape)
 
 
-@dataclass(frozen=True)
-class Triangle:
+@effect
+def Triangle(X: Array, model: CPModel, rng: Rng, share: float) -> Array:
     """The cells on one side of a line through the last two modes are not there, as where scatter was cut out."""
-
-    share: float
-
-    def __call__(self, X: Array, model: CPModel, rng: Rng) -> Array:
-        X = X.copy()
-        distance = np.linspace(0, 1, X.shape[-2])[:, None] - np.linspace(0, 1, X.shape[-1])
-        X[..., distance > np.quantile(distance, 1.0 - self.share)] = np.nan
-        return X
+    distance = np.linspace(0, 1, X.shape[-2])[:, None] - np.linspace(0, 1, X.shape[-1])
+    return np.where(distance > np.quantile(distance, 1.0 - share), np.nan, X)
 
 
-@dataclass(frozen=True)
-class Counted:
+@effect
+def Counted(X: Array, model: CPModel, rng: Rng, mean: float, dispersion: float = 0.0) -> Array:
     """Counts of a mean; with `dispersion` their rates vary, by a gamma distribution of this variance."""
-
-    mean: float
-    dispersion: float = 0.0
-
-    def __call__(self, X: Array, model: CPModel, rng: Rng) -> Array:
-        rates = np.maximum(X, 0.0) * (self.mean / X.mean()) if X.any() else np.full(X.shape, self.mean)
-        if self.dispersion:
-            rates = rates * rng.gamma(1.0 / self.dispersion, self.dispersion, X.shape)
-        return rng.poisson(rates).astype(float)
+    rates = np.maximum(X, 0.0) * (mean / X.mean()) if X.any() else np.full(X.shape, mean)
+    if dispersion:
+        rates = rates * rng.gamma(1.0 / dispersion, dispersion, X.shape)
+    return rng.poisson(rates).astype(float)
 
 
-@dataclass(frozen=True)
-class OfNorm:
+@effect
+def OfNorm(X: Array, model: CPModel, rng: Rng, what: Effect, norm: float) -> Array:
     """What an effect adds, made so large."""
-
-    effect: Effect
-    norm: float
-
-    def __call__(self, X: Array, model: CPModel, rng: Rng) -> Array:
-        added = self.effect(X, model, rng) - X
-        return np.asarray(X + added * (self.norm / (np.linalg.norm(added) or 1.0)))
+    added = what(X, model, rng) - X
+    return X + added * (norm / (np.linalg.norm(added) or 1.0))
 
 
 # --- recipes ---
 
 
-@dataclass(frozen=True, eq=False)
-class Tried(Draw):
-    """A draw that brings its largest candidate along, and where it has some its ingredients by what they are for."""
-
-    largest: int
-    ingredients: Mapping[str, str] = field(default_factory=dict)
-
-    @property
-    def ranks(self) -> range:
-        """The candidates."""
-        return range(1, self.largest + 1)
-
-
 @dataclass(frozen=True)
 class Recipe:
-    """A case whose draws have nothing in common.
+    """A case whose draws have nothing in common; recipes of a name are a family.
 
-    Parameters
-    ----------
-    name : str
-    kind : {"any", "nonnegative", "counts", "weak"}
-        What is drawn from: everything; nonnegative factors; nonnegative factors, counted; many Gaussian components in
-        much noise that cells do not share.
-    solver : Solver
+    What is drawn from: everything; nonnegative factors; nonnegative factors, counted; many Gaussian components in much
+    noise that cells do not share.
     """
 
     name: str
@@ -260,10 +199,9 @@ class Recipe:
 
     @property
     def family(self) -> str:
-        """Recipes of a kind are a family."""
         return self.name
 
-    def draw(self, split: Split, number: int) -> Tried:
+    def draw(self, split: Split, number: int) -> Draw:
         """Return tensor `number` of a split; same kind and arguments, same tensor."""
         rng = np.random.default_rng([cases.SEEDS[split], *b"recipe", *self.kind.encode(), number])
         while True:
@@ -284,7 +222,7 @@ RECIPES = (
 WEAK = Recipe("many weak components", "weak", ALS())
 
 
-def _drawn(kind: Kind, rng: Rng) -> Tried | None:
+def _drawn(kind: Kind, rng: Rng) -> Draw | None:
     """Return a draw, or none of a recipe that cannot be cooked."""
     shape = _shape(rng)
     few = rng.random() < 0.7
@@ -295,57 +233,49 @@ def _drawn(kind: Kind, rng: Rng) -> Tried | None:
         return None
     counted = kind == "counts" or (kind == "any" and set(kinds) <= set(NONNEGATIVE) and rng.random() < 0.4)
     weakest = own_norm(model)
-    misfit = [
-        effect
-        for effect in _misfit(len(shape), rank, rng)
-        if not counted or isinstance(effect, cases.InnerFilter | cases.PeakShifts)  # which leave a rate a rate
-    ]
-    noise = [_counting(rng)] if counted else _noise(shape, weakest, rng)
-    gaps = _gaps(rng)
-    signal = model.to_tensor() if rank else np.zeros(shape)
-    X = signal
-    bent = [OfNorm(effect, weakest * _between(*BENT, rng)) for effect in misfit]
-    for effect in (*bent, *noise, *gaps):
-        X = effect(X, model, rng)
+    misfit = _misfit(len(shape), rank, rng)
+    if counted:  # these two leave a rate a rate
+        misfit = [each for each in misfit if each.name in ("InnerFilter", "PeakShifts")]
+    noise, gaps = [_counting(rng)] if counted else _noise(shape, weakest, rng), _gaps(rng)
+    signal = X = model.to_tensor() if rank else np.zeros(shape)
+    bent = [OfNorm(each, weakest * _between(*BENT, rng)) for each in misfit]
+    for happens in (*bent, *noise, *gaps):
+        X = happens(X, model, rng)
     observed = ~np.isnan(X)
-    cells = int(observed.sum())
-    everywhere = all(observed.any(axis=_but(n, X.ndim)).all() for n in range(X.ndim))
+    everywhere = all(
+        np.moveaxis(observed, n, 0).reshape(length, -1).any(axis=1).all() for n, length in enumerate(shape)
+    )
     if not everywhere or not np.any(X[observed]):
         return None
     largest = max(int(rng.integers(CANDIDATES[0], CANDIDATES[1] + 1)), rank + MORE_THAN_TRUE)
-    largest = min(largest, cells // (2 * n_parameters(shape, 1)), prod(shape) // max(shape))
+    largest = min(largest, int(observed.sum()) // (2 * n_parameters(shape, 1)), prod(shape) // max(shape))
     if rank > largest - 1 or largest < 2 or largest ** len(shape) > LARGEST_CORE:
         return None
-    added = ((X - signal)[observed] ** 2).sum()
-    snr = np.nan if counted or not rank else 10 * np.log10((signal[observed] ** 2).sum() / added)
-    effects = {name: type(effect).__name__ for name, effect in zip(("misfit", "misfit 2"), misfit, strict=False)}
+    of_noise = noise[0].numbers.get("what", noise[0])
     ingredients = {
         "modes": str(len(shape)),
         "factors": kinds[0] if len(set(kinds)) == 1 else "several",
         **{f"factors {n}": kind for n, kind in enumerate(kinds)},
         "strengths": strengths,
-        "noise": type(getattr(noise[0], "effect", noise[0])).__name__,
-        **({"reading": type(noise[1]).__name__} if len(noise) > 1 else {}),
-        **effects,
-        **({"gaps": type(gaps[0]).__name__} if gaps else {}),
+        "noise": of_noise.name,
+        **({"reading": noise[1].name} if len(noise) > 1 else {}),
+        **{name: each.name for name, each in zip(("misfit", "misfit 2"), misfit, strict=False)},
+        **({"gaps": gaps[0].name} if gaps else {}),
     }
-    return Tried(X, model, float(snr), largest, ingredients)
+    snr = np.nan if counted or not rank else cases.snr_of(signal, X)
+    return Draw(X, model, snr, largest, ingredients)
 
 
-def _many_weak(rng: Rng) -> Tried:
+def _many_weak(rng: Rng) -> Draw:
     """Return a draw of many weak components and nothing else in the way."""
     shape = tuple(rng.integers(SIDES[0], SIDES[1] + 1, 3).tolist())
     rank = int(rng.integers(MANY[0], MANY[1] + 1))
     model = CPModel(np.ones(rank), tuple(cases.gaussian_factors(n, rank, rng) for n in shape))
     snr = float(rng.uniform(*WEAK_DB))
     noises = (cases.White(snr), cases.HeavyTailed(snr, float(rng.uniform(2.0, 5.0))), cases.Uneven(snr))
-    noise: Effect = noises[rng.integers(len(noises))]
+    noise = noises[rng.integers(len(noises))]
     X = noise(model.to_tensor(), model, rng)
-    return Tried(X, model, snr, rank + int(rng.integers(MORE_THAN_TRUE, 5)), {"noise": type(noise).__name__})
-
-
-def _but(mode: int, n_modes: int) -> tuple[int, ...]:
-    return tuple(n for n in range(n_modes) if n != mode)
+    return Draw(X, model, snr, rank + int(rng.integers(MORE_THAN_TRUE, 5)), {"noise": noise.name})
 
 
 def _shape(rng: Rng) -> tuple[int, ...]:
@@ -364,10 +294,9 @@ def _factors(kind: Kind, shape: tuple[int, ...], rank: int, rng: Rng) -> tuple[t
     among = list(NONNEGATIVE if kind != "any" or rng.random() < 0.35 else FACTORS)
     drawn = rng.choice(among, size=len(shape)).tolist()
     kinds = [drawn[0]] * len(shape) if rng.random() < 0.4 else drawn
-    if kinds.count("shared") > 1:  # the same pairs share all but one direction at most
-        kinds = [
-            "gaussian" if name == "shared" and n != kinds.index("shared") else name for n, name in enumerate(kinds)
-        ]
+    if "shared" in kinds:  # twice, and the same pairs would share all but one direction at most
+        first = kinds.index("shared")
+        kinds[first + 1 :] = ["gaussian" if name == "shared" else name for name in kinds[first + 1 :]]
     return tuple(FACTORS[name](n, rank, rng) for name, n in zip(kinds, shape, strict=True)), kinds
 
 
@@ -402,7 +331,7 @@ def _noise(shape: tuple[int, ...], weakest: float, rng: Rng) -> list[Effect]:
     the whole signal, most draws of many components would be hopeless or without noise. That makes -20 to 60 dB.
     """
     deviation = weakest / (_between(*ABOVE_NOISE, rng) * np.sqrt(shape).sum())
-    kinds: list[Effect] = [
+    kinds = [
         cases.White(0.0),
         cases.HeavyTailed(0.0, float(rng.uniform(2.0, 5.0))),
         cases.Uneven(0.0),
@@ -410,7 +339,7 @@ def _noise(shape: tuple[int, ...], weakest: float, rng: Rng) -> list[Effect]:
         LowRank(1.0, int(_between(10, 200, rng))),
     ]
     noise = kinds[rng.choice(len(kinds), p=[0.44, 0.14, 0.14, 0.14, 0.14])]
-    effects: list[Effect] = [OfNorm(noise, float(deviation * np.sqrt(prod(shape))))]
+    effects = [OfNorm(noise, float(deviation * np.sqrt(prod(shape))))]
     if rng.random() < 0.1:
         effects.append(cases.Rounded(int(_between(4, 200, rng))))
     elif rng.random() < 0.08:
@@ -423,7 +352,7 @@ def _misfit(n_modes: int, rank: int, rng: Rng) -> list[Effect]:
     n = int(rng.choice([0, 1, 2], p=[0.55, 0.33, 0.12]))
     if not rank or not n:
         return []
-    some: list[Effect] = [
+    some = [
         cases.Multiplicative(0.1),
         cases.InnerFilter(0.1),
         cases.Remnant(0.1, int(rng.integers(2, 7))),
@@ -445,24 +374,6 @@ def _gaps(rng: Rng) -> list[Effect]:
     """Return missing cells, fibres or a triangle, most of the time none."""
     if rng.random() < 0.72:
         return []
-    kinds: list[Effect] = [
-        cases.Missing(float(rng.uniform(0.02, 0.6))),
-        cases.MissingFibres(float(rng.uniform(0.02, 0.4))),
-        Triangle(float(rng.uniform(0.05, 0.4))),
-    ]
-    return [kinds[rng.integers(len(kinds))]]
-
-
-def main() -> None:
-    """Print how often each ingredient is used."""
-    used = Counter[tuple[str, str]]()
-    for number in range(300):
-        draw = RECIPES[0].draw("development", number)
-        used.update(draw.ingredients.items())
-        used[("rank", f"{draw.rank:2d}")] += 1
-    for (kind, name), count in sorted(used.items()):
-        print(f"{kind:12s} {name:16s} {count}")
-
-
-if __name__ == "__main__":
-    main()
+    shares = [float(rng.uniform(*between)) for between in ((0.02, 0.6), (0.02, 0.4), (0.05, 0.4))]
+    which = int(rng.integers(3))
+    return [(cases.Missing, cases.MissingFibres, Triangle)[which](shares[which])]

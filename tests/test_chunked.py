@@ -218,7 +218,7 @@ import sys
 sys.path.insert(0, sys.argv[1])
 import numpy as np
 import dask.array as da
-from children import forget_peak, peak, resident
+from measure import forget_peak, peak, resident
 import autoten
 
 def lazy(side, chunk):
