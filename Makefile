@@ -3,7 +3,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint notebooks bench dist lock clean
+.PHONY: help demo test lint notebooks bench size dist lock clean
 
 # Each candidate is run, not only looked up: a version manager's shim can be on PATH and refuse to start.
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
@@ -40,9 +40,12 @@ lint: $(STAMP) ## ruff and mypy
 notebooks: $(STAMP) ## run every notebook in examples/ from clean
 	$(BIN)/python -m pytest tests/test_examples.py $(ARGS)
 
-bench: $(STAMP) ## run every benchmark script (long), then write the tables of benchmarks/README.md
+bench: $(STAMP) ## run every benchmark script (long), then write the tables of both README.md
 	set -e; for script in benchmarks/bench_*.py; do echo "== $$script"; $(BIN)/python $$script; done
 	$(BIN)/python benchmarks/tables.py
+
+size: $(STAMP) ## lines, files, longest function, widest signature, circles of imports
+	@$(BIN)/python benchmarks/size.py
 
 dist: $(STAMP) ## build wheel and sdist into dist/
 	rm -rf dist

@@ -38,7 +38,7 @@ SETTLED = 0.01
 COARSEST_TOL = 3e-6
 
 # It has missed a component if the full fit leaves less by more than this part of what the parameters of one take off
-# noise: fits that have all components differ by less (benchmarks/bench_leak.py).
+# noise: fits that have all components differ by less (benchmarks/archive/leak.md).
 MISSED = 0.5
 
 # Starts are explored for so many sweeps in full space, most of them in a compressed core and, where that is not quite

@@ -43,6 +43,9 @@ N_BINS = 10
 N_RESAMPLED = 1000
 SURE = 0.9
 
+# Cases of which a draw is fitted now; of none all that was kept is judged.
+FULL, SMOKE = (), ("R1 positive 10 dB",)
+
 
 @dataclass(frozen=True)
 class Recorded:
@@ -377,4 +380,4 @@ def run(smoke: Sequence[str]) -> Row:
 
 
 if __name__ == "__main__":
-    measure.main("recovery", __doc__, run, (), ("R1 positive 10 dB",))
+    measure.main("recovery", __doc__, run, FULL, SMOKE)

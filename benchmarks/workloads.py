@@ -12,9 +12,10 @@ import autoten
 from autoten import ALS, CPModel
 from autoten.datasets import gaussian_factors, load_amino_acids, make_cp_tensor, uniform_factors, white_noise
 from autoten.door import as_tensor
+from autoten.fits import Plan, empty_model
 from autoten.solvers.base import Fit
-from autoten.sweep import Plan, _empty, fit_ranks
-from autoten.tensors.protocol import Tensor
+from autoten.sweep import fit_ranks
+from autoten.tensors.tensor import Tensor
 
 Array = NDArray[Any]
 Shape = tuple[int, ...]
@@ -107,7 +108,8 @@ def rank_sweep(
     """
     plan = Plan(solver, holdout or NoHoldout(), n_starts, n_folds, 0, n_splits=0)
     tensor = as_tensor(X)
-    return {fits.rank: fits for fits in fit_ranks(tensor, ranks, plan, known={0: _empty(tensor)})}
+    found = fit_ranks(tensor, ranks, plan, known={0: empty_model(tensor)})
+    return {fits.rank: fits for fits in found if fits.rank}
 
 
 def loss_of(tensor: Tensor, cp: Any) -> float:
