@@ -36,8 +36,8 @@ from autoten.selection import pareto_front as pareto_front
 from autoten.sklearn_api import CP as CP
 from autoten.sklearn_api import AutoTen as AutoTen
 from autoten.solvers.als import ALS as ALS
+from autoten.solvers.als import HALS as HALS
 from autoten.solvers.base import Fit as Fit
-from autoten.solvers.hals import HALS as HALS
 from autoten.solvers.kl import KL as KL
 from autoten.store import load as load
 from autoten.table import RankTable as RankTable

@@ -18,9 +18,9 @@ from autoten.holdout import Fold, Holdout, counts_of, offsets_of
 from autoten.matching import Seen
 from autoten.model import CPModel, n_parameters
 from autoten.solvers.als import ALS
-from autoten.solvers.base import Fit, Solver
-from autoten.solvers.starts import make_start
+from autoten.solvers.base import Fit, Solver, SolverDefaults, ability, make_start
 from autoten.solvers.subspaces import Compression, Subspaces, completed, is_complete
+from autoten.tensors.counts import Poisson
 from autoten.tensors.tensor import Block, Cells, Tensor
 
 # Fits whose losses agree to this relative difference are the same solution; losses below the other are rounding.
@@ -139,6 +139,11 @@ class RankFits:
     solver: Solver = ALS()  # noqa: RUF009 (a frozen value)
     halves: tuple[tuple[CPModel, CPModel], ...] = ()
     whole: bool = True
+
+    @property
+    def loss(self) -> Poisson | None:
+        """What the solver minimises; None for squared errors."""
+        return ability(self.solver, "loss", SolverDefaults)  # type: ignore[no-any-return]
 
     @property
     def best(self) -> Fit:

@@ -29,8 +29,7 @@ from autoten.fits import (
 from autoten.halves import Half, draw_halves
 from autoten.holdout import Fold
 from autoten.model import CPModel
-from autoten.solvers.base import Fit, Solver
-from autoten.solvers.starts import make_start
+from autoten.solvers.base import Fit, Solver, make_start
 from autoten.solvers.subspaces import Subspaces
 from autoten.tensors.chunked import ChunkedTensor
 from autoten.tensors.tensor import Tensor

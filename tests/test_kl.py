@@ -11,11 +11,10 @@ from scipy import sparse
 from autoten import ALS, KL, CountSplit, CPModel, RandomElements, estimate_rank, factor_match_score, fit_parafac
 from autoten.door import as_tensor
 from autoten.kernels import counts as kernels
-from autoten.losses import Poisson
 from autoten.scores import heldout_scores
 from autoten.solvers import kl, loop
 from autoten.tensors import counts as storage
-from autoten.tensors.counts import as_counts, deviance
+from autoten.tensors.counts import Poisson, as_counts, deviance
 
 
 def gamma_model(shape, rank, mean, seed=0, gamma=0.5):

@@ -29,8 +29,7 @@ from autoten.scores.core_consistency import core_consistency, core_elements, cor
 from autoten.scores.heldout import heldout_error
 from autoten.scores.nonnegative_cores import kl_core_consistency, nonnegative_core_consistency
 from autoten.sklearn_api import CP
-from autoten.solvers.als import ALS
-from autoten.solvers.hals import HALS
+from autoten.solvers.als import ALS, HALS
 from autoten.solvers.kl import KL
 from autoten.solvers.subspaces import Subspaces
 from autoten.store import fingerprint

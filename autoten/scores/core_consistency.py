@@ -20,7 +20,6 @@ from scipy.sparse.linalg import LinearOperator, cg
 from autoten._errors import refuse
 from autoten.door import as_tensor, model_of
 from autoten.kernels import linear
-from autoten.losses import LEAST_SQUARES, loss_of
 from autoten.matching import Seen
 from autoten.model import CPModel, n_parameters
 from autoten.tensors.dense import DenseTensor
@@ -238,7 +237,7 @@ def core_consistency_scores(tensor: Tensor, fits: RankFits) -> Mapping[str, Any]
 
     Of least-squares fits; other losses have cores of their own (`nonnegative_cores`).
     """
-    if loss_of(fits.solver) != LEAST_SQUARES:
+    if fits.loss is not None:
         return {}
     best = fits.best
     raw = consistency(fitted_core(tensor, best.model))

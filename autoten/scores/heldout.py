@@ -10,9 +10,8 @@ from numpy.typing import NDArray
 
 from autoten._errors import refuse
 from autoten.door import as_tensor, model_of
-from autoten.losses import Poisson, loss_of
 from autoten.model import CPModel
-from autoten.tensors.counts import deviance, null_deviance
+from autoten.tensors.counts import Poisson, deviance, null_deviance
 from autoten.tensors.tensor import Block, model_values, weights_at
 
 if TYPE_CHECKING:
@@ -71,11 +70,10 @@ def heldout_scores(tensor: Tensor, fits: RankFits) -> Mapping[str, Any]:
     of their mean; and besides, how many counts stood where the model's rate was floored, and the squared error, by
     which fits of different losses can be compared.
     """
-    loss = loss_of(fits.solver)
     cells = {"cells_per_parameter": [fold.cells_per_parameter for fold in fits.folds]}
-    if not isinstance(loss, Poisson):
+    if fits.loss is None:
         return {"heldout": [_squared(tensor, fold) for fold in fits.folds], **cells}
-    deviances = [_deviance(tensor, fold, loss) for fold in fits.folds]
+    deviances = [_deviance(tensor, fold, fits.loss) for fold in fits.folds]
     return {
         **cells,
         "heldout": [share for share, _ in deviances],

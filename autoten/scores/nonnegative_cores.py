@@ -19,7 +19,6 @@ from scipy.special import rel_entr
 from autoten._errors import refuse
 from autoten.door import as_tensor, model_of
 from autoten.kernels.linear import ROUNDING
-from autoten.losses import Poisson, loss_of
 from autoten.matching import Seen
 from autoten.model import CPModel
 from autoten.scores.core_consistency import (
@@ -235,7 +234,7 @@ def nonnegative_core_scores(tensor: Tensor, fits: RankFits) -> Mapping[str, Any]
     For KL no ceiling but that of the factors and no loss to noise is known, so nothing is corrected there.
     """
     best = fits.best
-    if isinstance(loss_of(fits.solver), Poisson):
+    if fits.loss is not None:
         raw = consistency(kl_core(tensor, best.model)) if tensor.total > 0.0 or best.model.rank == 0 else 0.0
         return {
             "core_consistency": raw,

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from autoten.losses import Poisson, loss_of
 from autoten.model import khatri_rao
 
 if TYPE_CHECKING:
@@ -91,10 +90,9 @@ def _residual(tensor: Tensor, fits: RankFits) -> tuple[Array, Array]:
     modelled = terms.sum(axis=1)
     residual = block.values_at(everywhere)
     weights: Array | None = None if block.cell_weights is None else np.sqrt(block.cell_weights.reshape(-1))
-    loss = loss_of(fits.solver)
-    if isinstance(loss, Poisson):
+    if fits.loss is not None:
         mean = tensor.total / tensor.n_observed
-        modelled = np.maximum(modelled, loss.floor * mean if model.rank else mean)
+        modelled = np.maximum(modelled, fits.loss.floor * mean if model.rank else mean)
         weights = 1.0 / np.sqrt(modelled)
     residual -= modelled
     if weights is not None:

@@ -1,16 +1,19 @@
-"""What a solver is, and what a fit carries."""
+"""What a solver is, what a fit carries, and where fits start from."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
+import numpy as np
 from numpy.typing import NDArray
 
 from autoten.model import CPModel
 
 if TYPE_CHECKING:
+    from autoten.tensors.counts import Poisson
     from autoten.tensors.tensor import Tensor
 
 
@@ -58,9 +61,7 @@ class Explored(NamedTuple):
 class Solver(Protocol):
     """Fits a CP model from a start. A frozen record of its own parameters, printable and comparable.
 
-    Three members are optional: ``loss``, what it minimises (`autoten.losses`; least squares without it),
-    ``check(tensor)``, which refuses data that it cannot fit, and ``doubts(tensor)``, which yields warnings of data that
-    it can hardly fit.
+    What a solver may have besides, and what stands in for it where it has not, is in `SolverDefaults`.
     """
 
     @property
@@ -73,3 +74,47 @@ class Solver(Protocol):
         Stops once converged, after `max_iter` sweeps (if that is below the solver's own limit), or when
         ``time.monotonic()`` passes `deadline`.
         """
+
+
+class SolverDefaults:
+    """What a solver need not have; `ability` asks for it."""
+
+    loss: Poisson | None = None  # what it minimises: least squares for None
+    nonnegative: Any = ()  # the constrained modes, or True for all
+    tol: float = math.nan  # the relative decrease of the loss that may be left
+
+    def check(self, tensor: Tensor) -> None:
+        """Refuse data that it cannot fit."""
+
+    def doubts(self, tensor: Tensor) -> Iterable[str]:
+        """Yield warnings of data that it can hardly fit."""
+        return ()
+
+
+def ability(record: Any, name: str, kind: type) -> Any:
+    """Return what a record calls by this name, or what stands in for it where a user's own has nothing of the kind."""
+    return getattr(record, name, getattr(kind(), name))
+
+
+def make_start(
+    number: int, bases: Sequence[NDArray[Any]], rank: int, smaller: CPModel, rng: np.random.Generator
+) -> CPModel:
+    """Return start number `number`, of several kinds because none is good on all data.
+
+    First one grown from `smaller`, the best model of the rank below (without components where there is none), then the
+    leading directions `bases` (I_n, k_n) of every mode, then signed and nonnegative factors in turn. Directions have no
+    size: hidden cells are then imputed as zero first, and not as what chance says.
+    """
+    weights = np.zeros(rank)
+    if number == 0 and smaller.rank:
+        surplus = [rng.standard_normal((length, rank - smaller.rank)) for length in smaller.shape]
+        pairs = zip(smaller.factors, surplus, strict=True)
+        factors = [np.hstack([factor, more / np.linalg.norm(more, axis=0)]) for factor, more in pairs]
+        weights[: smaller.rank] = smaller.weights
+    elif number == 1:
+        surplus = [rng.standard_normal((len(b), max(rank - b.shape[1], 0))) / np.sqrt(len(b)) for b in bases]
+        factors = [np.hstack([basis[:, :rank], more]) for basis, more in zip(bases, surplus, strict=True)]
+    else:  # nonnegative factors are nearer to spectra, concentrations and counts than signed ones
+        draw = rng.random if number % 2 else rng.standard_normal
+        factors = [draw((length, rank)) for length in smaller.shape]
+    return CPModel(weights, tuple(factors))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,13 +12,12 @@ from numpy.typing import NDArray
 from autoten._errors import check_integer, check_real, refuse
 from autoten.kernels.counts import Counts, add_derivatives, log_sums, newton_rows, row_sums
 from autoten.kernels.linear import ROUNDING, compiled
-from autoten.losses import Poisson
 from autoten.model import CPModel
 from autoten.solvers import loop
-from autoten.solvers.base import Explored, Fit
+from autoten.solvers.base import Explored, Fit, SolverDefaults
 from autoten.solvers.least_squares import admit, explore_core, put, rows_of
 from autoten.solvers.loop import Model, Pace
-from autoten.tensors.counts import as_counts
+from autoten.tensors.counts import Poisson, as_counts
 
 if TYPE_CHECKING:
     from autoten.solvers.subspaces import Compression
@@ -78,7 +77,7 @@ loop.swept_by(Counts, sweep)
 
 
 @dataclass(frozen=True)
-class KL:
+class KL(SolverDefaults):
     r"""Nonnegative PARAFAC of counts by maximum likelihood under Poisson noise (Kullback-Leibler divergence).
 
     Each sweep lowers, in one mode after the other,
@@ -133,13 +132,11 @@ class KL:
         check_real(self.tol, "tol of KL", above=0.0, below=1.0, closed=True)
         check_real(self.floor, "floor of KL", above=0.0, below=1.0)
 
-    @property
-    def compress(self) -> bool:
-        """Starts are explored by least squares, with X read through a core; rates that are near are found so."""
-        return True
+    # Starts are explored by least squares, with X read through a core; rates that are near are found so.
+    compress: ClassVar[bool] = True
 
     @property
-    def loss(self) -> Poisson:
+    def loss(self) -> Poisson:  # type: ignore[override]
         """The loss, for what judges its models."""
         return Poisson(self.floor)
 

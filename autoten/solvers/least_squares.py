@@ -36,8 +36,7 @@ from autoten.tensors.sparse import SparseTensor
 from autoten.tensors.tensor import model_values
 
 if TYPE_CHECKING:
-    from autoten.solvers.als import ALS
-    from autoten.solvers.hals import HALS
+    from autoten.solvers.als import LeastSquares
     from autoten.solvers.kl import KL
     from autoten.tensors.tensor import Tensor
 
@@ -460,7 +459,7 @@ class Sweeps:
 
 
 def fit_least_squares(
-    tensor: Tensor, start: CPModel, solver: ALS | HALS, modes: tuple[int, ...], max_iter: int | None, deadline: float
+    tensor: Tensor, start: CPModel, solver: LeastSquares, modes: tuple[int, ...], max_iter: int | None, deadline: float
 ) -> Fit:
     """Fit from a start with unit columns that is nonnegative in these modes."""
     norm_squared = tensor.norm_squared
@@ -480,7 +479,7 @@ def fit_least_squares(
 
 
 def explore_core(
-    core: Compression, start: CPModel, solver: ALS | HALS | KL, modes: tuple[int, ...], deadline: float
+    core: Compression, start: CPModel, solver: LeastSquares | KL, modes: tuple[int, ...], deadline: float
 ) -> Explored:
     """Fit a tensor's core from a start for the tensor.
 

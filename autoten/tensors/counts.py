@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from math import prod
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
@@ -19,7 +20,6 @@ from autoten.tensors.sparse import Pattern
 from autoten.tensors.tensor import model_total, model_values, other_cells
 
 if TYPE_CHECKING:
-    from autoten.losses import Poisson
     from autoten.tensors.tensor import Tensor
 
 Array = NDArray[Any]
@@ -28,6 +28,33 @@ Array = NDArray[Any]
 LISTED_SHARE = 0.25
 
 _KNOWN: WeakKeyDictionary[Tensor, Counts] = WeakKeyDictionary()
+
+
+@dataclass(frozen=True)
+class Poisson:
+    r"""Twice the Kullback-Leibler divergence of Poisson rates: :math:`2 \sum_c x_c \log (x_c / m_c) - x_c + m_c`.
+
+    Where a cell is judged that no fit has seen, rates below `floor` times the mean count are raised to it: one count at
+    a rate of 0 would make the deviance infinite. How often that happened is counted.
+    """
+
+    floor: float = 1e-3
+
+    def error(self, counts: Array, rates: Array, weights: Array | None = None) -> float:
+        """Return the deviance of counts >= 0 from rates, above 0 wherever a count is; each cell `weights` times."""
+        seen = counts > 0
+        each = np.ones(len(counts)) if weights is None else weights
+        x, m = counts[seen], rates[seen]
+        with np.errstate(divide="ignore"):
+            return 2.0 * float((each[seen] * x) @ np.log(x / m) - (each[seen] * x).sum() + (each * rates).sum())
+
+    def floored(self, counts: Array, rates: Array, mean: float) -> tuple[Array, int]:
+        """Return the rates, not below the floor where there is a count nor below 0, and how many counts stood below it.
+
+        Negative rates come from regression alone (`holdout.Blocks`).
+        """
+        low = (counts > 0) & (rates < self.floor * mean)
+        return np.where(low, self.floor * mean, np.maximum(rates, 0.0)), int(low.sum())
 
 
 def as_counts(tensor: Tensor) -> Counts:
