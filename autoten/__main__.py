@@ -20,12 +20,9 @@ POLICIES = {
     "one-standard-error": "OneStandardError",
     "held-out-minimum": "HeldOutMinimum",
     "knee": "Knee",
-    "ideal-point": "IdealPoint",
     "harmonic-mean": "HarmonicMean",
-    "exchange-rate": "ExchangeRate",
     "core-consistency": "CoreConsistencyThreshold",
     "autoten2016": "AutoTen2016",
-    "diffit": "DIFFIT",
 }
 
 # Options that name a file to write.

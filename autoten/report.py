@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from autoten.table import LOWEST_CONSISTENCY
+
 if TYPE_CHECKING:
     from autoten.answer import RankEstimate
 
@@ -28,9 +30,6 @@ COLUMNS = (
     ("stability_halves", "halves", "share"),
     ("residual_excess", "left", "times"),  # what the strongest component left explains, in times that of noise
 )
-
-# A core consistency below this says no more than that.
-LOWEST_POINTS = -1000.0
 
 # Pictures of the page: a function of `autoten.plots`, its caption.
 PANELS = (
@@ -147,7 +146,7 @@ def _formatted(value: float, style: str) -> str:
     if style == "times":
         return f"{math.exp(value):.2g}" if value < math.log(99.5) else f"{math.exp(value):.0f}"
     if style == "points":
-        return f"< {LOWEST_POINTS:.0f}" if value < LOWEST_POINTS else f"{value:.1f}"
+        return f"< {LOWEST_CONSISTENCY:.0f}" if value < LOWEST_CONSISTENCY else f"{value:.1f}"
     return f"{value:.4g}"
 
 

@@ -20,6 +20,9 @@ TRIMMED_SHARE = 0.2
 # Held-out errors below this share of the zero model's are rounding; their ratios mean nothing.
 NEGLIGIBLE_ERROR = 1e-8
 
+# A core consistency below this says no more than that: words and pictures stop there.
+LOWEST_CONSISTENCY = -1000.0
+
 # Scores whose replicates belong to folds; these are what resampling the folds resamples.
 FOLD_SCORES = ("heldout", "heldout_floored", "heldout_squared", "stability_folds")
 
@@ -165,6 +168,10 @@ class RankTable:
     def mean(self, name: str) -> Array:
         """Return the trimmed mean of a score for every row, shape (n_rows,)."""
         return np.array([_trimmed(row).mean for row in self[name]])
+
+    def known(self, name: str) -> Array:
+        """Return the `mean` of a score, or NaN for every row if the table does not hold it."""
+        return self.mean(name) if name in self else np.full(len(self), np.nan)
 
     def standard_error(self, name: str) -> Array:
         """Return the standard error of `mean` for every row (NaN for a single replicate), shape (n_rows,).

@@ -1,6 +1,6 @@
 """Policies and the Pareto front, on tables small enough to work out by hand."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import product
 from math import inf, nan
 
@@ -11,23 +11,21 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
 from autoten.selection import (
-    DIFFIT,
     Alternative,
     AutoTen2016,
     Choice,
     CoreConsistencyThreshold,
-    ExchangeRate,
     HarmonicMean,
     HeldOutMinimum,
-    IdealPoint,
     Knee,
     OneStandardError,
+    TradeOffPolicy,
     apply_policy,
     pareto_front,
     selection_frequency,
 )
-from autoten.selection.pareto import chord_distance, ideal_distance, trade_off
-from autoten.selection.policies import two_median_split
+from autoten.selection.across import two_median_split
+from autoten.selection.policies import trade_off
 from autoten.table import RankTable
 
 # Every policy with the scores it needs.
@@ -35,15 +33,21 @@ NEEDS = {
     HeldOutMinimum(): ["heldout"],
     OneStandardError(): ["heldout"],
     Knee(): ["heldout", "corrected_core_consistency"],
-    IdealPoint(): ["heldout", "corrected_core_consistency"],
     HarmonicMean(): ["heldout", "corrected_core_consistency"],
-    ExchangeRate(): ["heldout", "corrected_core_consistency"],
     CoreConsistencyThreshold(): ["core_consistency"],
     AutoTen2016(): ["core_consistency"],
-    DIFFIT(): ["fit"],
 }
-# Those that score each rank by itself: what another rank scores cannot move them.
-RANK_BY_RANK = [IdealPoint(), HarmonicMean(), ExchangeRate(1.0), ExchangeRate(3.0)]
+
+
+@dataclass(frozen=True)
+class Price(TradeOffPolicy):
+    """A user's own: a percent of prediction is worth so many points of core consistency."""
+
+    points: float = 1.0
+    because = "is the best deal"
+
+    def worth(self, interpretability, accuracy):
+        return interpretability + self.points * accuracy
 
 
 def every_policy():
@@ -126,26 +130,13 @@ class TestParetoFront:
     def test_no_points_have_no_front(self):
         assert pareto_front(np.empty((0, 2))).tolist() == []
 
-    def test_wants_a_matrix(self):
-        sentence = r"points of pareto_front must be a matrix, one row per point. Got an array of shape \(2,\)."
-        with pytest.raises(ValueError, match=sentence):
-            pareto_front([1.0, 2.0])
 
-
-class TestGeometry:
-    def test_chord_distance_by_hand(self):
-        # The line from (3, 0) to (0, 4) is 4x + 3y = 12; the distance of (x, y) is (4x + 3y - 12) / 5.
-        distances = chord_distance([[3, 0], [0, 4], [3, 4], [0, 0], [1.5, 2]], start=[3, 0], end=[0, 4])
-        np.testing.assert_allclose(distances, [0, 0, 2.4, -2.4, 0], atol=1e-15)
-
-    def test_ideal_distance_by_hand(self):
-        np.testing.assert_allclose(ideal_distance([[1, 1], [-2, 5]], ideal=[1, 1]), [0, 5])
-
+class TestTradeOff:
     def test_axes_are_normalised_by_meaning(self):
         trade = trade_off(TOY)
         assert trade.interpretability.tolist() == [1, 1, 1, 0.9, 0.6, 0.05, 0]
         np.testing.assert_allclose(trade.accuracy, [0, 0.4, 0.6, 0.8, 0.9, 0.95, 0.94])
-        assert trade.ranks[trade.front].tolist() == [2, 3, 4, 5]
+        assert np.flatnonzero(trade.front).tolist() == [2, 3, 4, 5]
 
     def test_interpretability_is_cut_off_at_both_ends(self):
         # The correction can overshoot 100 a little.
@@ -219,13 +210,6 @@ class TestOneStandardError:
         assert choice.rank == 2
         assert choice.reason.endswith("There is no standard error to compare smaller ranks by: it takes two folds.")
 
-    @pytest.mark.parametrize("n_errors", [0, -1.0, nan, inf, "1", True])
-    def test_refuses_nonsense(self, n_errors):
-        with pytest.raises(
-            (TypeError, ValueError), match=r"n_errors of OneStandardError must be a number above 0 and below inf\. Got"
-        ):
-            OneStandardError(n_errors)
-
 
 class TestTradeOffPolicies:
     @pytest.mark.parametrize(
@@ -233,18 +217,10 @@ class TestTradeOffPolicies:
         [
             # a + .95 (i - 1) for ranks 2 to 5: .6, .705, .52, .0475
             (Knee(), 3, [2, 4, 5]),
-            # squared distance: .16, .01 + .04, .16 + .01, .9025 + .0025
-            (IdealPoint(), 3, [2, 4, 5]),
             # 1.2 / 1.6 = .75, 1.44 / 1.7 = .85, 1.08 / 1.5 = .72, .095 / 1 = .095
             (HarmonicMean(), 3, [2, 4, 5]),
-            # i + k a: at k = .4 1.24, 1.22, .96, .43
-            (ExchangeRate(0.4), 2, [3, 4, 5]),
-            # at k = 1: 1.6, 1.7, 1.5, 1.0
-            (ExchangeRate(1.0), 3, [2, 4, 5]),
-            # at k = 4: 3.4, 4.1, 4.2, 3.85
-            (ExchangeRate(4.0), 4, [3, 5, 2]),
-            # at k = 20: 13, 16.9, 18.6, 19.05
-            (ExchangeRate(20.0), 5, [4, 3, 2]),
+            # i + 4 a: 3.4, 4.1, 4.2, 3.85
+            (Price(4.0), 4, [3, 5, 2]),
         ],
         ids=repr,
     )
@@ -257,16 +233,14 @@ class TestTradeOffPolicies:
         ("policy", "rank"),
         [
             (Knee(), 3),  # a + .11 (i - 1): .02, .05, .10 - .044 = .056, .11 - .077 = .033
-            (IdealPoint(), 2),  # squared distance: .9604, .9025, .16 + .81 = .97, .49 + .7921
             (HarmonicMean(), 3),  # .04 / 1.02, .1 / 1.05 = .095, .12 / .7 = .171, .066 / .41 = .161
-            (ExchangeRate(), 2),  # i + a: 1.02, 1.05, .70, .41
         ],
         ids=repr,
     )
     def test_by_hand_under_strong_noise(self, policy, rank):
         assert policy(NOISY).rank == rank
 
-    @pytest.mark.parametrize("policy", [Knee(), *RANK_BY_RANK], ids=repr)
+    @pytest.mark.parametrize("policy", [Knee(), HarmonicMean(), Price()], ids=repr)
     def test_nothing_beyond_noise(self, policy):
         # Every rank predicts worse than the zero model.
         table = make_table(range(4), corrected_core_consistency=[nan, 100, 100, 98], heldout=[1, 1.01, 1.1, 1.2])
@@ -280,10 +254,9 @@ class TestTradeOffPolicies:
         assert HarmonicMean()(make_table([0, 3], corrected_core_consistency=[nan, 10], heldout=[1, 1.2])).rank == 0
 
     def test_reasons_have_the_figures(self):
-        choice = ExchangeRate(2.5)(TOY)
+        choice = Price(2.5)(TOY)
         assert choice.reason == (
-            "Rank 3 is the best deal at an exchange rate of 2.5 in core consistency for a percent of prediction: "
-            "corrected core consistency 90, 80 % of the hidden variation predicted."
+            "Rank 3 is the best deal: corrected core consistency 90, 80 % of the hidden variation predicted."
         )
         assert choice.alternatives[1] == Alternative(
             2, "60 % of the hidden variation predicted (core consistency says nothing at this rank)"
@@ -291,7 +264,7 @@ class TestTradeOffPolicies:
 
     def test_no_reason_prints_a_huge_number(self):
         table = make_table([0, 3], corrected_core_consistency=[nan, -2.35227e6], heldout=[1.0, 0.1])
-        assert "corrected core consistency below -1000, 90 %" in ExchangeRate(2.0)(table).reason
+        assert "corrected core consistency below -1000, 90 %" in Price(2.0)(table).reason
 
     def test_a_rank_on_the_front_may_predict_nothing(self):
         # (1, 0) (0.9, -.1): no front but rank 0. Asked for rank 3 alone it is described as it is.
@@ -300,12 +273,11 @@ class TestTradeOffPolicies:
 
     @given(st.data())
     def test_ranks_that_are_not_chosen_do_not_matter(self, data):
-        policy = data.draw(st.sampled_from(RANK_BY_RANK))
         table = data.draw(tables())
-        chosen = policy(table).rank
+        chosen = HarmonicMean()(table).rank
         kept = data.draw(st.sets(st.sampled_from(table.ranks.tolist())))
         kept_informative = kept | {chosen, 3}  # rank 3 keeps core consistency known for one rank
-        assert policy(table.restricted(kept_informative)).rank == chosen
+        assert HarmonicMean()(table.restricted(kept_informative)).rank == chosen
 
     @given(st.data())
     def test_ranks_beaten_on_both_axes_do_not_move_the_knee(self, data):
@@ -323,13 +295,6 @@ class TestTradeOffPolicies:
             table.shape,
         )
         assert Knee()(longer).rank == Knee()(table).rank
-
-    @pytest.mark.parametrize("rate", [0, -1.0, nan, inf])
-    def test_refuses_nonsense(self, rate):
-        with pytest.raises(
-            (TypeError, ValueError), match=r"points_per_percent of ExchangeRate must be a number above 0 and below inf"
-        ):
-            ExchangeRate(rate)
 
 
 def percents():
@@ -391,12 +356,6 @@ class TestCoreConsistencyThreshold:
         assert "no evidence" not in CoreConsistencyThreshold()(table).reason
         assert "no evidence" in CoreConsistencyThreshold(95)(table).reason
 
-    @pytest.mark.parametrize("threshold", [0, 100, nan, "80"])
-    def test_refuses_nonsense(self, threshold):
-        sentence = r"threshold of CoreConsistencyThreshold must be a number above 0 and below 100\. Got"
-        with pytest.raises((TypeError, ValueError), match=sentence):
-            CoreConsistencyThreshold(threshold)
-
 
 class TestAutoTen2016:
     # Core consistencies that the original code gave from documented starts (science notes, section 2), ranks 2 to 9.
@@ -444,12 +403,6 @@ class TestAutoTen2016:
     def test_never_returns_one(self):
         table = make_table([0, 1, 2, 3], core_consistency=[nan, 100, 0, 0])
         assert AutoTen2016()(table).rank == 3
-        sentence = (
-            r"the ranks for AutoTen2016\(\) must be such that one is 2 at least\. Got \[0, 1\]\. "
-            r"The published rule returns no smaller one: ask for more ranks, or choose another policy\."
-        )
-        with pytest.raises(ValueError, match=sentence):
-            AutoTen2016()(table.restricted([1]))
 
     @given(st.lists(st.integers(0, 20), min_size=2, max_size=7))
     def test_the_split_is_the_best_of_all(self, values):
@@ -463,41 +416,6 @@ class TestAutoTen2016:
         upper = two_median_split(values)
         assert cost(upper) == min(cost(members) for members in every_split)
         assert upper.all() or values[upper].min() > values[~upper].max()
-
-
-class TestDIFFIT:
-    def test_by_hand(self):
-        # Gains .4 .3 .2 .02 .01, over the largest later one: 1.33 1.5 10 2.
-        choice = DIFFIT()(make_table(range(6), fit=[0, 0.4, 0.7, 0.9, 0.92, 0.93]))
-        assert choice.rank == 3
-        assert choice.reason == (
-            "Rank 3 stands out: a component explains 20 % of the data there, 10 times as much as any later one."
-        )
-        assert [other.rank for other in choice.alternatives] == [4, 2, 1]
-        assert choice.alternatives[0].reason == "2 times as much as any later one"
-
-    def test_a_tiny_denominator_does_not_decide(self):
-        # Gains .5 .4 .001 1e-10: the ratio at rank 3 is 1e7, but a component of a 10 x 10 x 10 tensor must explain 1 %.
-        assert DIFFIT()(make_table(range(5), fit=[0, 0.5, 0.9, 0.901, 0.901 + 1e-10])).rank == 2
-
-    def test_a_fit_that_falls_is_no_gain(self):
-        choice = DIFFIT()(make_table(range(4), fit=[0, 0.5, 1.0, 1.0 - 1e-15]))
-        assert choice.rank == 2
-        assert "more than 1000 times as much as any later one" in choice.reason
-
-    def test_a_gain_smaller_than_a_later_one_is_passed_over(self):
-        # Gains .3 .05 .25 .02: rank 1 gives 1.2, rank 2 is smaller than a later one, rank 3 gives 12.5.
-        choice = DIFFIT()(make_table(range(5), fit=[0, 0.3, 0.35, 0.6, 0.62]))
-        assert choice.rank == 3
-        assert [other.rank for other in choice.alternatives] == [1]
-
-    def test_gains_are_per_component(self):
-        # Over 2, 2 and 4 components: .3, .15, .01.
-        assert DIFFIT()(make_table([0, 2, 4, 8], fit=[0, 0.6, 0.9, 0.94])).rank == 4
-
-    @pytest.mark.parametrize(("fits", "rank"), [([0, 0.3, 0.8], 2), ([0, 0.6], 1), ([0, 0.005], 0), ([0], 0)])
-    def test_where_no_ratio_can_be_formed(self, fits, rank):
-        assert DIFFIT()(make_table(range(len(fits)), fit=fits)).rank == rank
 
 
 class TestEveryPolicy:
@@ -521,7 +439,7 @@ class TestEveryPolicy:
 
     @pytest.mark.parametrize("policy", [policy for policy in NEEDS if policy != AutoTen2016()], ids=repr)
     def test_no_candidate(self, policy):
-        # What an interrupted run may leave. AutoTen2016 refuses, see test_never_returns_one.
+        # What an interrupted run may leave. AutoTen2016 refuses it.
         assert apply_policy(policy, TOY.restricted([])).rank == 0
 
     @pytest.mark.parametrize(("policy", "score"), [(policy, score) for policy in NEEDS for score in NEEDS[policy]])
@@ -548,9 +466,9 @@ class TestEveryPolicy:
 
     def test_policies_are_values(self):
         assert repr(OneStandardError(2.0)) == "OneStandardError(n_errors=2.0)"
-        assert Knee() == Knee() != IdealPoint()
+        assert Knee() == Knee() != HarmonicMean()
         with pytest.raises(AttributeError):
-            ExchangeRate().points_per_percent = 3.0
+            OneStandardError().n_errors = 3.0
 
 
 class TestYourOwnPolicy:
@@ -564,15 +482,6 @@ class TestYourOwnPolicy:
 
     def test_it_may_give_its_reason(self):
         assert apply_policy(lambda table: Choice(2, "I know it."), TOY).reason == "I know it."
-
-    @pytest.mark.parametrize("answer", [7, -1, None, "3", True, 2.0, Choice(7)])
-    def test_nonsense_is_refused(self, answer):
-        def oracle(table):
-            return answer
-
-        sentence = r"the answer of oracle must be a Choice or a rank out of \[0, 1, 2, 3, 4, 5, 6\]\. Got "
-        with pytest.raises(ValueError, match=sentence):
-            apply_policy(oracle, TOY)
 
     def test_selection_frequency(self):
         # Three folds drawn with replacement; rank 2 wins whenever the third is not among them: (2/3)^3 = .296.

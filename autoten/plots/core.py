@@ -11,6 +11,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator
 
 from autoten._errors import refuse
 from autoten.plots.common import Array, legend_above, new_axes
+from autoten.table import LOWEST_CONSISTENCY
 
 # So many elements off the superdiagonal are drawn, the largest in magnitude.
 MOST_ELEMENTS = 100
@@ -115,7 +116,8 @@ def plot_core_elements(core: Any, ax: Axes | None = None) -> Axes:
 
 
 def _percent(value: float) -> str:
-    return f"{value:.1f} %".replace("-", "−") if value > -1000 else "below −1000 %"
+    text = f"{value:.1f} %" if value > LOWEST_CONSISTENCY else f"below {LOWEST_CONSISTENCY:g} %"
+    return text.replace("-", "−")
 
 
 def _scale(ax: Axes, low: float, high: float) -> None:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from autoten.plots.common import Array
 from autoten.selection.choice import Choice
-from autoten.selection.pareto import trade_off
+from autoten.selection.policies import trade_off
 from autoten.table import RankTable
 
 # The zero model's held-out error is 1: at twice that a model is simply bad, below the other it is exact.

@@ -8,16 +8,13 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 from types import MappingProxyType
-from typing import Any, NamedTuple, cast
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
-from autoten.selection.choice import Alternative, Choice
-from autoten.selection.pareto import is_scored, score_of, where_it_ends
-from autoten.table import RankTable
-
-Array = NDArray[np.float64]
+from autoten.selection.choice import Alternative, Array, Choice, is_scored, score_of, where_it_ends
+from autoten.table import LOWEST_CONSISTENCY, RankTable
 
 # Gains of log held-out error below this are none; ratios of gains are taken above it.
 LEAST_GAIN = 0.002
@@ -30,9 +27,9 @@ LEAST_EXPLAINED = 1e-3
 
 # Limits of the pieces of evidence: beyond them more of the same says no more.
 LARGEST_CONTRAST = 3.0
-LARGEST_LOSS = 6.0
+LARGEST_DECADES = 6.0
 STRENGTHS = (-1.0, 3.0)
-LARGEST_FALL = 1.0
+FALLS = (-1.0, 1.0)
 
 # Up to this log ratio one component explains no more of a residual than of copies with random signs.
 BY_CHANCE = 0.05
@@ -85,6 +82,8 @@ WORTH_A_MENTION = 0.05
 LIKE_NOISE = 0.2
 N_ALTERNATIVES = 3
 
+# The evidence: functions from a table to an entry for every rank above 0.
+
 
 def intercept(table: RankTable) -> Array:
     """Return 1 for every component: what speaks for one before the evidence is seen."""
@@ -92,26 +91,24 @@ def intercept(table: RankTable) -> Array:
 
 
 def contrast(table: RankTable) -> Array:
-    """Return the log ratio of a component's gain to the largest gain of those that follow, from 0 to 3.
-
-    A gain is the paired drop of log held-out error from the best rank so far, so that what one component spoils and
-    the next one repairs counts for neither. 0 for the last rank, which nothing follows.
-    """
+    """Return the log ratio of a component's gain to the largest gain that follows, 0 to 3; 0 for the last rank."""
     gains = np.maximum(np.nan_to_num(gains_over_best(table), nan=0.0), LEAST_GAIN)
     later = np.append(np.maximum.accumulate(gains[:0:-1])[::-1], gains[-1])
     return np.asarray(np.clip(np.log(gains / later), 0.0, LARGEST_CONTRAST))
 
 
 def gains_over_best(table: RankTable) -> Array:
-    """Return the drop of log held-out error from the best rank so far to every rank above 0, NaN where unknown."""
+    """Return the paired drop of log held-out error from the best rank so far to every rank above 0, NaN where unknown.
+
+    So what one component spoils and the next one repairs counts for neither.
+    """
     errors = np.nan_to_num(table.mean("heldout"), nan=np.inf)
-    best = [int(errors[: row + 1].argmin()) for row in range(len(table) - 1)]
     ranks = table.ranks.tolist()
-    return np.array([table.gain(rank, ranks[row]).mean for rank, row in zip(ranks[1:], best, strict=True)])
+    return np.array([table.gain(rank, ranks[errors[:row].argmin()]).mean for row, rank in enumerate(ranks) if row])
 
 
 def share(table: RankTable) -> Array:
-    """Return the log of the share that a component has in all that any rank explains of the held-out cells, -8.5 to 0.
+    """Return the log of `explained_share`, -8.5 to 0.
 
     Where noise is low, a small remnant (scatter, curvature, a shifted peak) may gain as much in logarithms as a
     component does; it explains next to nothing all the same. 0 for one that explains nothing beyond the best rank so
@@ -130,19 +127,11 @@ def explained_share(table: RankTable) -> Array:
 
 
 def trilinearity(table: RankTable) -> Array:
-    """Return minus the decades of corrected core consistency that are lost at a component's rank, from -6 to 0.
+    r"""Return minus the decades of corrected core consistency c that are lost, :math:`\log_{10}(1 + (100 - c) / 10)`.
 
-    So every further component pays for what has been lost before it too; see `decades_lost`.
+    From -6 to 0; so every further component pays for what has been lost before it too.
     """
-    return -decades_lost(table)
-
-
-def decades_lost(table: RankTable) -> Array:
-    r"""Return :math:`\log_{10}(1 + (100 - c) / 10)` of every rank above 0, from 0 to 6.
-
-    None where nothing is lost, and where core consistency says nothing (`RankTable.informative`).
-    """
-    return decades(table, 100.0 - table.mean("corrected_core_consistency")[1:])
+    return -decades(table, 100.0 - table.mean("corrected_core_consistency")[1:])
 
 
 def decades(table: RankTable, points: Array) -> Array:
@@ -151,7 +140,7 @@ def decades(table: RankTable, points: Array) -> Array:
     Where they are unknown as many as at the rank before: what could not be scored is no evidence.
     """
     lost = _last_known(np.where(table.informative[1:], points, 0.0), 0.0)
-    return np.asarray(np.clip(np.log10(1.0 + np.maximum(lost, 0.0) / POINTS), 0.0, LARGEST_LOSS))
+    return np.asarray(np.clip(np.log10(1.0 + np.maximum(lost, 0.0) / POINTS), 0.0, LARGEST_DECADES))
 
 
 def replicability(table: RankTable) -> Array:
@@ -165,16 +154,13 @@ def replicability(table: RankTable) -> Array:
 
 
 def split_half(table: RankTable) -> Array:
-    """Return by how many decades more than at the rank before models of two halves find the same components.
-
-    As `replicability`; s is the factor match score in the modes that are not halved. 0 where unknown.
-    """
-    return _found_alike(table, "stability_halves", LEAST_IN_HALVES) if has_halves(table) else np.zeros(len(table) - 1)
+    """Return the same as `replicability` of models of two halves; s leaves out the mode that is halved."""
+    return _found_alike(table, "stability_halves", LEAST_IN_HALVES)
 
 
 def _found_alike(table: RankTable, name: str, least: float) -> Array:
     """Return the decades gained by every rank above 0 in what is found differently, in components."""
-    different = table.ranks[1:] * (1.0 - table.mean(name)[1:])
+    different = table.ranks[1:] * (1.0 - table.known(name)[1:])
     first = np.log10(max(least, USUAL_DIFFERENCE))
     logs = _last_known(np.log10(np.maximum(different, least)), first)
     return _credited(-np.diff(logs, prepend=first), explained_share(table) > SMALLEST_SHARE)
@@ -183,11 +169,6 @@ def _found_alike(table: RankTable, name: str, least: float) -> Array:
 def _credited(values: Array, where: NDArray[np.bool_]) -> Array:
     """Return what speaks for components, elsewhere only what speaks against them."""
     return np.where(where, values, np.minimum(values, 0.0))
-
-
-def has_halves(table: RankTable) -> bool:
-    """Return whether models of halves are known: of arrays read in chunks and of very short modes there are none."""
-    return "stability_halves" in table and bool(np.isfinite(table["stability_halves"]).any())
 
 
 def _last_known(values: Array, first: float) -> Array:
@@ -202,22 +183,18 @@ def degeneracy(table: RankTable) -> Array:
 
     Components that nearly cancel each other are one component too many, as a rule. 0 where it is not known.
     """
-    opposed = np.nan_to_num(table.mean("opposition")[1:]) if "opposition" in table else np.zeros(len(table) - 1)
-    return np.clip((opposed - OPPOSED) / (1.0 + OPPOSED), -1.0, 0.0)
+    return np.clip((np.nan_to_num(table.known("opposition")[1:]) - OPPOSED) / (1.0 + OPPOSED), -1.0, 0.0)
 
 
 def strength(table: RankTable) -> Array:
     """Return how far the weakest component of every rank above 0 stands above noise, from -1 to 3.
 
     The log ratio of what it alone explains to what one component explains of noise of the residual's size
-    (`weakest_excess`): about 0 where it is noise itself, the more the surer it is there. It speaks for none that
-    explains next to nothing of the held-out cells, nor where the rank before left nothing beyond chance: half of a
-    component that was split has much of its own all the same. The last one known where nothing was left to compare
-    with, 0 where none is.
+    (`weakest_excess`): about 0 where it is noise itself. It speaks for none that explains next to nothing of the
+    held-out cells, nor where the rank before left nothing beyond chance: half of a component that was split has much of
+    its own all the same. The last one known where nothing was left to compare with, 0 where none is.
     """
-    if not has_residuals(table):
-        return _above_noise(table)
-    left = _last_known(table.mean("residual_excess"), 0.0)[:-1]
+    left = _last_known(table.known("residual_excess"), 0.0)[:-1]
     return _credited(_above_noise(table), (left > BY_CHANCE) & (explained_share(table) > SMALLEST_SHARE))
 
 
@@ -228,14 +205,12 @@ def fall(table: RankTable) -> Array:
     the components. 0 for the last rank.
     """
     strengths = _above_noise(table)
-    return np.clip(strengths - np.append(strengths[1:], strengths[-1:]), -LARGEST_FALL, LARGEST_FALL)
+    return np.clip(strengths - np.append(strengths[1:], strengths[-1:]), *FALLS)
 
 
 def _above_noise(table: RankTable) -> Array:
-    """Return `strength` as it is, whatever the component explains; 0 where what is left is not known."""
-    if not has_residuals(table):
-        return np.zeros(len(table) - 1)
-    return np.asarray(np.clip(_last_known(table.mean("weakest_excess")[1:], 0.0), *STRENGTHS))
+    """Return `strength` as it is, whatever the component explains."""
+    return np.asarray(np.clip(_last_known(table.known("weakest_excess")[1:], 0.0), *STRENGTHS))
 
 
 def likeness(table: RankTable) -> Array:
@@ -244,15 +219,8 @@ def likeness(table: RankTable) -> Array:
     With too few components the model holds mixtures of them, and what is missing of each resembles it in all modes but
     one (`residual_likeness`); beside the true components noise resembles none. From -1/2 to 1.
     """
-    if not has_residuals(table):
-        return np.zeros(len(table) - 1)
-    alike = _last_known(table.mean("residual_likeness"), 0.0)
+    alike = _last_known(table.known("residual_likeness"), 0.0)
     return np.asarray(alike[:-1] - 0.5 * alike[1:])
-
-
-def has_residuals(table: RankTable) -> bool:
-    """Return whether it is known what every rank leaves: not of tables from before it was, nor of a user's own."""
-    return all(name in table for name in RESIDUAL_SCORES)
 
 
 _PIECES = (intercept, contrast, share, trilinearity, replicability, split_half, degeneracy, strength, fall, likeness)
@@ -272,8 +240,14 @@ def published() -> Mapping[str, Any]:
 
 
 def coefficients_for(table: RankTable) -> Mapping[str, float]:
-    """Return the published coefficients of a table's solver (of least squares if there are none) and evidence."""
-    known = {"halves": has_halves(table), "residuals": has_residuals(table)}
+    """Return the published coefficients of a table's solver (of least squares if there are none) and evidence.
+
+    Of arrays read in chunks and of very short modes no halves are known, of a user's own tables no residuals.
+    """
+    known = {
+        "halves": np.isfinite(table.known("stability_halves")).any(),
+        "residuals": all(name in table for name in RESIDUAL_SCORES),
+    }
     of_solvers = published()["coefficients"]
     of_solver: Mapping[str, Mapping[str, float]] = of_solvers.get(table.solver, of_solvers[OTHERWISE])
     return of_solver[without(name for name, there in known.items() if not there)]
@@ -294,42 +268,34 @@ def log_odds(table: RankTable, coefficients: Mapping[str, float]) -> Array:
     scored = is_scored(table)
     known = table.restricted(table.ranks[scored])
     odds = np.asarray(sum(weight * EVIDENCE[name](known) for name, weight in coefficients.items()), dtype=float)
-    if len(known) > 1:
-        odds = _against_nothing(known, odds, coefficients)
+    if len(known) > 1 and known.ranks[1] > 1 and explained_share(known)[0] > SMALLEST_SHARE:
+        odds[0] = _odds_against_nothing(known, coefficients)
     told = credibility(known)[1:]
     odds = np.where(odds < UNKNOWN, told * odds + (1.0 - told) * UNKNOWN, odds)
     scores = np.zeros(len(table))
     scores[scored] = np.concatenate([[0.0], np.cumsum(odds)])
-    if scored.all():
-        return np.diff(scores)
-    apart = sum(coefficients.get(f.__name__, 0.0) * f(table) for f in (trilinearity, split_half, degeneracy))
-    for row in np.flatnonzero(~scored):
-        scores[row] = scores[row - 1] + UNKNOWN + min(float(np.asarray(apart)[row - 1]), 0.0)
+    if not scored.all():
+        apart = sum(coefficients.get(f.__name__, 0.0) * f(table) for f in (trilinearity, split_half, degeneracy))
+        for row in np.flatnonzero(~scored):
+            scores[row] = scores[row - 1] + UNKNOWN + min(float(np.asarray(apart)[row - 1]), 0.0)
     return np.diff(scores)
 
 
-def _against_nothing(table: RankTable, odds: Array, coefficients: Mapping[str, float]) -> Array:
-    """Return the odds, those against no component by what the first rank tried explains and how far one is above noise.
+def _odds_against_nothing(table: RankTable, coefficients: Mapping[str, float]) -> float:
+    """Return the log odds of a first rank above 1, by what it explains and how far one component is above noise.
 
-    If it explains something: where that is not the first there is, what else speaks against it may speak for a smaller
-    one.
+    What else speaks against it may speak for a smaller one, which was not tried.
     """
-    odds = odds.copy()
-    if table.ranks[1] > 1 and explained_share(table)[0] > SMALLEST_SHARE:
-        gain = np.log(max(gains_over_best(table)[0], LEAST_GAIN) / LEAST_GAIN)
-        explained = {"intercept": 1.0, "contrast": min(gain, LARGEST_CONTRAST), "share": share(table)[0]}
-        if "residual_excess" in table:
-            above = np.nan_to_num(table.mean("residual_excess")[0])
-            explained |= {"strength": np.clip(above, *STRENGTHS), "fall": np.clip(above, -LARGEST_FALL, LARGEST_FALL)}
-        odds[0] = sum(coefficients.get(name, 0.0) * value for name, value in explained.items())
-    return odds
+    gain = np.log(max(gains_over_best(table)[0], LEAST_GAIN) / LEAST_GAIN)
+    explained = {"intercept": 1.0, "contrast": min(gain, LARGEST_CONTRAST), "share": share(table)[0]}
+    above = np.nan_to_num(table.known("residual_excess")[0])
+    explained |= {"strength": np.clip(above, *STRENGTHS), "fall": np.clip(above, *FALLS)}
+    return float(sum(coefficients.get(name, 0.0) * value for name, value in explained.items()))
 
 
 def credibility(table: RankTable) -> Array:
     """Return how far what speaks against a rank is to be believed, from 0 to 1, for every row."""
-    if "cells_per_parameter" not in table:
-        return np.ones(len(table))
-    cells, errors = (table.mean(name) for name in ("cells_per_parameter", "heldout"))
+    cells, errors = table.known("cells_per_parameter"), table.mean("heldout")
     told = np.clip((np.nan_to_num(cells, nan=np.inf) - FEWEST_CELLS) / (ENOUGH_CELLS - FEWEST_CELLS), 0.0, 1.0)
     nothing_yet = np.fmin.accumulate(errors) >= errors[0]
     return np.where(nothing_yet & (told < 1.0) & (errors > EXPLODED), 0.0, told)
@@ -399,69 +365,18 @@ class Calibrated:
                 score_of(table, name, repr(self))  # refuses, or warrants that it is known somewhere
         coefficients = coefficients_for(table) if self.coefficients is None else self.coefficients
         shares = probabilities(log_odds(table, coefficients))
-        seen = _Seen.of(table, coefficients)
         ranks = table.ranks.tolist()
         row = int(np.argmax(np.where(is_scored(table), shares, -1.0)))
         others = [other for other in np.argsort(-shares) if other != row and shares[other] >= WORTH_A_MENTION]
         return Choice(
             ranks[row],
-            _reason(seen, shares, row) + where_it_ends(table) + _how_far_to_trust(table),
-            tuple(Alternative(ranks[other], seen.case_for(other, row)) for other in others[:N_ALTERNATIVES]),
+            reason_for(table, coefficients, shares, row) + where_it_ends(table) + _how_far_to_trust(table),
+            tuple(Alternative(ranks[other], _case_for(table, other, row)) for other in others[:N_ALTERNATIVES]),
             dict(zip(ranks, shares.tolist(), strict=True)),
         )
 
 
-class _Seen(NamedTuple):
-    """What the words of a choice are made of, a row for every rank."""
-
-    ranks: NDArray[np.int64]
-    gains: Array  # of log held-out error over the best rank before; NaN for rank 0
-    consistency: Array
-    informative: NDArray[np.bool_]
-    shared: Array  # components that halves have in common; NaN where unknown
-    excess: Array  # mean log ratio of what one component explains, residual to copies with random signs; NaN if unknown
-    told: float  # how far the first rank is to be believed where it predicts nothing, 0 to 1
-    cells: float  # its training cells for each parameter; NaN if unknown
-    weighed: Mapping[str, Array]  # by piece of evidence, the log odds of every rank above 0
-
-    @classmethod
-    def of(cls, table: RankTable, coefficients: Mapping[str, float] = MappingProxyType({})) -> _Seen:
-        gains = np.array([np.nan, *gains_over_best(table)])
-        excess = table.mean("residual_excess") if "residual_excess" in table else np.full(len(table), np.nan)
-        halves = table.mean("stability_halves") if has_halves(table) else np.full(len(table), np.nan)
-        shared = np.asarray(table.ranks * halves, dtype=float)
-        told = float(credibility(table)[1])
-        cells = table.value("cells_per_parameter", int(table.ranks[1])) if told < 1.0 else np.nan
-        weighed = {name: coefficients[name] * EVIDENCE[name](table) for name in DOUBTS if name in coefficients}
-        core = table.mean("core_consistency")
-        return cls(table.ranks, gains, core, table.informative, shared, excess, told, cells, weighed)
-
-    def drop(self, row: int) -> str:
-        """Return by how much the component of a row changes the held-out error."""
-        change = 100.0 * np.expm1(-self.gains[row])
-        return f"lowers the held-out error by {-change:.3g} %" if change < 0 else "does not lower the held-out error"
-
-    def points(self, row: int) -> str:
-        """Return the core consistency of a row."""
-        value = self.consistency[row]
-        return "below -1000" if value < -1000.0 else f"{value:.1f}"
-
-    def case_against(self, row: int, chosen: int) -> str:
-        """Return what speaks most against a larger rank than the chosen one."""
-        lost = {name: float(odds[chosen:row].sum()) for name, odds in self.weighed.items()}
-        worst = min(lost, key=lambda name: lost[name], default=None)
-        doubt = f", which {DOUBTS[worst]}" if worst is not None and lost[worst] < 0.0 else ""
-        return f"component {self.ranks[row]}{doubt}"
-
-    def case_for(self, row: int, chosen: int) -> str:
-        """Return what can be said for another rank than the chosen one."""
-        if row < chosen:
-            return f"component {self.ranks[row + 1]} {self.drop(row + 1)}, which may not be enough"
-        doubt = f"core consistency is {self.points(row)}" if self.informative[row] else "core consistency cannot tell"
-        return f"component {self.ranks[row]} {self.drop(row)}; {doubt}"
-
-
-def _reason(seen: _Seen, shares: Array, row: int) -> str:
+def reason_for(table: RankTable, coefficients: Mapping[str, float], shares: Array, row: int) -> str:
     """Return why this rank and not its neighbours, in two sentences as a rule."""
     sentences = []
     second = int(np.argmax(np.where(np.arange(len(shares)) == row, -1.0, shares)))
@@ -469,23 +384,21 @@ def _reason(seen: _Seen, shares: Array, row: int) -> str:
         one, other = sorted((row, second))
         apart = other > one + 1 and shares[one + 1 : other].max() < min(shares[row], shares[second])
         sentences.append(
-            f"No clear rank: {seen.ranks[row]} has a probability of {100 * shares[row]:.0f} %, "
-            f"{seen.ranks[second]} one of {100 * shares[second]:.0f} %{', those between less' if apart else ''}."
+            f"No clear rank: {table.ranks[row]} has a probability of {100 * shares[row]:.0f} %, "
+            f"{table.ranks[second]} one of {100 * shares[second]:.0f} %{', those between less' if apart else ''}."
         )
-    sentences += _why_nothing(seen) if row == 0 else [_prediction(seen, row), *_interpretability(seen, row)]
-    if row > 0 and seen.excess[0] <= 0.0:
-        sentences.append("Yet one component explains no more of the data than of copies with random signs.")
-    elif row > 0 and not np.isnan(seen.excess[row]):
-        sentences.append(_what_is_left(seen.excess[row]))
+    excess = table.known("residual_excess")
+    if row == 0:
+        sentences += _why_nothing(table, excess[0])
+    else:
+        sentences += [_prediction(table, coefficients, row), *_interpretability(table, row)]
+        if excess[0] <= 0.0:
+            sentences.append("Yet one component explains no more of the data than of copies with random signs.")
+        elif not np.isnan(excess[row]):
+            looks = "looks like noise" if excess[row] < LIKE_NOISE else "still has structure"
+            times = f"{np.exp(excess[row]):.2g} times as much as of copies with random signs"
+            sentences.append(f"What it leaves {looks}: one more explains {times}.")
     return " ".join(sentences)
-
-
-def _what_is_left(excess: float) -> str:
-    """Return a sentence about the residual of the chosen rank."""
-    looks = "looks like noise" if excess < LIKE_NOISE else "still has structure"
-    return (
-        f"What it leaves {looks}: one more explains {np.exp(excess):.2g} times as much as of copies with random signs."
-    )
 
 
 def _how_far_to_trust(table: RankTable) -> str:
@@ -498,45 +411,82 @@ def _how_far_to_trust(table: RankTable) -> str:
     return f" Probabilities are a guide: they were made for other fits than {by}."
 
 
-def _why_nothing(seen: _Seen) -> list[str]:
-    verdict = ": not enough to tell it from noise" if seen.gains[1] > 0 else ": nothing beyond noise"
-    if seen.told < 1.0:
+def _why_nothing(table: RankTable, excess: float) -> list[str]:
+    """Return why not even the first component is one."""
+    verdict = ": not enough to tell it from noise" if gains_over_best(table)[0] > 0 else ": nothing beyond noise"
+    if credibility(table)[1] < 1.0:
+        cells = table.known("cells_per_parameter")[1]
         verdict = (
-            f", but the data can hardly tell: {seen.cells:.2g} observed cells to learn each parameter from, where "
+            f", but the data can hardly tell: {cells:.2g} observed cells to learn each parameter from, where "
             f"{ENOUGH_CELLS:g} are enough"
         )
-    sentences = [f"Component {seen.ranks[1]} {seen.drop(1)}{verdict}."]
-    if not np.isnan(seen.excess[0]):
-        times = np.exp(seen.excess[0])
-        sentences.append(f"It explains {times:.2f} times as much of the data as of copies with random signs.")
+    sentences = [f"{_what_it_does(table, 1)}{verdict}."]
+    if not np.isnan(excess):
+        times = f"{np.exp(excess):.2f} times as much of the data as of copies with random signs"
+        sentences.append(f"It explains {times}.")
     return sentences
 
 
-def _prediction(seen: _Seen, row: int) -> str:
-    here = f"Component {seen.ranks[row]} {seen.drop(row)}"
-    later = np.nan_to_num(seen.gains[row + 1 :], nan=-np.inf)
+def _prediction(table: RankTable, coefficients: Mapping[str, float], row: int) -> str:
+    """Return what the chosen component does to the held-out error, and what later ones do."""
+    here, gains = _what_it_does(table, row), gains_over_best(table)
+    later = np.nan_to_num(gains[row:], nan=-np.inf)
     if not len(later):
         return f"{here}; no larger rank was tried."
     largest = -100.0 * np.expm1(-later.max())
     if largest <= 0:
         return f"{here}, later ones not at all."
-    # A gain is relative to the error that was left: a larger one later on need not be worth a component.
-    larger = later.max() > seen.gains[row]
-    why = f" ({seen.case_against(row + 1 + int(later.argmax()), row)})" if larger else ""
+    why = ""
+    if later.max() > gains[row - 1]:
+        # A gain is relative to the error that was left: a larger one later on need not be worth a component.
+        why = f" ({_case_against(table, coefficients, row + 1 + int(later.argmax()), row)})"
     return f"{here}, later ones by {largest:.3g} % at most{why}."
 
 
-def _interpretability(seen: _Seen, row: int) -> list[str]:
-    here_and_next = [r for r in (row, row + 1) if r < len(seen.ranks)]
-    said = []
-    rows = [r for r in here_and_next if not np.isnan(seen.consistency[r])]
-    if any(seen.informative[r] for r in rows):
-        said.append(f"core consistency is {' and '.join(f'{seen.points(r)} at rank {seen.ranks[r]}' for r in rows)}")
-    if rows := [r for r in here_and_next if not np.isnan(seen.shared[r])]:
-        shares = " and ".join(f"{seen.shared[r]:.1f} of {seen.ranks[r]}" for r in rows)
-        said.append(f"halves of the data share {shares} components")
+def _interpretability(table: RankTable, row: int) -> list[str]:
+    """Return core consistency and what halves share, here and at the next rank, as far as they are known."""
+    near, ranks, said = range(row, min(row + 2, len(table))), table.ranks, []
+    consistency, shared = table.known("core_consistency"), ranks * table.known("stability_halves")
+    rows = [r for r in near if not np.isnan(consistency[r])]
+    if table.informative[rows].any():
+        figures = " and ".join(f"{_points(consistency[r])} at rank {ranks[r]}" for r in rows)
+        said.append(f"core consistency is {figures}")
+    rows = [r for r in near if not np.isnan(shared[r])]
+    if rows:
+        figures = " and ".join(f"{shared[r]:.1f} of {ranks[r]}" for r in rows)
+        said.append(f"halves of the data share {figures} components")
     sentence = "; ".join(said)
     return [f"{sentence[0].upper()}{sentence[1:]}."] if said else []
+
+
+def _case_against(table: RankTable, coefficients: Mapping[str, float], row: int, chosen: int) -> str:
+    """Return what speaks most against a larger rank than the chosen one."""
+    weighed = {name: coefficients[name] * EVIDENCE[name](table) for name in DOUBTS if name in coefficients}
+    lost = {name: float(odds[chosen:row].sum()) for name, odds in weighed.items()}
+    worst = min(lost, key=lambda name: lost[name], default="")
+    doubt = f", which {DOUBTS[worst]}" if lost.get(worst, 0.0) < 0.0 else ""
+    return f"component {table.ranks[row]}{doubt}"
+
+
+def _case_for(table: RankTable, row: int, chosen: int) -> str:
+    """Return what can be said for another rank than the chosen one."""
+    if row < chosen:
+        return f"{_what_it_does(table, row + 1).lower()}, which may not be enough"
+    doubt = "core consistency cannot tell"
+    if table.informative[row]:
+        doubt = f"core consistency is {_points(table.mean('core_consistency')[row])}"
+    return f"{_what_it_does(table, row).lower()}; {doubt}"
+
+
+def _what_it_does(table: RankTable, row: int) -> str:
+    """Return by how much the component of a row changes the held-out error."""
+    change = 100.0 * np.expm1(-gains_over_best(table)[row - 1])
+    does = f"lowers the held-out error by {-change:.3g} %" if change < 0 else "does not lower the held-out error"
+    return f"Component {table.ranks[row]} {does}"
+
+
+def _points(consistency: float) -> str:
+    return f"below {LOWEST_CONSISTENCY:g}" if consistency < LOWEST_CONSISTENCY else f"{consistency:.1f}"
 
 
 DEFAULT_POLICY = Calibrated()

@@ -1,15 +1,18 @@
-"""What a policy answers, and what a policy is."""
+"""What a policy is, what it answers, and how it reads a table."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
-from typing import NamedTuple
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from autoten._errors import refuse
 from autoten.table import RankTable
+
+Array = NDArray[np.float64]
 
 
 class Alternative(NamedTuple):
@@ -38,7 +41,7 @@ class Choice:
     rank: int
     reason: str = ""
     alternatives: tuple[Alternative, ...] = ()
-    probabilities: Mapping[int, float] | None = field(default=None)
+    probabilities: Mapping[int, float] | None = None
 
 
 Policy = Callable[[RankTable], "Choice | int"]
@@ -49,11 +52,10 @@ def apply_policy(policy: Policy, table: RankTable) -> Choice:
     check_policy(policy, "the policy")
     answer = policy(table)
     choice = answer if isinstance(answer, Choice) else Choice(answer, f"chosen by {policy_name(policy)}")
-    rank = choice.rank
+    rank: Any = choice.rank
     if not isinstance(rank, (int, np.integer)) or isinstance(rank, bool) or rank not in table.ranks:
-        refuse(
-            f"the answer of {policy_name(policy)}", f"a Choice or a rank out of {table.ranks.tolist()}", repr(answer)
-        )
+        expected = f"a Choice or a rank out of {table.ranks.tolist()}"
+        refuse(f"the answer of {policy_name(policy)}", expected, repr(answer))
     # Plain numbers: what NumPy calls an integer is not one to JSON.
     others = tuple(Alternative(int(other), reason) for other, reason in choice.alternatives)
     shares = choice.probabilities
@@ -83,3 +85,35 @@ def selection_frequency(
     picks = [apply_policy(policy, table.resampled(rng)).rank for _ in range(n_draws)]
     ranks, counts = np.unique(picks, return_counts=True)
     return {int(rank): float(count / n_draws) for rank, count in zip(ranks, counts, strict=True)}
+
+
+def score_of(table: RankTable, name: str, asker: str, needed: NDArray[np.bool_] | None = None) -> Array:
+    """Return the mean of a score for every row, or refuse a table that knows it for none of the rows in need of it."""
+    if name not in table:
+        remedy = "Add the scorer that computes it to `scorers` of estimate_rank, or choose another policy."
+        held = f"only {', '.join(sorted(table.replicates)) or 'ranks'}"
+        refuse(f"the table for {asker}", f"one with the score {name!r}", held, remedy)
+    values = table.mean(name)
+    rows = table.ranks > 0 if needed is None else needed
+    if rows.any() and np.isnan(values[rows]).all():
+        first, last = table.ranks[rows][[0, -1]]
+        expected = f"known for rank {first}" if first == last else f"known for one of ranks {first} to {last} at least"
+        remedy = "See the warnings of the estimate for why it could not be computed, or choose another policy."
+        refuse(f"the score {name!r} for {asker}", expected, "NaN", remedy)
+    return values
+
+
+def is_scored(table: RankTable) -> NDArray[np.bool_]:
+    """Return which rows have a held-out error; the model without components counts as scored."""
+    return np.asarray(~np.isnan(table.mean("heldout")) | (table.ranks == 0))
+
+
+def where_it_ends(table: RankTable) -> str:
+    """Return a sentence, to follow a reason, about ranks that have no held-out error; nothing where all have one."""
+    scored = is_scored(table)
+    without = table.ranks[~scored].tolist()
+    if not without:
+        return ""
+    which = f"Rank {without[0]} has" if len(without) == 1 else f"Ranks {', '.join(map(str, without))} have"
+    ended = table.ranks[scored][-1]
+    return f" {which} no held-out error{f': the range ended at {ended}' if without[-1] > ended else ''}."
