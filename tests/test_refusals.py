@@ -19,12 +19,21 @@ from autoten import (
     AutoTen,
     RandomElements,
     RandomFibres,
+    RankTable,
     core_consistency,
+    corrected_core_consistency,
     estimate_rank,
+    factor_match_score,
     fit_parafac,
+    heldout_error,
+    kl_core_consistency,
     masked,
+    pareto_front,
     read_tensor,
     read_tns,
+    selection,
+    split_half,
+    split_half_components,
 )
 from autoten.datasets import (
     collinear_factors,
@@ -39,11 +48,182 @@ from autoten.datasets import (
 from autoten.labels import Labels
 from autoten.model import CPModel
 from autoten.preprocess import center, drop_empty_slabs, mask_scatter, scale
-from autoten.selection import Calibrated
+from autoten.selection import Calibrated, apply_policy
 
 # Rows: a name, a call without arguments, the kind of error, a pattern of the sentence. One section for each part.
 
-SELECTION_AND_SCORES = []
+TABLE = RankTable([0, 1, 3], {"heldout": [[1.0], [0.5], [0.2]], "fit": [[0.0], [0.5], [0.8]]}, (5, 6, 7))
+MODEL = (None, [np.ones((4, 2)), np.ones((5, 2)), np.ones((6, 2))])
+CUBE = np.arange(120.0).reshape(4, 5, 6)
+SPLIT = {"rank": 2, "mode": 0}
+
+
+def of_shape(*shape, weights=None, fill=1.0):
+    return weights, [np.full((length, 2), fill) for length in shape]
+
+
+def answering(answer):
+    def oracle(table):
+        return answer
+
+    return lambda: apply_policy(oracle, TABLE)
+
+
+def choosing(policy, *names):
+    """Return the policy's choice from a table with these scores, by which nothing is known of any rank."""
+    return lambda: policy(RankTable([0, 1, 2], dict.fromkeys(names, np.full((3, 1), np.nan)), (5, 6, 7)))
+
+
+ADD = "Add the scorer that computes it to `scorers` of estimate_rank, or choose another policy."
+SEE = "See the warnings of the estimate for why it could not be computed, or choose another policy."
+
+# What is called without arguments, and the whole sentence: errors of value, of type, of key.
+OF_VALUE = [
+    *(
+        (
+            lambda n=n: selection.OneStandardError(n),
+            f"n_errors of OneStandardError must be a number above 0 and below inf. Got {n!r}.",
+        )
+        for n in (0, -1.0, math.nan, math.inf)
+    ),
+    *(
+        (
+            lambda t=t: selection.CoreConsistencyThreshold(t),
+            f"threshold of CoreConsistencyThreshold must be a number above 0 and below 100. Got {t!r}.",
+        )
+        for t in (0, 100, math.nan)
+    ),
+    (
+        lambda: selection.AutoTen2016()(TABLE.restricted([1])),
+        "the ranks for AutoTen2016() must be such that one is 2 at least. Got [0, 1]. The published rule returns no "
+        "smaller one: ask for more ranks, or choose another policy.",
+    ),
+    *(
+        (answering(answer), f"the answer of oracle must be a Choice or a rank out of [0, 1, 3]. Got {answer!r}.")
+        for answer in (2, -1, None, "3", True, 2.0)
+    ),
+    *(
+        (
+            choosing(policy, *known),
+            f"the table for {policy!r} must be one with the score {name!r}. Got only {held}. {ADD}",
+        )
+        for policy, name, known, held in (
+            (selection.HeldOutMinimum(), "heldout", (), "ranks"),
+            (selection.Knee(), "heldout", ("fit", "ceiling"), "ceiling, fit"),
+            (selection.AutoTen2016(), "core_consistency", ("heldout",), "heldout"),
+            (Calibrated(), "heldout", ("core_consistency",), "core_consistency"),
+        )
+    ),
+    *(
+        (choosing(policy, name), f"the score {name!r} for {policy!r} must be known for {ranks}. Got NaN. {SEE}")
+        for policy, name, ranks in (
+            (selection.OneStandardError(), "heldout", "one of ranks 1 to 2 at least"),
+            (selection.CoreConsistencyThreshold(), "core_consistency", "one of ranks 1 to 2 at least"),
+            (selection.AutoTen2016(), "core_consistency", "rank 2"),
+        )
+    ),
+    (
+        lambda: pareto_front([1.0, 2.0]),
+        "points of pareto_front must be a matrix, one row per point. Got an array of shape (2,).",
+    ),
+    *(
+        (
+            lambda r=r: RankTable(r, {}, (5, 6, 7)),
+            f"the ranks of a RankTable must be strictly increasing and begin with 0. Got {r}.",
+        )
+        for r in ([], [1, 2], [0, 2, 1], [0, 1, 1])
+    ),
+    (
+        lambda: RankTable([0, 1, 2], {"fit": [[0.0], [1.0]]}, (5, 6, 7)),
+        "the score 'fit' of a RankTable must be one row for each of 3 ranks. Got (2, 1).",
+    ),
+    (lambda: TABLE.gain(0), "the rank of a gain must be a rank with an earlier row. Got 0."),
+    (
+        lambda: heldout_error(CUBE, MODEL, np.ones((4, 5), bool)),
+        "heldout must be a boolean array of X's shape (4, 5, 6). Got bool of shape (4, 5).",
+    ),
+    (
+        lambda: heldout_error(CUBE, MODEL, np.ones((4, 5, 6))),
+        "heldout must be a boolean array of X's shape (4, 5, 6). Got float64 of shape (4, 5, 6).",
+    ),
+    *(
+        (lambda h=h: heldout_error(h[0], MODEL, h[1]), "heldout must be True at one observed cell at least. Got none.")
+        for h in ((CUBE, np.zeros(CUBE.shape, bool)), (np.where(CUBE < 6, np.nan, CUBE), CUBE < 6))
+    ),
+    *(
+        (lambda m=m: core_consistency(CUBE, m), "the CP model must be finite. Got NaN or infinite entries.")
+        for m in (of_shape(4, 5, 6, weights=[1.0, np.nan]), of_shape(4, 5, 6, fill=np.inf))
+    ),
+    (
+        lambda: heldout_error(CUBE, of_shape(4, 5, 6, fill=np.nan), CUBE > 6),
+        "the CP model must be finite. Got NaN or infinite entries.",
+    ),
+    (
+        lambda: corrected_core_consistency(CUBE, of_shape(4, 5, 7)),
+        "the CP model must be of the tensor's shape (4, 5, 6). Got shape (4, 5, 7).",
+    ),
+    (
+        lambda: core_consistency(CUBE, of_shape(4, 5, 6, 2)),
+        "the CP model must be of the tensor's shape (4, 5, 6). Got shape (4, 5, 6, 2).",
+    ),
+    (
+        lambda: core_consistency(CUBE, of_shape(4, 5, 6, weights=np.ones(3))),
+        "factor 0 of a CP model must be a matrix with 3 columns, one for each weight. Got shape (4, 2).",
+    ),
+    (
+        lambda: kl_core_consistency(-CUBE, MODEL),
+        "X of kl_core_consistency must be counts or other amounts >= 0. Got negative cells.",
+    ),
+    (
+        lambda: kl_core_consistency(CUBE, of_shape(4, 5, 6, fill=-1.0)),
+        "a CP model of counts must be nonnegative. Got negative entries.",
+    ),
+    (
+        lambda: factor_match_score(MODEL, MODEL, np.zeros((5, 5, 6))),
+        "X of the CP models must be of their shape (4, 5, 6). Got shape (5, 5, 6).",
+    ),
+    *(
+        (lambda split=split, wrong=wrong: split(CUBE[:3], **SPLIT | wrong), sentence)
+        for split in (split_half, split_half_components)
+        for wrong, sentence in (
+            ({}, "the mode to split must be of length >= 4. Got length 3."),
+            ({"mode": 3}, "mode of split_half must be a mode of a tensor with 3 modes, 0 to 2. Got 3."),
+            ({"rank": 0, "mode": 1}, "rank of split_half must be an integer >= 1. Got 0."),
+            ({"rank": 1, "mode": 1, "n_splits": 0}, "n_splits must be an integer >= 1. Got 0."),
+        )
+    ),
+]
+OF_TYPE = [
+    *(
+        (lambda n=n: selection.OneStandardError(n), "n_errors of OneStandardError must be a number above 0")
+        for n in ("1", True)
+    ),
+    (
+        lambda: selection.CoreConsistencyThreshold("80"),
+        "threshold of CoreConsistencyThreshold must be a number above 0",
+    ),
+    (
+        lambda: selection.BestLoss("knee"),
+        "policy of BestLoss must be a function from a RankTable to a Choice, such as Knee()",
+    ),
+    *(
+        (
+            lambda m=m: core_consistency(CUBE, m),
+            f"a CP model must be a CPModel or a pair (weights, factors). Got {name}.",
+        )
+        for m, name in ((3, "int"), (None, "NoneType"))
+    ),
+]
+OF_KEY = [
+    (lambda: TABLE["ceiling"], "a score of this RankTable must be one of ['fit', 'heldout']. Got 'ceiling'."),
+    (lambda: TABLE.row(2), "a rank of this RankTable must be one of [0, 1, 3]. Got 2."),
+    (lambda: TABLE.restricted([-1]), "a rank of this RankTable must be one of [0, 1, 3]. Got -1."),
+]
+SELECTION_AND_SCORES = [
+    (f"{number} {kind.__name__} {sentence[:40]}", call, kind, re.escape(sentence))
+    for kind, rows in ((ValueError, OF_VALUE), (TypeError, OF_TYPE), (KeyError, OF_KEY))
+    for number, (call, sentence) in enumerate(rows)
+]
 
 # ---
 
