@@ -1,4 +1,4 @@
-"""What deserves a look: about the data before any fit, and about the fits afterwards."""
+"""Warnings of an estimate: what deserves a look in the data, before any fit, and in the fits afterwards."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import coo_array
+from scipy.sparse import block_array
 from scipy.sparse.csgraph import connected_components
 
 from autoten._errors import counted
@@ -65,22 +65,18 @@ def empty_warnings(whole: Tensor, occupied: Tensor) -> Iterator[str]:
 
 def data_warnings(tensor: Tensor, table: RankTable, labels: Labels | None = None) -> Iterator[str]:
     """Yield what the data alone make doubtful."""
-    labels = labels or _unlabelled(tensor)
     if tensor.norm_squared == 0.0:
         yield "All observed cells are zero: there is nothing to decompose."
         return
-    largest = int(table.ranks[-1])
-    hidden = np.unravel_index(tensor.hidden, tensor.shape)
+    largest, hidden = int(table.ranks[-1]), dict(indices_of(tensor.hidden, tensor.shape))
     for mode, length in enumerate(tensor.shape):
-        cells = int(np.prod(tensor.shape)) // length
-        observed = cells - np.bincount(hidden[mode], minlength=length)
-        few = np.flatnonzero(observed < largest)
-        if len(few):
+        observed = prod(tensor.shape) // length - np.bincount(hidden[mode], minlength=length)
+        if len(few := np.flatnonzero(observed < largest)):
             yield (
                 f"{_mode(labels, mode)}: {_listed(labels, mode, few)} with as few as {observed.min()} observed cells; "
                 f"more components than that cannot be told apart there (largest rank tried: {largest})."
             )
-    yield from _unlinked_warnings(tensor, labels)
+    yield from _unlinked_warnings(tensor, hidden, labels)
     if "heldout" in table and (n_empty := int(np.isnan(table["heldout"][0]).sum())):
         n_folds = table["heldout"].shape[1]
         yield (
@@ -91,7 +87,7 @@ def data_warnings(tensor: Tensor, table: RankTable, labels: Labels | None = None
     yield from _sum_warnings(tensor, labels)
 
 
-def _unlinked_warnings(tensor: Tensor, labels: Labels) -> Iterator[str]:
+def _unlinked_warnings(tensor: Tensor, hidden: dict[int, NDArray[Any]], labels: Labels | None) -> Iterator[str]:
     """Find pairs of modes whose slabs fall into parts that no observed cell links."""
     for one, other in combinations(range(len(tensor.shape)), 2):
         lengths = tensor.shape[one], tensor.shape[other]
@@ -99,11 +95,9 @@ def _unlinked_warnings(tensor: Tensor, labels: Labels) -> Iterator[str]:
         # Two parts have at least so many pairs of slabs between them, without an observed cell.
         if len(tensor.hidden) < rest * (sum(lengths) - 2) or prod(lengths) > LISTABLE:
             continue
-        index = dict(indices_of(tensor.hidden, tensor.shape))
-        hidden = np.bincount(index[one] * lengths[1] + index[other], minlength=prod(lengths))
-        rows, columns = np.divmod(np.flatnonzero(hidden < rest), lengths[1])
-        graph = coo_array((np.ones(len(rows)), (rows, lengths[0] + columns)), (sum(lengths), sum(lengths)))
-        n_parts, part = connected_components(graph, directed=False)
+        pairs = np.ravel_multi_index((hidden[one], hidden[other]), lengths)
+        linked = np.bincount(pairs, minlength=prod(lengths)).reshape(lengths) < rest
+        n_parts, part = connected_components(block_array([[None, linked], [linked.T, None]]), directed=False)
         if n_parts > 1:
             slabs = _listed(labels, one, np.flatnonzero(part[: lengths[0]] == part[0]))
             yield (
@@ -128,30 +122,20 @@ def looks_like_counts(tensor: Tensor, table: RankTable) -> bool:
     return min(errors, default=0.0) * tensor.norm_squared >= LEAST_DISPERSION * tensor.total
 
 
-def _sum_warnings(tensor: Tensor, labels: Labels) -> Iterator[str]:
-    """Find a strong offset, and identical slabs: by inner products with random directions, then cell by cell."""
-    rng = np.random.default_rng(0)
+def _sum_warnings(tensor: Tensor, labels: Labels | None = None) -> Iterator[str]:
+    """Find a strong offset, and identical slabs, by the slabs' inner products with random directions and with ones."""
+    rng, found = np.random.default_rng(0), []
     directions = [np.column_stack([rng.standard_normal((length, 2)), np.ones(length)]) for length in tensor.shape]
-    counts, found = None, []
-    if tensor.listed is not None:
-        index = indices_of(tensor.listed, tensor.shape)
-        counts = {mode: np.bincount(places, minlength=tensor.shape[mode]) for mode, places in index}
     for mode in range(len(tensor.shape)):
-        signature = tensor.mttkrp(directions, mode)
-        offset = float(signature[:, 2].sum()) ** 2 / (tensor.n_observed * tensor.norm_squared)
+        products = tensor.mttkrp(directions, mode)
+        offset = float(products[:, 2].sum()) ** 2 / (tensor.n_observed * tensor.norm_squared)
         if mode == 0 and offset > OFFSET:
             yield (
                 f"The mean of all cells makes up {100 * offset:.3g} % of their mean square: an offset hides what tells "
                 "cells apart. If it means nothing, centre a mode first (autoten.preprocess.center)."
             )
-        order = np.lexsort(signature.T)
-        close = np.isclose(signature[order[:-1]], signature[order[1:]], rtol=SIGNATURE_TOLERANCE, atol=0.0).all(axis=1)
-        pairs = [(order[k], order[k + 1]) for k in np.flatnonzero(close) if signature[order[k]].any()]
-        if counts is not None:
-            pairs = [pair for pair in pairs if counts[mode][pair[0]] >= FEWEST_TWIN_NONZEROS][:MOST_TWINS]
-        twins = [sorted(map(int, pair)) for pair in pairs if _are_identical(tensor, mode, pair)]
-        if twins:
-            (first, second), *more = sorted(twins)
+        if twins := sorted(_twins(tensor, mode, products)):
+            (first, second), *more = twins
             others = f" (and {len(more)} more)" if more else ""
             pair = f"{_slab(labels, mode, first)} and {_slab(labels, mode, second)}"
             found.append(f"{_mode(labels, mode)}: slabs {pair} are identical{others}")
@@ -162,16 +146,22 @@ def _sum_warnings(tensor: Tensor, labels: Labels) -> Iterator[str]:
         )
 
 
-def _are_identical(tensor: Tensor, mode: int, pair: tuple[int, int]) -> bool:
-    slabs = [
-        tensor.sub([np.array([index]) if n == mode else np.arange(size) for n, size in enumerate(tensor.shape)])
-        for index in pair
-    ]
-    one, other = (slab.listed for slab in slabs)
-    cells = np.arange(prod(slabs[0].shape)) if one is None or other is None else np.union1d(one, other)
-    same_gaps = np.array_equal(slabs[0].hidden, slabs[1].hidden)
-    seen = np.setdiff1d(cells, slabs[0].hidden, assume_unique=True)
-    return same_gaps and np.array_equal(slabs[0].values_at(seen), slabs[1].values_at(seen))
+def _twins(tensor: Tensor, mode: int, products: NDArray[Any]) -> Iterator[tuple[int, int]]:
+    """Yield pairs of identical slabs: of those whose inner products agree, cell by cell."""
+    order = np.lexsort(products.T)
+    close = np.isclose(products[order[:-1]], products[order[1:]], rtol=SIGNATURE_TOLERANCE, atol=0.0).all(axis=1)
+    pairs = [sorted(map(int, order[k : k + 2])) for k in np.flatnonzero(close) if products[order[k]].any()]
+    if pairs and tensor.listed is not None:
+        counts = np.bincount(dict(indices_of(tensor.listed, tensor.shape))[mode], minlength=tensor.shape[mode])
+        pairs = [pair for pair in pairs if counts[pair].min() >= FEWEST_TWIN_NONZEROS][:MOST_TWINS]
+    whole = [np.arange(length) for length in tensor.shape]
+    for pair in pairs:
+        one, other = (tensor.sub([*whole[:mode], np.array([index]), *whole[mode + 1 :]]) for index in pair)
+        listed = [slab.listed for slab in (one, other) if slab.listed is not None]
+        cells = np.unique(np.concatenate(listed)) if len(listed) == 2 else np.arange(prod(one.shape))
+        seen = np.setdiff1d(cells, one.hidden, assume_unique=True)
+        if np.array_equal(one.hidden, other.hidden) and np.array_equal(one.values_at(seen), other.values_at(seen)):
+            yield pair[0], pair[1]
 
 
 def fit_warnings(tensor: Tensor, table: RankTable, rank: int) -> Iterator[str]:
@@ -203,7 +193,6 @@ def fit_warnings(tensor: Tensor, table: RankTable, rank: int) -> Iterator[str]:
 
 def unseen_warnings(tensor: Tensor, model: CPModel, labels: Labels | None = None) -> Iterator[str]:
     """Yield which components lie to a good part where the model does nothing but extrapolate."""
-    labels = labels or _unlabelled(tensor)
     index, model = dict(indices_of(tensor.hidden, tensor.shape)), model.normalized()
     for mode, length in enumerate(tensor.shape):
         others = [n for n in range(model.ndim) if n != mode]
@@ -219,10 +208,6 @@ def unseen_warnings(tensor: Tensor, model: CPModel, labels: Labels | None = None
             )
 
 
-def _unlabelled(tensor: Tensor) -> Labels:
-    return Labels(("",) * len(tensor.shape), (None,) * len(tensor.shape))
-
-
 def _ranks(ranks: Sequence[int] | NDArray[np.int64], chosen: int, one: str, several: str) -> str:
     """Return ranks in words, the chosen one marked, and what goes on with one or with several."""
     *most, last = (f"{each} (the chosen rank)" if each == chosen else f"{each}" for each in ranks)
@@ -234,15 +219,16 @@ def _lowered(sentence: str) -> str:
     return sentence[0].lower() + sentence[1:]
 
 
-def _mode(labels: Labels, mode: int) -> str:
-    return f"Mode {mode} ({labels.names[mode]})" if labels.names[mode] else f"Mode {mode}"
+def _mode(labels: Labels | None, mode: int) -> str:
+    name = "" if labels is None else labels.names[mode]
+    return f"Mode {mode} ({name})" if name else f"Mode {mode}"
 
 
-def _slab(labels: Labels, mode: int, index: int) -> str:
-    return str(index) if labels.indices[mode] is None else f"{index} ({labels.index(mode, index)})"
+def _slab(labels: Labels | None, mode: int, index: int) -> str:
+    return str(index) if labels is None or labels.indices[mode] is None else f"{index} ({labels.index(mode, index)})"
 
 
-def _listed(labels: Labels, mode: int, indices: NDArray[Any]) -> str:
+def _listed(labels: Labels | None, mode: int, indices: NDArray[Any]) -> str:
     shown = ", ".join(_slab(labels, mode, index) for index in indices[:5])
     more = f" and {len(indices) - 5} more" if len(indices) > 5 else ""
     return f"{'slab' if len(indices) == 1 else 'slabs'} {shown}{more}"
