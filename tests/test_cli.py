@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 from scipy.io import savemat
 
 import autoten
@@ -25,20 +26,11 @@ X = make_cp_tensor((6, 7, 8), 2, noise=white_noise(20), random_state=0).X
 
 AS_TEXT = "".join(f"{i + 1} {j + 1} {k + 1} {float(X[i, j, k])}\n" for i, j, k in np.ndindex(X.shape))
 AS_TABLE = "".join(f"s{i},{300 + 5 * j},2024-01-0{k + 1},{float(X[i, j, k])}\n" for i, j, k in np.ndindex(X.shape))
-COORDINATES = {"coords": np.argwhere(X), "vals": X.reshape(-1, 1), "shape": [X.shape]}
 
 WRITERS = {
-    "X.npy": lambda path: np.save(path, X),
     "X.npz": lambda path: np.savez(path, labels=np.arange(6), X=X, other=X[:4]),
-    "only.npz": lambda path: np.savez(path, data=X, labels=np.arange(6)),
     "X.mat": lambda path: savemat(path, {"X": X, "labels": np.arange(6)}),
-    "X.tns": lambda path: path.write_text(AS_TEXT),
     "X.tns.gz": lambda path: path.write_bytes(gzip.compress(AS_TEXT.encode())),
-    "coords.npz": lambda path: np.savez(path, coords=np.argwhere(X), vals=X[X != 0], shape=X.shape),
-    "coords.mat": lambda path: savemat(path, COORDINATES),
-    "struct.mat": lambda path: savemat(path, {"set": {"data": X, "axis": np.arange(7)}}),
-    "pickle.npz": lambda path: np.savez(path, data=X, labels=np.array([None])),
-    "header.tns": lambda path: path.write_text("\ufeffi, j, k, x\n" + AS_TEXT.replace(" ", ","), encoding="utf-8"),
     "X.csv": lambda path: path.write_text("sample,emission in µm,day,x\n" + AS_TABLE, encoding="utf-8"),
 }
 
@@ -72,20 +64,15 @@ def test_every_readable_file_gets_its_report(folder, capsys, name):
     assert "%|" not in out
 
 
-def test_missing_cells_are_nan(folder, capsys):
-    np.save("gaps.npy", np.where(np.arange(X.size).reshape(X.shape) % 5 == 2, np.nan, X))
-    status, out, _ = run(capsys, "gaps.npy", "--ranks", "1:3")
-    assert status == 0
-    assert "6 x 7 x 8 tensor, 269 observed cells" in out
-
-
-def test_by_default_ranks_1_to_10_and_seed_0(folder, capsys):
-    np.save("small.npy", X[:5, :6, :5])
-    status, out, _ = run(capsys, "small.npy")
+def test_by_default_ranks_1_to_10_and_seed_0_and_no_file_is_written(folder, capsys):
+    np.save("X.npy", np.where(np.arange(X.size).reshape(X.shape) % 25 == 2, np.nan, X))
+    status, out, _ = run(capsys, "X.npy")
     assert status == 0
     starred = [line.replace("*", " ").split()[0] for line in out.splitlines()[5:15]]
     assert starred == [str(rank) for rank in range(1, 11)]
+    assert "6 x 7 x 8 tensor, 322 observed cells" in out
     assert "10 starts, 5 folds, 4 splits, seed 0;" in out
+    assert [path.name for path in folder.iterdir()] == ["X.npy"]
 
 
 def test_the_answer_is_that_of_estimate_rank(folder, capsys):
@@ -95,43 +82,24 @@ def test_the_answer_is_that_of_estimate_rank(folder, capsys):
 
 
 def test_another_seed_is_another_answer(folder, capsys):
-    reports = [run(capsys, "X.npy", "--ranks", "1:2", "--seed", seed)[1] for seed in (0, 0, 1)]
+    reports = [run(capsys, "X.npy", "--ranks", 2, "--starts", 2, "--seed", seed)[1] for seed in (0, 0, 1)]
     table = [report.split("Probability")[0] for report in reports]
     assert table[0] == table[1] != table[2]
 
 
-def test_json_holds_the_whole_result(folder, capsys):
-    status, out, _ = run(capsys, "X.npy", "--ranks", "1:3", "--json", "out.json")
+def test_outputs_hold_the_whole_result(folder, capsys):
+    Path("out.json").write_text("old")
+    outputs = ["--json", "out.json", "--plot", "out.png", "--html", "out.html"]
+    status, out, _ = run(capsys, "X.npy", "--ranks", "1:3", *outputs)
     assert status == 0
     text = Path("out.json").read_text(encoding="utf-8")
     assert text.endswith("}\n")
     record = json.loads(text, parse_constant=pytest.fail)
-    assert record["rank"] == 2
+    assert (record["rank"], record["table"]["rank"], record["settings"]["shape"]) == (2, [0, 1, 2, 3], [6, 7, 8])
     assert record["reason"] in out
-    assert record["table"]["rank"] == [0, 1, 2, 3]
-    assert record["settings"]["shape"] == [6, 7, 8]
-
-
-@pytest.mark.parametrize("name", ["out.png", "out.pdf"])
-def test_plot_writes_the_overview(folder, capsys, name):
-    status, _, _ = run(capsys, "X.npy", "--ranks", "1:3", "--plot", folder / name)
-    assert status == 0
-    beginning = (folder / name).read_bytes()[:8]
-    assert beginning.startswith(b"\x89PNG\r\n\x1a\n" if name.endswith("png") else b"%PDF")
-    assert (folder / name).stat().st_size > 10_000
-
-
-def test_plot_is_large_enough_to_read(folder, capsys):
-    from matplotlib.image import imread
-
-    run(capsys, "X.npy", "--ranks", "1:3", "--plot", "out.png")
-    height, width = imread("out.png").shape[:2]
-    assert min(height, width) > 800
-
-
-def test_without_json_and_plot_no_file_is_written(folder, capsys):
-    run(capsys, "X.npy", "--ranks", "1:2")
-    assert [path.name for path in folder.iterdir()] == ["X.npy"]
+    assert record["reason"] in Path("out.html").read_text(encoding="utf-8")
+    with Image.open("out.png") as picture:  # large enough to read
+        assert (picture.format, min(picture.size) > 800) == ("PNG", True)
 
 
 # --------------------------------------------------------------------------------------------------------------- errors
@@ -140,27 +108,15 @@ RANKS = "--ranks must be LAST or FIRST:LAST with 1 <= FIRST <= LAST, such as 8 o
 HOLDOUT = "--holdout must be one of elements, fibres:MODE, blocks, counts, such as fibres:1. Got {}."
 UNWRITABLE = "--{} must be a file that can be written. Got {}."
 TWICE = "--{} must be a file of its own, neither FILE nor another output. Got {}."
-UNREADABLE = "{} must be a file with an array named X or a single array of three or more modes. Got {}."
 UNSUITABLE = [
     (["absent.npy"], "the file must be an existing file. Got absent.npy."),
     (["."], "the file must be one of .npy, .npz, .mat, .csv, .tns, .tns.gz. Got ."),
-    (["X.xlsx"], "the file must be one of .npy, .npz, .mat, .csv, .tns, .tns.gz. Got X.xlsx."),
-    (["text.csv"], "text.csv must be a table with a row for each cell: its label in each mode, then its value, below "),
     (["text.npy"], "text.npy must be a .npy file that NumPy wrote. Got one that begins with b'no tensor\\n'."),
-    (["text.npz"], "text.npz must be a .npz file that NumPy wrote. Got one that begins with b'no tensor\\n'."),
-    (["text.mat"], "text.mat cannot be read as a .mat file: "),
-    (["empty.npy"], "empty.npy must be a .npy file that NumPy wrote. Got an empty one."),
-    (["pickled.npy"], "pickled.npy cannot be read as a .npy file: "),
-    (["two.npz"], UNREADABLE.format("two.npz", "a (6, 7, 8), b (6, 7, 8)")),
-    (["flat.npz"], UNREADABLE.format("flat.npz", "a (7, 8), b (7, 8)")),
     (["matrix.npy"], "X must be a tensor with at least 3 modes. Got shape (7, 8). "),
-    (["complex.npy"], "X must be an array of real numbers. Got complex numbers (complex128). "),
     (["X.npy", "--ranks", "0:3"], RANKS.format("0:3")),
     (["X.npy", "--ranks", "5:2"], RANKS.format("5:2")),
-    (["X.npy", "--ranks", "0"], RANKS.format("0")),
     (["X.npy", "--ranks", ":5"], RANKS.format(":5")),
     (["X.npy", "--ranks", "1:2:3"], RANKS.format("1:2:3")),
-    (["X.npy", "--ranks", "a:b"], RANKS.format("a:b")),
     (["X.npy", "--ranks", ""], RANKS.format("nothing")),
     (["X.npy", "--ranks", "1:43"], "the largest of the ranks of estimate_rank must be at most 42, "),
     (["X.npy", "--seed", "-1"], "random_state must be a seed >= 0, a Generator, RandomState or None. Got -1."),
@@ -170,11 +126,11 @@ UNSUITABLE = [
     (["X.npy", "--solver", "kl"], "X for the solver KL must be counts or other amounts >= 0. "),
     (["X.npy", "--starts", "0"], "n_starts of estimate_rank must be an integer >= 1. Got 0."),
     (["X.npy", "--folds", "1"], "n_folds of estimate_rank must be an integer >= 2. Got 1."),
+    (["X.npy", "--jobs", "0"], "n_jobs of estimate_rank must be a number of workers, or -1 for all cores. Got 0."),
     (["X.npy", "--max-time", "0"], "max_time must be a number above 0 and below inf. Got 0.0."),
     (["X.npy", "--plot", "nowhere/out.png"], UNWRITABLE.format("plot", "nowhere/out.png (No such file or directory)")),
     (["X.npy", "--json", "."], UNWRITABLE.format("json", ". (Is a directory)")),
     (["X.npy", "--html", "X.npy/out.html"], UNWRITABLE.format("html", "X.npy/out.html (Not a directory)")),
-    (["X.npy", "--plot", "out.doc"], "--plot must be a file whose name ends in one of ."),
     (["X.npy", "--plot", "out"], "--plot must be a file whose name ends in one of ."),
     (["X.npy", "--html", "out", "--json", "./out"], TWICE.format("json", "out")),
     (["X.npy", "--json", "X.npy"], TWICE.format("json", "X.npy")),
@@ -183,14 +139,8 @@ UNSUITABLE = [
 
 @pytest.mark.parametrize(("arguments", "sentence"), UNSUITABLE, ids=[" ".join(given) for given, _ in UNSUITABLE])
 def test_what_is_unsuitable_gets_one_sentence_and_status_2(folder, capsys, arguments, sentence):
-    for suffix in ("npy", "npz", "mat", "csv"):
-        Path(f"text.{suffix}").write_text("no tensor\n", encoding="utf-8")
-    Path("empty.npy").touch()
-    np.save("pickled.npy", np.array([{}], dtype=object), allow_pickle=True)
-    np.savez("two.npz", a=X, b=X)
-    np.savez("flat.npz", a=X[0], b=X[1])
+    Path("text.npy").write_text("no tensor\n", encoding="utf-8")
     np.save("matrix.npy", X[0])
-    np.save("complex.npy", X * 1j)
     before = sorted(folder.rglob("*"))
     status, out, err = run(capsys, *arguments)
     assert status == 2
@@ -323,7 +273,7 @@ def test_what_the_options_set(given, arguments, expected):
 def test_options_reach_the_report(folder, capsys):
     np.save("counts.npy", make_count_tensor((9, 10, 11), 2, events=20_000, random_state=0).X)
     chosen = ["--solver", "kl", "--holdout", "counts", "--policy", "one-standard-error", "--starts", 2, "--folds", 3]
-    status, out, _ = run(capsys, "counts.npy", "--ranks", 3, *chosen)
+    status, out, _ = run(capsys, "counts.npy", "--ranks", 2, *chosen)
     assert status == 0
     assert "CountSplit(share=0.2), policy OneStandardError(n_errors=1.0), 2 starts, 3 folds, 4 splits, seed 0;" in out
     assert " KL(" in out
@@ -339,33 +289,15 @@ def test_the_report_and_the_other_files_are_there_when_one_cannot_be_written(fol
 
     method = {"json": "to_json", "html": "to_html", "plot": "plot"}[broken]
     monkeypatch.setattr(f"autoten.estimate.RankEstimate.{method}", fail)
-    names = {"json": "out.json", "html": "out.html", "plot": "out.png"}
+    names = {"json": "out.json", "html": "out.html", "plot": "out.pdf"}
     targets = [text for name, target in names.items() for text in (f"--{name}", target)]
     status, out, err = run(capsys, "X.npy", "--ranks", 2, "--starts", 2, *targets)
     assert status == 1
     assert out.startswith("Estimated rank: 2\n")
-    assert (
-        err.splitlines()[-1]
-        == f"autoten: {names[broken]} could not be written: OSError: [Errno 28] No space left on device"
-    )
+    said = f"autoten: {names[broken]} could not be written: OSError: [Errno 28] No space left on device"
+    assert err.splitlines()[-1] == said
     assert sorted(path.name for path in folder.iterdir()) == sorted({"X.npy", *names.values()} - {names[broken]})
-
-
-@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full")
-def test_a_full_disk(folder, capsys):
-    status, out, err = run(capsys, "X.npy", "--ranks", 2, "--starts", 2, "--json", "/dev/full", "--html", "out.html")
-    assert status == 1
-    assert out.startswith("Estimated rank: 2\n")
-    assert err.count("could not be written") == 1
-    assert (folder / "out.html").read_text(encoding="utf-8").endswith("</html>\n")
-
-
-def test_what_was_there_before_is_replaced(folder, capsys):
-    Path("out.json").write_text("old")
-    assert run(capsys, "X.npy", "--ranks", 0, "--json", "out.json")[0] == 2
-    assert Path("out.json").read_text() == "old"
-    assert run(capsys, "X.npy", "--ranks", 2, "--starts", 2, "--json", "out.json")[0] == 0
-    assert json.loads(Path("out.json").read_text(encoding="utf-8"))["rank"] == 2
+    assert broken == "plot" or Path("out.pdf").read_bytes().startswith(b"%PDF")
 
 
 def test_interrupted_before_there_is_an_answer(folder, capsys, monkeypatch):
@@ -374,12 +306,6 @@ def test_interrupted_before_there_is_an_answer(folder, capsys, monkeypatch):
 
     monkeypatch.setattr("autoten.estimate.estimate_rank", interrupt)
     assert run(capsys, "X.npy") == (130, "", "autoten: interrupted.\n")
-
-
-def test_no_workers_get_one_sentence(folder, capsys):
-    status, _, err = run(capsys, "X.npy", "--ranks", "1:2", "--jobs", "0")
-    assert status == 2
-    assert err.startswith("autoten: n_jobs of estimate_rank must be")
 
 
 # --------------------------------------------------------------------------------------------------------- as a program
@@ -410,17 +336,9 @@ def test_a_reader_that_has_gone_costs_no_file(folder):
 def test_labels_that_the_terminal_cannot_show(folder):
     WRITERS["X.csv"](folder / "X.csv")
     done = program("X.csv", "--ranks", "2", cwd=folder, PYTHONIOENCODING="ascii")
-    assert done.returncode == 0
-    assert "(sample x emission in ?m x day)" in done.stdout
-
-
-def test_as_a_program(folder):
-    done = program("X.npy", "--ranks", "1:3", "--plot", "out.png", "--json", "out.json", cwd=folder)
     assert done.returncode == 0, done.stderr
-    assert done.stdout.startswith("Estimated rank: 2\n")
+    assert "(sample x emission in ?m x day)" in done.stdout
     assert "100%" in done.stderr
-    assert json.loads((folder / "out.json").read_text(encoding="utf-8"))["rank"] == 2
-    assert (folder / "out.png").read_bytes().startswith(b"\x89PNG")
 
 
 def test_as_a_program_it_fails_in_one_sentence(folder):
