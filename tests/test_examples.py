@@ -15,10 +15,7 @@ NOTEBOOKS = sorted((CHECKOUT / "examples").glob("*.ipynb"))
 ABSOLUTE_PATH = re.compile(r"(?:^|[\s\"'(=,])(/[\w.-]+/[\w./-]+|[A-Z]:\\[\w\\.-]+)", re.MULTILINE)
 
 
-def code_cells(path):
-    cells = [cell for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "code"]
-    assert cells
-    return cells
+each_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=[path.stem for path in NOTEBOOKS])
 
 
 def texts(output):
@@ -28,7 +25,7 @@ def texts(output):
     yield from (value for kind, value in output.get("data", {}).items() if kind.startswith("text/"))
 
 
-@pytest.mark.parametrize("path", NOTEBOOKS, ids=[path.stem for path in NOTEBOOKS])
+@each_notebook
 def test_notebook_runs_from_clean(path, monkeypatch):
     if data_folder() is not None:
         monkeypatch.setenv("AUTOTEN_DATA", str(data_folder()))
@@ -41,22 +38,17 @@ def test_notebook_runs_from_clean(path, monkeypatch):
     NotebookClient(notebook, timeout=300, kernel_name="python3", resources=here).execute()
 
 
-@pytest.mark.parametrize("path", NOTEBOOKS, ids=[path.stem for path in NOTEBOOKS])
-def test_notebook_is_committed_as_one_clean_run(path):
-    cells = code_cells(path)
+@each_notebook
+def test_notebook_is_committed_as_one_clean_run_that_says_nothing_of_its_machine(path):
+    notebook = nbformat.read(path, as_version=4)
+    cells = [cell for cell in notebook.cells if cell.cell_type == "code"]
     assert [cell.execution_count for cell in cells] == list(range(1, len(cells) + 1)), "restart, run all, save"
     outputs = [output for cell in cells for output in cell.outputs]
     assert any("image/png" in output.get("data", {}) for output in outputs)
     assert not [output for output in outputs if output.output_type == "error" or output.get("name") == "stderr"]
-
-
-@pytest.mark.parametrize("path", NOTEBOOKS, ids=[path.stem for path in NOTEBOOKS])
-def test_notebook_says_nothing_of_the_machine_it_ran_on(path):
-    notebook = nbformat.read(path, as_version=4)
     assert notebook.metadata.kernelspec.name == "python3"
     assert not [cell.metadata for cell in notebook.cells if cell.metadata]
-    said = "\n".join(text for cell in code_cells(path) for output in cell.outputs for text in texts(output))
-    assert not ABSOLUTE_PATH.findall(said)
+    assert not ABSOLUTE_PATH.findall("\n".join(text for output in outputs for text in texts(output)))
 
 
 @pytest.mark.parametrize(
