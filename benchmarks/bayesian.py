@@ -40,17 +40,11 @@ ARD_NOISE = 2.0
 
 
 class Shrunk(NamedTuple):
-    """A fit by shrinkage: posterior means of the components that are left, noise variance, lower bound, sweeps done."""
+    """A fit by shrinkage: how many components are left, noise variance, lower bound."""
 
-    factors: list[Array]
+    rank: int
     noise_variance: float
     bound: float
-    sweeps: int
-
-    @property
-    def rank(self) -> int:
-        """Number of components that are left."""
-        return int(self.factors[0].shape[1])
 
 
 def is_affordable(X: Array, rank: int) -> bool:
@@ -77,21 +71,10 @@ def bcpf(X: Array, rank: int, seed: int) -> Shrunk:
     On 112 draws of white noise (seven shapes from 4x20x20 to 40^3, R 3 to 12, Gaussian and uniform factors) it was
     exact on 27, 22, 15 and 12 of 28 at 20, 10, 0 and -5 dB, elsewhere mostly too low: components below the noise. The
     best single start was exact on 23, 19, 17 and 11. Those draws chose `STARTS`, so they judge nothing.
-
-    Parameters
-    ----------
-    X : array of shape (I_1, ..., I_N)
-        NaN = missing.
-    rank : int
-        Where to start, >= 1.
-    seed : int
-        Draws random starts, and what the singular vectors do not give of the others.
     """
     data, rng = _Data.of(X), np.random.default_rng([seed, rank])
-    fits = []
-    for noise, random in STARTS:
-        factors = _random_start(data, rank, rng) if random else _singular_start(data, rank, rng)
-        fits.append(_run(_Shrinkage(data, factors, noise, variational=True)))
+    starts = ((noise, (_random_start if random else _singular_start)(data, rank, rng)) for noise, random in STARTS)
+    fits = [_run(_Shrinkage(data, factors, noise, variational=True)) for noise, factors in starts]
     return max(fits, key=lambda fit: fit.bound)
 
 
@@ -115,7 +98,7 @@ def _run(state: _Shrinkage) -> Shrunk:
         sweep += 1
         changed = bool(np.abs(state.energies() - before).max() > SETTLED_CHANGE * before.max())
         steady = 0 if state.prune() or changed else steady + 1
-    return Shrunk(state.factors, state.data.unit / state.noise, state.bound(), sweep)
+    return Shrunk(state.rank, state.data.unit / state.noise, state.bound())
 
 
 class _Shrinkage:
@@ -134,7 +117,7 @@ class _Shrinkage:
     def sweep(self) -> None:
         for mode in range(len(self.factors)):
             moments = self.data.moments(mode, self.factors, self.covariances)
-            products = self.data.times_others(mode, self.factors)
+            products = self.data.unfolded[mode] @ khatri_rao(_others(mode, self.factors))
             posterior = np.linalg.inv(self.noise * moments + np.diag(self.relevance))
             self.factors[mode] = self.noise * (posterior @ products[:, :, None])[:, :, 0]
             if self.variational:
@@ -142,18 +125,18 @@ class _Shrinkage:
         self.relevance = (FLAT + 0.5 * sum(map(len, self.factors))) / (FLAT + 0.5 * self._squares())
         # The products and moments of the last mode are those of the whole model.
         last, covariance = self.factors[-1], self.covariances[-1]
-        second = _summed(last, covariance)[None] if len(moments) == 1 else _row_moments(last) + covariance
+        rows = last[:, :, None] * last[:, None, :] + covariance
+        second = _summed(last, covariance)[None] if len(moments) == 1 else rows
         self.error = self.data.squared - 2.0 * float((last * products).sum()) + float((moments * second).sum())
         if self.variational:
             self.noise = (FLAT + 0.5 * self.data.n_observed) / (FLAT + 0.5 * max(self.error, 0.0))
 
     def energies(self) -> Array:
-        """Return the sum of squares of every component's mean over all cells, shape (rank,)."""
-        return reduce(np.multiply, [(factor**2).sum(axis=0) for factor in self.factors])
+        return _energies(self.factors)
 
     def prune(self) -> bool:
         """Drop what has faded away; tell whether anything had."""
-        kept = self.energies() > FADED * self.data.size
+        kept = self.energies() > FADED * self.data.unfolded[0].size
         if kept.all():
             return False
         self.factors = [factor[:, kept] for factor in self.factors]
@@ -216,15 +199,6 @@ class _Data(NamedTuple):
         unfolded = [_unfold(filled, mode) for mode in range(X.ndim)]
         return cls(unfolded, observed, float((filled**2).sum()), count, unit)
 
-    @property
-    def size(self) -> int:
-        """Number of cells, missing ones included: the sum of squares to expect of complete data."""
-        return int(self.unfolded[0].size)
-
-    def times_others(self, mode: int, factors: list[Array]) -> Array:
-        """Return MTTKRP: the unfolding times the Khatri-Rao product of the other factors, shape (I_mode, rank)."""
-        return np.asarray(self.unfolded[mode] @ khatri_rao(_others(mode, factors)))
-
     def moments(self, mode: int, factors: list[Array], covariances: list[Array]) -> Array:
         """Return E[z z'] summed over each row's observed cells, shape (I_mode or 1, rank, rank)."""
         pairs = list(zip(_others(mode, factors), _others(mode, covariances), strict=True))
@@ -257,14 +231,13 @@ def _random_start(data: _Data, rank: int, rng: np.random.Generator) -> list[Arra
 
 def _with_energy(factors: list[Array], energy: float) -> list[Array]:
     """Return the factors times a common number, so that the largest component has this sum of squares."""
-    largest = float(reduce(np.multiply, [(factor**2).sum(axis=0) for factor in factors]).max())
-    scale = (energy / max(largest, np.finfo(float).tiny)) ** (0.5 / len(factors))
+    scale = (energy / max(float(_energies(factors).max()), np.finfo(float).tiny)) ** (0.5 / len(factors))
     return [factor * scale for factor in factors]
 
 
-def _row_moments(factor: Array) -> Array:
-    """Return a a' for every row, shape (I, rank, rank)."""
-    return factor[:, :, None] * factor[:, None, :]
+def _energies(factors: list[Array]) -> Array:
+    """Return the sum of squares of every component over all cells, shape (rank,)."""
+    return reduce(np.multiply, [(factor**2).sum(axis=0) for factor in factors])
 
 
 def _summed(factor: Array, covariance: Array) -> Array:

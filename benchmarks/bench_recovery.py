@@ -13,7 +13,7 @@ they say otherwise. The development draws give the coefficients that leave a fam
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -25,7 +25,6 @@ import draws
 import measure
 import numpy as np
 import real
-import recipes
 import rivals
 from calibrate import Seen
 from measure import Row
@@ -258,60 +257,28 @@ def forms(of: Sequence[Judged]) -> tuple[list[Row], Row]:
     return rows, honest
 
 
-def unseen() -> Row:
-    """Return how recipes and plasmodes are answered by coefficients that were made without them, and by rules.
+def unseen() -> tuple[list[Row], list[Row]]:
+    """Return how recipes and plasmodes are answered by coefficients that were made without them, and by rules; honesty.
 
     Of draws in which the best model of the true rank has the components; plasmodes are left out by substance.
     """
-    answered, towards = {}, None
-    for solver in calibrate.SOLVERS:
-        development = calibrate.development(solver)
-        coefficients = calibrate.without(development, calibrate.DEFAULT, towards=towards)
-        answered[solver] = [(each, each.shares(coefficients[each.apart])) for each in development]
-        towards = towards or coefficients
-    by_source = by([one for one in answered["ALS"] if one[0].found], lambda one: one[0].source)
-    exact, honest = {}, []
+    development = calibrate.development()
+    coefficients = calibrate.without(development, calibrate.DEFAULT)
+    exact: dict[str, dict[str, Rate]] = {}
+    honest = []
     for source in ("recipes", "plasmodes", "weak"):
-        seen = by_source[source]
-        ours = Rate(sum(_right(*one) for one in seen), len(seen))
-        exact[source] = rates([Judged(each.row) for each, _ in seen]) | {OURS: ours}
-        honest.append(honesty(source, [shares for _, shares in seen], [each.rank for each, _ in seen]))
+        seen = [each for each in development if each.source == source and each.found]
+        shares, truths = [each.shares(coefficients[each.apart]) for each in seen], [each.rank for each in seen]
+        ours = Rate(sum(map(_right, seen, shares)), len(seen))
+        exact[source] = rates([Judged(each.row) for each in seen]) | {OURS: ours}
+        honest.append(honesty(source, shares, truths))
     names = sorted(exact["recipes"], key=lambda rule: (rule != OURS, -exact["plasmodes"][rule].share))
     rows = [{"rule": rule, **{source: found[rule].share for source, found in exact.items()}} for rule in names]
-    substances = {
-        name: Rate(sum(_right(*one) for one in some), len(some))
-        for name, some in by(by_source["plasmodes"], lambda one: one[0].apart).items()
-    }
-    return {
-        "unseen": [{"rule": "draws", **{source: found[OURS].n for source, found in exact.items()}}, *rows],
-        "substances": [
-            {"substance": name, "exact": found.share, "of": found.n}
-            for name, found in sorted(substances.items(), key=lambda pair: pair[1].share)
-        ],
-        "pairs": pairs(answered),
-        "honesty": honest,
-    }
+    return [{"rule": "draws", **{source: found[OURS].n for source, found in exact.items()}}, *rows], honest
 
 
 def _right(seen: Seen, shares: Array) -> bool:
     return int(shares.argmax()) == seen.rank
-
-
-def pairs(answered: Mapping[str, Sequence[tuple[Seen, Array]]]) -> list[Row]:
-    """Return how often another solver and ALS are right on the same draws, of those whose components both find."""
-    of_als = {(each.case, each.row["number"]): (each, shares) for each, shares in answered["ALS"]}
-    rows = []
-    for solver in ("HALS", "KL"):
-        both: dict[str, list[tuple[bool, bool]]] = {}
-        for each, shares in answered[solver]:
-            named = each.case.removesuffix(f" by {solver}")
-            other = of_als.get((named if named != each.case else f"{named} by ALS", each.row["number"]))
-            if other and each.found and other[0].found:
-                both.setdefault(each.source, []).append((_right(each, shares), _right(*other)))
-        for source, right in both.items():
-            ours, als = np.mean(right, axis=0).tolist()
-            rows.append({"solver": solver, "draws": source, "exact": ours, "by ALS": als, "of": len(right)})
-    return rows
 
 
 # --- real tensors ---
@@ -363,20 +330,14 @@ def run(smoke: Sequence[str]) -> Row:
     if smoke:
         return results
     of_forms, left_out = forms(judged)
-    apart = unseen()
-    weak = [Judged(row) for row in rows if row["case"] == recipes.WEAK.name]
-    sure = [each for each in weak if each.row["table"].gain(each.rank, 0).z >= calibrate.SURELY]
-    return (
-        results
-        | apart
-        | {
-            "forms": of_forms,
-            "honesty": [*results["honesty"], left_out, *apart["honesty"]],
-            "weak": [{"rule": rule, "exact": found.share, "of": found.n} for rule, found in rates(sure).items()],
-            "laboratory": real_tensors("laboratory"),
-            "opinion": real_tensors("opinion"),
-        }
-    )
+    apart, honest = unseen()
+    return results | {
+        "forms": of_forms,
+        "unseen": apart,
+        "honesty": [*results["honesty"], left_out, *honest],
+        "laboratory": real_tensors("laboratory"),
+        "opinion": real_tensors("opinion"),
+    }
 
 
 if __name__ == "__main__":

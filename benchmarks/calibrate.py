@@ -242,31 +242,14 @@ def rates_of(draws_seen: Sequence[Seen], shares: Sequence[Array]) -> Rates:
     return Rates(float(np.mean(exact)), float(np.mean(scores)), len(exact))
 
 
-def left_out(
-    draws_seen: Sequence[Seen], names: Sequence[str], towards: Mapping[str, Mapping[str, float]] | None = None
-) -> dict[str, Rates]:
+def left_out(draws_seen: Sequence[Seen], names: Sequence[str]) -> dict[str, Rates]:
     """Return the rates of a form for every source, and in independent and structured noise apart."""
-    coefficients = without(draws_seen, names, towards=towards)
-    found = [seen for seen in draws_seen if seen.found]
-    shares = [seen.shares(coefficients[seen.apart]) for seen in found]
-    parts: dict[str, list[int]] = {}
-    for place, seen in enumerate(found):
-        for name in {seen.source, seen.world}:
-            parts.setdefault(name, []).append(place)
-    return {name: rates_of([found[n] for n in some], [shares[n] for n in some]) for name, some in parts.items()}
-
-
-def by_ingredient(draws_seen: Sequence[Seen], names: Sequence[str], at_least: int = 10) -> dict[str, Rates]:
-    """Return the rates of a form on the recipes with each ingredient, fitted to all draws without it."""
-    uses = [{f"{use.split()[0]}: {name}" for use, name in s.row.get("ingredients", {}).items()} for s in draws_seen]
-    judged = [n for n, seen in enumerate(draws_seen) if seen.source == "recipes" and seen.found]
-    counts, found = Counter(name for n in judged for name in uses[n]), {}
-    for ingredient in sorted(name for name, count in counts.items() if count >= at_least):
-        without_it = [seen for seen, used in zip(draws_seen, uses, strict=True) if ingredient not in used]
-        coefficients = fitted(without_it, names)
-        some = [draws_seen[n] for n in judged if ingredient in uses[n]]
-        found[ingredient] = rates_of(some, [seen.shares(coefficients) for seen in some])
-    return found
+    coefficients = without(draws_seen, names)
+    parts: dict[str, list[Seen]] = {}
+    for seen in (seen for seen in draws_seen if seen.found):
+        for name in dict.fromkeys((seen.source, seen.world)):
+            parts.setdefault(name, []).append(seen)
+    return {name: rates_of(some, [s.shares(coefficients[s.apart]) for s in some]) for name, some in parts.items()}
 
 
 def development(solver: str = calibrated.OTHERWISE) -> list[Seen]:
@@ -299,19 +282,12 @@ def main() -> None:
         rates = left_out(seen["ALS"], names)
         forms.append({"weighed": form, "parameters": len(names)} | {part: str(rate) for part, rate in rates.items()})
         print(forms[-1], flush=True)
-    ingredients = sorted(by_ingredient(seen["ALS"], DEFAULT).items(), key=lambda pair: pair[1].exact)
-    by_als, of_als = without(seen["ALS"], DEFAULT), coefficients_of(seen["ALS"])
-    of_solvers = {s: left_out(some, DEFAULT, None if s == "ALS" else by_als) for s, some in seen.items()}
-    coefficients = {s: of_als if s == "ALS" else coefficients_of(some, of_als) for s, some in seen.items()}
-    results = {
-        "left-out": forms,
-        "ingredients": [{"ingredient": name, **rate._asdict()} for name, rate in ingredients],
-        "solvers": {s: {source: r._asdict() for source, r in rates.items()} for s, rates in of_solvers.items()},
-        "draws": {solver: Counter(each.source for each in some) for solver, some in seen.items()},
-    }
-    measure.write(measure.RESULTS, "calibration", results)
+    counted = {solver: Counter(each.source for each in some) for solver, some in seen.items()}
+    measure.write(measure.RESULTS, "calibration", {"left-out": forms, "draws": counted})
     if options.compare:
         return
+    of_als = coefficients_of(seen["ALS"])
+    coefficients = {s: of_als if s == "ALS" else coefficients_of(some, of_als) for s, some in seen.items()}
     made = {"made_by": "python benchmarks/calibrate.py", "holdouts": HOLDOUTS, "coefficients": coefficients}
     COEFFICIENTS.write_text(json.dumps(made, indent=2) + "\n", encoding="utf-8")
 

@@ -50,6 +50,7 @@ LARGEST_RANK = 24
 class Effect:
     """Something that happens to a tensor on its way to the user, and its numbers."""
 
+    name: str
     happens: Callable[..., Array]
     numbers: Mapping[str, Any]
 
@@ -57,45 +58,39 @@ class Effect:
         """Return what becomes of X, a tensor whose systematic part is `model`."""
         return np.asarray(self.happens(X, model, rng, **self.numbers))
 
-    @property
-    def name(self) -> str:
-        return self.happens.__name__
-
     def __str__(self) -> str:
         return f"{self.name}({', '.join(f'{key}={value:g}' for key, value in self.numbers.items())})"
 
 
-def effect(happens: Callable[..., Array]) -> Callable[..., Effect]:
+def effect(happens: Callable[..., Array], name: str = "") -> Callable[..., Effect]:
     """Return what makes an effect of the numbers that a function takes after X, the model and the generator."""
     signature = inspect.signature(happens)
 
     def made(*numbers: Any, **named: Any) -> Effect:
         bound = signature.bind(None, None, None, *numbers, **named)
         bound.apply_defaults()
-        return Effect(happens, dict(list(bound.arguments.items())[3:]))
+        return Effect(name or happens.__name__, happens, dict(list(bound.arguments.items())[3:]))
 
     return made
 
 
 # --- noise ---
 
+# Independent Gaussian noise: at an exact signal-to-noise ratio, or of a standard deviation (P10).
+White = effect(lambda X, model, rng, snr_db: X + white_noise(snr_db)(X, rng), "White")
+WhiteOf = effect(lambda X, model, rng, deviation: X + deviation * rng.standard_normal(X.shape), "WhiteOf")
 
-@effect
-def White(X: Array, model: CPModel, rng: Rng, snr_db: float) -> Array:
-    """Independent Gaussian noise at an exact signal-to-noise ratio."""
-    return X + white_noise(snr_db)(X, rng)
+# A hundred rank-one Gaussian terms, of a norm in units of the signal's (P3, P4).
+Structured = effect(lambda X, model, rng, ratio: X + structured_noise(ratio)(X, rng), "Structured")
 
+# Every cell off by a Gaussian share of itself.
+Multiplicative = effect(lambda X, model, rng, share: X * (1 + share * rng.standard_normal(X.shape)), "Multiplicative")
 
-@effect
-def WhiteOf(X: Array, model: CPModel, rng: Rng, deviation: float) -> Array:
-    """Independent Gaussian noise of a standard deviation (P10)."""
-    return X + deviation * rng.standard_normal(X.shape)
+# Counts: the signal scaled to a mean, every cell then a Poisson draw.
+Poisson = effect(lambda X, model, rng, mean: rng.poisson(X * (mean / X.mean())).astype(float), "Poisson")
 
-
-@effect
-def Structured(X: Array, model: CPModel, rng: Rng, ratio: float) -> Array:
-    """A hundred rank-one Gaussian terms, of a norm in units of the signal's (P3, P4)."""
-    return X + structured_noise(ratio)(X, rng)
+# A response that bends down, x - a x^2 / max x, so that `bend` is what the largest value loses.
+InnerFilter = effect(lambda X, model, rng, bend: X - bend * X**2 / np.abs(X).max(), "InnerFilter")
 
 
 @effect
@@ -118,21 +113,9 @@ def Autocorrelated(X: Array, model: CPModel, rng: Rng, snr_db: float, width: flo
 
 
 @effect
-def Multiplicative(X: Array, model: CPModel, rng: Rng, share: float) -> Array:
-    """Every cell off by a Gaussian share of itself."""
-    return X * (1.0 + share * rng.standard_normal(X.shape))
-
-
-@effect
 def OnNonzeros(X: Array, model: CPModel, rng: Rng) -> Array:
     """White noise on nonzero cells only, its norm a share of the signal's drawn from U(.02, .10) (P1)."""
-    return X + sized(rng.standard_normal(X.shape) * (X != 0), -20 * np.log10(rng.uniform(0.02, 0.10)), X)
-
-
-@effect
-def Poisson(X: Array, model: CPModel, rng: Rng, mean: float) -> Array:
-    """Counts: the signal scaled to a mean, every cell then a Poisson draw."""
-    return rng.poisson(X * (mean / X.mean())).astype(float)
+    return X + of_share(rng.standard_normal(X.shape) * (X != 0), rng.uniform(0.02, 0.10), X)
 
 
 @effect
@@ -143,12 +126,6 @@ def Rounded(X: Array, model: CPModel, rng: Rng, levels: int) -> Array:
 
 
 # --- what instruments do ---
-
-
-@effect
-def InnerFilter(X: Array, model: CPModel, rng: Rng, bend: float) -> Array:
-    """A response that bends down: x - a x^2 / max x, so `bend` is what the largest value loses."""
-    return X - bend * X**2 / np.abs(X).max()
 
 
 @effect
@@ -188,19 +165,20 @@ def Interactions(X: Array, model: CPModel, rng: Rng, share: float) -> Array:
     """Weak entries off the superdiagonal of the core: Gaussian, together a share of the signal's norm."""
     core = rng.standard_normal((model.rank,) * model.ndim)
     core[(np.arange(model.rank),) * model.ndim] = 0.0
-    for mode, factor in enumerate(model.folded() if model.rank else []):
-        core = np.moveaxis(np.tensordot(factor, core, axes=(1, mode)), 0, mode)
-    return X + of_share(core, share, X)
+    return X + of_share(tucker(core, model.folded()), share, X)
 
 
 @effect
 def Remnant(X: Array, model: CPModel, rng: Rng, share: float, rank: int) -> Array:
     """Structure that no few components share: a dense random Tucker core, its norm a share of the signal's."""
     core = rng.standard_normal((rank,) * X.ndim)
-    for mode, length in enumerate(X.shape):
-        factor = rng.standard_normal((length, rank))
+    return X + of_share(tucker(core, [rng.standard_normal((length, rank)) for length in X.shape]), share, X)
+
+
+def tucker(core: Array, factors: Sequence[Array]) -> Array:
+    for mode, factor in enumerate(factors):
         core = np.moveaxis(np.tensordot(factor, core, axes=(1, mode)), 0, mode)
-    return X + of_share(core, share, X)
+    return core
 
 
 # --- what is missing ---

@@ -7,7 +7,6 @@
     python benchmarks/draws.py real --rivals           # the same of the real tensors
     python benchmarks/draws.py development --pack      # what has been measured so far, into results/draws
     python benchmarks/draws.py reported --ask BCPF     # the answers of a rule with fits of its own, where there is none
-    python benchmarks/draws.py reported --again 5 17   # whether these draws get the stored answers from today's fits
 
 One line of JSON per draw is appended to ``benchmarks/draws/SPLIT.jsonl``; draws that are there or packed already are
 passed over, so a run can be stopped and taken up again. Fits do not depend on the selector: it reads the tables
@@ -21,8 +20,8 @@ import gzip
 import json
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import cases
@@ -37,7 +36,6 @@ from measure import Row
 
 import autoten
 from autoten import RankEstimate
-from autoten.selection.calibrated import DEFAULT_POLICY
 from autoten.solvers.base import Solver
 from autoten.table import RankTable
 
@@ -47,9 +45,6 @@ N_DRAWS = 20
 
 # What a table knows of how its models were fitted.
 FITTED_BY = ("constrained", "solver", "holdout")
-
-# Rows are written again after so many answers.
-KEEP_EVERY = 20
 
 # Digits of a stored score.
 DIGITS = 6
@@ -61,23 +56,10 @@ SLOW = "split-half"
 UNREAD = ("converged", "loss_starts", "converged_starts", "core_consistency_starts", "stability_starts")
 
 
-@dataclass(frozen=True)
-class By:
-    """A named case, fitted by a solver other than least squares."""
-
-    case: Case
-    solver: Solver
-
-    @property
-    def name(self) -> str:
-        return f"{self.case.name} by {type(self.solver).__name__}"
-
-    @property
-    def family(self) -> str:
-        return self.case.family
-
-    def draw(self, split: Split, number: int) -> Draw:
-        return self.case.draw(split, number)
+def by(case: Case, solver: Solver) -> Any:
+    """Return a named case, fitted by a solver other than least squares."""
+    name = f"{case.name} by {type(solver).__name__}"
+    return SimpleNamespace(name=name, family=case.family, solver=solver, draw=case.draw)
 
 
 COUNTS = [case for case in cases.CASES if case.family == "counts"]
@@ -85,7 +67,7 @@ NONNEGATIVE = [case for case in cases.CASES if case.nonnegative and case.rank an
 PLASMODES = (*plasmodes.PLASMODES, *plasmodes.PLASMODES_BY_BOTH)
 KINDS: Mapping[str, Sequence[Any]] = {
     "cases": cases.CASES,
-    "others": [*(By(case, autoten.HALS()) for case in NONNEGATIVE), *(By(case, autoten.KL()) for case in COUNTS)],
+    "others": [*(by(case, autoten.HALS()) for case in NONNEGATIVE), *(by(case, autoten.KL()) for case in COUNTS)],
     "real": [case for case in real.REAL if case.is_there],
     "recipes": recipes.RECIPES,
     "weak": [recipes.WEAK],
@@ -231,36 +213,17 @@ def ask(split: Split, names: Sequence[str], n_draws: int, n_jobs: int) -> None:
     rows = _lines(split)
     lacking = [(r, name) for r in rows for name in names if name not in r["answers"] and r["number"] < n_draws]
     jobs = [(row["case"], row["number"], name, split) for row, name in lacking]
-    for place, answer in enumerate(_in_parallel(_answered, jobs, n_jobs), 1):
-        row, name = lacking[place - 1]
+    (ROOT / "draws").mkdir(exist_ok=True)
+    for (row, name), answer in zip(lacking, _in_parallel(_answered, jobs, n_jobs), strict=True):
         row["answers"][name] = answer
-        if place % KEEP_EVERY == 0 or place == len(lacking):
-            (ROOT / "draws").mkdir(exist_ok=True)
-            (ROOT / "draws" / f"{split}.jsonl").write_text(_text(rows), encoding="utf-8")
+        with (ROOT / "draws" / f"{split}.jsonl").open("a", encoding="utf-8") as file:  # the last line of a draw counts
+            file.write(_text([row]))
 
 
 def _answered(case: str, number: int, rule: str, split: Split) -> Row:
     """Return the answer of a rule with fits of its own about a draw."""
     draw = CASES[case].draw(split, number)
     return _asked(rule, rivals.Evidence(draw.X, None, draw.ranks, number))  # type: ignore[arg-type]
-
-
-def again(split: Split, which: Sequence[Any], numbers: Sequence[int], n_jobs: int) -> None:
-    """Fit draws anew, store nothing, and say where the default policy answers otherwise than from the stored table."""
-    kept = {(row["case"], row["number"]): DEFAULT_POLICY(row["table"]) for row in load(split)}
-    todo = [(c.name, split, number, False) for number in numbers for c in which if (c.name, number) in kept]
-    moved, right, now_right, same = [], 0, 0, 0
-    for row in _in_parallel(measured, todo, n_jobs):
-        before, now = kept[row["case"], row["number"]], DEFAULT_POLICY(restored(row["table"]))
-        moved.append(max(abs(now.probabilities[rank] - before.probabilities[rank]) for rank in now.probabilities))
-        right, now_right = right + (before.rank == row["rank"]), now_right + (now.rank == row["rank"])
-        same += now.rank == before.rank
-        if now.rank != before.rank:
-            print(f"{row['case']} #{row['number']} of rank {row['rank']}: {before.rank}, now {now.rank}")
-    print(
-        f"{len(todo)} draws fitted anew, {same} with the stored rank; probabilities moved by {np.median(moved):.1e} "
-        f"(median), {np.quantile(moved, 0.9):.1e} (nine in ten); right {right}, now {now_right}"
-    )
 
 
 def main() -> None:
@@ -272,7 +235,6 @@ def main() -> None:
     parser.add_argument("--of", choices=[*KINDS], default="cases", help="what is drawn")
     parser.add_argument("--only", nargs="+", metavar="CASE", help="these cases")
     parser.add_argument("--pack", action="store_true", help="measure nothing, pack what is there")
-    parser.add_argument("--again", type=int, nargs="+", metavar="NUMBER", help="fit these draws anew and compare")
     parser.add_argument("--ask", nargs="+", metavar="RULE", help="these rules, where rows lack their answers")
     parser.add_argument("--jobs", type=int, default=2)
     options = parser.parse_args()
@@ -282,8 +244,6 @@ def main() -> None:
         pack(options.split)
     elif options.ask:
         ask(options.split, options.ask, options.draws, options.jobs)
-    elif options.again:
-        again(options.split, which, options.again, options.jobs)
     else:
         run(options.split, which, options.draws, options.rivals, options.jobs)
 

@@ -7,14 +7,12 @@ from __future__ import annotations
 
 import argparse
 import json
-import multiprocessing
 import os
 import platform
 import resource
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -121,12 +119,6 @@ def seconds_per_sweep(runs: Runs, sweeps: int, repeats: int) -> dict[str, float]
 
 
 # --- memory ---
-
-
-def in_a_child(function: Callable[..., Any], *arguments: Any) -> Any:
-    """Return what a function of a module returns in a fresh process: its peak memory is that of one call."""
-    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as child:
-        return child.submit(function, *arguments).result()
 
 
 def forget_peak() -> None:

@@ -29,7 +29,7 @@ WORDS = {
     r"(wall|cpu)_seconds\.(.*)": r"\2, \1 s",
     r"ratio\.(.*)": r"\1 / ours",
     r"largest_ratio\.(.*)": r"\1 / limit",
-    r"(timings|smallest_error|rank_of_minimum)\.(.*)": r"\1, \2",
+    r"(timings)\.(.*)": r"\1, \2",
     "shape": "tensor",
     "rank": "R",
 }
@@ -41,10 +41,7 @@ KERNELS = "BLAS on one thread, our kernels serial; CPU time, medians."
 ONE_WORKER = "BLAS on one thread, one worker; CPU time."
 WALL = "BLAS on one thread in every worker; wall clock."
 
-RECOVERY = (
-    *("families", "cases", "calibration", "honesty", "forms", "unseen", "substances", "pairs", "weak"),
-    *("laboratory", "opinion"),
-)
+RECOVERY = ("families", "cases", "calibration", "honesty", "forms", "unseen", "laboratory", "opinion")
 
 # Name of a block: the file and the part of it that are shown, and how they were timed.
 TABLES = {
@@ -55,18 +52,14 @@ TABLES = {
     "sparse": ("sparse", "products", KERNELS),
     "sparse-cores": ("sparse", "core_consistency", KERNELS),
     "sparse-estimates": ("sparse", "estimates", ONE_WORKER),
-    "reading": ("sparse", "reading", "Wall clock."),
     "engine": ("engine", "rows", ONE_WORKER),
     "rank-sweeps": ("solvers", "rank_sweeps", KERNELS),
-    "holdouts": ("solvers", "holdouts", KERNELS),
     "processes": ("solvers", "processes", "Threads as they come; medians."),
     "parallel": ("solvers", "parallel", WALL),
-    "time-limit": ("solvers", "time_limit", WALL),
     "profiles": ("solvers", "profiles", WALL),
-    "memory": ("memory", "rows", "BLAS on one thread."),
     "recovery": ("recovery", "overall", "One thread a draw; CPU time."),
     **{part: ("recovery", part, "") for part in RECOVERY},
-    **{part: ("calibration", part, "") for part in ("left-out", "ingredients")},
+    "left-out": ("calibration", "left-out", ""),
 }
 
 

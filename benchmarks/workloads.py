@@ -98,15 +98,13 @@ class NoHoldout:
         return ()
 
 
-def rank_sweep(
-    X: Array, ranks: Sequence[int], solver: ALS, n_starts: int, holdout: Any = None, n_folds: int = 0
-) -> dict[int, Any]:
-    """Return all fits of every rank: `fit_ranks` as `estimate_rank` calls it, one worker, nothing scored.
+def rank_sweep(X: Array, ranks: Sequence[int], solver: ALS, n_starts: int) -> dict[int, Any]:
+    """Return all fits of every rank: `fit_ranks` as `estimate_rank` calls it, one worker, nothing held out nor scored.
 
     What an estimate fits besides, halves of the longest mode and copies with random signs, has no counterpart in the
     loop that people write, and is left out.
     """
-    plan = Plan(solver, holdout or NoHoldout(), n_starts, n_folds, 0, n_splits=0)
+    plan = Plan(solver, NoHoldout(), n_starts, 0, 0, n_splits=0)
     tensor = as_tensor(X)
     found = fit_ranks(tensor, ranks, plan, known={0: empty_model(tensor)})
     return {fits.rank: fits for fits in found if fits.rank}

@@ -17,7 +17,7 @@ BENCHMARKS = measure.RESULTS.parent
 SCRIPTS = sorted(path.stem.removeprefix("bench_") for path in BENCHMARKS.glob("bench_*.py"))
 
 # What tiny sizes do not have: figures of real tensors and of a cold cache, rivals' answers, the other draws.
-ONLY_FULL = ("probabilities", "cold", "forms", "unseen", "substances", "pairs", "weak", "laboratory", "opinion")
+ONLY_FULL = ("probabilities", "cold", "forms", "unseen", "laboratory", "opinion")
 GATES = {"loss_difference": 1e-6, "difference": 1e-6, "loss_excess": 1e-4}
 
 
