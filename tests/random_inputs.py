@@ -12,6 +12,7 @@ import sys
 import tempfile
 import traceback
 import warnings
+from inspect import isabstract
 from math import prod
 from pathlib import Path
 from typing import NamedTuple
@@ -252,7 +253,8 @@ def random_ranks(rng):
     return range(1, int(rng.integers(2, 6))) if kind == "range" else None
 
 
-POLICIES = [kind for kind in vars(selection).values() if isinstance(kind, type) and "__call__" in dir(kind)]
+KINDS = [kind for kind in vars(selection).values() if isinstance(kind, type) and not isabstract(kind)]
+POLICIES = [kind for kind in KINDS if "__call__" in dir(kind)]
 
 
 def random_arguments(rng, X, centred):
