@@ -13,8 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from autoten._errors import as_generator, refuse
-from autoten.halves import Half, without_mode
-from autoten.holdout import Fold, Holdout, counts_of, offsets_of
+from autoten.holdout import CentredFold, Fold, Holdout, longest_mode, without_mode
 from autoten.matching import Seen
 from autoten.model import CPModel, n_parameters
 from autoten.solvers.als import ALS
@@ -170,7 +169,7 @@ def explore(tensor: Tensor, plan: Plan, start: CPModel, core: Compression | None
             history = np.maximum(np.minimum.accumulate(losses), 0.0) / tensor.norm_squared
             return Fit(start, float(history[-1]), len(history), False, history)
     fit = plan.solver.fit(tensor, start, max_iter=sweeps, deadline=plan.deadline)
-    endless = getattr(plan.solver, "tol", None) == 0  # every sweep is wanted
+    endless = ability(plan.solver, "tol", SolverDefaults) == 0.0  # every sweep is wanted
     return replace(fit, converged=fit.converged and not endless)
 
 
@@ -190,13 +189,12 @@ def fit_fold(tensor: Tensor, plan: Plan, fold: Any, smaller: CPModel, full: CPMo
     A model with as many parameters as there are cells to learn from would predict anything: such a fold has none. And
     where cells are missing, entries that no training cell determines are zero: what they would predict is not known.
     """
-    beside_offsets = hasattr(fold, "offsets")
-    training = tensor.hide(fold.cells) if beside_offsets else fold.training(tensor)
+    training = fold.training(tensor)
     rank, of_one, solver = full.rank, n_parameters(training.shape, 1), settling(plan.solver, training)
     per_parameter = training.n_observed / (rank * of_one)
     if per_parameter <= 1.0:
         return FoldModel(smaller, None, True, per_parameter)
-    if beside_offsets and tensor.norm_squared > 0.0:  # zeros need no offsets
+    if isinstance(fold, CentredFold) and tensor.norm_squared > 0.0:  # zeros need no offsets
         fit = partial(_fit_beside_offsets, tensor, replace(plan, solver=solver), fold)
     else:
         fit = partial(solver.fit, training, deadline=plan.deadline)
@@ -209,7 +207,7 @@ def fit_fold(tensor: Tensor, plan: Plan, fold: Any, smaller: CPModel, full: CPMo
         ahead = fit(fold.restrict(full), max_iter=1)
         if ahead.loss < best.loss * (1.0 - MISSED * of_one / (training.n_observed - rank * of_one)):
             best = best_of([best, fit(ahead.model)])
-    whole = fold.complete(tensor, best.model)
+    whole = fold.expand(tensor, best.model)
     if whole is not None and fold.warm and len(tensor.hidden):
         whole = Seen.of(training).supported(whole).within_support()
     return FoldModel(best.model, whole, best.converged, per_parameter)
@@ -217,13 +215,15 @@ def fit_fold(tensor: Tensor, plan: Plan, fold: Any, smaller: CPModel, full: CPMo
 
 def settling(solver: Solver, tensor: Tensor) -> Solver:
     """Return a solver for fits that are compared by their noise: they end before what noise still gives them counts."""
-    tol = getattr(solver, "tol", 0.0)
+    tol = ability(solver, "tol", SolverDefaults)
     telling = tensor.n_observed if tensor.listed is None else len(tensor.listed)  # zeros without number tell little
     enough = min(SETTLED * n_parameters(tensor.shape, 1) / max(telling, 1), COARSEST_TOL)
     return replace(solver, tol=enough) if 0.0 < tol < enough else solver  # type: ignore[type-var]
 
 
-def _fit_beside_offsets(tensor: Tensor, plan: Plan, fold: Any, start: CPModel, max_iter: int | None = None) -> Fit:
+def _fit_beside_offsets(
+    tensor: Tensor, plan: Plan, fold: CentredFold, start: CPModel, max_iter: int | None = None
+) -> Fit:
     """Fit a fold's offsets and its components in turn: the error over what it sees never rises.
 
     With `max_iter` one turn of so many sweeps.
@@ -241,35 +241,37 @@ def _fit_beside_offsets(tensor: Tensor, plan: Plan, fold: Any, start: CPModel, m
 
 
 def seen_by_fold(
-    tensor: Tensor, fold: Fold, model: CPModel | None, converged: bool, cells_per_parameter: float = math.nan
+    tensor: Tensor, fold: Any, model: CPModel | None, converged: bool, cells_per_parameter: float = math.nan
 ) -> FoldFit:
     """Return what scores need of a fold and of its model of the whole."""
-    weights = getattr(fold, "weights", None)  # a fold that a user wrote need not have any
-    offsets = None if model is None else offsets_of(fold, tensor, model)
-    counts = counts_of(fold, tensor)
-    return FoldFit(model, fold.cells, converged, weights, counts, offsets, cells_per_parameter)
+    weights, counts = (ability(fold, name, Fold) for name in ("weights", "counts"))
+    offsets = fold.offsets_at_cells(tensor, model) if isinstance(fold, CentredFold) and model is not None else None
+    return FoldFit(model, fold.cells, converged, weights, counts(tensor), offsets, cells_per_parameter)
 
 
 def fit_half(
     tensor: Tensor,
     plan: Plan,
-    half: Half,
+    half: Sequence[NDArray[np.int64]],
     bases: Sequence[NDArray[Any]],
     inner: Sequence[NDArray[Any]] | None,
     rank: int,
     number: int,
 ) -> CPModel:
     """Return the model of a half without the mode that was split; `inner` are the bases of its core, if it has any."""
-    part = half.of(tensor)
+    part = tensor.sub(half)
     rng, nothing = plan.rng(HALF, rank, number), empty_model(part)
     plan = replace(plan, solver=settling(plan.solver, part))
-    own_bases = half.of_bases(bases)
+    own_bases = [basis[rows] for basis, rows in zip(bases, half, strict=True)]
     # The model of the whole must not say what a half has not seen: while it is explored its missing cells are zero.
-    small = None if inner is None else Compression.of(completed(part, nothing), half.of_bases(inner))
+    small = None
+    if inner is not None:
+        own_inner = [basis[rows] for basis, rows in zip(inner, half, strict=True)]
+        small = Compression.of(completed(part, nothing), own_inner)
     starts = (make_start(1 + k, own_bases, rank, nothing, rng) for k in range(HALF_STARTS))
     best = best_of([explore(part, plan, start, small) for start in starts])
     fit = plan.solver.fit(part, best.model, max_iter=HALF_SWEEPS, deadline=plan.deadline)
-    return without_mode(fit.model, half.mode)
+    return without_mode(fit.model, longest_mode(tensor.shape))
 
 
 def empty_model(tensor: Tensor) -> CPModel:

@@ -1,4 +1,4 @@
-"""What to hide: held-out folds, the same ones for every rank.
+"""What to hide: held-out folds, the same ones for every rank; and random halves of a mode, which share no cell.
 
 A hold-out is a frozen record with one method, ``folds``; a fold says which tensor to fit, where to start, and how a
 model of that tensor becomes one of the whole, to be compared on the fold's cells.
@@ -6,6 +6,7 @@ model of that tensor becomes one of the whole, to be compared on the fold's cell
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import count
@@ -20,7 +21,7 @@ from autoten.labels import MODES
 from autoten.model import CPModel, is_surely_unique
 from autoten.tensors.chunked import ChunkedTensor
 from autoten.tensors.dense import DenseTensor
-from autoten.tensors.tensor import LISTABLE, Block, indices_of, other_cells, places_of, solve_rows
+from autoten.tensors.tensor import LISTABLE, NO_CELLS, Block, indices_of, other_cells, places_of, solve_rows
 
 if TYPE_CHECKING:
     from autoten.tensors.tensor import Array, Cells, Tensor
@@ -33,46 +34,60 @@ LARGEST_LOSS = 0.5
 ZEROS_PER_NONZERO = 2
 FEWEST_ZEROS = 20_000
 
-# Means above this share of the root mean square of X are not those of centred data. Offsets over several modes are
-# swept until no mean exceeds a small share of the largest value, or for so many sweeps.
+# Means above this share of the root mean square of X are not those of centred data. Means over several modes are taken
+# off in turn until none exceeds a small share of the largest value, or for so many sweeps.
 CENTRED_TOLERANCE = 1e-3
-OFFSET_TOLERANCE = 1e-10
-OFFSET_SWEEPS = 1000
+SMALLEST_MEAN = 1e-10
+MEAN_SWEEPS = 1000
 
 # Counts are divided as 64-bit integers.
 LARGEST_COUNT = 2.0**63
 
-
-class Fold(Protocol):
-    """One held-out part of a tensor."""
-
-    @property
-    def cells(self) -> Cells | Block:
-        """The cells to predict, sorted."""
-
-    @property
-    def weights(self) -> Array | None:
-        """How many cells each of them stands for, where some were sampled; None (or no such attribute) for one."""
-
-    @property
-    def warm(self) -> bool:
-        """Whether the training tensor has all rows of the whole, so that a model of the one describes the other."""
-
-    def training(self, tensor: Tensor) -> Tensor:
-        """Return what may be seen."""
-
-    def restrict(self, model: CPModel) -> CPModel:
-        """Return the part of a model of the whole tensor that describes the training tensor."""
-
-    def complete(self, tensor: Tensor, model: CPModel) -> CPModel | None:
-        """Return the model of the whole tensor from one of the training tensor; None where that is not defined."""
+# A half is a tensor too, with two slabs at least.
+SHORTEST_SPLIT = 4
 
 
 class Holdout(Protocol):
-    """Chooses folds. A frozen record of its own parameters."""
+    """Chooses folds. A frozen record of its own parameters; what else it may have is in `HoldoutDefaults`."""
 
-    def folds(self, tensor: Tensor, n_folds: int, rng: np.random.Generator) -> Sequence[Fold]:
-        """Return `n_folds` folds, drawn once for all ranks."""
+    def folds(self, tensor: Tensor, n_folds: int, rng: np.random.Generator) -> Sequence[Any]:
+        """Return `n_folds` folds, drawn once for all ranks: each is a `Fold`, or has what is asked of one."""
+
+
+class HoldoutDefaults:
+    """What a hold-out need not have; `solvers.base.ability` asks for it."""
+
+    def largest_rank(self, shape: Sequence[int]) -> int:
+        """Return the largest rank that folds of a tensor of this shape can score."""
+        return sys.maxsize
+
+
+@dataclass(frozen=True, eq=False)
+class Fold:
+    """One held-out part: by itself cells that are hidden, whose rest is fitted by models of the whole.
+
+    A fold of another class needs neither `weights` nor `counts`: `solvers.base.ability` asks for these.
+    """
+
+    cells: Any = field(default_factory=NO_CELLS.copy)  # to predict: a sorted list, or a `Block`
+    weights: Array | None = None  # how many cells each of them stands for, where some were sampled
+    warm: bool = True  # whether all rows of the whole are fitted, so that models of the whole describe what is fitted
+
+    def training(self, tensor: Tensor) -> Tensor:
+        """Return what may be seen."""
+        return tensor.hide(self.cells)
+
+    def restrict(self, model: CPModel) -> CPModel:
+        """Return the part of a model of the whole tensor that describes the training tensor."""
+        return model
+
+    def expand(self, tensor: Tensor, model: CPModel) -> CPModel | None:
+        """Return the model of the whole tensor from one of the training tensor; None where that is not defined."""
+        return model
+
+    def counts(self, tensor: Tensor) -> Tensor | None:
+        """Return what is held out where that is a part of every cell: `expand` then returns the model of that part."""
+        return None
 
 
 @dataclass(frozen=True)
@@ -106,21 +121,19 @@ class RandomElements:
     def __post_init__(self) -> None:
         check_real(self.share, "share of RandomElements", above=0.0, below=0.5000001)
 
-    def folds(self, tensor: Tensor, n_folds: int, rng: np.random.Generator) -> list[_Cells]:
+    def folds(self, tensor: Tensor, n_folds: int, rng: np.random.Generator) -> list[Fold]:
         """Return the folds."""
-        if _too_large_to_list(tensor):
-            return [
-                _Cells(*_with_sampled_zeros(tensor, nonzeros, self.share, rng))
-                for nonzeros in _shares_of_nonzeros(tensor, self.share, n_folds, rng)
-            ]
-        observed = (
-            other_cells(tensor.hidden, tensor.shape) if len(tensor.hidden) else None
-        )  # a list of all cells would be as large as X
+        nonzeros = _nonzeros_of_long_list(tensor)
+        if nonzeros is not None:
+            shares = [nonzeros[np.sort(places)] for places in _disjoint(len(nonzeros), self.share, n_folds, rng)]
+            return [Fold(*_with_sampled_zeros(tensor, nonzeros, hidden, self.share, rng)) for hidden in shares]
+        # A list of all cells would be as large as X.
+        observed = other_cells(tensor.hidden, tensor.shape) if len(tensor.hidden) else None
         folds = []
         for drawn in _disjoint(tensor.n_observed, self.share, n_folds, rng):
             places = np.sort(drawn).astype(np.int64)
             cells = places if observed is None else observed[places]
-            folds.append(_Cells(_spare_slabs(tensor, cells, np.arange(len(cells)), rng)))
+            folds.append(Fold(_spare_slabs(tensor, cells, np.arange(len(cells)), rng)))
         return folds
 
 
@@ -143,23 +156,20 @@ class RandomFibres:
         check_modes_given((self.mode,), "mode of RandomFibres")
         check_real(self.share, "share of RandomFibres", above=0.0, below=0.5000001)
 
-    def folds(self, tensor: Tensor, n_folds: int, rng: np.random.Generator) -> list[_Cells]:
+    def folds(self, tensor: Tensor, n_folds: int, rng: np.random.Generator) -> list[Fold]:
         """Return the folds."""
         mode = check_mode(self.mode, len(tensor.shape), "mode of RandomFibres")
-        if _too_large_to_list(tensor):
+        if _nonzeros_of_long_list(tensor) is not None:
             remedy = "Use RandomElements or Blocks."
             refuse("a sparse tensor for RandomFibres", f"of at most {LISTABLE} cells", str(prod(tensor.shape)), remedy)
-        # Number the fibres by their linear index with this mode left out.
-        observed = other_cells(tensor.hidden, tensor.shape)
-        index = list(np.unravel_index(observed, tensor.shape))
-        del index[mode]
-        others = tuple(length for n, length in enumerate(tensor.shape) if n != mode)
-        fibre = np.ravel_multi_index(index, others)
+        # A fibre is known by the first of its cells.
+        observed, stride = other_cells(tensor.hidden, tensor.shape), prod(tensor.shape[mode + 1 :])
+        fibre = observed - observed // stride % tensor.shape[mode] * stride
         fibres = np.unique(fibre, return_inverse=True)[1]
         folds = []
         for drawn in _disjoint(int(fibres.max()) + 1, self.share, n_folds, rng):
             inside = np.isin(fibres, drawn)
-            folds.append(_Cells(_spare_slabs(tensor, observed[inside], fibres[inside], rng)))
+            folds.append(Fold(_spare_slabs(tensor, observed[inside], fibres[inside], rng)))
         return folds
 
 
@@ -205,12 +215,14 @@ class Blocks:
     def __post_init__(self) -> None:
         check_real(self.share, "share of Blocks", above=0.0, below=0.7500001)
 
-    def folds(self, tensor: Tensor, n_folds: int, rng: np.random.Generator) -> list[_Block]:
+    def folds(self, tensor: Tensor, n_folds: int, rng: np.random.Generator) -> list[Fold]:
         """Return the folds."""
-        return [
-            _Block.of(tensor, tuple(self._left_out(length, rng) for length in tensor.shape), rng)
-            for _ in range(n_folds)
-        ]
+        folds: list[Fold] = []
+        for _ in range(n_folds):
+            left_out = tuple(self._left_out(length, rng) for length in tensor.shape)
+            kept = tuple(np.setdiff1d(np.arange(n), out) for n, out in zip(tensor.shape, left_out, strict=True))
+            folds.append(_Corner(*_cells_of_block(tensor, left_out, rng), warm=False, left_out=left_out, kept=kept))
+        return folds
 
     def largest_rank(self, shape: Sequence[int]) -> int:
         """Return the largest rank that the kept corner of a tensor of this shape can score."""
@@ -218,9 +230,11 @@ class Blocks:
         return next(rank for rank in count(1) if not _is_unique(kept, rank + 1))
 
     def _size(self, length: int) -> int:
+        """Return how many indices of a mode are left out."""
         return min(max(1, round(self.share * length)), length - 1)
 
     def _left_out(self, length: int, rng: np.random.Generator) -> NDArray[np.int64]:
+        """Draw them."""
         size = self._size(length)
         if self.contiguous:
             return np.arange(size) + rng.integers(length - size + 1)
@@ -261,7 +275,7 @@ class CountSplit:
     def __post_init__(self) -> None:
         check_real(self.share, "share of CountSplit", above=0.0, below=0.5000001)
 
-    def folds(self, tensor: Tensor, n_folds: int, rng: np.random.Generator) -> list[_Thinned]:
+    def folds(self, tensor: Tensor, n_folds: int, rng: np.random.Generator) -> list[Fold]:
         """Return the folds."""
         values = tensor.scale * tensor.values_at(tensor.nonzero)
         odd = values[(values < 0) | (values >= LARGEST_COUNT) | (values != np.round(values))]
@@ -270,7 +284,7 @@ class CountSplit:
             refuse(
                 "X for the hold-out CountSplit", "whole numbers >= 0 and below 2**63", f"{odd[0]:g} in a cell", remedy
             )
-        return [_Thinned(self.share, int(rng.integers(2**63))) for _ in range(n_folds)]
+        return [_Thinned(share=self.share, seed=int(rng.integers(2**63))) for _ in range(n_folds)]
 
 
 @dataclass(frozen=True)
@@ -323,7 +337,7 @@ class Centred:
             refuse("modes of Centred", "one mode or several", self.modes)
         check_modes_given(modes, "modes of Centred")
 
-    def folds(self, tensor: Tensor, n_folds: int, rng: np.random.Generator) -> list[_CentredCells]:
+    def folds(self, tensor: Tensor, n_folds: int, rng: np.random.Generator) -> list[CentredFold]:
         """Return the folds."""
         if tensor.listed is not None or isinstance(tensor, ChunkedTensor):
             refuse("X for the hold-out Centred", "a dense tensor in memory", "another one", "Leave its offsets in.")
@@ -341,30 +355,12 @@ class Centred:
             if not len(cells):
                 remedy = "Hide cells, or fibres along a mode that is not centred."
                 refuse("the hold-out of Centred", "one that leaves cells in every fibre", self.holdout, remedy)
-            folds.append(_CentredCells(cells, modes=modes))
+            folds.append(CentredFold(cells, modes=modes))
         return folds
 
 
 @dataclass(frozen=True, eq=False)
-class _Cells:
-    """A fold that hides a list of cells; the model of what is left is a model of the whole."""
-
-    cells: Cells
-    weights: Array | None = None
-    warm: bool = True
-
-    def training(self, tensor: Tensor) -> Tensor:
-        return tensor.hide(self.cells)
-
-    def restrict(self, model: CPModel) -> CPModel:
-        return model
-
-    def complete(self, tensor: Tensor, model: CPModel) -> CPModel:
-        return model
-
-
-@dataclass(frozen=True, eq=False)
-class _CentredCells(_Cells):
+class CentredFold(Fold):
     """A fold that hides cells and estimates offsets from the others."""
 
     modes: tuple[int, ...] = ()
@@ -375,70 +371,51 @@ class _CentredCells(_Cells):
         weights.reshape(-1)[self.cells] = 0.0
         return _offsets(_all_values(tensor) - model.to_tensor(), weights, self.modes)
 
+    def offsets_at_cells(self, tensor: Tensor, model: CPModel) -> Array:
+        """Return the offsets at the fold's cells beside a model, and beside none, shape (2, n_cells)."""
+        return np.stack([self.offsets(tensor, each).reshape(-1)[self.cells] for each in (model, model.scaled(0.0))])
+
     def without(self, tensor: Tensor, offsets: Array) -> Tensor:
         """Return what the fold sees, less offsets."""
         values = _all_values(tensor) - offsets
-        return DenseTensor(values, tensor.scale, tensor.hidden, tensor.cell_weights).hide(self.cells)
+        return self.training(DenseTensor(values, tensor.scale, tensor.hidden, tensor.cell_weights))
 
-    def complete(self, tensor: Tensor, model: CPModel) -> CPModel:
+    def expand(self, tensor: Tensor, model: CPModel) -> CPModel:
         """Return the model with centred columns: what is constant along a centred mode is the offsets' affair."""
         factors = [f - f.mean(axis=0) if mode in self.modes else f for mode, f in enumerate(model.factors)]
         return CPModel(model.weights, tuple(factors))
 
 
 @dataclass(frozen=True, eq=False)
-class _Thinned:
+class _Thinned(Fold):
     """A fold that holds out a part of every count; drawn anew from its seed when needed, and so never stored."""
 
-    share: float
-    seed: int
-    warm: bool = True
-
-    @property
-    def cells(self) -> Cells:
-        return np.empty(0, dtype=np.int64)
+    share: float = 0.0
+    seed: int = 0
 
     def training(self, tensor: Tensor) -> Tensor:
-        values = tensor.values_at(tensor.nonzero)
-        return tensor.with_values(values - self._held_out(tensor, values))
+        return tensor.with_values(tensor.values_at(tensor.nonzero) - self._held_out(tensor))
 
     def restrict(self, model: CPModel) -> CPModel:
         return model.scaled(1.0 - self.share)
 
-    def complete(self, tensor: Tensor, model: CPModel) -> CPModel:
+    def expand(self, tensor: Tensor, model: CPModel) -> CPModel:
         return model.scaled(self.share / (1.0 - self.share))
 
     def counts(self, tensor: Tensor) -> Tensor:
-        return tensor.with_values(self._held_out(tensor, tensor.values_at(tensor.nonzero)))
+        return tensor.with_values(self._held_out(tensor))
 
-    def _held_out(self, tensor: Tensor, values: NDArray[Any]) -> NDArray[Any]:
-        whole = np.round(values * tensor.scale).astype(np.int64)
+    def _held_out(self, tensor: Tensor) -> NDArray[Any]:
+        whole = np.round(tensor.values_at(tensor.nonzero) * tensor.scale).astype(np.int64)
         return np.random.default_rng(self.seed).binomial(whole, self.share) / tensor.scale
 
 
 @dataclass(frozen=True, eq=False)
-class _Block:
-    """A fold of bi-cross-validation."""
+class _Corner(Fold):
+    """A fold of bi-cross-validation: fitted is the corner that is kept in every mode."""
 
-    cells: Cells | Block
-    weights: Array | None
-    left_out: tuple[NDArray[np.int64], ...]
-    kept: tuple[NDArray[np.int64], ...]
-    warm: bool = False
-
-    @classmethod
-    def of(cls, tensor: Tensor, left_out: tuple[NDArray[np.int64], ...], rng: np.random.Generator) -> _Block:
-        kept = tuple(np.setdiff1d(np.arange(length), out) for length, out in zip(tensor.shape, left_out, strict=True))
-        if isinstance(tensor, ChunkedTensor):
-            return cls(Block(left_out), None, left_out, kept)
-        if tensor.listed is not None and prod(map(len, left_out)) > LISTABLE:
-            part = tensor.sub(left_out)
-            inside, weights = _with_sampled_zeros(part, _listed(part), 1.0, rng)
-            index = np.unravel_index(inside, part.shape)
-            places = tuple(out[axis] for out, axis in zip(left_out, index, strict=True))
-            return cls(np.ravel_multi_index(places, tensor.shape), weights, left_out, kept)
-        block = np.ravel_multi_index(np.ix_(*left_out), tensor.shape).ravel()
-        return cls(np.setdiff1d(block, tensor.hidden, assume_unique=True), None, left_out, kept)
+    left_out: tuple[NDArray[np.int64], ...] = ()
+    kept: tuple[NDArray[np.int64], ...] = ()
 
     def training(self, tensor: Tensor) -> Tensor:
         part = tensor.sub(self.kept)
@@ -447,7 +424,7 @@ class _Block:
     def restrict(self, model: CPModel) -> CPModel:
         return model.rows(self.kept)
 
-    def complete(self, tensor: Tensor, model: CPModel) -> CPModel | None:
+    def expand(self, tensor: Tensor, model: CPModel) -> CPModel | None:
         if not _is_unique(model.shape, model.rank):
             return None
         folded = model.folded()
@@ -461,28 +438,25 @@ class _Block:
         return CPModel(np.ones(model.rank), tuple(factors))
 
 
+def _cells_of_block(
+    tensor: Tensor, indices: tuple[NDArray[np.int64], ...], rng: np.random.Generator
+) -> tuple[Cells | Block, Array | None]:
+    """Return the observed cells of a block, or some of them and how many each of these stands for."""
+    if isinstance(tensor, ChunkedTensor):
+        return Block(indices), None
+    if tensor.listed is not None and prod(map(len, indices)) > LISTABLE:
+        part = tensor.sub(indices)
+        assert part.listed is not None
+        inside, weights = _with_sampled_zeros(part, part.listed, part.listed, 1.0, rng)
+        places = zip(indices, np.unravel_index(inside, part.shape), strict=True)
+        return np.ravel_multi_index([out[axis] for out, axis in places], tensor.shape), weights
+    block = np.ravel_multi_index(np.ix_(*indices), tensor.shape).ravel()
+    return np.setdiff1d(block, tensor.hidden, assume_unique=True), None
+
+
 def _is_unique(shape: Sequence[int], rank: int) -> bool:
     """Return whether the rows that a corner of this shape leaves out can be regressed on a model of it."""
     return is_surely_unique(shape, rank) and rank <= prod(sorted(shape)[:-1])
-
-
-def counts_of(fold: Fold, tensor: Tensor) -> Tensor | None:
-    """Return what the fold holds out where that is a part of every cell; None where it is the cells themselves.
-
-    Only a fold that divides cells has a method ``counts``, and then ``complete`` returns the model of those counts.
-    """
-    counts = getattr(fold, "counts", None)
-    return None if counts is None else counts(tensor)
-
-
-def offsets_of(fold: Fold, tensor: Tensor, model: CPModel) -> Array | None:
-    """Return the offsets at a fold's cells beside its model, and beside none, shape (2, n_cells); None without any.
-
-    Only a fold that centres has methods ``offsets`` and ``without``.
-    """
-    if not hasattr(fold, "offsets"):
-        return None
-    return np.stack([fold.offsets(tensor, each).reshape(-1)[fold.cells] for each in (model, model.scaled(0.0))])
 
 
 def regressed_rows(tensor: Tensor, factors: Sequence[NDArray[Any]], mode: int) -> NDArray[Any]:
@@ -510,8 +484,8 @@ def _all_weights(tensor: Tensor) -> Array:
 def _offsets(values: Array, weights: Array, modes: tuple[int, ...]) -> Array:
     """Return the weighted least-squares fit by a sum of arrays, each constant along one of the modes."""
     left = values.copy()
-    smallest = OFFSET_TOLERANCE * np.abs(values).max(initial=0.0)
-    for _ in range(OFFSET_SWEEPS if len(modes) > 1 else 1):
+    smallest = SMALLEST_MEAN * np.abs(values).max(initial=0.0)
+    for _ in range(MEAN_SWEEPS if len(modes) > 1 else 1):
         largest = 0.0
         for mode in modes:
             sums, counts = ((weights * of).sum(axis=mode, keepdims=True) for of in (left, np.ones_like(left)))
@@ -547,22 +521,13 @@ def _disjoint(n: int, share: float, n_folds: int, rng: np.random.Generator) -> l
     return draws[:n_folds]
 
 
-def _too_large_to_list(tensor: Tensor) -> bool:
-    return tensor.listed is not None and prod(tensor.shape) > LISTABLE
-
-
-def _listed(tensor: Tensor) -> Cells:
-    assert tensor.listed is not None
-    return tensor.listed
-
-
-def _shares_of_nonzeros(tensor: Tensor, share: float, n_folds: int, rng: np.random.Generator) -> list[Cells]:
-    nonzeros = _listed(tensor)
-    return [nonzeros[np.sort(drawn).astype(np.int64)] for drawn in _disjoint(len(nonzeros), share, n_folds, rng)]
+def _nonzeros_of_long_list(tensor: Tensor) -> Cells | None:
+    """Return the nonzeros of a sparse tensor that is too large to list its cells; None for any other."""
+    return tensor.listed if prod(tensor.shape) > LISTABLE else None
 
 
 def _with_sampled_zeros(
-    tensor: Tensor, hidden: Cells, share: float, rng: np.random.Generator
+    tensor: Tensor, nonzeros: Cells, hidden: Cells, share: float, rng: np.random.Generator
 ) -> tuple[Cells, NDArray[np.float64]]:
     """Return some nonzeros and a sample of zeros, sorted, and how many cells each of them stands for.
 
@@ -571,7 +536,6 @@ def _with_sampled_zeros(
     (1943) the weighted sum of anything over the sample then has the expected value of the sum over a share of all
     zeros. Uniform draws alone would hardly ever meet the cells where a model of sparse data is not zero.
     """
-    nonzeros = _listed(tensor)
     size = max(ZEROS_PER_NONZERO * len(hidden), FEWEST_ZEROS)
     chance = np.ones(size)
     index = [np.empty(0, dtype=np.int64)] * len(tensor.shape)
@@ -606,3 +570,26 @@ def _spare_slabs(tensor: Tensor, cells: Cells, units: NDArray[np.int64], rng: np
             keep = ~np.isin(units, spared)
             cells, units, index = cells[keep], units[keep], tuple(axis[keep] for axis in index)
     return cells
+
+
+def longest_mode(shape: Sequence[int]) -> int:
+    """Return the mode that is split: its halves lose least."""
+    return int(np.argmax(shape))
+
+
+def random_halves(shape: Sequence[int], mode: int, rng: np.random.Generator) -> list[tuple[NDArray[np.int64], ...]]:
+    """Return both halves of a tensor, split at random along a mode: an index array for each mode, in order."""
+    parts = np.split(rng.permutation(shape[mode]), [shape[mode] // 2])
+    return [tuple(np.sort(rows) if n == mode else np.arange(size) for n, size in enumerate(shape)) for rows in parts]
+
+
+def draw_halves(shape: Sequence[int], n_splits: int, rng: np.random.Generator) -> list[tuple[NDArray[np.int64], ...]]:
+    """Return both halves of every split of the longest mode, one after the other; none where it is too short."""
+    mode = longest_mode(shape)
+    n_splits = n_splits if shape[mode] >= SHORTEST_SPLIT else 0
+    return [half for _ in range(n_splits) for half in random_halves(shape, mode, rng)]
+
+
+def without_mode(model: CPModel, mode: int) -> CPModel:
+    """Return the model's other modes."""
+    return CPModel(model.weights, model.factors[:mode] + model.factors[mode + 1 :])

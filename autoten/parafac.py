@@ -9,8 +9,7 @@ import numpy as np
 from autoten._errors import check_integer, refuse
 from autoten.door import data_of
 from autoten.fits import Plan, check_largest_rank, entropy_of
-from autoten.halves import SHORTEST_SPLIT, Half, random_halves, without_mode
-from autoten.holdout import RandomElements
+from autoten.holdout import SHORTEST_SPLIT, RandomElements, random_halves, without_mode
 from autoten.matching import Seen, match_score, matches
 from autoten.model import CPModel
 from autoten.solvers.als import ALS
@@ -216,8 +215,8 @@ def _halves(
     pairs = []
     for _ in range(check_integer(n_splits, "n_splits", minimum=1)):
         models = []
-        for rows in random_halves(length, rng):
-            part = Half(mode, rows).of(tensor)
+        for half in random_halves(tensor.shape, mode, rng):
+            part = tensor.sub(half)
             seed = int(rng.integers(2**32))
             fit = fit_parafac(part, rank, solver=solver, n_starts=n_starts, random_state=seed)
             models.append(without_mode(fit.model, mode))

@@ -26,8 +26,7 @@ from autoten.fits import (
     refine,
     seen_by_fold,
 )
-from autoten.halves import Half, draw_halves
-from autoten.holdout import Fold
+from autoten.holdout import Fold, draw_halves
 from autoten.model import CPModel
 from autoten.solvers.base import Fit, Solver, make_start
 from autoten.solvers.subspaces import Subspaces
@@ -363,10 +362,10 @@ def _distinct_best(fits: Mapping[int, Fit]) -> list[int]:
 
 
 def _half_arguments(
-    plan: Plan, halves: Sequence[Half], subspaces: Subspaces, model: CPModel, rank: int
+    plan: Plan, halves: Sequence[Sequence[Any]], subspaces: Subspaces, model: CPModel, rank: int
 ) -> Iterator[tuple[Any, ...]]:
     """Yield the arguments of `fit_half` for every half that can have so many components."""
-    if not halves or rank > largest_useful_rank(halves[0].of_shape(model.shape)):
+    if not halves or rank > largest_useful_rank([len(rows) for rows in halves[0]]):
         return
     bases = [basis[:, :rank] for basis in subspaces.bases(rank)]
     core = subspaces.core(rank, model) if plan.solver.compress else None

@@ -475,7 +475,7 @@ class HoldoutContract:
             start = draw_model(clean.shape, 2)
             fits = [ALS(max_iter=20).fit(tensor, start) for tensor in (clean, other)]
             assert fits[1].loss == pytest.approx(fits[0].loss, rel=1e-6)
-            models = [fold.complete(as_tensor(data), fits[0].model) for data in (X, tampered)]
+            models = [fold.expand(as_tensor(data), fits[0].model) for data in (X, tampered)]
             np.testing.assert_allclose(models[1].to_tensor(), models[0].to_tensor(), atol=1e-8)
 
     def test_models_come_and_go_in_the_right_shapes(self, X):
@@ -484,7 +484,7 @@ class HoldoutContract:
             training = fold.training(tensor)
             whole = draw_model(tensor.shape, 2)
             assert fold.restrict(whole).shape == training.shape
-            complete = fold.complete(tensor, draw_model(training.shape, 2))
+            complete = fold.expand(tensor, draw_model(training.shape, 2))
             assert (complete.shape, complete.rank) == (tensor.shape, 2)
 
     def test_a_restricted_model_is_the_whole_ones_on_what_may_be_seen(self, X):
@@ -498,7 +498,7 @@ class HoldoutContract:
         truth = draw_model(self.SHAPE, 2)
         tensor = as_tensor(np.where(np.isnan(X), np.nan, truth.to_tensor()))
         for fold in self.holdout.folds(tensor, self.N_FOLDS, np.random.default_rng(0)):
-            model = fold.complete(tensor, fold.restrict(truth))
+            model = fold.expand(tensor, fold.restrict(truth))
             np.testing.assert_allclose(model.values_at(fold.cells), tensor.values_at(fold.cells), atol=1e-9)
 
     def test_it_is_a_value(self):

@@ -10,7 +10,6 @@ from autoten import ALS, HALS, KL, Blocks, Centred, RandomElements, RandomFibres
 from autoten.datasets import make_cp_tensor, white_noise
 from autoten.door import as_tensor
 from autoten.fits import Plan, fit_fold, seen_by_fold
-from autoten.holdout import offsets_of
 from autoten.model import CPModel
 from autoten.preprocess import center
 from autoten.scores.heldout import relative_error
@@ -88,7 +87,7 @@ def test_without_noise_held_out_cells_of_a_short_mode_are_predicted():
         # The means of what a fold sees, taken once, are off by the mean of what it does not.
         once = fold.without(tensor, fold.offsets(tensor, full.scaled(0.0)))
         model = ALS().fit(once, full).model
-        offsets = offsets_of(fold, tensor, model)
+        offsets = fold.offsets_at_cells(tensor, model)
         assert relative_error(tensor, model, fold.cells, offsets=offsets[[1, 1]]) > 1e-3
 
 

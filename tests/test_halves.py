@@ -7,7 +7,7 @@ from scipy import sparse
 from autoten import ALS, HALS, KL, estimate_rank
 from autoten.datasets import make_cp_tensor, white_noise
 from autoten.fits import N_SPLITS
-from autoten.halves import random_halves
+from autoten.holdout import random_halves
 
 DRAW = make_cp_tensor((9, 20, 8), 2, noise=white_noise(20), random_state=0)
 QUICK = {"ranks": range(1, 5), "n_starts": 2, "n_folds": 2, "random_state": 0}
@@ -50,8 +50,9 @@ def test_sugar_comes_back_from_halves(real_data, seed):
 
 
 def test_halves_are_disjoint_and_in_order():
-    first, second = random_halves(7, np.random.default_rng(0))
-    assert (len(first), len(second)) == (3, 4)
+    halves = random_halves((4, 7, 5), 1, np.random.default_rng(0))
+    assert [tuple(map(len, half)) for half in halves] == [(4, 3, 5), (4, 4, 5)]
+    first, second = (half[1] for half in halves)
     assert sorted([*first, *second]) == list(range(7))
     assert (np.diff(first) > 0).all()
     assert (np.diff(second) > 0).all()

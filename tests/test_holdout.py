@@ -67,7 +67,7 @@ class Hidden:
     def restrict(self, model):
         return model
 
-    def complete(self, tensor, model):
+    def expand(self, tensor, model):
         return model
 
 
@@ -273,7 +273,7 @@ def test_blocks_predict_a_cp_tensor_without_noise_exactly(shape, rank, missing, 
     for fold in draw_folds(Blocks(0.5, contiguous=contiguous), X, n_folds=3):
         corner = fold.training(tensor)
         fits = [ALS(tol=1e-10).fit(corner, draw_model(corner.shape, rank, seed)) for seed in range(5)]
-        model = fold.complete(tensor, min(fits, key=lambda fit: fit.loss).model)
+        model = fold.expand(tensor, min(fits, key=lambda fit: fit.loss).model)
         assert relative_error(tensor, model, fold.cells) < 1e-5
 
 
@@ -283,7 +283,7 @@ def test_blocks_regress_each_mode_on_its_own_side_block():
     tensor = as_tensor(X)
     (fold,) = draw_folds(Blocks(), X, n_folds=1)
     corner = ALS().fit(fold.training(tensor), draw_model(fold.training(tensor).shape, 2))
-    model = fold.complete(tensor, corner.model)
+    model = fold.expand(tensor, corner.model)
     left_out = [np.unique(mode) for mode in np.unravel_index(fold.cells, X.shape)]
     kept = [np.setdiff1d(np.arange(n), mode) for n, mode in zip(X.shape, left_out, strict=True)]
     folded = corner.model.folded()
@@ -305,7 +305,7 @@ def test_blocks_refuse_ranks_beyond_kruskal_in_the_kept_corner(rank):
     corner = fold.training(as_tensor(X)).shape
     assert corner == (4, 3, 3)
     unique = rank == 1 or sum(min(length, rank) for length in corner) >= 2 * rank + 2
-    assert (fold.complete(as_tensor(X), draw_model(corner, rank)) is not None) == unique
+    assert (fold.expand(as_tensor(X), draw_model(corner, rank)) is not None) == unique
 
 
 def test_ranks_that_blocks_refuse_are_nan_in_the_table():
@@ -447,7 +447,7 @@ def test_folds_of_any_small_tensor_are_in_order(shape, share, n_folds, seed, kin
         assert len(fold.cells) == 0 or 0 <= fold.cells[0] <= fold.cells[-1] < np.prod(shape)
         training = fold.training(tensor)
         assert 0 < training.n_observed <= tensor.n_observed - len(fold.cells)
-        assert isinstance(fold.complete(tensor, draw_model(training.shape, 1)), CPModel)
+        assert isinstance(fold.expand(tensor, draw_model(training.shape, 1)), CPModel)
 
 
 # ------------------------------------------------------------------------------------------------ warm starts and leaks

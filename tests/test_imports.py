@@ -25,7 +25,7 @@ LAYERS = [
     ["model"],
     ["tensors"],
     ["solvers"],
-    ["door", "holdout", "halves", "datasets", "workers"],
+    ["door", "holdout", "datasets", "workers"],
     ["files"],
     ["matching"],
     ["fits"],

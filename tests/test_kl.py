@@ -301,7 +301,7 @@ def test_models_of_the_parts_are_in_proportion():
     model = gamma_model((4, 5, 6), 2, 1.0)
     tensor = as_tensor(counts((4, 5, 6), 1))
     np.testing.assert_allclose(fold.restrict(model).to_tensor(), 0.8 * model.to_tensor())
-    np.testing.assert_allclose(fold.complete(tensor, fold.restrict(model)).to_tensor(), 0.2 * model.to_tensor())
+    np.testing.assert_allclose(fold.expand(tensor, fold.restrict(model)).to_tensor(), 0.2 * model.to_tensor())
 
 
 def test_only_whole_numbers_can_be_divided():

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from autoten.halves import longest_mode
+from autoten.holdout import longest_mode
 from autoten.matching import Seen, match_score
 
 if TYPE_CHECKING:
