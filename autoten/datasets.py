@@ -212,11 +212,7 @@ def gamma_factors(concentration: float = 0.3) -> FactorGenerator:
     ([1.0, 1.0], 1)
     """
     concentration = check_real(concentration, "concentration of gamma_factors", above=0, below=math.inf)
-
-    def draw(length: int, rank: int, rng: np.random.Generator) -> Array:
-        return rng.dirichlet(np.full(length, concentration), size=rank).T
-
-    return draw
+    return lambda length, rank, rng: rng.dirichlet(np.full(length, concentration), size=rank).T
 
 
 def smooth_spectra(width: float = 0.1, n_bands: int = 2) -> FactorGenerator:
@@ -272,11 +268,7 @@ def white_noise(snr_db: float) -> Noise:
     -5.0
     """
     ratio = 10 ** (-check_real(snr_db, "snr_db of white_noise", above=-math.inf, below=math.inf) / 20)
-
-    def draw(signal: Array, rng: np.random.Generator) -> Array:
-        return _with_norm(rng.standard_normal(signal.shape), ratio, signal)
-
-    return draw
+    return lambda signal, rng: _with_norm(rng.standard_normal(signal.shape), ratio, signal)
 
 
 def structured_noise(ratio: float, n_terms: int = 100) -> Noise:

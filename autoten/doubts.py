@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from itertools import combinations
 from math import prod
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,12 +16,9 @@ from autoten._errors import counted
 from autoten.fits import largest_determined_rank
 from autoten.labels import Labels
 from autoten.model import CPModel, is_surely_unique
+from autoten.table import RankTable
 from autoten.tensors.chunked import ChunkedTensor
-from autoten.tensors.tensor import LISTABLE, indices_of
-
-if TYPE_CHECKING:
-    from autoten.table import RankTable
-    from autoten.tensors.tensor import Tensor
+from autoten.tensors.tensor import LISTABLE, Tensor, indices_of
 
 # Below this congruence two components nearly cancel each other: a degenerate solution.
 DEGENERATE = -0.9

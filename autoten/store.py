@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from secrets import token_hex
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,9 +24,7 @@ from autoten.model import CPModel
 from autoten.selection import Alternative, Choice
 from autoten.solvers.base import Fit
 from autoten.table import RankTable
-
-if TYPE_CHECKING:
-    from autoten.tensors.tensor import Tensor
+from autoten.tensors.tensor import Tensor
 
 # Arrays put aside, each once, by their identity: numbers and arrays.
 Arrays = dict[int, tuple[int, NDArray[Any]]]
