@@ -1,4 +1,4 @@
-"""One ALS sweep, one core consistency, one product with X: against rivals, and against what memory can deliver.
+"""One ALS sweep and one core consistency: against rivals, and against what memory can deliver.
 
     python benchmarks/bench_kernels.py            # about three minutes, writes results/kernels.json
 
@@ -9,7 +9,6 @@ near the solution, to a loss no worse than theirs; both core consistencies are t
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import measure
@@ -21,7 +20,7 @@ from workloads import Array, Shape, label
 
 import autoten
 from autoten.door import as_tensor
-from autoten.kernels.dense import READ_AHEAD_BYTES, contract_last, mttkrp_last
+from autoten.kernels.dense import READ_AHEAD_BYTES
 
 # Sweeps from the same start after which losses are compared: plain, and with cells missing from near the solution.
 COMPARED_SWEEPS = 5
@@ -45,8 +44,6 @@ class Grid(NamedTuple):
     dense: tuple[Case, ...]
     masked: Case
     consistency: tuple[Case, ...]
-    products: tuple[Shape, ...]
-    product_ranks: tuple[int, ...]
     missing: tuple[float, ...] = (0.1, 0.3)
     bandwidth_bytes: int = 2**29
     dgemm_size: int = 1500
@@ -63,15 +60,11 @@ FULL = Grid(
     ),
     masked=Case((100, 100, 100), (5,), sweeps=10),
     consistency=(Case((100, 100, 100), (5,)), Case((200, 200, 200), (5,))),
-    products=((100, 100, 100), (200, 200, 200)),
-    product_ranks=(2, 4, 5, 8, 10, 16, 20, 32),
 )
 SMOKE = Grid(
     dense=(Case((12, 11, 10), (2,), sweeps=3, float32=True, pyttb=True), Case((6, 5, 4, 3), (2,), sweeps=3)),
     masked=Case((12, 11, 10), (2,), sweeps=3),
     consistency=(Case((12, 11, 10), (2,)),),
-    products=((12, 11, 10),),
-    product_ranks=(2, 5),
     bandwidth_bytes=2**20,
     dgemm_size=100,
     repeats=2,
@@ -99,9 +92,6 @@ def run(grid: Grid) -> Row:
         "dense_sweeps": dense,
         "masked_sweeps": [masked_sweep(grid.masked, missing, grid.repeats) for missing in grid.missing],
         "core_consistency": [core_consistency(case, grid.repeats) for case in grid.consistency],
-        "products": [
-            row for shape in grid.products for rank in grid.product_ranks for row in products(shape, rank, grid.repeats)
-        ],
     }
 
 
@@ -156,39 +146,6 @@ def core_consistency(case: Case, repeats: int) -> Row:
     }
     row = row_of("core consistency", case.shape, case.ranks[0], alternating(runs, repeats))
     return row | {"difference": abs(runs["ours"]() - runs["tlviz"]())}
-
-
-def products(shape: Shape, rank: int, repeats: int) -> Iterator[Row]:
-    """Time the two products of a sweep that read X, with our kernels and with BLAS.
-
-    X as a matrix (rows, last mode) times the last factor, and its transpose times the Khatri-Rao product of the others;
-    BLAS with the components first in the result (R, rows) and last.
-    """
-    rows = workloads.noise(shape).reshape(-1, shape[-1])
-    rows.flags.writeable = False  # as our kernels always get it
-    n_rows, length = rows.shape
-    last = np.random.default_rng(0).standard_normal((rank, length))
-    leading = np.random.default_rng(1).standard_normal((n_rows, rank))
-    last_t, leading_t = np.ascontiguousarray(last.T), np.ascontiguousarray(leading.T)
-    first, second = np.empty((rank, n_rows)), np.empty((n_rows, rank))
-    runs = {
-        "times last": {
-            "ours": lambda: contract_last(rows, last, first),
-            "blas_components_first": lambda: np.matmul(last, rows.T, out=first),
-            "blas_components_last": lambda: np.matmul(rows, last_t, out=second),
-        },
-        "transposed times others": {
-            "ours": lambda: mttkrp_last(rows, leading),
-            "blas_components_first": lambda: leading_t @ rows,
-            "blas_components_last": lambda: rows.T @ leading,
-        },
-    }
-    for product, ways in runs.items():
-        seconds = alternating(ways, repeats)
-        best = min(value for name, value in seconds.items() if name != "ours")
-        rates = {name: rows.nbytes / value for name, value in seconds.items()}
-        row = row_of(product, shape, rank, seconds | {"blas": best})
-        yield row | {"product": product, "bytes_per_second": rates}
 
 
 def row_of(what: str, shape: Shape, rank: int, seconds: dict[str, float]) -> Row:

@@ -33,9 +33,7 @@ WORDS = {
     "shape": "tensor",
     "rank": "R",
 }
-LEFT_OUT = re.compile(
-    r"clock|gate|long_enough|.*_command|bytes_per_second\.blas.*|ratio\.blas_.*|seconds\.blas|.*selection"
-)
+LEFT_OUT = re.compile(r"gate|.*_command|.*selection")
 
 KERNELS = "BLAS on one thread, our kernels serial; CPU time, medians."
 ONE_WORKER = "BLAS on one thread, one worker; CPU time."
@@ -48,7 +46,6 @@ TABLES = {
     "sweeps": ("kernels", "dense_sweeps", KERNELS),
     "masked": ("kernels", "masked_sweeps", KERNELS),
     "consistency": ("kernels", "core_consistency", KERNELS),
-    "products": ("kernels", "products", KERNELS),
     "sparse": ("sparse", "products", KERNELS),
     "sparse-cores": ("sparse", "core_consistency", KERNELS),
     "sparse-estimates": ("sparse", "estimates", ONE_WORKER),

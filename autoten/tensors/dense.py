@@ -17,7 +17,7 @@ from autoten.kernels.dense import Dense, Layout, Work
 from autoten.model import khatri_rao
 from autoten.tensors.tensor import NO_CELLS, Array, Cells, Tensor, gram_of_others, hidden_of_part, joined
 
-# Up to so many columns the compiled contraction is faster than OpenBLAS (benchmarks/results/kernels.json).
+# Up to so many columns the compiled contraction is faster than OpenBLAS (benchmarks/archive/products.md).
 KERNEL_COLUMNS = 32
 
 # A pass over X that needs a working copy makes it of one block at a time.
