@@ -17,7 +17,7 @@ from scipy.io import savemat
 import autoten
 from autoten import HALS, KL, Blocks, CountSplit, RandomElements, RandomFibres, selection
 from autoten.__main__ import HOLDOUTS, POLICIES, SOLVERS, main
-from autoten.datasets import make_count_tensor, make_cp_tensor, white_noise
+from autoten.datasets import make_cp_tensor, white_noise
 from autoten.fits import N_SPLITS
 
 CHECKOUT = Path(autoten.__file__).resolve().parents[1]
@@ -57,9 +57,9 @@ def test_every_readable_file_gets_its_report(folder, capsys, name):
     status, out, err = run(capsys, name, "--ranks", "1:3")
     assert status == 0
     assert out.startswith("Estimated rank: 2\n")
+    assert out.endswith(" s.\n")
     modes = " (sample x emission in µm x day)" if name.endswith("csv") else ""
     assert f"6 x 7 x 8 tensor{modes}, 336 observed cells" in out
-    assert out.endswith(" s.\n")
     assert "100%" in err
     assert "%|" not in out
 
@@ -79,12 +79,6 @@ def test_the_answer_is_that_of_estimate_rank(folder, capsys):
     _, out, _ = run(capsys, "X.npy", "--ranks", "2:4", "--seed", 3, "--jobs", 2)
     wanted = autoten.estimate_rank(X, range(2, 5), random_state=3)
     assert out.rsplit(";", 1)[0] == wanted.report().rsplit(";", 1)[0]  # all but the seconds
-
-
-def test_another_seed_is_another_answer(folder, capsys):
-    reports = [run(capsys, "X.npy", "--ranks", 2, "--starts", 2, "--seed", seed)[1] for seed in (0, 0, 1)]
-    table = [report.split("Probability")[0] for report in reports]
-    assert table[0] == table[1] != table[2]
 
 
 def test_outputs_hold_the_whole_result(folder, capsys):
@@ -125,9 +119,6 @@ UNSUITABLE = [
     (["X.npy", "--holdout", "blocks:1"], HOLDOUT.format("blocks:1")),
     (["X.npy", "--solver", "kl"], "X for the solver KL must be counts or other amounts >= 0. "),
     (["X.npy", "--starts", "0"], "n_starts of estimate_rank must be an integer >= 1. Got 0."),
-    (["X.npy", "--folds", "1"], "n_folds of estimate_rank must be an integer >= 2. Got 1."),
-    (["X.npy", "--jobs", "0"], "n_jobs of estimate_rank must be a number of workers, or -1 for all cores. Got 0."),
-    (["X.npy", "--max-time", "0"], "max_time must be a number above 0 and below inf. Got 0.0."),
     (["X.npy", "--plot", "nowhere/out.png"], UNWRITABLE.format("plot", "nowhere/out.png (No such file or directory)")),
     (["X.npy", "--json", "."], UNWRITABLE.format("json", ". (Is a directory)")),
     (["X.npy", "--html", "X.npy/out.html"], UNWRITABLE.format("html", "X.npy/out.html (Not a directory)")),
@@ -155,7 +146,6 @@ def test_what_is_unsuitable_gets_one_sentence_and_status_2(folder, capsys, argum
     ("arguments", "sentence"),
     [
         (["--holdout", "fibres:3"], "mode of RandomFibres must be a mode of a tensor with 3 modes, 0 to 2. Got 3."),
-        (["--holdout", "counts"], "X for the hold-out CountSplit must be whole numbers >= 0 and below 2**63. "),
         (["--max-time", "1e-6"], "max_time must be long enough for one rank. "),
     ],
 )
@@ -170,14 +160,12 @@ def test_what_does_not_suit_the_data_gets_one_sentence_after_the_progress_bar(fo
     [
         ([], "the following arguments are required: FILE"),
         (["X.npy", "--rank", "1:3", "--colour", "red"], "unrecognized arguments: --colour red"),
-        (["X.npy", "more.npy"], "unrecognized arguments: more.npy"),
         (["X.npy", "--seed", "one"], "argument --seed: invalid int value: 'one'"),
-        (["X.npy", "--jobs", "1.5"], "argument --jobs: invalid int value: '1.5'"),
         (["X.npy", "--plot"], "argument --plot: expected one argument"),
         (["X.npy", "--solver", "nmf"], "argument --solver: invalid choice: 'nmf' (choose from "),
         (["X.npy", "--policy", "best"], "argument --policy: invalid choice: 'best' (choose from "),
     ],
-    ids=["no file", "option", "second file", "seed", "jobs", "no value", "solver", "policy"],
+    ids=["no file", "option", "seed", "no value", "solver", "policy"],
 )
 def test_an_unknown_option_is_named_with_status_2(folder, capsys, arguments, complaint):
     with pytest.raises(SystemExit) as refusal:
@@ -211,10 +199,8 @@ def test_help_lists_every_option_and_choice(capsys, monkeypatch):
 def test_every_policy_can_be_chosen():
     classes = [value for value in map(selection.__dict__.get, selection.__all__) if isinstance(value, type)]
     policies = {each.__name__ for each in classes if any("__call__" in vars(base) for base in each.__mro__)}
-    assert {name.rpartition(":")[2] for name in POLICIES.values()} == policies - {
-        "BestLoss",  # which is for two solvers
-        "TradeOffPolicy",  # of which others are made
-    }
+    # All but the one for several solvers and the one of which others are made.
+    assert set(POLICIES.values()) == policies - {"BestLoss", "TradeOffPolicy"}
 
 
 # -------------------------------------------------------------------------------------------------------------- options
@@ -252,31 +238,19 @@ def test_defaults_are_those_of_estimate_rank(given):
     ("arguments", "expected"),
     [
         (["--ranks", 5], {"ranks": range(1, 6)}),
-        (["--ranks", "2:5"], {"ranks": range(2, 6)}),
-        (["--solver", "hals"], {"solver": HALS()}),
+        (["--solver", "hals", "--ranks", "2:5"], {"solver": HALS(), "ranks": range(2, 6)}),
         (["--solver", "kl", "--holdout", "counts"], {"solver": KL(), "holdout": CountSplit()}),
         (["--holdout", "elements"], {"holdout": RandomElements()}),
-        (["--holdout", "fibres:1"], {"holdout": RandomFibres(1)}),
         (["--holdout", "fibres:-1"], {"holdout": RandomFibres(-1)}),
         (["--holdout", "blocks"], {"holdout": Blocks()}),
         (["--policy", "core-consistency"], {"policy": selection.CoreConsistencyThreshold()}),
-        (["--starts", 3, "--folds", 4, "--jobs", -1], {"n_starts": 3, "n_folds": 4, "n_jobs": -1}),
-        (["--splits", 5], {"n_splits": 5}),
-        (["--max-time", 60, "--seed", 7], {"max_time": 60.0, "random_state": 7}),
+        (["--starts", 3, "--folds", 4, "--splits", 5], {"n_starts": 3, "n_folds": 4, "n_splits": 5}),
+        (["--max-time", 60, "--seed", 7, "--jobs", -1], {"max_time": 60.0, "random_state": 7, "n_jobs": -1}),
     ],
     ids=lambda value: " ".join(map(str, value)) if isinstance(value, list) else "",
 )
 def test_what_the_options_set(given, arguments, expected):
     assert given(*arguments) == given() | expected
-
-
-def test_options_reach_the_report(folder, capsys):
-    np.save("counts.npy", make_count_tensor((9, 10, 11), 2, events=20_000, random_state=0).X)
-    chosen = ["--solver", "kl", "--holdout", "counts", "--policy", "one-standard-error", "--starts", 2, "--folds", 3]
-    status, out, _ = run(capsys, "counts.npy", "--ranks", 2, *chosen)
-    assert status == 0
-    assert "CountSplit(share=0.2), policy OneStandardError(n_errors=1.0), 2 starts, 3 folds, 4 splits, seed 0;" in out
-    assert " KL(" in out
 
 
 # ------------------------------------------------------------------------------------- when a file cannot be written

@@ -25,7 +25,7 @@ from autoten.fits import FoldModel
 from autoten.labels import Labels
 from autoten.model import CPModel
 from autoten.scores import DEFAULT_SCORERS
-from autoten.selection import Alternative, Choice, HeldOutMinimum, Knee
+from autoten.selection import Alternative, Choice, HeldOutMinimum
 from autoten.solvers.base import Fit
 from autoten.store import Checkpoint, fingerprint
 from autoten.table import RankTable
@@ -103,36 +103,27 @@ def plain():
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_what_was_saved_is_loaded(kind, tmp_path):
+def test_what_was_saved_is_loaded_and_answers_the_same(kind, tmp_path):
     estimate = estimate_rank(**({"X": X} | QUICK | KINDS[kind]))
-    estimate.save(tmp_path / "estimate.npz")
-    loaded = load(tmp_path / "estimate.npz")
+    estimate.save(tmp_path / "one.npz")
+    loaded = load(tmp_path / "one.npz")
     assert_same(loaded, estimate)
     assert loaded.table.complete is (kind != "interrupted")
     assert loaded.table.constrained is (kind == "nonnegative")
-    assert (loaded.report(), loaded.to_json()) == (estimate.report(), estimate.to_json())
-
-
-def test_a_loaded_estimate_answers_as_the_saved_one(plain, tmp_path):
-    plain.save(tmp_path / "estimate.npz")
-    loaded = load(tmp_path / "estimate.npz")
-    assert (loaded._repr_html_(), repr(loaded)) == (plain._repr_html_(), repr(plain))
-    for policy in (HeldOutMinimum(), Knee(), lambda table: 1):
-        assert loaded.select(policy) == plain.select(policy)
+    for said in (RankEstimate.report, RankEstimate.to_json, RankEstimate._repr_html_, repr):
+        assert said(loaded) == said(estimate)
+    if "heldout" in loaded.table:
+        assert loaded.select(HeldOutMinimum()) == estimate.select(HeldOutMinimum())
+    loaded.save(tmp_path / "two.npz")
+    with np.load(tmp_path / "one.npz", allow_pickle=False) as one, np.load(tmp_path / "two.npz") as two:
+        assert_same(dict(two), dict(one))
+        assert max(one[name].size for name in one.files) < X.size / 4  # the data are not there
 
 
 def test_a_policy_may_answer_with_numpy_integers():
     record = json.loads(estimate_rank(X, **QUICK, policy=stated).to_json())
     assert (record["rank"], record["alternatives"]) == (2, [[1, "fast so gut"]])
     assert record["probabilities"] == {"1": 0.25, "2": 0.75}
-
-
-def test_saved_twice_is_saved_the_same_and_holds_neither_pickles_nor_the_data(plain, tmp_path):
-    plain.save(tmp_path / "one.npz")
-    load(tmp_path / "one.npz").save(tmp_path / "two.npz")
-    with np.load(tmp_path / "one.npz", allow_pickle=False) as one, np.load(tmp_path / "two.npz") as two:
-        assert_same(dict(two), dict(one))
-        assert max(one[name].size for name in one.files) < X.size / 4
 
 
 def test_path_may_be_text_or_a_link_and_npz_is_added(plain, tmp_path):
