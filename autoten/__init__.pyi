@@ -6,6 +6,7 @@ from autoten import preprocess as preprocess
 from autoten import selection as selection
 from autoten._errors import AutotenWarning as AutotenWarning
 from autoten.answer import RankEstimate as RankEstimate
+from autoten.answer import load as load
 from autoten.door import masked as masked
 from autoten.door import streamed as streamed
 from autoten.door import weighted as weighted
@@ -39,7 +40,6 @@ from autoten.solvers.als import ALS as ALS
 from autoten.solvers.als import HALS as HALS
 from autoten.solvers.base import Fit as Fit
 from autoten.solvers.kl import KL as KL
-from autoten.store import load as load
 from autoten.table import RankTable as RankTable
 
 __version__: str

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from autoten import report, store
 from autoten.labels import Labels
 from autoten.model import CPModel
 from autoten.selection import Alternative, Choice, Policy, apply_policy, choose_between
@@ -85,8 +86,6 @@ class RankEstimate:
 
     def report(self) -> str:
         """Return the whole answer as plain text: rank, reason, alternatives, table, warnings, settings."""
-        from autoten import report
-
         return report.as_text(self)
 
     def to_frame(self) -> Any:
@@ -100,14 +99,10 @@ class RankEstimate:
 
     def to_html(self, path: str | Path) -> None:
         """Write the report to `path` as one self-contained web page: table, pictures, settings, versions."""
-        from autoten import report
-
         report.write_page(self, path)
 
     def to_json(self) -> str:
         """Return rank, reason, probabilities, table and settings as a JSON document (NaN becomes null)."""
-        from autoten import report
-
         return json.dumps(report.as_plain(self), indent=2, allow_nan=False)
 
     def plot(self, path: str | Path | None = None) -> Any:
@@ -123,14 +118,45 @@ class RankEstimate:
 
     def save(self, path: str | Path) -> None:
         """Write everything but X to `path` (``.npz``, no pickle); `autoten.load` reads it back."""
-        from autoten import store
-
-        store.save(self, path)
+        store.write(self, path)
 
     def _repr_html_(self) -> str:
-        from autoten import report
-
         return report.as_html(self)
 
     def __repr__(self) -> str:
         return f"RankEstimate(rank={self.rank}, ranks={self.table.ranks.tolist()}, warnings={len(self.warnings)})"
+
+
+store.RECORDS[RankEstimate.__name__] = RankEstimate
+
+
+def load(path: str | Path) -> RankEstimate:
+    """Read an estimate that ``RankEstimate.save`` has written.
+
+    Parameters
+    ----------
+    path : str or Path
+        The ``.npz`` file; as `save` does, `load` adds a missing ``.npz``.
+
+    Returns
+    -------
+    RankEstimate
+        Equal to the saved one in every number; other policies and plots need no new fit.
+
+    Raises
+    ------
+    ValueError
+        If the file does not exist, is no saved estimate, or comes from a later version of the format.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from autoten import datasets, estimate_rank, load
+    >>> estimate = estimate_rank(datasets.load_amino_acids().X, range(1, 4), n_starts=3, random_state=0)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     estimate.save(f"{folder}/estimate.npz")
+    ...     load(f"{folder}/estimate.npz").rank == estimate.rank
+    True
+    """
+    estimate: RankEstimate = store.read(path)
+    return estimate

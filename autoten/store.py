@@ -17,7 +17,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from autoten._errors import refuse
-from autoten.answer import RankEstimate
 from autoten.fits import FoldModel, fit_fold
 from autoten.labels import Labels
 from autoten.model import CPModel
@@ -59,7 +58,7 @@ CHECKPOINT = Kind(
 )
 
 
-def save(estimate: RankEstimate, path: str | Path) -> None:
+def write(estimate: Any, path: str | Path) -> None:
     """Write the estimate to `path`; a missing ``.npz`` is added, as by numpy."""
     arrays: Arrays = {}
     record = {"estimate": _packed(estimate, arrays)}
@@ -67,39 +66,12 @@ def save(estimate: RankEstimate, path: str | Path) -> None:
     _write(path, ESTIMATE, record, arrays, np.savez_compressed)
 
 
-def load(path: str | Path) -> RankEstimate:
-    """Read an estimate that ``RankEstimate.save`` has written.
-
-    Parameters
-    ----------
-    path : str or Path
-        The ``.npz`` file; as `save` does, `load` adds a missing ``.npz``.
-
-    Returns
-    -------
-    RankEstimate
-        Equal to the saved one in every number; other policies and plots need no new fit.
-
-    Raises
-    ------
-    ValueError
-        If the file does not exist, is no saved estimate, or comes from a later version of the format.
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> from autoten import datasets, estimate_rank, load
-    >>> estimate = estimate_rank(datasets.load_amino_acids().X, range(1, 4), n_starts=3, random_state=0)
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     estimate.save(f"{folder}/estimate.npz")
-    ...     load(f"{folder}/estimate.npz").rank == estimate.rank
-    True
-    """
+def read(path: str | Path) -> Any:
+    """Return the estimate in a file; see `autoten.load`."""
     file = next((each for each in (Path(path), Path(f"{path}.npz")) if each.is_file()), None)
     if file is None:
         refuse("the path of load", "an existing file written by RankEstimate.save", str(path))
-    estimate: RankEstimate = _read(file, ESTIMATE, _estimate_of)
-    return estimate
+    return _read(file, ESTIMATE, _estimate_of)
 
 
 @dataclass(frozen=True, eq=False)
@@ -219,9 +191,10 @@ def _read(path: Path, kind: Kind, made_of: Callable[[dict[str, Any], Mapping[str
     return made
 
 
+# What may stand in a file, by name. `answer` adds the record of an estimate, which is written by a method of its own.
 RECORDS: dict[str, Any] = {
     record.__name__: record
-    for record in (RankEstimate, RankTable, Choice, Alternative, CPModel, Labels, Fit, FoldModel, FinishedRank)
+    for record in (RankTable, Choice, Alternative, CPModel, Labels, Fit, FoldModel, FinishedRank)
 }
 
 
@@ -271,11 +244,10 @@ def _run_of(record: dict[str, Any], arrays: Mapping[str, Any]) -> tuple[Any, ...
     return record["run"], dict(_unpacked(record["ranks"], arrays)), fits
 
 
-def _estimate_of(record: dict[str, Any], arrays: Mapping[str, Any], prefix: str = "") -> RankEstimate:
+def _estimate_of(record: dict[str, Any], arrays: Mapping[str, Any], prefix: str = "") -> Any:
     """Return a saved estimate; version 1 had an array of its own name for every one of its parts."""
     if "estimate" in record:
-        estimate: RankEstimate = _unpacked(record["estimate"], arrays)
-        return estimate
+        return _unpacked(record["estimate"], arrays)
     named = {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}
     scores = {name: named[f"score_{n}"] for n, name in enumerate(record["scores"])}
     made_by = {name: record[name] for name in ("constrained", "solver", "holdout") if name in record}
@@ -295,6 +267,6 @@ def _estimate_of(record: dict[str, Any], arrays: Mapping[str, Any], prefix: str 
     others = record.get("by_solver", {}).items()
     by_solver = {name: _estimate_of(part, arrays, f"solver_{n}_") for n, (name, part) in enumerate(others)}
     probabilities, warnings = dict(record["probabilities"]), tuple(record["warnings"])
-    return RankEstimate(
+    return RECORDS["RankEstimate"](
         choice, table, models, probabilities, warnings, record["timings"], record["settings"], by_solver
     )
