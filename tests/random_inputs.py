@@ -253,8 +253,8 @@ def random_ranks(rng):
     return range(1, int(rng.integers(2, 6))) if kind == "range" else None
 
 
-KINDS = [kind for kind in vars(selection).values() if isinstance(kind, type) and not isabstract(kind)]
-POLICIES = [kind for kind in KINDS if "__call__" in dir(kind)]
+RULES = [rule for rule in vars(selection).values() if isinstance(rule, type) and "__call__" in dir(rule)]
+POLICIES = [rule for rule in RULES if not isabstract(rule)]
 
 
 def random_arguments(rng, X, centred):
