@@ -83,13 +83,13 @@ class Judged:
         table = self.row["table"]
         ranks = range(table.ranks[1], table.ranks[-1] + 1)
         evidence = rivals.Evidence(np.empty(table.shape), Recorded(table), ranks, self.row["number"])  # type: ignore[arg-type]
-        kept = {name: answer["rank"] for name, answer in self.row["answers"].items()}
         asked = {
-            name: kept.get(name) if name in kept or rival.needs == "own fits" else rival.rule(evidence)
+            name: rival.rule(evidence)
             for name, rival in rivals.RIVALS.items()
-            if name != draws.SLOW and (name in kept or name != "NORMO")
+            if rival.needs == "table" and name != "NORMO"
         }
-        return {OURS: self.choice.rank, **asked}
+        kept = {name: answer["rank"] for name, answer in self.row["answers"].items()}
+        return {OURS: self.choice.rank, **asked, **kept}
 
     def right(self, rule: str) -> bool | None:
         """Whether a rule is right, None where it does not apply."""

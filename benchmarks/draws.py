@@ -6,7 +6,7 @@
     python benchmarks/draws.py reported --rivals       # tables, and the answers of rules with fits of their own
     python benchmarks/draws.py real --rivals           # the same of the real tensors
     python benchmarks/draws.py development --pack      # what has been measured so far, into results/draws
-    python benchmarks/draws.py reported --ask BCPF     # the answers of a rule with fits of its own, where there is none
+    python benchmarks/draws.py reported --ask NSVD     # the answers of a rule with fits of its own, where there is none
 
 One line of JSON per draw is appended to ``benchmarks/draws/SPLIT.jsonl``; draws that are there or packed already are
 passed over, so a run can be stopped and taken up again. Fits do not depend on the selector: it reads the tables

@@ -13,8 +13,6 @@ from itertools import pairwise
 from math import isnan, prod
 from typing import Any, NamedTuple
 
-import bayesian
-import frappe
 import numpy as np
 from autoten_fits import AUTOTEN_TOLERANCE, autoten_fit, autoten_kl_core, single_start, uniform_start
 from kneed import KneeLocator
@@ -438,22 +436,6 @@ def _halves_agree(evidence: Evidence, rank: int, mode: int) -> bool:
     return True
 
 
-def shrunk_by(fit: Callable[[Array, int, int], bayesian.Shrunk]) -> Rule:
-    """Return the rule that counts what a fit of `bayesian` keeps of the largest candidate, if it is affordable."""
-
-    def kept(evidence: Evidence) -> int | None:
-        affordable = bayesian.is_affordable(evidence.X, evidence.ranks[-1])
-        return fit(evidence.X, evidence.ranks[-1], evidence.seed).rank if affordable else None
-
-    return kept
-
-
-def self_frappe(evidence: Evidence) -> int | None:
-    """Return `frappe.self_frappe` of the data; None for missing data, and for more cells than `frappe.LARGEST`."""
-    asked = evidence.complete and evidence.X.size <= frappe.LARGEST
-    return frappe.self_frappe(evidence.X, evidence.ranks[-1], evidence.seed) if asked else None
-
-
 RIVALS: Mapping[str, Rival] = {
     name: Rival(rule, needs)
     for name, rule, needs in (
@@ -483,8 +465,5 @@ RIVALS: Mapping[str, Rival] = {
         ("eigenvalue ratio, any mode", eigenvalue_ratio_of_modes, "own fits"),
         ("elbow (cell2cell)", elbow, "table"),
         ("error threshold (hottbox)", error_threshold, "table"),
-        ("BCPF", shrunk_by(bayesian.bcpf), "own fits"),
-        ("ARD-CP", shrunk_by(bayesian.ard), "own fits"),
-        ("Self-FRAPPE", self_frappe, "own fits"),
     )
 }
