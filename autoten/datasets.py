@@ -35,14 +35,12 @@ class AminoAcids:
         Wavelengths of modes 1 and 2, in nanometres (250 to 450 and 240 to 300).
     concentrations : array of float, shape (5, 3)
         What was weighed in, in mol/l: up to scale, the first factor that a good model finds.
-    samples : tuple of str
-        The names of mode 0: three pure solutions, then two mixtures.
-    substances : tuple of str
-        The three amino acids: the columns of `concentrations`.
+    samples, substances : tuples of str
+        The names of mode 0, three pure solutions, then two mixtures; the columns of `concentrations`.
     rank : int
         The number of fluorescent substances, 3.
     description, citation : str
-        What the tensor is, in a few sentences, and what to cite.
+        What the tensor is, and what to cite.
     """
 
     X: Array
@@ -69,19 +67,14 @@ class AminoAcids:
 def load_amino_acids() -> AminoAcids:
     """Return the amino acids fluorescence tensor, of chemical rank 3, which ships with the package.
 
-    Each substance absorbs with its own excitation spectrum and emits with its own emission spectrum, in proportion
-    to its concentration; so a sample's fluorescence landscape is a sum of one rank-one term per substance. Samples
-    0, 1 and 2 are pure: any two of them form a tensor of rank 2, and one alone is a landscape of rank 1.
+    A substance absorbs and emits with spectra of its own, in proportion to its concentration: a sample's landscape is a
+    sum of one rank-one term per substance. Samples 0, 1 and 2 are pure: any two of them form a tensor of rank 2.
 
     Returns
     -------
     AminoAcids
-        Frozen record with ``X`` of shape (5, 201, 61), the axes of its modes and the concentrations. Every call
-        reads the file anew, so changing an array changes nobody else's.
-
-    References
-    ----------
-    Bro (1997), PARAFAC. Tutorial and applications, Chemometrics and Intelligent Laboratory Systems 38, 149-171.
+        Read from the file anew by every call, so changing an array changes nobody else's; its ``citation`` is that of
+        Bro (1997).
 
     Examples
     --------
@@ -343,7 +336,6 @@ def make_cp_tensor(
     Returns
     -------
     SyntheticTensor
-        The tensor ``X``, the ``model`` that made it, its ``rank``, and the norms of signal and noise.
 
     Raises
     ------
@@ -436,7 +428,6 @@ def make_count_tensor(
     Returns
     -------
     CountTensor
-        The counts ``X``, the ``model`` of their expectations, its ``rank``.
 
     Raises
     ------
