@@ -22,14 +22,14 @@ from autoten.answer import RankEstimate
 from autoten.door import Data, data_of
 from autoten.doubts import data_warnings, empty_warnings, fit_warnings, looks_like_counts, unseen_warnings
 from autoten.fits import N_SPLITS, RESAMPLE, Plan, RankFits, check_largest_rank, entropy_of, largest_determined_rank
-from autoten.holdout import Blocks, Holdout, RandomElements
+from autoten.holdout import Blocks, Holdout, HoldoutDefaults, RandomElements
 from autoten.matching import Seen
 from autoten.model import CPModel, n_parameters
 from autoten.scores import DEFAULT_SCORERS
 from autoten.selection import DEFAULT_POLICY, Choice, Policy, apply_policy, choose_between, selection_frequency
 from autoten.selection.choice import check_policy, policy_name
 from autoten.solvers.als import ALS
-from autoten.solvers.base import Solver
+from autoten.solvers.base import Solver, SolverDefaults, ability
 from autoten.solvers.kl import KL
 from autoten.solvers.subspaces import Occupied
 from autoten.store import Checkpoint, fingerprint
@@ -179,7 +179,7 @@ def estimate_rank(
     candidates, left_out = _candidates(data.tensor, asked)
     _check_choices(solvers.values(), policy, holdout, scorers)
     if not several:
-        _check_suits(first, data.tensor)
+        ability(first, "check", SolverDefaults)(data.tensor)
     out_of_reach = _check_reach(holdout, data.tensor, candidates)
     store = None if checkpoint is None else Checkpoint(checkpoint)
     seed = store.run.get("seed") if store is not None and random_state is None else None
@@ -239,7 +239,7 @@ def _estimate_by(job: _Job, solver: Solver, store: Checkpoint | None = None) -> 
         *job.found,
         *empty_warnings(data.tensor, tensor),
         *data_warnings(tensor, table, data.labels),
-        *(plan.solver.doubts(tensor) if hasattr(plan.solver, "doubts") else ()),
+        *ability(plan.solver, "doubts", SolverDefaults)(tensor),
         *sweep.warnings,
     )
     choice = _chosen(job.policy, table, found)
@@ -285,7 +285,7 @@ def _estimate_by_each(
     left_out: list[str] = []
     for name, solver in solvers.items():
         try:
-            _check_suits(solver, job.data.tensor)
+            ability(solver, "check", SolverDefaults)(job.data.tensor)
         except ValueError as error:
             left_out.append(f"{name} was left out. {error}")
             continue
@@ -467,7 +467,7 @@ class _ScoredSweep:
             rows = [scores.get(name, np.array([np.nan])) for scores in of_ranks]
             width = max(len(row) for row in rows)
             columns[name] = np.array([np.pad(row, (0, width - len(row)), constant_values=np.nan) for row in rows])
-        constrained = bool(getattr(plan.solver, "nonnegative", False))
+        constrained = bool(ability(plan.solver, "nonnegative", SolverDefaults))
         by = (_own_name(plan.solver), _own_name(plan.holdout))
         return RankTable(np.array(sorted(self.models)), columns, shape, self._complete, constrained, *by)
 
@@ -524,19 +524,13 @@ def _named(solvers: Sequence[Solver]) -> dict[str, Solver]:
     return dict(zip(names, solvers, strict=True))
 
 
-def _check_suits(solver: Any, tensor: Tensor) -> None:
-    """Refuse data that the solver says it cannot fit."""
-    if hasattr(solver, "check"):
-        solver.check(tensor)
-
-
 def _check_reach(holdout: Any, tensor: Tensor, ranks: Sequence[int]) -> tuple[str, ...]:
     """Return a warning, and log it now, if the hold-out cannot score all ranks; refuse one that scores rank 1 only."""
     shape = tensor.shape
     if isinstance(tensor, ChunkedTensor) and not isinstance(holdout, Blocks):
         # Lists of single cells would take as much memory as X.
         refuse("holdout of estimate_rank", "Blocks() for a dask array that is read in chunks", holdout)
-    largest = ranks[-1] if not hasattr(holdout, "largest_rank") else holdout.largest_rank(shape)
+    largest = ability(holdout, "largest_rank", HoldoutDefaults)(shape)
     if largest >= ranks[-1]:
         return ()
     mode = int(np.argmin(shape))
