@@ -1,6 +1,7 @@
 """What a reader sees is what the code does: notebooks and the README run, links lead somewhere, decisions are short."""
 
 import re
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import nbformat
@@ -25,10 +26,7 @@ def texts(output):
     yield from (value for kind, value in output.get("data", {}).items() if kind.startswith("text/"))
 
 
-@each_notebook
-def test_notebook_runs_from_clean(path, monkeypatch):
-    if data_folder() is not None:
-        monkeypatch.setenv("AUTOTEN_DATA", str(data_folder()))
+def run(path):
     notebook = nbformat.read(path, as_version=4)
     for cell in notebook.cells:
         if cell.cell_type == "code":
@@ -36,6 +34,24 @@ def test_notebook_runs_from_clean(path, monkeypatch):
     # The kernel of this environment, in the folder where a reader opens the notebook.
     here = {"metadata": {"path": path.parent}}
     NotebookClient(notebook, timeout=300, kernel_name="python3", resources=here).execute()
+
+
+@pytest.fixture(scope="module")
+def runs(request):
+    """Start all notebooks that are asked for, two at a time: each is a process of its own, mostly on one thread."""
+    asked = [
+        item.callspec.params["path"] for item in request.session.items if item.name.startswith("test_notebook_runs")
+    ]
+    with pytest.MonkeyPatch.context() as patch, ThreadPoolExecutor(2) as pool:
+        if data_folder() is not None:
+            patch.setenv("AUTOTEN_DATA", str(data_folder()))
+        yield {path: pool.submit(run, path) for path in asked}
+        pool.shutdown(cancel_futures=True)
+
+
+@each_notebook
+def test_notebook_runs_from_clean(path, runs):
+    runs[path].result()
 
 
 @each_notebook
