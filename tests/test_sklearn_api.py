@@ -15,7 +15,7 @@ from autoten import ALS, CP, AutoTen, RandomElements, RandomFibres, estimate_ran
 from autoten.datasets import load_amino_acids, make_cp_tensor, white_noise
 from autoten.door import as_tensor
 from autoten.scores import DEFAULT_SCORERS
-from autoten.selection import DEFAULT_POLICY, HeldOutMinimum
+from autoten.selection import HeldOutMinimum
 
 DRAW = make_cp_tensor((24, 9, 10), 2, noise=white_noise(10), random_state=1)
 X, TRUE = DRAW.X, DRAW.model
@@ -122,23 +122,7 @@ def test_parameters_and_defaults_are_those_of_estimate_rank():
         wanted = verb.get(name) or of_new_samples[name]
         assert (ours[name].default, ours[name].kind) == (wanted.default, wanted.kind), name
     assert set(verb) - set(ours) == {"X"}
-    assert AutoTen(n_starts=3).get_params() == {
-        "ranks": None,
-        "solver": None,
-        "scorers": DEFAULT_SCORERS,
-        "policy": DEFAULT_POLICY,
-        "holdout": RandomElements(0.1),
-        "n_starts": 3,
-        "n_folds": 5,
-        "n_splits": 4,
-        "random_state": None,
-        "n_jobs": 1,
-        "progress": False,
-        "max_time": None,
-        "checkpoint": None,
-        "mode": 0,
-        "heldout_share": 0.2,
-    }
+    assert AutoTen(n_starts=3).get_params() == AutoTen().get_params() | {"n_starts": 3}
 
 
 # -------------------------------------------------------------------------------------------------------- conventions
