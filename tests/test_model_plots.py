@@ -1,15 +1,12 @@
-"""Pictures of models and samples: core elements, comparison, influence, stability, single modes, heat maps."""
+"""Pictures of models and samples: modes, comparison, core elements, influence; and what was hardly observed."""
 
 import matplotlib as mpl
+import matplotlib.pyplot as plt
 import numpy as np
 import pytest
+from pictures import assert_readable, drawn, legend_texts
 
-mpl.use("Agg")
-
-import matplotlib.pyplot as plt
-from pictures import assert_readable
-
-from autoten import estimate_rank, fit_parafac, match_components, plots, sample_influence, weighted
+from autoten import estimate_rank, fit_parafac, match_components, sample_influence, weighted
 from autoten.datasets import load_amino_acids, make_cp_tensor, white_noise
 from autoten.door import as_tensor
 from autoten.doubts import unseen_warnings
@@ -17,7 +14,7 @@ from autoten.labels import Labels
 from autoten.model import CPModel
 from autoten.plots import (
     bars,
-    core_data,
+    component_styles,
     heat_map,
     lines,
     plot_comparison,
@@ -25,18 +22,20 @@ from autoten.plots import (
     plot_core_elements,
     plot_influence,
     plot_mode,
-    plot_stability,
     points,
 )
-from autoten.selection import Choice
-from autoten.table import RankTable
+
+MONTHS = np.arange("2021-01", "2023-07", dtype="M8[M]")
+LABELS = Labels(("sample", "month", "station"), (None, MONTHS, None))
+
+
+def stations(n):
+    return [f"a station with a long name {i}" for i in range(n)]
 
 
 @pytest.fixture(autouse=True)
-def closed_figures(monkeypatch):
+def _nothing_is_shown(monkeypatch):
     monkeypatch.setattr(plt, "show", lambda *args, **kwargs: pytest.fail("a plot called pyplot.show"))
-    yield
-    plt.close("all")
 
 
 def make_model(shape, rank, seed=0, labels=None):
@@ -45,16 +44,16 @@ def make_model(shape, rank, seed=0, labels=None):
     return CPModel(np.arange(rank, 0.0, -1.0), factors, labels)
 
 
-def entries(ax):
-    return [text.get_text() for text in ax.get_legend().get_texts()]
+def entries(axes):
+    """Return what the legend of a figure says."""
+    return legend_texts(axes[0].figure.legends[0])
 
 
-def drawn(ax, label):
-    (line,) = [line for line in ax.lines if line.get_label() == label]
-    return line
+def tick_texts(ax):
+    return [text.get_text() for text in ax.get_xticklabels()]
 
 
-# ---------------------------------------------------------------------------------------------- what was not observed
+# What was not observed
 
 
 def below_a_line():
@@ -77,10 +76,6 @@ def extrapolated():
     return below_a_line(), fit_parafac(below_a_line(), 3, n_starts=3, random_state=0).model
 
 
-def entries_of_figure(axes):
-    return [text.get_text() for text in axes[0].figure.legends[0].get_texts()]
-
-
 def test_support_is_the_observed_share_of_the_squares_in_the_other_modes(extrapolated):
     X, model = extrapolated
     seen = (~np.isnan(X)).astype(float)
@@ -89,14 +84,13 @@ def test_support_is_the_observed_share_of_the_squares_in_the_other_modes(extrapo
     for shares, (rule, *others) in zip(model.support, wanted, strict=True):
         np.testing.assert_allclose(shares, np.einsum(rule, seen, *others), atol=1e-12)
     np.testing.assert_allclose(model.observed_share, np.einsum("ijk,ir,jr,kr->r", seen, A, B, C), atol=1e-12)
-    turned = ([part[:, ::-1] for part in parts] for parts in (model.factors, model.support))
-    factors, support = turned
+    factors, support = ([part[:, ::-1] for part in parts] for parts in (model.factors, model.support))
     reordered = CPModel(model.weights[::-1], factors, support=tuple(support)).normalized()
     np.testing.assert_array_equal(reordered.support[1], model.support[1])
 
 
 def test_cells_support_by_their_weights():
-    X, noise = np.nan_to_num(below_a_line()), np.ones((20, 29, 32))
+    X, noise = np.nan_to_num(below_a_line())[:, ::4, ::4], np.ones((20, 8, 8))
     noise[5:] = 0.1
     model = fit_parafac(weighted(X, noise), 2, n_starts=1, random_state=0).model
     weights = noise**-2.0 / (noise**-2.0).mean()
@@ -106,17 +100,15 @@ def test_cells_support_by_their_weights():
     assert model.observed_share.max() > 1.0
 
 
-def test_complete_data_support_everything_alike():
-    model = fit_parafac(np.nan_to_num(below_a_line()), 2, n_starts=1, random_state=0).model
+def test_complete_data_support_everything_alike_and_data_missing_at_random_leave_nothing_without():
+    X = np.nan_to_num(below_a_line())
+    model = fit_parafac(X, 2, n_starts=1, random_state=0).model
     assert model.support is None
     assert model.observed_share.tolist() == [1.0, 1.0]
-
-
-def test_cells_missing_at_random_leave_no_entry_without_support():
-    X = np.where(np.random.default_rng(1).random((20, 29, 32)) < 0.5, np.nan, np.nan_to_num(below_a_line()))
+    X[np.random.default_rng(1).random(X.shape) < 0.5] = np.nan
     model = fit_parafac(X, 2, n_starts=1, random_state=0).model
     np.testing.assert_allclose(model.observed_share, 0.5, atol=0.05)
-    assert "hardly observed" not in entries_of_figure(plot_components(model))
+    assert "hardly observed" not in entries(plot_components(model))
 
 
 def test_shares_of_the_weights_are_those_in_observed_cells(extrapolated):
@@ -126,7 +118,7 @@ def test_shares_of_the_weights_are_those_in_observed_cells(extrapolated):
     assert axes[0].figure.legends[0].get_title().get_text() == "component: share of the weights in observed cells"
     norms = model.weights * np.sqrt(model.observed_share)
     shares = [f"{r + 1}: {share:.0%}" for r, share in enumerate(norms / norms.sum())]
-    assert entries_of_figure(axes) == [*shares, "hardly observed"]
+    assert entries(axes) == [*shares, "hardly observed"]
     assert np.ptp(norms / norms.sum()) < 0.2 < np.ptp(model.weights / model.weights.sum())
 
 
@@ -162,195 +154,75 @@ def test_extrapolation_of_the_chosen_rank_is_warned_of(extrapolated):
     assert not list(unseen_warnings(as_tensor(complete), make_model((6, 7, 8), 2)))
 
 
-# ------------------------------------------------------------------------------------------------------ core elements
+# Components
 
 
-def make_core(rank, spread, order=3, seed=0):
-    core = spread * np.random.default_rng(seed).normal(size=(rank,) * order)
-    core[(np.arange(rank),) * order] += 1
-    return core
+COMPONENTS = {
+    "spectra": ((5, 201, 61), 3, [[f"sample {i}" for i in range(5)], np.arange(250, 451), None]),
+    "one component": ((5, 6, 7), 1, None),
+    "ten components": ((8, 100, 60), 10, [None, None, stations(60)]),
+    "four modes": ((12, 30, 24, 4), 2, [None, MONTHS, None, None]),
+    "five modes": ((3, 12, 13, 40, 2), 4, [["no", "yes", "perhaps"], None, None, 1e5 * np.arange(40), None]),
+    "six modes": ((3, 12, 13, 40, 2, 7), 4, [None, None, None, None, None, ["$5_to_$10"] * 7]),
+    "many labels": ((300, 13, 4), 2, [stations(300), None, None]),
+}
 
 
-def test_core_data_in_numbers():
-    core = np.zeros((3, 3, 3))
-    core[0, 0, 0], core[1, 1, 1], core[2, 2, 2] = 1.0, 0.5, 1.0
-    core[0, 1, 2], core[2, 1, 0] = -2.0, 0.5
-    data = core_data(core)
-    assert data.superdiagonal.tolist() == [1.0, 0.5, 1.0]
-    assert data.others[:3].tolist() == [-2.0, 0.5, 0.0]
-    assert (data.n_others, data.others.size) == (24, 24)
-    assert data.consistency == pytest.approx(100 * (1 - (0.25 + 4 + 0.25) / 3))
+@pytest.mark.parametrize(("shape", "rank", "labels"), COMPONENTS.values(), ids=COMPONENTS)
+def test_components_are_readable(shape, rank, labels):
+    axes = plot_components(make_model(shape, rank), labels=labels)
+    assert [ax.get_title() for ax in axes] == [f"mode {mode}" for mode in range(len(shape))]
+    assert len(entries(axes)) == rank
+    assert_readable(axes[0].figure)
 
 
-def test_core_elements_are_drawn_against_a_perfect_core():
-    ax = plot_core_elements(make_core(3, 0.01))
-    assert entries(ax) == ["perfect", "superdiagonal", "others"]
-    assert drawn(ax, "perfect").get_ydata().tolist() == [1.0] * 3 + [0.0] * 24
-    assert np.abs(drawn(ax, "superdiagonal").get_ydata() - 1).max() < 0.1
-    assert "core consistency 99.9 %" in ax.get_xlabel()
-    assert ax.get_yscale() == "linear"
+def test_a_model_without_components_says_so_in_every_panel():
+    model = make_model((4, 30, 6), 0)
+    assert [[text.get_text() for text in ax.texts] for ax in plot_components(model)] == [["no components"]] * 3
+    for draw in (None, heat_map):
+        ax = plot_mode(model, 1, draw=draw)
+        assert (ax.get_xlabel(), ax.texts[0].get_text()) == ("mode 1", "no components")
 
 
-def test_of_many_elements_the_largest_are_drawn_and_it_says_so():
-    core = make_core(6, 0.1, order=4)
-    ax = plot_core_elements(core)
-    assert "largest 100 of 1290 others" in entries(ax)
-    assert np.abs(drawn(ax, "largest 100 of 1290 others").get_ydata()).min() >= np.sort(np.abs(core.ravel()))[-107]
+def test_the_legend_gives_the_share_of_the_weights_largest_first():
+    model = CPModel(np.array([1.0, 3.0]), [np.eye(length)[:, :2] for length in (2, 3, 4)])
+    assert entries(plot_components(model)) == ["1: 75%", "2: 25%"]
 
 
-@pytest.mark.parametrize("spread", [0.0, 0.2, 2.0, 1e3, 1e8])
-@pytest.mark.parametrize("rank", [1, 2, 7])
-def test_core_elements_are_readable_at_every_scale(rank, spread):
-    ax = plot_core_elements(make_core(rank, spread))
-    values = np.concatenate([line.get_ydata() for line in ax.lines])
-    assert ax.get_ylim()[0] < values.min()
-    assert values.max() < ax.get_ylim()[1]
-    assert_readable(ax.figure)
+def test_columns_are_drawn_with_unit_length_and_numbers_as_x():
+    model = make_model((5, 20, 30), 2)
+    wavelengths = np.arange(300, 280, -1)
+    axes = plot_components(model, labels=[None, wavelengths, None])
+    for line, column in zip(axes[1].lines[1:], model.normalized().factors[1].T, strict=True):
+        np.testing.assert_array_equal(line.get_xdata(), wavelengths[::-1])  # drawn from left to right
+        np.testing.assert_allclose(line.get_ydata(), column[::-1])
+        assert np.linalg.norm(line.get_ydata()) == pytest.approx(1)
 
 
-def test_a_core_that_is_no_cube_is_refused():
-    with pytest.raises(
-        ValueError, match=r"^the core of plot_core_elements must be an array of shape \(F, ..., F\)\. Got"
-    ):
-        plot_core_elements(np.ones((2, 3, 3)))
+def test_a_labelled_model_brings_its_names():
+    labels = Labels(("breads", "wavelength", "judge"), (np.array(list("abcde")), np.arange(300, 320), None))
+    model = make_model((5, 20, 4), 2, labels=labels)
+    axes = plot_components(model)
+    assert [ax.get_title() for ax in axes] == ["breads", "wavelength", "judge"]
+    assert tick_texts(axes[0]) == list("abcde")
+    assert axes[1].lines[1].get_xdata().tolist() == list(range(300, 320))
+    assert tick_texts(plot_components(model, labels=[list("vwxyz"), None, None])[0]) == list("vwxyz")
 
 
-# --------------------------------------------------------------------------------------------------------- comparison
+def test_components_of_a_plain_pair_are_drawn_on_given_axes():
+    _, axes = plt.subplots(1, 3)
+    assert plot_components((None, [np.ones((n, 1)) for n in (3, 4, 50)]), axes=axes).tolist() == axes.tolist()
+    assert axes[2].get_legend() is not None
 
 
-def test_comparison_draws_matched_pairs_in_the_first_models_order():
-    a = make_model((5, 40, 30), 3)
-    turned = [factor[:, [2, 0, 1]] * sign for factor, sign in zip(a.factors, (-1, 1, -1), strict=True)]
-    b = CPModel(a.weights[[2, 0, 1]], turned)
-    axes = plot_comparison(a, b, names=("mine", "yours"))
-    assert axes.shape == (3, 3)
-    assert {ax.get_title(loc="right") for ax in axes.flat} <= {"1.000", "−1.000"}
-    for row in axes:
-        mine, yours = row[1].lines[1:]
-        np.testing.assert_allclose(mine.get_ydata(), yours.get_ydata(), atol=1e-12)  # signs are turned to agree
-        assert (mine.get_linestyle(), yours.get_linestyle()) == ("-", "--")
-    assert [text.get_text() for text in axes[0, 0].figure.legends[0].get_texts()] == ["mine", "yours"]
-    assert [ax.get_xlabel() for ax in axes[-1]] == ["mode 0", "mode 1", "mode 2"]
+def test_component_styles_differ_without_colour():
+    styles = component_styles(10)
+    assert len({style.marker for style in styles}) == len({style.hatch for style in styles}) == 10
+    assert len({(style.linestyle, style.marker) for style in styles}) == 10
+    assert component_styles(12)[10].marker == styles[0].marker  # more are drawn, in looks that return
 
 
-def test_comparison_says_which_components_and_how_alike():
-    a, b = make_model((6, 20, 30), 2), make_model((6, 20, 30), 3, seed=1)
-    axes = plot_comparison(a, b)
-    matches = match_components(a.normalized(), b.normalized())
-    assert axes.shape == (2, 3)
-    wanted = [f"{r + 1} and {s + 1}" for r, s in zip(matches.first, matches.second, strict=True)]
-    assert [ax.get_ylabel() for ax in axes[:, 0]] == wanted
-    assert axes[1, 2].get_title(loc="right") == f"{matches.cosines[1, 2]:.3f}".replace("-", "−")
-
-
-LABELS = Labels(("sample", "month", "station"), (None, np.arange("2021-01", "2023-07", dtype="M8[M]"), None))
-STATIONS = [None, None, [f"a station with a long name {i}" for i in range(20)]]
-
-
-@pytest.mark.parametrize(("rank", "labels"), [(1, STATIONS), (5, None)])
-def test_comparison_is_readable(rank, labels):
-    a, b = (make_model((5, 30, 20), rank, seed, LABELS) for seed in (0, 1))
-    axes = plot_comparison(a, b, labels=labels)
-    assert axes[-1, 1].get_xlabel() == "month"
-    assert_readable(axes[0, 0].figure)
-
-
-def test_comparison_draws_on_given_axes_and_refuses_what_does_not_fit():
-    a = make_model((5, 6, 7), 2)
-    _, axes = plt.subplots(2, 3)
-    assert (plot_comparison(a, a, axes=axes) == axes).all()
-    with pytest.raises(
-        ValueError, match=r"^axes of plot_comparison must be an array of shape \(2, 3\)\. Got shape \(3,\)"
-    ):
-        plot_comparison(a, a, axes=axes[0])
-    with pytest.raises(ValueError, match=r"^the models of plot_comparison must be of at least one component each"):
-        plot_comparison(a, make_model((5, 6, 7), 0))
-    with pytest.raises(ValueError, match="must be of the tensor's shape"):
-        plot_comparison(a, make_model((5, 6, 8), 2))
-
-
-# ---------------------------------------------------------------------------------------------------------- influence
-
-
-def test_influence_names_the_samples_that_stand_out():
-    rng = np.random.default_rng(0)
-    leverage, residual = 0.02 * rng.random(200), 1 + 0.1 * rng.random(200)
-    leverage[17], residual[99] = 0.5, 5.0
-    ax = plot_influence((leverage, residual), labels=[f"s{i}" for i in range(200)])
-    named = {text.get_text() for text in ax.texts}
-    assert {"s17", "s99"} < named
-    assert len(named) == 3
-    assert len(drawn(ax, "samples").get_xdata()) == 200
-    assert drawn(ax, "3 times the mean leverage").get_xdata()[0] == pytest.approx(3 * leverage.mean())
-    assert_readable(ax.figure)
-
-
-def test_influence_of_real_samples_is_readable():
-    data = load_amino_acids()
-    influence = sample_influence(data.X, fit_parafac(data.X, 3, n_starts=3, random_state=0).model)
-    ax = plot_influence(influence, labels=data.samples)
-    assert {text.get_text() for text in ax.texts} == set(data.samples)
-    assert_readable(ax.figure)
-    _, given = plt.subplots()
-    assert plot_influence(influence, ax=given) is given
-    assert {text.get_text() for text in given.texts} == set("01234")
-
-
-@pytest.mark.parametrize("residual", [[0.0, 0.0, 0.0], [1e-9, 1e6, 3.0]])
-def test_influence_of_any_size_is_readable(residual):
-    assert_readable(plot_influence(([0.1, 0.9, 1.0], residual)).figure)
-
-
-def test_influence_refuses_what_does_not_fit():
-    with pytest.raises(ValueError, match=r"of plot_influence must be of one length\. Got \(2,\), \(3,\) and \(2,\)"):
-        plot_influence(([0.1, 0.2], [1.0, 2.0, 3.0]))
-
-
-# ---------------------------------------------------------------------------------------------------------- stability
-
-
-def make_table(folds, starts):
-    scores = {"stability_folds": folds, "stability_starts": starts, "heldout": [[1.0], [0.5], [0.4]]}
-    scores["stability_halves"] = [[NAN] * 2, [1.0, 0.9], [0.4, 0.2]]
-    return RankTable([0, 1, 2], scores, (5, 6, 7))
-
-
-NAN = float("nan")
-
-
-def test_stability_shows_folds_starts_and_the_choice():
-    ax = plot_stability(make_table([[NAN] * 3, [1, 0.9, 0.95], [0.5, 0.2, 0.9]], [[NAN], [1.0], [0.7]]), Choice(1))
-    assert entries(ax) == ["folds", "mean of folds", "other starts", "halves", "chosen: 1"]
-    np.testing.assert_allclose(drawn(ax, "mean of folds").get_ydata()[1:], [0.95, 1.6 / 3])
-    np.testing.assert_allclose(drawn(ax, "halves").get_ydata()[1:], [0.95, 0.3])
-    assert ax.get_ylim()[0] < 0 < 1 < ax.get_ylim()[1]
-    assert_readable(ax.figure)
-
-
-def test_stability_that_was_not_measured_is_said():
-    ax = plot_stability(RankTable([0, 1], {"heldout": [[1.0], [0.5]]}, (4, 5, 6)))
-    assert [text.get_text() for text in ax.texts] == ["no stability"]
-
-
-# ---------------------------------------------------------------------------------------------------- modes, heat maps
-
-
-def test_a_heat_map_has_a_row_for_each_component_and_numbers_along_x():
-    model = make_model((5, 20, 30), 4).normalized()
-    ax = plot_mode(model, 1, labels=range(320, 300, -1), draw=heat_map)
-    (mesh,) = ax.collections
-    np.testing.assert_allclose(np.asarray(mesh.get_array()), model.factors[1][::-1].T)
-    assert ax.get_ylim() == (4.5, 0.5)  # the first on top
-    assert ax.get_xlim() == (300.5, 320.5)
-    low, high = mesh.get_clim()
-    assert (low, high) == pytest.approx((model.factors[1].min(), model.factors[1].max()))
-    assert mesh.get_cmap().name == mpl.rcParams["image.cmap"]
-
-
-def test_a_heat_map_of_nonnegative_factors_begins_at_zero():
-    model = CPModel(np.ones(2), [1 + np.random.default_rng(0).random((length, 2)) for length in (5, 20, 30)])
-    (mesh,) = plot_mode(model, 1, draw=heat_map).collections
-    assert mesh.get_clim()[0] == 0
+# One mode
 
 
 def chosen(length, rank, labels=None):
@@ -366,7 +238,20 @@ def test_how_a_mode_is_drawn_follows_length_rank_and_labels():
     assert chosen(13, 6) is lines
     assert chosen(13, 7) is heat_map
     assert chosen(13, 2, labels=list("abcdefghijklm")) is points
-    assert chosen(13, 2, labels=np.arange("2020-01", "2021-02", dtype="M8[M]")) is lines
+    assert chosen(13, 2, labels=MONTHS[:13]) is lines
+
+
+def test_a_heat_map_has_a_row_for_each_component_and_numbers_along_x():
+    model = make_model((5, 20, 30), 4).normalized()
+    ax = plot_mode(model, 1, labels=range(320, 300, -1), draw=heat_map)
+    mesh = ax.collections[0]
+    np.testing.assert_allclose(np.asarray(mesh.get_array()), model.factors[1][::-1].T)
+    assert ax.get_ylim() == (4.5, 0.5)  # the first on top
+    assert ax.get_xlim() == (300.5, 320.5)
+    assert mesh.get_clim() == pytest.approx((model.factors[1].min(), model.factors[1].max()))
+    assert mesh.get_cmap().name == mpl.rcParams["image.cmap"]
+    nonnegative = CPModel(np.ones(2), [np.abs(factor[:, :2]) for factor in model.factors])
+    assert plot_mode(nonnegative, 1, draw=heat_map).collections[0].get_clim()[0] == 0
 
 
 SPANS = np.arange(8).astype("m8[h]")
@@ -390,17 +275,25 @@ OF_EVERY_KIND = {
 def test_every_mode_drawing_is_readable_with_every_kind_of_label(labels):
     axes = plot_components(make_model((8,) * 4, 3), labels=[labels] * 4, draw=[bars, lines, points, heat_map])
     assert [len(ax.containers) for ax in axes] == [3, 0, 0, 0]
-    assert [len(ax.collections) for ax in axes] == [0, 0, 0, 1]
+    assert [bool(ax.collections) for ax in axes] == [False, False, False, True]
     assert_readable(axes[0].figure)
 
 
-def test_spans_of_time_are_written_in_their_coarsest_unit():
-    def written(labels):
-        return [text.get_text() for text in plot_mode(make_model((3, 4, 5), 1), 0, labels=labels).get_xticklabels()]
+WRITTEN = {
+    "spans in nanoseconds": (np.array([24, 36, 48]).astype("m8[h]").astype("m8[ns]"), "24 hours", "48 hours"),
+    "spans in hours": (np.array([24, 48, 72]).astype("m8[h]"), "1 days", "3 days"),
+    "spans in months": (np.array([1, 2, 3]).astype("m8[M]"), "1 months", "3 months"),
+    "dates": (np.arange("2021-03-01", "2021-03-04", dtype="M8[D]").astype("M8[ns]"), "2021-03-01", "2021-03-03"),
+    "numbers": ([0.1 + 0.2, 1, 1e9], "0.3", "1e+09"),
+    "alike but for their ends": (stations(3), "a station…g name 0", "a station…g name 2"),
+}
 
-    assert written(np.array([24, 36, 48]).astype("m8[h]").astype("m8[ns]")) == ["24 hours", "36 hours", "48 hours"]
-    assert written(np.array([24, 48, 72]).astype("m8[h]")) == ["1 days", "2 days", "3 days"]
-    assert written(np.array([1, 2, 3]).astype("m8[M]")) == ["1 months", "2 months", "3 months"]
+
+@pytest.mark.parametrize(("labels", "first", "last"), WRITTEN.values(), ids=WRITTEN)
+def test_labels_are_written_no_longer_than_they_need_to_be(labels, first, last):
+    assert tick_texts(plot_mode(make_model((3, 4, 5), 1), 0, labels=labels))[::2] == [first, last]
+    ax = plot_influence(([0.1, 0.2, 0.7], [1.0, 1.2, 5.0]), labels=labels)
+    assert [ax.texts[0].get_text(), ax.texts[2].get_text()] == [first, last]
 
 
 def test_a_drawing_of_ones_own():
@@ -413,27 +306,141 @@ def test_a_drawing_of_ones_own():
     assert seen == [((4, 2), list("abcd"), 2)]
 
 
-def test_one_mode_by_number_or_name():
-    model = make_model((5, 30, 6), 2, labels=LABELS)
-    for mode in (1, -2, "month"):
-        ax = plot_mode(model, mode)
-        assert (ax.get_xlabel(), len(ax.lines)) == ("month", 3)
-        assert entries(ax) == ["1: 63%", "2: 37%"]
-    with pytest.raises(ValueError, match=r"^mode must be one of"):
-        plot_mode(model, "year")
-    with pytest.raises(ValueError, match=r"^draw of plot_components must be one for each of 3 modes\. Got 1\.$"):
-        plot_components(model, draw=[None])
+@pytest.mark.parametrize("mode", [1, -2, "month"])
+def test_one_mode_by_number_or_name(mode):
+    ax = plot_mode(make_model((5, 30, 6), 2, labels=LABELS), mode)
+    assert (ax.get_xlabel(), len(ax.lines)) == ("month", 3)
+    assert legend_texts(ax.get_legend()) == ["1: 63%", "2: 37%"]
 
 
-def test_a_mode_without_components_is_empty():
-    for draw in (None, heat_map):
-        assert plot_mode(make_model((5, 30, 6), 0), 1, draw=draw).get_xlabel() == "mode 1"
+# Comparison
 
 
-def test_dates_are_written_no_longer_than_they_need_to_be():
-    days = np.arange("2021-03-01", "2021-03-06", dtype="M8[D]").astype("M8[ns]")
-    ax = plot_mode(make_model((5, 4, 6), 2), 0, labels=days)
-    assert ax.get_xticklabels()[0].get_text() == "2021-03-01"
+def test_a_comparison_draws_matched_pairs_in_the_first_models_order():
+    a = make_model((5, 40, 30), 3)
+    turned = [factor[:, [2, 0, 1]] * sign for factor, sign in zip(a.factors, (-1, 1, -1), strict=True)]
+    axes = plot_comparison(a, CPModel(a.weights[[2, 0, 1]], turned), names=("mine", "yours"))
+    assert axes.shape == (3, 3)
+    assert {ax.get_title(loc="right") for ax in axes.flat} <= {"1.000", "−1.000"}
+    for row in axes:
+        mine, yours = row[1].lines[1:]
+        np.testing.assert_allclose(mine.get_ydata(), yours.get_ydata(), atol=1e-12)  # signs are turned to agree
+        assert (mine.get_linestyle(), yours.get_linestyle()) == ("-", "--")
+    assert entries(axes[0]) == ["mine", "yours"]
+    assert [ax.get_xlabel() for ax in axes[-1]] == ["mode 0", "mode 1", "mode 2"]
+
+
+def test_a_comparison_says_which_components_and_how_alike():
+    a, b = make_model((6, 20, 30), 2), make_model((6, 20, 30), 3, seed=1)
+    _, given = plt.subplots(2, 3)
+    axes = plot_comparison(a, b, axes=given)
+    assert (axes == given).all()
+    matches = match_components(a.normalized(), b.normalized())
+    wanted = [f"{r + 1} and {s + 1}" for r, s in zip(matches.first, matches.second, strict=True)]
+    assert [ax.get_ylabel() for ax in axes[:, 0]] == wanted
+    assert axes[1, 2].get_title(loc="right") == f"{matches.cosines[1, 2]:.3f}".replace("-", "−")
+
+
+@pytest.mark.parametrize(("rank", "labels"), [(1, [None, None, stations(20)]), (5, None)])
+def test_a_comparison_is_readable(rank, labels):
+    a, b = (make_model((5, 30, 20), rank, seed, LABELS) for seed in (0, 1))
+    axes = plot_comparison(a, b, labels=labels)
+    assert axes[-1, 1].get_xlabel() == "month"
+    assert_readable(axes[0, 0].figure)
+
+
+# Core elements
+
+
+def make_core(rank, spread, order=3):
+    core = spread * np.random.default_rng(0).normal(size=(rank,) * order)
+    core[(np.arange(rank),) * order] += 1
+    return core
+
+
+def test_core_elements_are_drawn_against_a_perfect_core():
+    core = np.zeros((3, 3, 3))
+    core[0, 0, 0], core[1, 1, 1], core[2, 2, 2] = 1.0, 0.5, 1.0
+    core[0, 1, 2], core[2, 1, 0] = -2.0, 0.5
+    ax = plot_core_elements(core)
+    assert legend_texts(ax.get_legend()) == ["perfect", "superdiagonal", "others"]
+    assert drawn(ax, "perfect").get_ydata().tolist() == [1.0] * 3 + [0.0] * 24
+    assert drawn(ax, "superdiagonal").get_ydata().tolist() == [1.0, 0.5, 1.0]
+    assert drawn(ax, "others").get_ydata().tolist() == [-2.0, 0.5] + [0.0] * 22
+    assert ax.get_xlabel() == "core consistency −50.0 %"
+    assert ax.get_yscale() == "linear"
+    assert plot_core_elements(1e3 * core).get_xlabel() == "core consistency below −1000 %"
+
+
+def test_of_many_elements_the_largest_are_drawn_and_it_says_so():
+    core = make_core(6, 0.1, order=4)
+    elements = drawn(plot_core_elements(core), "largest 100 of 1290 others").get_ydata()
+    assert np.abs(elements).min() >= np.sort(np.abs(core.ravel()))[-107]
+
+
+@pytest.mark.parametrize("spread", [0.0, 0.2, 2.0, 1e3, 1e8])
+@pytest.mark.parametrize("rank", [1, 2, 7])
+def test_core_elements_are_readable_at_every_scale(rank, spread):
+    ax = plot_core_elements(make_core(rank, spread))
+    values = np.concatenate([line.get_ydata() for line in ax.lines])
+    assert ax.get_ylim()[0] < values.min()
+    assert values.max() < ax.get_ylim()[1]
+    assert_readable(ax.figure)
+
+
+# Influence
+
+
+def test_influence_names_the_samples_that_stand_out():
+    rng = np.random.default_rng(0)
+    leverage, residual = 0.02 * rng.random(200), 1 + 0.1 * rng.random(200)
+    leverage[17], residual[99] = 0.5, 5.0
+    ax = plot_influence((leverage, residual), labels=[f"s{i}" for i in range(200)])
+    named = {text.get_text() for text in ax.texts}
+    assert {"s17", "s99"} < named
+    assert len(named) == 3
+    assert len(drawn(ax, "samples").get_xdata()) == 200
+    assert drawn(ax, "3 times the mean leverage").get_xdata()[0] == pytest.approx(3 * leverage.mean())
+    assert_readable(ax.figure)
+
+
+def test_influence_of_real_samples_is_readable():
+    data = load_amino_acids()
+    influence = sample_influence(data.X, fit_parafac(data.X, 3, n_starts=1, random_state=0).model)
+    ax = plot_influence(influence, labels=data.samples)
+    assert {text.get_text() for text in ax.texts} == set(data.samples)
+    assert_readable(ax.figure)
+    _, given = plt.subplots()
+    assert plot_influence(influence, ax=given) is given
+    assert {text.get_text() for text in given.texts} == set("01234")
+
+
+@pytest.mark.parametrize(
+    ("leverage", "residual"),
+    [
+        ([0.1, 0.9, 1.0], [0.0, 0.0, 0.0]),
+        ([0.1, 0.9, 1.0], [1e-9, 1e6, 3.0]),
+        (0.2 + 0.001 * np.random.default_rng(0).random(12), np.ones(12)),  # one crowd
+        ([0.001, 0.5, 1.0], [1.0, 1.0, 1.0]),  # at the frame
+    ],
+)
+def test_names_of_samples_are_readable_wherever_these_are(leverage, residual):
+    ax = plot_influence((leverage, residual))
+    assert len(ax.texts) == len(leverage)
+    assert_readable(ax.figure)
+    frame = ax.get_window_extent()
+    boxes = [text.get_window_extent() for text in ax.texts]
+    assert all(frame.contains(*box.min) and frame.contains(*box.max) for box in boxes)
+    at = ax.transData.transform(np.column_stack([leverage, residual]))
+    assert not any(box.contains(*point) for box in boxes for point in at)
+
+
+def test_the_name_of_a_sample_alone_stands_above_it():
+    ax = plot_influence(([0.1, 0.5, 0.8], [1.0, 2.0, 5.0]))
+    assert [text.get_position() for text in ax.texts] == [(0, 10)] * 3
+
+
+# Sizes and styles
 
 
 @pytest.mark.parametrize(
@@ -442,13 +449,10 @@ def test_dates_are_written_no_longer_than_they_need_to_be():
         lambda ax: plot_core_elements(make_core(4, 2.0), ax),
         lambda ax: plot_core_elements(make_core(6, 100.0, order=4), ax),
         lambda ax: plot_influence((np.geomspace(0.01, 1, 40), np.geomspace(9, 1, 40)), ax=ax),
-        lambda ax: plot_stability(
-            make_table([[NAN] * 3, [1, 0.9, 0.95], [0.5, 0.2, 0.9]], [[NAN], [1.0], [0.7]]), ax=ax
-        ),
         lambda ax: plot_mode(make_model((5, 30, 6), 9, labels=LABELS), "month", ax=ax),
         lambda ax: plot_mode(make_model((5, 30, 6), 6), 1, ax=ax),
     ],
-    ids=["core", "huge core", "influence", "stability", "heat map", "six lines"],
+    ids=["core", "huge core", "influence", "heat map", "six lines"],
 )
 def test_half_a_page_wide_pictures_are_readable_too(draw):
     ax = plt.figure(figsize=(3.5, 2.8), layout="constrained").add_subplot()
@@ -464,9 +468,3 @@ def test_pictures_follow_the_style_sheet(style):
         assert_readable(plot_influence(sample_influence(draw.X, draw.model)).figure)
         assert_readable(plot_comparison(draw.model, make_model((6, 7, 20), 2))[0, 0].figure)
         assert_readable(plot_components(draw.model, draw=[None, None, heat_map])[0].figure)
-
-
-def test_a_png_is_drawn_without_pyplot():
-    png = plots.as_png(lambda ax: ax.plot([1, 2]), (2, 1))
-    assert png.startswith(b"\x89PNG")
-    assert not plt.get_fignums()

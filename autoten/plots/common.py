@@ -1,8 +1,8 @@
-"""What the pictures share: sizes, new Axes, legends above them."""
+"""What the pictures share: new Axes, legends above them, texts beside points, numbers in words."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from io import BytesIO
 from typing import Any
 
@@ -12,15 +12,27 @@ from matplotlib import rcParams
 from matplotlib.axes import Axes
 from matplotlib.backend_bases import FigureCanvasBase
 from matplotlib.figure import Figure
+from matplotlib.patheffects import withStroke
+from matplotlib.transforms import Bbox
 from numpy.typing import NDArray
 
-Array = NDArray[np.float64]
-
 # Inches: the text width of a page, so that font sizes on paper are those of the style sheet.
-FIGURE_WIDTH = 7.0
+PAGE_WIDTH = 7.0
 
 # Points: legends, notes and point labels are never smaller; axis and tick labels are as the style sheet has them.
 SMALLEST_TEXT = 8.0
+
+# Characters: a longer label of an index is cut.
+LONGEST_LABEL = 18
+
+SPACING = {"borderaxespad": 0.1, "handlelength": 1.6, "handletextpad": 0.5, "columnspacing": 0.8, "labelspacing": 0.3}
+
+# Points to the right and up: where a text may stand beside its point, the nearest places first.
+NEAR = [(0, 10), (0, -10), (7, 0), (-7, 0)]
+PLACES = np.array(NEAR + [(right, up * line) for line in range(10, 121, 10) for right in (9, -9) for up in (1, -1)])
+
+Array = NDArray[Any]
+Look = dict[str, Any]
 
 
 def new_axes() -> Axes:
@@ -33,9 +45,9 @@ def as_png(draw: Callable[..., Any], size: tuple[float, float], dpi: int = 200) 
     """Return what ``draw(ax=Axes)`` draws as a PNG of this size (inches); pyplot knows nothing of it."""
     figure = Figure(figsize=size, layout="constrained")
     draw(ax=figure.add_subplot())
-    with BytesIO() as file:
-        figure.savefig(file, format="png", dpi=dpi)
-        return file.getvalue()
+    file = BytesIO()
+    figure.savefig(file, format="png", dpi=dpi)
+    return file.getvalue()
 
 
 def writable_formats() -> list[str]:
@@ -43,7 +55,7 @@ def writable_formats() -> list[str]:
     return sorted(FigureCanvasBase.get_supported_filetypes())
 
 
-def canvas_figure(ax: Axes) -> Figure:
+def figure_of(ax: Axes) -> Figure:
     """Return the outermost figure, also from Axes of a subfigure."""
     figure: Figure = ax.figure.canvas.figure
     return figure
@@ -54,28 +66,60 @@ def small_text() -> float:
     return max(SMALLEST_TEXT, 0.8 * float(rcParams["font.size"]))
 
 
+def written(value: float) -> str:
+    """Write a number with a true minus and a short exponent: matplotlib's powers of ten are below `SMALLEST_TEXT`."""
+    return f"{'−' if value < 0 else ''}{abs(value):g}".replace("e+0", "e").replace("e-0", "e-")
+
+
+def label_texts(names: Array) -> list[str]:
+    """Return labels as texts of bounded length, times in the coarsest unit that loses nothing."""
+    kind = names.dtype.kind
+    if kind in "mM":
+        # Spans of years or months have no other unit.
+        coarser = "YMDhms" if kind == "M" else "Dhms" if np.datetime_data(names.dtype)[0] not in "YM" else ""
+        units = [unit for unit in coarser if (np.isnat(names) | (names.astype(f"{kind}8[{unit}]") == names)).all()]
+        names = names.astype(f"{kind}8[{units[0]}]") if units else names
+    texts = [f"{name:g}" if kind in "iuf" else str(name).strip() for name in names]
+    # Cut in the middle: labels that begin alike differ at their ends.
+    half = LONGEST_LABEL // 2
+    return [text if len(text) <= LONGEST_LABEL else f"{text[:half]}…{text[1 - half :]}" for text in texts]
+
+
+def say(ax: Axes, text: str) -> None:
+    """Write what there is to say in place of a picture."""
+    ax.text(0.5, 0.5, text, transform=ax.transAxes, ha="center", va="center", fontsize=small_text())
+
+
 def legend_above(ax: Axes, **legend: Any) -> None:
     """Put the legend above the Axes, where it covers no data, in as many columns as the Axes are wide.
 
     Without `legend`, which may hold handles, labels and looks, it has an entry for all that has a label.
     """
-    look = {
-        "loc": "lower left",
-        "bbox_to_anchor": (0, 1),
-        "frameon": False,
-        "numpoints": 1,
-        "fontsize": small_text(),
-        "alignment": "left",
-        "borderaxespad": 0.1,
-        "handlelength": 1.6,
-        "handletextpad": 0.5,
-        "columnspacing": 0.8,
-        "labelspacing": 0.3,
-        **legend,
-    }
-    n_entries = len(legend["labels"] if "labels" in legend else ax.get_legend_handles_labels()[1])
-    for n_columns in range(n_entries, 0, -1):
+    place = {"loc": "lower left", "bbox_to_anchor": (0, 1), "alignment": "left", "frameon": False}
+    look = {"fontsize": small_text(), "numpoints": 1, **SPACING, **place, **legend}
+    for n_columns in range(len(legend.get("labels") or ax.get_legend_handles_labels()[1]), 0, -1):
         drawn = ax.legend(**{**look, "ncols": n_columns})
         # A little more than the Axes will do: the layout is still to come and widens them.
         if drawn.get_window_extent().width <= 1.05 * ax.get_window_extent().width:
             break
+
+
+def write_beside(ax: Axes, x: Array, y: Array, texts: Sequence[str]) -> None:
+    """Write each text at the first place beside its point where it covers no point and no other text."""
+    figure_of(ax).draw_without_rendering()  # settles the layout: from here on a point has its place on the page
+    frame, pixels = ax.get_window_extent(), figure_of(ax).dpi / 72
+    anchors = ax.transData.transform(np.column_stack([x, y]))
+    taken = [Bbox([anchor - 4 * pixels, anchor + 4 * pixels]) for anchor in anchors]
+    look: Look = {"textcoords": "offset points", "ha": "center", "va": "center", "fontsize": small_text()}
+    look["path_effects"] = [withStroke(linewidth=2, foreground=ax.get_facecolor())]
+    for point, anchor, text in zip(zip(x, y, strict=True), anchors, texts, strict=True):
+        if text:
+            label = ax.annotate(text, point, (0, 0), in_layout=False, **look)
+            size = np.array(label.get_window_extent().padded(pixels).size)
+            offsets = pixels * PLACES + np.sign(PLACES) * [size[0] / 2, 0]
+            boxes = [Bbox([anchor + offset - size / 2, anchor + offset + size / 2]) for offset in offsets]
+            inside = [frame.contains(*box.min) and frame.contains(*box.max) for box in boxes]
+            covered = [box.count_overlaps(taken) + 100 * (not fits) for box, fits in zip(boxes, inside, strict=True)]
+            best = int(np.argmin(covered))
+            taken.append(boxes[best])
+            label.set_position(offsets[best] / pixels)

@@ -1,15 +1,13 @@
-"""The components of a model, mode by mode: bars, lines, points or a heat map."""
+"""The components of a model, mode by mode: bars, lines, points or a heat map; and those of two models compared."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from itertools import cycle
 from typing import Any, NamedTuple
 
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib import rcParams
-from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 from matplotlib.legend_handler import HandlerTuple
@@ -21,11 +19,23 @@ from numpy.typing import NDArray
 
 from autoten._errors import refuse
 from autoten.labels import Labels
+from autoten.matching import match_components
 from autoten.model import CPModel, as_cp
-from autoten.plots.common import FIGURE_WIDTH, Array, canvas_figure, legend_above, new_axes, small_text
+from autoten.plots.common import (
+    PAGE_WIDTH,
+    Array,
+    Look,
+    figure_of,
+    label_texts,
+    legend_above,
+    new_axes,
+    say,
+    small_text,
+)
 
 # Inches.
 MODE_HEIGHT = 2.2
+PAIR_HEIGHT = 1.25
 
 # A mode up to this length is drawn as bars, if they are not too many to be told apart in a third of a page's width.
 LONGEST_BARS = 12
@@ -34,15 +44,19 @@ MOST_BARS = 36
 # More lines than this in one panel cannot be followed: a heat map then has a row for each component.
 MOST_LINES = 6
 
-# Characters: a longer text label of an index is cut.
-LONGEST_LABEL = 18
-
 # No more texts than this are tried along an axis, however long the mode.
 MOST_TICKS = 200
 
-Names = NDArray[Any] | None
+# The width of all bars at one index, in indices.
+BARS_WIDTH = 0.8
+
+# What tells components apart without their colour.
+LINES = ("-", "--", "-.", ":")
+MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "*")
+HATCHES = ("", "////", "....", "xxxx", "----", "++++", "\\\\\\\\", "||||", "oooo", "OO")
 
 # Draws one factor (I, R) on Axes, given a label for each index (or None) and the looks of the components.
+Names = Array | None
 ModeDrawing = Callable[[Axes, Array, Names, "Sequence[ComponentStyle]"], None]
 
 
@@ -92,30 +106,25 @@ def plot_components(
     >>> [ax.get_title() for ax in axes]
     ['mode 0', 'mode 1', 'mode 2']
     """
-    model = with_labels(as_cp(model), labels)
-    panels = _mode_axes(model.ndim) if axes is None else list(axes)
+    model, known = _to_draw(model, labels)
+    columns = 2 if model.ndim == 4 else min(model.ndim, 3)
+    rows = -(-model.ndim // columns)
+    if axes is None:
+        figure = plt.figure(figsize=(PAGE_WIDTH, MODE_HEIGHT * rows + 0.4), layout="constrained")
+        panels = [figure.add_subplot(rows, columns, place + 1) for place in range(model.ndim)]
+    else:
+        panels = list(axes)
     drawings = [None] * model.ndim if draw is None else list(draw)
     for what, parts in (("axes", panels), ("draw", drawings)):
         if len(parts) != model.ndim:
             refuse(f"{what} of plot_components", f"one for each of {model.ndim} modes", f"{len(parts)}")
-    styles = component_styles(model.rank)
-    used = {
-        draw_factor(ax, model, mode, draw, styles) for mode, (ax, draw) in enumerate(zip(panels, drawings, strict=True))
-    }
+    used = set()
+    for mode, (ax, drawing) in enumerate(zip(panels, drawings, strict=True)):
+        used.add(_draw_mode(ax, model, mode, drawing))
+        ax.set_title(known.names[mode])
     if model.rank:
-        legend = _legend_of_components(used, model, styles, range(model.ndim))
-        if axes is None:
-            panels[0].figure.legend(loc="outside upper center", frameon=False, **legend)
-        else:
-            panels[-1].legend(**legend)
-    else:
-        for ax in panels:
-            ax.text(0.5, 0.5, "no components", transform=ax.transAxes, ha="center", va="center")
-    figure = canvas_figure(panels[0])
-    figure.draw_without_rendering()  # settles how wide the Axes are
-    heights = [fit_tick_labels(ax) for ax in panels]
-    if axes is None:
-        figure.set_figheight(figure.get_figheight() + _grid(model.ndim)[0] * max(heights))
+        legend = _legend_of_components(used, model, range(model.ndim))
+        _finish(panels, legend, rows if axes is None else 0)
     return np.array(panels, dtype=object)
 
 
@@ -159,19 +168,84 @@ def plot_mode(
     """
     model = as_cp(model)
     number = _known_labels(model).mode(mode)
-    if labels is not None:
-        model = with_labels(model, [labels if n == number else None for n in range(model.ndim)])
-    model = with_labels(model, None)
+    given = None if labels is None else [labels if n == number else None for n in range(model.ndim)]
+    model, known = _to_draw(model, given)
     ax = new_axes() if ax is None else ax
-    styles = component_styles(model.rank)
-    used = draw_factor(ax, model, number, draw, styles)
-    # The legend takes the place above the Axes.
-    ax.set(title="", xlabel=_known_labels(model).names[number])
-    if model.rank and used is not heat_map:
-        legend_above(ax, **_legend_of_components({used}, model, styles, [number]))
-    canvas_figure(ax).draw_without_rendering()
-    fit_tick_labels(ax)
+    used = _draw_mode(ax, model, number, draw)
+    ax.set_xlabel(known.names[number])
+    if used is not heat_map:
+        legend_above(ax, **_legend_of_components({used}, model, [number]))
+    _fit_indices([ax])
     return ax
+
+
+def plot_comparison(
+    a: Any,
+    b: Any,
+    *,
+    names: Sequence[str] = ("first", "second"),
+    labels: Sequence[Sequence[Any] | None] | None = None,
+    axes: Any = None,
+) -> NDArray[np.object_]:
+    """Draw the components of two models over one another: a row for each matched pair, a column for each mode.
+
+    Pairs are matched as by `autoten.match_components` and stand in the order of the first model; above each panel is
+    the cosine between its two columns (Tucker's congruence). Columns have unit length and point the same way. What one
+    model has beyond the other is left out; the numbers at the rows say what is shown.
+
+    Parameters
+    ----------
+    a, b : CP models of the same shape
+    names : pair of str
+        What to call them.
+    labels : sequence, optional
+        For each mode None or one label per index; those of `a` by default.
+    axes : array of Axes, shape (n_pairs, n_modes), optional
+        A new figure's by default.
+
+    Returns
+    -------
+    array of Axes, shape (n_pairs, n_modes)
+        ``n_pairs`` is the smaller rank.
+
+    Raises
+    ------
+    ValueError
+        If the shapes differ, a model has no component, or `axes` are too few or too many.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> factors = [rng.random((length, 2)) for length in (5, 40, 30)]
+    >>> axes = plot_comparison((None, factors), (None, [factor[:, ::-1] for factor in factors]))
+    >>> axes.shape, axes[0, 0].get_title(loc="right")
+    ((2, 3), '1.000')
+    """
+    (a, known), (b, _) = _to_draw(a, labels), _to_draw(b)
+    matches = match_components(a, b)
+    n_pairs, n_modes = matches.cosines.shape
+    if not n_pairs:
+        refuse("the models of plot_comparison", "of at least one component each", f"ranks {a.rank} and {b.rank}")
+    if axes is None:
+        figure = plt.figure(figsize=(PAGE_WIDTH, PAIR_HEIGHT * n_pairs + 1.0), layout="constrained")
+        panels = figure.subplots(n_pairs, n_modes, sharex="col", squeeze=False)
+    else:
+        panels = np.asarray(axes, dtype=object)
+    if panels.shape != (n_pairs, n_modes):
+        refuse("axes of plot_comparison", f"an array of shape {(n_pairs, n_modes)}", f"shape {panels.shape}")
+    styles = component_styles(2)
+    used = set()
+    for (row, mode), ax in np.ndenumerate(panels):
+        r, s, cosine = matches.first[row], matches.second[row], matches.cosines[row, mode]
+        pair = np.column_stack([a.factors[mode][:, r], np.copysign(1.0, cosine) * b.factors[mode][:, s]])
+        used.add(_draw_factor(ax, pair, known.indices[mode], styles))
+        ax.set_title(f"{cosine:.3f}".replace("-", "−"), loc="right", fontsize=small_text(), pad=2.0)
+        ax.set(ylabel="" if mode else f"{r + 1} and {s + 1}", xlabel="" if row < n_pairs - 1 else known.names[mode])
+        ax.yaxis.set_major_locator(MaxNLocator(3))
+        ax.tick_params(labelbottom=row == n_pairs - 1)
+    title = "components; above each panel, the cosine" if axes is None else None
+    _finish(panels[-1], {**_legend_of(used, styles, names), "title": title}, 1 if axes is None else 0)
+    return panels
 
 
 class ComponentStyle(NamedTuple):
@@ -182,12 +256,12 @@ class ComponentStyle(NamedTuple):
     marker: str
     hatch: str
 
-    def line(self, **changes: Any) -> dict[str, Any]:
+    def line(self, **changes: Any) -> Look:
         """Return the arguments of its line."""
         look = {"color": self.color, "linestyle": self.linestyle, "marker": self.marker}
         return {**look, "markersize": 4.0, "markeredgewidth": 0.0, **changes}
 
-    def bar(self) -> dict[str, Any]:
+    def bar(self) -> Look:
         """Return the arguments of its bars; the hatch has the colour of the paper, so it shows on any bar."""
         return {"facecolor": self.color, "hatch": self.hatch, "edgecolor": rcParams["axes.facecolor"], "linewidth": 0.0}
 
@@ -200,14 +274,8 @@ def component_styles(rank: int) -> list[ComponentStyle]:
     >>> component_styles(2)[1]
     ComponentStyle(color='C1', linestyle='--', marker='s', hatch='////')
     """
-    looks = zip(
-        (f"C{r}" for r in range(rank)),
-        cycle(("-", "--", "-.", ":")),
-        cycle(("o", "s", "^", "D", "v", "P", "X", "<", ">", "*")),
-        cycle(("", "////", "....", "xxxx", "----", "++++", "\\\\\\\\", "||||", "oooo", "OO")),
-        strict=False,
-    )
-    return [ComponentStyle(*look) for look in looks]
+    looks = (LINES, MARKERS, HATCHES)
+    return [ComponentStyle(f"C{r}", *(kinds[r % len(kinds)] for kinds in looks)) for r in range(rank)]
 
 
 # How one mode is drawn
@@ -215,31 +283,29 @@ def component_styles(rank: int) -> list[ComponentStyle]:
 
 def bars(ax: Axes, factor: Array, names: Names, styles: Sequence[ComponentStyle]) -> None:
     """Draw a factor as bars, the components side by side at each index."""
-    width = 0.8 / max(1, len(styles))
     for r, (column, style) in enumerate(zip(factor.T, styles, strict=True)):
-        left = np.arange(len(column)) + (r - len(styles) / 2) * width
-        ax.bar(left, column, width, align="edge", **style.bar())
+        middles = np.arange(len(column)) + _shift(r, len(styles))
+        ax.bar(middles, column, BARS_WIDTH / len(styles), **style.bar())
     _write_indices(ax, len(factor), names)
+    ax.set_xlim(-0.6, len(factor) - 0.4)
 
 
 def lines(ax: Axes, factor: Array, names: Names, styles: Sequence[ComponentStyle]) -> None:
     """Draw a factor as one line per component over labels that are numbers or dates, else over indices."""
-    x = _positions(len(factor), names)
+    x = _places(ax, len(factor), names)
     order = np.argsort(x, kind="stable")
     step = max(1, len(x) // 8)
     for r, (column, style) in enumerate(zip(factor.T, styles, strict=True)):
         # Sparse markers, staggered, so that components are told apart where lines meet.
         staggered = (r * step // len(styles), step)
         ax.plot(x[order], column[order], markevery=staggered, **style.line())
-    _mark_positions(ax, x, names)
 
 
 def points(ax: Axes, factor: Array, names: Names, styles: Sequence[ComponentStyle]) -> None:
     """Draw a factor as points that no line joins: a mode without an order."""
-    x = _positions(len(factor), names)
+    x = _places(ax, len(factor), names)
     for column, style in zip(factor.T, styles, strict=True):
         ax.plot(x, column, **style.line(linestyle="none", markersize=5.0))
-    _mark_positions(ax, x, names)
 
 
 def heat_map(ax: Axes, factor: Array, names: Names, styles: Sequence[ComponentStyle]) -> None:
@@ -247,65 +313,59 @@ def heat_map(ax: Axes, factor: Array, names: Names, styles: Sequence[ComponentSt
 
     Colours are those of the style sheet (``image.cmap``), over a range that holds all entries and zero.
     """
-    if not len(styles):
-        return
-    x = _positions(len(factor), names)
+    x = _places(ax, len(factor), names)
     order = np.argsort(x, kind="stable")
-    low, high = min(0.0, float(factor.min())), max(0.0, float(factor.max()))
     rows = np.arange(1, len(styles) + 1)
-    mesh = ax.pcolormesh(x[order], rows, factor[order].T, shading="nearest", vmin=low, vmax=high, rasterized=True)
-    for row in rows[:-1]:
-        ax.axhline(row + 0.5, color=rcParams["axes.facecolor"], linewidth=1.0)
+    span: Look = {"vmin": min(0.0, float(factor.min())), "vmax": max(0.0, float(factor.max()))}
+    mesh = ax.pcolormesh(x[order], rows, factor[order].T, shading="nearest", rasterized=True, **span)
+    ax.hlines(rows[:-1] + 0.5, 0, 1, ax.get_facecolor(), linewidth=1.0, transform=ax.get_yaxis_transform())
     ax.set(ylim=(len(styles) + 0.5, 0.5), ylabel="component")
     ax.yaxis.set_major_locator(MaxNLocator(min(len(styles), 10), integer=True, min_n_ticks=1))
-    bar = canvas_figure(ax).colorbar(mesh, ax=ax, pad=0.02)
+    bar = figure_of(ax).colorbar(mesh, ax=ax, pad=0.02)
     bar.ax.yaxis.set_major_locator(MaxNLocator(4))
-    _mark_positions(ax, x, names)
-    if x.dtype.kind != "M":
-        half = 0.5 * np.ptp(x) / max(1, len(x) - 1) or 0.5
-        ax.set_xlim(float(x.min()) - half, float(x.max()) + half)
 
 
-def _chosen_drawing(length: int, rank: int, names: Names) -> ModeDrawing:
-    if length <= LONGEST_BARS:
-        return bars if length * rank <= MOST_BARS else heat_map
-    if rank > MOST_LINES:
-        return heat_map
-    return lines if _has_positions(names) else points
+def _draw_mode(ax: Axes, model: CPModel, mode: int, draw: ModeDrawing | None) -> ModeDrawing:
+    """Draw one mode of a labelled model, crosses on entries without support; return how."""
+    names, factor = _known_labels(model).indices[mode], np.asarray(model.factors[mode], dtype=float)
+    used = _draw_factor(ax, factor, names, component_styles(model.rank), draw)
+    index, r = np.nonzero(model.without_support(mode))
+    if len(index) and used in (bars, lines, points, heat_map):
+        x: Any = index + _shift(r, model.rank) if used is bars else _places(ax, len(factor), names)[index]
+        ax.plot(x, r + 1 if used is heat_map else factor[index, r], **_cross())
+    return used
 
 
-def draw_factor(
-    ax: Axes, model: CPModel, mode: int, draw: ModeDrawing | None, styles: Sequence[ComponentStyle]
+def _draw_factor(
+    ax: Axes, factor: Array, names: Names, styles: Sequence[ComponentStyle], draw: ModeDrawing | None = None
 ) -> ModeDrawing:
-    """Draw one mode of a labelled model; return how."""
-    labels = model.labels
-    assert labels is not None
-    names, factor = labels.indices[mode], np.asarray(model.factors[mode], dtype=float)
-    draw = draw or _chosen_drawing(len(factor), model.rank, names)
-    ax.set_title(labels.names[mode])
+    """Draw a factor by its length, labels and rank, unless it is said how; return how."""
+    if draw is None and len(factor) <= LONGEST_BARS:
+        draw = bars if factor.size <= MOST_BARS else heat_map
+    elif draw is None:
+        draw = heat_map if len(styles) > MOST_LINES else lines if _has_positions(names) else points
     if draw is not heat_map:
         ax.axhline(0, color=rcParams["axes.edgecolor"], linewidth=0.5, zorder=0.5)
-    draw(ax, factor, names, styles)
-    if draw in (bars, lines, points, heat_map):
-        _cross_out(ax, factor, names, model.without_support(mode), draw)
+    if len(styles):
+        draw(ax, factor, names, styles)
+    else:
+        say(ax, "no components")
     return draw
 
 
-def _cross_out(ax: Axes, factor: Array, names: Names, marked: NDArray[np.bool_], draw: ModeDrawing) -> None:
-    """Put a cross on entries of a drawn factor."""
-    index, r = np.nonzero(marked)
-    x: Any = _positions(len(factor), names)[index]
-    if draw is bars:
-        x = index + (r + 0.5 - factor.shape[1] / 2) * 0.8 / factor.shape[1]
-    if len(index):
-        ax.plot(x, r + 1 if draw is heat_map else factor[index, r], **_cross())
+def _shift(r: Any, rank: int) -> Any:
+    """Return where the bar of component `r` stands, from its index."""
+    return (r + 0.5 - rank / 2) * BARS_WIDTH / rank
 
 
-def _cross() -> dict[str, Any]:
+def _cross() -> Look:
     """Return the looks of a mark on an entry without support."""
     rim = [withStroke(linewidth=2.5, foreground=rcParams["axes.facecolor"])]
     look = {"color": rcParams["text.color"], "linestyle": "none", "marker": "x", "markersize": 4.0}
     return {**look, "zorder": 4, "path_effects": rim}
+
+
+# Along the indices of a mode
 
 
 def _has_positions(names: Names) -> bool:
@@ -313,42 +373,45 @@ def _has_positions(names: Names) -> bool:
     return names is None or (names.dtype.kind in "iufM" and bool(np.isfinite(names).all()))
 
 
-def _positions(length: int, names: Names) -> NDArray[Any]:
-    return np.asarray(names) if names is not None and _has_positions(names) else np.arange(length)
-
-
-def _mark_positions(ax: Axes, x: NDArray[Any], names: Names) -> None:
+def _places(ax: Axes, length: int, names: Names) -> Array:
+    """Mark the indices of a mode along x; return where they are."""
     if not _has_positions(names):
-        _write_indices(ax, len(x), names)
-    elif x.dtype.kind == "M":
+        _write_indices(ax, length, names)
+        return np.arange(length)
+    x = np.arange(length) if names is None else names
+    if x.dtype.kind == "M":
         locator = AutoDateLocator(minticks=2, maxticks=6)
         ax.xaxis.set_major_locator(locator)
         ax.xaxis.set_major_formatter(ConciseDateFormatter(locator))
     else:
         ax.xaxis.set_major_locator(MaxNLocator(4, integer=x.dtype.kind in "iu"))
+    return x
 
 
 def _write_indices(ax: Axes, length: int, names: Names) -> None:
     """Write the indices of a mode one by one."""
     places = np.arange(length)[:: -(-length // MOST_TICKS)]
-    ax.set_xticks(places, _texts(places if names is None else names[places]), parse_math=False)
-    ax.set_xlim(-0.6, length - 0.4)
+    ax.set_xticks(places, label_texts(places if names is None else names[places]), parse_math=False)
 
 
-def _texts(names: NDArray[Any]) -> list[str]:
-    if names.dtype.kind in "mM":  # in the coarsest unit that loses nothing; spans of years or months have but their own
-        kind, of_years = names.dtype.kind, np.datetime_data(names.dtype)[0] in "YM"
-        coarser = "YMDhms" if kind == "M" else "" if of_years else "Dhms"
-        units = [unit for unit in coarser if (np.isnat(names) | (names.astype(f"{kind}8[{unit}]") == names)).all()]
-        return [str(name) for name in names.astype(f"{kind}8[{units[0]}]" if units else names.dtype)]
-    return [short_text(name) for name in names]
+def _fit_indices(panels: Sequence[Axes]) -> float:
+    """Turn written indices upright where they would touch, leave some out where they still would.
 
-
-def short_text(name: Any) -> str:
-    """Return a label as a text of bounded length."""
-    number = isinstance(name, (int, float, np.integer, np.floating)) and not isinstance(name, np.timedelta64)
-    text = f"{name:g}" if number else str(name).strip()
-    return text if len(text) <= LONGEST_LABEL else f"{text[: LONGEST_LABEL - 1]}…"
+    Returns the height of upright ones in inches, zero without any.
+    """
+    figure, needed = figure_of(panels[0]), 0.0
+    figure.draw_without_rendering()  # settles how wide the Axes are
+    for ax in [ax for ax in panels if isinstance(ax.xaxis.get_major_locator(), FixedLocator)]:
+        labels, places = ax.get_xticklabels(), np.array(ax.get_xticks())
+        width, height = np.max([label.get_window_extent().size for label in labels], axis=0)
+        room = 0.9 * ax.get_window_extent().width * np.diff(places).max(initial=1.0) / np.ptp(ax.get_xlim())
+        # Short labels, such as numbers, are easier to read level, if fewer.
+        upright = width > max(room, 3 * height)
+        step = max(1, int(np.ceil((height if upright else width) / room)))  # blank labels have no width
+        texts = [label.get_text() for label in labels[::step]]
+        ax.set_xticks(places[::step], texts, rotation=90 if upright else 0, parse_math=False)
+        needed = max(needed, width / figure.dpi if upright else 0.0)
+    return needed
 
 
 # Around the modes
@@ -358,82 +421,47 @@ def _known_labels(model: CPModel) -> Labels:
     return model.labels or Labels(tuple(f"mode {mode}" for mode in range(model.ndim)), (None,) * model.ndim)
 
 
-def with_labels(model: CPModel, labels: Sequence[Any] | None) -> CPModel:
-    """Return the model to draw: components in order, with the labels given, else its own, else numbered modes."""
-    known = _known_labels(model)
+def _to_draw(model: Any, labels: Sequence[Any] | None = None) -> tuple[CPModel, Labels]:
+    """Return a model with its components in order, and the labels given, else its own, else numbered modes."""
+    known = _known_labels(as_cp(model))
     given = known.indices if labels is None else labels
-    if len(given) != model.ndim:
-        refuse("labels of plot_components", f"one sequence or None for each of {model.ndim} modes", f"{len(given)}")
-    arrays = tuple(None if names is None else np.asarray(names) for names in given)
-    for mode, (names, length) in enumerate(zip(arrays, model.shape, strict=True)):
-        if names is not None and names.shape != (length,):
-            refuse(
-                f"labels of mode {mode} in plot_components", f"{length} labels, one per index", f"shape {names.shape}"
-            )
-    return model.normalized().labelled(Labels(known.names, arrays))
+    known = Labels(known.names, tuple(None if names is None else np.atleast_1d(names) for names in given))
+    return as_cp(model).normalized().labelled(known), known
 
 
-def _grid(n_modes: int) -> tuple[int, int]:
-    """Return rows and columns of Axes: at most three in a row, two for four modes."""
-    columns = 2 if n_modes == 4 else min(n_modes, 3)
-    return -(-n_modes // columns), columns
+def _legend_of(used: set[ModeDrawing], styles: Sequence[ComponentStyle], labels: Sequence[str]) -> Look:
+    """Return the arguments of one legend for all modes: each component as bar, line or point."""
+    as_bars, as_lines = bars in used, bool(used & {lines, points})
+    dots = {} if lines in used else {"linestyle": "none"}
+    handles = []
+    for style in styles:
+        bar = [Patch(**style.bar())] if as_bars else []
+        line = [Line2D([], [], **style.line(**dots))] if as_lines else []
+        # Heat maps number their rows: their entries have no handle.
+        handles.append((*bar, *line) or Line2D([], [], linestyle="none"))
+    look = {"fontsize": small_text(), "title_fontsize": small_text(), "numpoints": 1, "ncols": min(len(labels), 5)}
+    shown = {"handler_map": {tuple: HandlerTuple(ndivide=None)}, "handlelength": 2.5 * (as_bars + as_lines)}
+    return {"handles": handles, "labels": list(labels), **look, **shown}
 
 
-def _mode_axes(n_modes: int) -> list[Axes]:
-    """Return the Axes of a new figure."""
-    rows, columns = _grid(n_modes)
-    figure = plt.figure(figsize=(FIGURE_WIDTH, MODE_HEIGHT * rows + 0.4), layout="constrained")
-    return [figure.add_subplot(rows, columns, place + 1) for place in range(n_modes)]
-
-
-def legend_entries(used: set[ModeDrawing], styles: Sequence[ComponentStyle]) -> dict[str, Any]:
-    """Return the handles of one legend for all modes, as bar, line or point, and how to draw them."""
-    only_points = lines not in used and points in used
-    parts: list[list[Artist]] = [[Patch(**style.bar())] if bars in used else [] for style in styles]
-    if lines in used or only_points:
-        look = {"linestyle": "none"} if only_points else {}
-        parts = [[*part, Line2D([], [], **style.line(**look))] for part, style in zip(parts, styles, strict=True)]
-    # Heat maps number their rows: their entries have no handle.
-    return {
-        "handles": [tuple(part) if part else Line2D([], [], linestyle="none") for part in parts],
-        "title_fontsize": small_text(),
-        "fontsize": small_text(),
-        "numpoints": 1,
-        "handler_map": {tuple: HandlerTuple(ndivide=None)},
-        "handlelength": 2.5 * len(parts[0]),
-    }
-
-
-def _legend_of_components(
-    used: set[ModeDrawing], model: CPModel, styles: Sequence[ComponentStyle], modes: Iterable[int]
-) -> dict[str, Any]:
+def _legend_of_components(used: set[ModeDrawing], model: CPModel, modes: Iterable[int]) -> Look:
     """Return the arguments of a legend of components, their weights, and the crosses in these modes."""
     weights = model.weights * np.sqrt(model.observed_share)
     labels = [f"{r + 1}: {share:.0%}" for r, share in enumerate(weights / (weights.sum() or 1.0))]
-    legend = legend_entries(used, styles)
+    legend = _legend_of(used, component_styles(model.rank), labels)
     if any(model.without_support(mode).any() for mode in modes):
-        legend["handles"] = [*legend["handles"], Line2D([], [], **_cross())]
-        labels.append("hardly observed")
+        legend["handles"].append(Line2D([], [], **_cross()))
+        legend["labels"].append("hardly observed")
     where = "" if model.support is None else " in observed cells"
-    title = f"component: share of the weights{where}"
-    return {**legend, "labels": labels, "title": title, "ncols": min(len(labels), 5)}
+    return {**legend, "title": f"component: share of the weights{where}"}
 
 
-def fit_tick_labels(ax: Axes) -> float:
-    """Turn written indices upright when they would touch, leave some out when they still would; return their height.
-
-    In inches; zero for an axis of numbers or dates, and for level labels.
-    """
-    if not isinstance(ax.xaxis.get_major_locator(), FixedLocator):
-        return 0.0
-    labels, places = ax.get_xticklabels(), ax.get_xticks()
-    extents = [label.get_window_extent() for label in labels]
-    width, height = max(box.width for box in extents), max(box.height for box in extents)
-    low, high = ax.get_xlim()
-    spacing = 0.9 * ax.get_window_extent().width * (places[1] - places[0] if len(places) > 1 else 1.0) / (high - low)
-    # Short labels, such as numbers, are easier to read level, if fewer.
-    upright = width > max(spacing, 3 * height)
-    step = max(1, int(np.ceil((height if upright else width) / spacing)))  # blank labels have no width
-    texts = [label.get_text() for label in labels]
-    ax.set_xticks(places[::step], texts[::step], rotation=90 if upright else 0, parse_math=False)
-    return width / canvas_figure(ax).dpi if upright else 0.0
+def _finish(panels: Sequence[Axes], legend: Look, rows: int) -> None:
+    """Add the legend and fit the indices; a figure of ours has `rows` of Axes, and grows by what upright texts take."""
+    if rows:
+        figure = figure_of(panels[0])
+        figure.legend(loc="outside upper center", frameon=False, **legend)
+        figure.set_figheight(figure.get_figheight() + rows * _fit_indices(panels))
+    else:
+        panels[-1].legend(**legend)
+        _fit_indices(panels)

@@ -1,4 +1,4 @@
-"""Candidate ranks: the overview and its panels."""
+"""Candidate ranks: the overview and its panels, drawn straight from the table of scores."""
 
 from __future__ import annotations
 
@@ -12,30 +12,33 @@ from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.figure import Figure, SubFigure
 from matplotlib.markers import CARETDOWN, CARETUP
-from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, MaxNLocator, NullFormatter
-from numpy.typing import NDArray
+from matplotlib.ticker import FixedLocator, FuncFormatter, Locator, MaxNLocator, NullFormatter
 
-from autoten.plots.common import FIGURE_WIDTH, Array, legend_above, new_axes, small_text
-from autoten.plots.placing import write_beside
-from autoten.plots.reduction import (
-    LARGEST_ERROR,
-    SMALLEST_ERROR,
-    ErrorAxis,
-    OverviewData,
-    error_axis,
-    overview_data,
-    title_of,
-    without_outliers,
-)
+from autoten.plots.common import PAGE_WIDTH, Array, Look, legend_above, new_axes, say, small_text, write_beside, written
 from autoten.selection.choice import Choice
+from autoten.selection.policies import trade_off
 from autoten.table import RankTable
 
-# Inches, of four panels and of the strip below them.
-OVERVIEW_HEIGHT = 5.5
-LEFTOVER_HEIGHT = 1.5
+# Inches, of the rows of the overview.
+HEIGHTS = (2.75, 2.75, 1.5)
 
 # Percent: core consistency has no lower bound, and below zero only the fact matters, not the amount.
 CONSISTENCY_LIMITS = (-20.0, 105.0)
+
+# The zero model's held-out error is 1: at twice that a model is simply bad, below the other it is exact.
+LARGEST_ERROR = 2.0
+SMALLEST_ERROR = 1e-12
+
+# Times the mean of its rank: a fold's error beyond that, or as far below, stretches no axis.
+USUAL_SPREAD = 3.0
+
+# Largest over smallest value from which an axis is logarithmic.
+LOG_SPREAD = 10.0
+
+# The curves of a panel: the one that matters most first.
+FIRST = {"color": "C0", "marker": "o"}
+SECOND = {"color": "C1", "marker": "D", "markersize": 4}
+THIRD = {"color": "C2", "linestyle": ":"}
 
 
 def plot_overview(
@@ -68,14 +71,14 @@ def plot_overview(
     ['fit', 'core_consistency', 'heldout', 'front']
     >>> panels["heldout"].figure.savefig("overview.pdf")  # doctest: +SKIP
     """
-    rows: list[Any] = [["fit", "core_consistency"], ["heldout", "front"]]
-    heights = [OVERVIEW_HEIGHT / 2] * 2
-    if "residual_excess" in table:
-        rows, heights = [*rows, ["leftover"] * 2], [*heights, LEFTOVER_HEIGHT]
+    rows: list[Any] = [["fit", "core_consistency"], ["heldout", "front"], ["leftover", "leftover"]]
+    heights = HEIGHTS[: 3 if "residual_excess" in table else 2]
     if figure is None:
-        figure = plt.figure(figsize=(FIGURE_WIDTH, sum(heights)), layout="constrained")
-    figure.suptitle(title_of(table, choice))
-    panels = figure.subplot_mosaic(rows, height_ratios=heights)
+        figure = plt.figure(figsize=(PAGE_WIDTH, sum(heights)), layout="constrained")
+    title = " × ".join(map(str, table.shape)) + " tensor"
+    title = title if choice is None else f"Rank {choice.rank} chosen for the {title}"
+    figure.suptitle(title if table.complete else f"{title} (interrupted: not all ranks tried)")
+    panels = figure.subplot_mosaic(rows[: len(heights)], height_ratios=heights)
     plot_fit(table, choice, panels["fit"])
     plot_core_consistency(table, choice, panels["core_consistency"])
     plot_heldout(table, choice, panels["heldout"])
@@ -102,15 +105,13 @@ def plot_fit(table: RankTable, choice: Choice | None = None, ax: Axes | None = N
     -------
     Axes
     """
-    data = overview_data(table, choice)
-    ax = _rank_axes(data, ax, "explained (%)")
-    drawn = np.append(data.explained[np.isfinite(data.explained)], [0.0, 1.0])
+    ax = _rank_axes(table, ax, "explained (%)")
+    explained = 100.0 * _mean(table, "fit")
     # A start that is worse than no model does not stretch the axis.
-    pad = 0.06 * np.ptp(drawn)
-    ax.set_ylim(drawn.min() - pad, drawn.max() + pad)
-    _draw_replicates(ax, data.ranks, data.explained_starts, color="C0", label="starts")
-    _draw_curve(ax, data.ranks, data.explained, color="C0", marker="o", label="best")
-    return _finish(ax, data, data.ranks, data.explained, missing="fit")
+    _fit_axis(ax.yaxis, np.append(explained, [0.0, 1.0]))
+    _draw_replicates(ax, table, 100.0 * (1.0 - _replicates(table, "loss_starts")), "starts")
+    _draw(ax, table.ranks, explained, **FIRST, label="best")
+    return _finish(ax, table, choice, table.ranks, explained, missing="fit")
 
 
 def plot_core_consistency(table: RankTable, choice: Choice | None = None, ax: Axes | None = None) -> Axes:
@@ -131,30 +132,23 @@ def plot_core_consistency(table: RankTable, choice: Choice | None = None, ax: Ax
     -------
     Axes
     """
-    data = overview_data(table, choice)
-    ax = _rank_axes(data, ax, "core consistency (%)")
+    ax = _rank_axes(table, ax, "core consistency (%)")
     ax.set(ylim=CONSISTENCY_LIMITS, yticks=range(0, 101, 25))
-    values = np.where(np.isnan(data.corrected), data.raw, data.corrected)
-    if data.uninformative and np.isfinite(values).any():
-        _draw_uninformative(ax, data.uninformative)
-    _draw_replicates(ax, data.ranks, data.raw_starts, color="C0", label="starts")
-    _draw_curve(ax, data.ranks, data.ceiling, color="C2", marker="_", markersize=8, linestyle=":", label="ceiling")
-    _draw_curve(
-        ax,
-        data.ranks,
-        data.raw,
-        color="C0",
-        marker="o",
-        markersize=7,
-        linestyle="--",
-        markerfacecolor="none",
-        label="raw",
-    )
-    _draw_curve(ax, data.ranks, data.corrected, color="C1", marker="D", markersize=4, label="corrected")
-    if (np.fmin(data.raw, data.corrected) < CONSISTENCY_LIMITS[0]).any():
-        low = f"below −{-CONSISTENCY_LIMITS[0]:g}"
-        ax.plot([], [], linestyle="none", marker="v", color=rcParams["text.color"], label=low)
-    return _finish(ax, data, data.ranks, values, missing="core consistency")
+    raw, corrected = _mean(table, "core_consistency"), _mean(table, "corrected_core_consistency")
+    either = np.where(np.isnan(corrected), raw, corrected)
+    tell_nothing = table.ranks[~table.informative & (table.ranks > 0)]
+    if tell_nothing.size and np.isfinite(either).any():
+        low, high = tell_nothing[[0, -1]] + [-0.5, 0.5]
+        ax.axvspan(low, high, color=rcParams["text.color"], alpha=0.12, linewidth=0, zorder=0)
+        ax.text((low + high) / 2, 35, "no information", rotation=90, ha="center", va="center", fontsize=small_text())
+    _draw_replicates(ax, table, _replicates(table, "core_consistency_starts"), "starts")
+    _draw(ax, table.ranks, _mean(table, "ceiling"), **THIRD, marker="_", markersize=8, label="ceiling")
+    hollow = {"markersize": 7, "linestyle": "--", "markerfacecolor": "none"}
+    _draw(ax, table.ranks, raw, **FIRST, **hollow, label="raw")
+    _draw(ax, table.ranks, corrected, **SECOND, label="corrected")
+    if (np.fmin(raw, corrected) < CONSISTENCY_LIMITS[0]).any():
+        ax.plot([], [], "v", color=rcParams["text.color"], label=f"below {written(CONSISTENCY_LIMITS[0])}")
+    return _finish(ax, table, choice, table.ranks, either, missing="core consistency")
 
 
 def plot_heldout(table: RankTable, choice: Choice | None = None, ax: Axes | None = None) -> Axes:
@@ -175,30 +169,20 @@ def plot_heldout(table: RankTable, choice: Choice | None = None, ax: Axes | None
     -------
     Axes
     """
-    data = overview_data(table, choice)
-    ax = _rank_axes(data, ax, "held-out error\n(zero model = 1)")
-    limits = error_axis(np.append(data.heldout, without_outliers(data.heldout_folds)))
-    if limits.log:
-        ax.set_yscale("log", nonpositive="clip")
-        _label_log_axis(ax.yaxis, limits, n_ticks=8, written=_written)
-    ax.set_ylim(limits.low, limits.high)
-    _draw_replicates(ax, data.ranks, data.heldout_folds, color="C0", label="folds")
-    _draw_curve(ax, data.ranks, data.heldout, color="C0", marker="s", markersize=5, label="mean")
-    inside = (data.heldout >= limits.low) & (data.heldout <= limits.high)
-    if inside.any():
-        ax.errorbar(
-            data.ranks[inside],
-            data.heldout[inside],
-            data.heldout_error[inside],
-            fmt="none",
-            ecolor=rcParams["text.color"],
-            capsize=3,
-            capthick=1,
-            elinewidth=1,
-            zorder=4,
-            label=f"paired s.e. vs rank {data.best}",
-        )
-    return _finish(ax, data, data.ranks, data.heldout, missing="held-out error")
+    ax = _rank_axes(table, ax, "held-out error\n(zero model = 1)")
+    errors, folds = _mean(table, "heldout"), _replicates(table, "heldout")
+    if not np.isfinite(errors).any():
+        return _finish(ax, table, choice, table.ranks, errors, missing="held-out error")
+    # A fold that exploded stretches no axis.
+    usual = folds[(folds > errors[:, None] / USUAL_SPREAD) & (folds < errors[:, None] * USUAL_SPREAD)]
+    _fit_axis(ax.yaxis, np.clip(np.append(errors, usual), SMALLEST_ERROR, LARGEST_ERROR), n_ticks=8)
+    _draw_replicates(ax, table, folds, "folds")
+    _draw(ax, table.ranks, errors, color="C0", marker="s", markersize=5, label="mean")
+    best = int(table.ranks[np.nanargmin(errors)])
+    bars = [table.difference(rank, best).error for rank in table.ranks]
+    look: Look = {"ecolor": rcParams["text.color"], "capsize": 3, "capthick": 1, "elinewidth": 1, "zorder": 4}
+    ax.errorbar(table.ranks, errors, bars, fmt="none", label=f"paired s.e. vs rank {best}", **look)
+    return _finish(ax, table, choice, table.ranks, errors, missing="held-out error")
 
 
 def plot_front(table: RankTable, choice: Choice | None = None, ax: Axes | None = None) -> Axes:
@@ -219,28 +203,24 @@ def plot_front(table: RankTable, choice: Choice | None = None, ax: Axes | None =
     -------
     Axes
     """
-    data = overview_data(table, choice)
     ax = new_axes() if ax is None else ax
-    ax.set(
-        xlabel="accuracy (1 − held-out error)",
-        ylabel="corrected core\nconsistency (%)",
-        ylim=(-18, 120),
-        yticks=range(0, 101, 25),
-    )
-    limits = error_axis(data.heldout, margin=0.12)
+    ax.set(xlabel="accuracy (1 − held-out error)", ylabel="corrected core\nconsistency (%)")
+    ax.set(ylim=(-18, 120), yticks=range(0, 101, 25))
+    try:
+        both = trade_off(table)
+    except ValueError:  # as a policy would say
+        return _finish(ax, table, choice, *np.empty((2, 0)), missing="core consistency and held-out error")
+    known, front = both.known, both.front
     # Drawn against the error, backwards, and labelled with the accuracy: one minus the error has no useful logarithm.
-    ax.set_xscale("log" if limits.log else "linear")
-    if limits.log:
-        _label_log_axis(ax.xaxis, limits, n_ticks=5 if limits.low > 1e-5 else 3, written=_written_accuracy)
-    else:
-        ax.xaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
-        ax.xaxis.set_major_formatter(FuncFormatter(lambda error, _: _written_accuracy(error)))
-    ax.set_xlim(limits.high, limits.low)
-    errors = np.clip(data.heldout, SMALLEST_ERROR, LARGEST_ERROR)
-    drawn = np.isfinite(errors) & np.isfinite(data.interpretability)
-    _draw_front(ax, errors, data.interpretability, drawn=drawn, on_front=data.on_front)
-    _finish(ax, data, errors, data.interpretability, missing="core consistency and held-out error")
-    write_beside(ax, errors[drawn], data.interpretability[drawn], [str(rank) for rank in data.ranks[drawn]])
+    x, y = np.clip(table.mean("heldout"), SMALLEST_ERROR, LARGEST_ERROR), 100.0 * both.interpretability
+    _fit_axis(ax.xaxis, x, margin=0.12, n_ticks=5 if np.nanmin(x) > 1e-5 else 3, label=_accuracy)
+    ax.invert_xaxis()
+    look: Look = {"color": "C0", "markersize": 4, "markerfacecolor": "none", "markeredgewidth": 1}
+    _draw(ax, x[known & ~front], y[known & ~front], linestyle="none", marker="s", label="dominated", **look)
+    along = np.flatnonzero(front)[np.lexsort((y[front], x[front]))]
+    ax.plot(x[along], y[along], "o-", markersize=5, color="C0", label="Pareto front")
+    _finish(ax, table, choice, x, y)
+    write_beside(ax, x[known], y[known], [str(rank) for rank in table.ranks[known]])
     return ax
 
 
@@ -264,22 +244,15 @@ def plot_stability(table: RankTable, choice: Choice | None = None, ax: Axes | No
     -------
     Axes
     """
-    data = overview_data(table, choice)
-    ax = _rank_axes(data, ax, "factor match score")
+    ax = _rank_axes(table, ax, "factor match score")
     ax.set(ylim=(-0.05, 1.07), yticks=np.arange(0.0, 1.1, 0.25))
-    _draw_replicates(ax, data.ranks, data.stability_folds, color="C0", label="folds")
-    _draw_curve(ax, data.ranks, data.stability, color="C0", marker="o", label="mean of folds")
-    style: dict[str, Any] = {
-        "color": "C1",
-        "marker": "D",
-        "markersize": 4,
-        "markerfacecolor": "none",
-        "linestyle": "--",
-    }
-    _draw_curve(ax, data.ranks, data.stability_starts, **style, label="other starts")
-    halves: dict[str, Any] = {"color": "C2", "marker": "s", "markersize": 4, "linestyle": ":"}
-    _draw_curve(ax, data.ranks, data.stability_halves, **halves, label="halves")
-    return _finish(ax, data, data.ranks, data.stability, missing="stability")
+    of_folds = _mean(table, "stability_folds")
+    _draw_replicates(ax, table, _replicates(table, "stability_folds"), "folds")
+    _draw(ax, table.ranks, of_folds, **FIRST, label="mean of folds")
+    hollow = {"markerfacecolor": "none", "linestyle": "--"}
+    _draw(ax, table.ranks, _mean(table, "stability_starts"), **SECOND, **hollow, label="other starts")
+    _draw(ax, table.ranks, _mean(table, "stability_halves"), **THIRD, marker="s", markersize=4, label="halves")
+    return _finish(ax, table, choice, table.ranks, of_folds, missing="stability")
 
 
 def plot_leftover(table: RankTable, choice: Choice | None = None, ax: Axes | None = None) -> Axes:
@@ -302,134 +275,113 @@ def plot_leftover(table: RankTable, choice: Choice | None = None, ax: Axes | Non
     -------
     Axes
     """
-    data = overview_data(table, choice)
-    ax = _rank_axes(data, ax, "explained\n(noise = 1)")
-    left = np.append(data.leftover_copies[np.isfinite(data.leftover_copies)], 1.0)
+    ax = _rank_axes(table, ax, "explained\n(noise = 1)")
+    strongest, weakest = np.exp(_mean(table, "residual_excess")), np.exp(_mean(table, "weakest_excess"))
+    copies = np.exp(_replicates(table, "residual_excess"))
+    left = np.append(copies[np.isfinite(copies)], 1.0)
     # How much further a component of the model stands above noise does not matter.
-    high = np.nanmax(np.append(data.weakest[data.weakest < 10.0 * left.max()], left.max()))
-    pad = (high / left.min()) ** 0.08 * 1.1
-    ax.set_yscale("log")
-    ax.set_ylim(left.min() / pad, high * pad)
-    ax.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0) if high < 30.0 * left.min() else (1.0,)))
-    ax.yaxis.set_major_formatter(FuncFormatter(lambda times, _: f"{times:g}"))
-    ax.yaxis.set_minor_formatter(NullFormatter())
+    _fit_axis(ax.yaxis, np.concatenate([left, weakest[(weakest > left.min()) & (weakest < 10.0 * left.max())]]))
     ax.axhline(1.0, color=rcParams["text.color"], linewidth=0.8, zorder=0.8)
-    _draw_replicates(ax, data.ranks, data.leftover_copies, color="C0", label="copies")
-    _draw_curve(ax, data.ranks, data.leftover, color="C0", marker="o", label="strongest left")
-    style: dict[str, Any] = {"color": "C1", "marker": "D", "markersize": 4, "linestyle": "--"}
-    _draw_curve(ax, data.ranks, data.weakest, label="weakest of the model", **style)
-    return _finish(ax, data, data.ranks, data.leftover, missing="test of what is left")
+    _draw_replicates(ax, table, copies, "copies")
+    _draw(ax, table.ranks, strongest, **FIRST, label="strongest left")
+    _draw(ax, table.ranks, weakest, **SECOND, linestyle="--", label="weakest of the model")
+    return _finish(ax, table, choice, table.ranks, strongest, missing="test of what is left")
 
 
-def _rank_axes(data: OverviewData, ax: Axes | None, ylabel: str) -> Axes:
+# What the table holds
+
+
+def _mean(table: RankTable, name: str) -> Array:
+    """Return a score of every rank; NaN where the table does not hold it."""
+    return table.mean(name) if name in table else np.full(len(table), np.nan)
+
+
+def _replicates(table: RankTable, name: str) -> Array:
+    """Return all replicates of a score, a row for each rank; NaN where the table does not hold it."""
+    return table[name] if name in table else np.full((len(table), 1), np.nan)
+
+
+# Axes
+
+
+def _rank_axes(table: RankTable, ax: Axes | None, ylabel: str) -> Axes:
     """Return Axes (new ones for None) with ranks along x."""
     ax = new_axes() if ax is None else ax
-    ax.set(xlabel="rank", ylabel=ylabel, xlim=(data.ranks[0] - 0.5, data.ranks[-1] + 0.5))
+    ax.set(xlabel="rank", ylabel=ylabel, xlim=(table.ranks[0] - 0.5, table.ranks[-1] + 0.5))
     ax.xaxis.set_major_locator(MaxNLocator("auto", integer=True))
     return ax
 
 
-def _draw_curve(ax: Axes, ranks: NDArray[np.int64], values: Array, **style: Any) -> None:
-    """Draw a line with markers, if there is a value; what lies beyond the y limits becomes triangles at the edge."""
-    if np.isnan(values).all():
-        return
-    shown = np.clip(values, *ax.get_ylim())
-    inside = shown == values
-    # Two neighbours beyond the edge are not joined: a line along the edge would read as a value.
-    (breaks,) = np.nonzero(~inside[:-1] & ~inside[1:])
-    x, y = (np.insert(row.astype(float), breaks + 1, np.nan) for row in (ranks, shown))
-    style = {"markeredgewidth": 1.0, **style}  # some style sheets have none, and hollow markers vanish
-    ax.plot(x, y, markevery=np.insert(inside, breaks + 1, False), **style)
-    _draw_beyond(ax, ranks, values, **{**style, "label": None})
-
-
-def _draw_replicates(ax: Axes, ranks: NDArray[np.int64], replicates: Array, *, color: str, label: str) -> None:
-    """Draw all replicates as faint points, side by side around their rank."""
-    n = replicates.shape[1]
-    x = ranks[:, None] + np.linspace(-0.3, 0.3, n + 2)[1:-1]
-    low, high = ax.get_ylim()
-    inside = (replicates >= low) & (replicates <= high)
-    style: dict[str, Any] = {"color": color, "alpha": 0.4, "markeredgewidth": 0.0, "zorder": 1.5}
-    if inside.any():
-        ax.plot(x[inside], replicates[inside], linestyle="none", marker="o", markersize=3.5, label=label, **style)
-    _draw_beyond(ax, x, replicates, markersize=4, **style)
-
-
-def _draw_beyond(ax: Axes, x: Array | NDArray[np.int64], values: Array, **style: Any) -> None:
-    """Put triangles on the edge of the Axes where values lie beyond it."""
-    low, high = ax.get_ylim()
-    for beyond, edge, marker in ((values < low, low, CARETDOWN), (values > high, high, CARETUP)):
-        if beyond.any():
-            # The tip of a caret is its origin: unclipped it stands on the edge, inside the Axes.
-            at = {"linestyle": "none", "marker": marker, "clip_on": False}
-            ax.plot(x[beyond], np.full(int(beyond.sum()), edge), **{**style, **at})
-
-
-def _draw_uninformative(ax: Axes, ranks: tuple[int, ...]) -> None:
-    """Shade the ranks at which core consistency is 100 for any data."""
-    ax.axvspan(ranks[0] - 0.5, ranks[-1] + 0.5, color=rcParams["text.color"], alpha=0.12, linewidth=0, zorder=0)
-    middle = sum(ranks) / len(ranks)
-    ax.text(middle, 35, "no information", rotation=90, ha="center", va="center", fontsize=small_text())
-
-
-def _finish(ax: Axes, data: OverviewData, x: Array | NDArray[np.int64], y: Array, *, missing: str) -> Axes:
-    """Mark the chosen rank and add the legend, or say that there was nothing to draw."""
-    if not np.isfinite(y).any():
-        ax.text(0.5, 0.5, f"no {missing}", transform=ax.transAxes, ha="center", va="center", fontsize=small_text())
-        return ax
-    if data.chosen is not None:
-        row = int(np.flatnonzero(data.ranks == data.chosen)[0])
-        style: dict[str, Any] = {"color": rcParams["text.color"], "linestyle": ":", "linewidth": 1.0}
-        ax.axvline(x[row], zorder=0.8, **style)
-        ring: dict[str, Any] = {
-            "marker": "o",
-            "markersize": 10,
-            "markerfacecolor": "none",
-            "markeredgewidth": 1.0,
-            "clip_on": False,
-            "zorder": 5,
-        }
-        ax.plot(x[row], np.clip(y[row], *ax.get_ylim()), label=f"chosen: {data.chosen}", **style, **ring)
-    legend_above(ax)
-    return ax
-
-
-def _draw_front(ax: Axes, x: Array, y: Array, *, drawn: NDArray[np.bool_], on_front: NDArray[np.bool_]) -> None:
-    front = np.nonzero(on_front)[0]
-    front = front[np.lexsort((y[front], x[front]))]
-    beaten = drawn & ~on_front
-    if beaten.any():
-        ax.plot(
-            x[beaten],
-            y[beaten],
-            "s",
-            markersize=4,
-            color="C0",
-            markerfacecolor="none",
-            markeredgewidth=1,
-            label="dominated",
-        )
-    if front.size:
-        ax.plot(x[front], y[front], "o-", markersize=5, color="C0", label="Pareto front")
-
-
-def _label_log_axis(axis: Axis, limits: ErrorAxis, *, n_ticks: int, written: Callable[[float], str]) -> None:
-    """Write ticks as plain numbers: the exponents of matplotlib's powers of ten are smaller than `SMALLEST_TEXT`."""
-    low, high = np.log10(limits[:2])
-    step = int(np.ceil((high - low) / n_ticks))
-    # Counted down from 1, the zero model, so that it keeps its tick when others are left out.
-    ticks = 10.0 ** np.arange(min(np.floor(high), 0.0), low - 1.0, -step)
-    if high - low < n_ticks / 3:
-        ticks = np.outer(ticks, [1.0, 2.0, 5.0]).ravel()
-    axis.set_major_locator(FixedLocator([tick for tick in ticks if limits.low < tick < limits.high]))
-    axis.set_major_formatter(FuncFormatter(lambda error, _: written(error)))
+def _fit_axis(
+    axis: Axis, values: Array, *, margin: float = 0.06, n_ticks: int = 5, label: Callable[[float], str] = written
+) -> None:
+    """Fit an axis to values, with free space at either end; it is logarithmic where they spread tenfold and more."""
+    low, high = float(np.nanmin(values)), float(np.nanmax(values))
+    is_log = 0.0 < LOG_SPREAD * low < high
+    if is_log:
+        low, high = low * (low / high) ** margin, high * (high / low) ** margin
+        decades = np.log10(high / low)
+        # In steps from 1, the zero model or noise, so that it keeps its tick when others are left out.
+        step = int(np.ceil(decades / n_ticks))
+        ticks = 10.0 ** (step * np.arange(np.floor(np.log10(low) / step), np.log10(high) / step))
+        if decades < n_ticks / 3:
+            ticks = np.outer(ticks, [1.0, 2.0, 5.0]).ravel()
+        locator: Locator = FixedLocator(ticks[(ticks > low) & (ticks < high)].tolist())
+    else:
+        pad = margin * ((high - low) or high)
+        low, high = low - pad, high + pad
+        locator = MaxNLocator(n_ticks, steps=[1, 2, 2.5, 5, 10])
+    name = "x" if axis is axis.axes.xaxis else "y"
+    axis.axes.set(**{f"{name}scale": "log" if is_log else "linear", f"{name}lim": (low, high)})
+    axis.set_major_locator(locator)
+    axis.set_major_formatter(FuncFormatter(lambda value, _: label(value)))
     axis.set_minor_formatter(NullFormatter())
 
 
-def _written(error: float) -> str:
-    return f"{error:g}" if error > 5e-5 else np.format_float_scientific(error, precision=0, trim="-", exp_digits=1)
-
-
-def _written_accuracy(error: float) -> str:
+def _accuracy(error: float) -> str:
     """Write one minus the error; many nines are hard to count, so a tiny error is written as what is missing."""
-    return f"{1.0 - error:.6g}".replace("-", "−") if error > 5e-5 or error <= 0.0 else f"1−{_written(error)}"
+    return written(round(1.0 - error, 6)) if error > 5e-5 or error <= 0.0 else f"1−{written(error)}"
+
+
+# What is on them
+
+
+def _draw(ax: Axes, x: Array, values: Array, **style: Any) -> None:
+    """Draw values, if there are any; what lies beyond the y limits becomes triangles at the edge."""
+    if np.isnan(values).all():
+        return
+    style = {"markeredgewidth": 1.0, **style}  # some style sheets have none, and hollow markers vanish
+    low, high = ax.get_ylim()
+    # Lines lead a little out of sight: one along the edge would read as a value.
+    scale = ax.yaxis.get_transform()
+    bottom, top = scale.transform(np.array([low, high]))
+    out_of_sight = scale.inverted().transform(np.array([1.1 * bottom - 0.1 * top, 1.1 * top - 0.1 * bottom]))
+    ax.plot(x, np.clip(values, *out_of_sight), **style)
+    for beyond, edge, marker in ((values < low, low, CARETDOWN), (values > high, high, CARETUP)):
+        if beyond.any():
+            # The tip of a caret is its origin: unclipped it stands on the edge, inside the Axes.
+            at_edge = {"linestyle": "none", "marker": marker, "clip_on": False, "label": None}
+            ax.plot(x[beyond], np.full(int(beyond.sum()), edge), **{**style, **at_edge})
+
+
+def _draw_replicates(ax: Axes, table: RankTable, replicates: Array, label: str) -> None:
+    """Draw all replicates as faint points, side by side around their rank."""
+    x = table.ranks[:, None] + np.linspace(-0.3, 0.3, replicates.shape[1] + 2)[1:-1]
+    faint = {"color": "C0", "alpha": 0.4, "markeredgewidth": 0.0, "zorder": 1.5}
+    _draw(ax, x.ravel(), replicates.ravel(), linestyle="none", marker="o", markersize=3.5, label=label, **faint)
+
+
+def _finish(ax: Axes, table: RankTable, choice: Choice | None, x: Array, y: Array, *, missing: str = "") -> Axes:
+    """Mark the chosen rank and add the legend, or say that there was nothing to draw."""
+    if np.isnan(y).all():
+        say(ax, f"no {missing}")
+        return ax
+    if choice is not None:
+        row = table.row(choice.rank)
+        line: Look = {"color": rcParams["text.color"], "linestyle": ":", "linewidth": 1.0}
+        ax.axvline(x[row], zorder=0.8, **line)
+        ring: Look = {"markersize": 10, "markerfacecolor": "none", "markeredgewidth": 1.0, "clip_on": False}
+        at = np.clip(y[row], *ax.get_ylim())
+        ax.plot(x[row], at, marker="o", zorder=5, label=f"chosen: {choice.rank}", **line, **ring)
+    legend_above(ax)
+    return ax
