@@ -1,4 +1,4 @@
-"""What every picture must be: readable at print size."""
+"""What every picture must be, readable at print size; and what is on it."""
 
 import itertools
 
@@ -7,36 +7,31 @@ from matplotlib.text import Text
 
 def texts_of(figure):
     """Return all texts that are drawn: those of ticks only where the tick is in view."""
-    tick_labels, in_view = set(), set()
+    texts = set(figure.findobj(Text))
     for axis in [axis for ax in figure.axes for axis in (ax.xaxis, ax.yaxis)]:
         low, high = sorted(axis.get_view_interval())
         for tick in (*axis.get_major_ticks(), *axis.get_minor_ticks()):
-            tick_labels |= {tick.label1, tick.label2}
-            if low <= tick.get_loc() <= high:
-                in_view.add(tick.label1)
-    texts = (set(figure.findobj(Text)) - tick_labels) | in_view
+            texts -= {tick.label2} if low <= tick.get_loc() <= high else {tick.label1, tick.label2}
     return [text for text in texts if text.get_visible() and text.get_text().strip()]
 
 
 def assert_readable(figure):
     """Every text is at least 8 points, within the figure, and covers no other text."""
     figure.draw_without_rendering()
-    texts = texts_of(figure)
-    assert texts
-    boxes = [text.get_window_extent() for text in texts]
-    for text, box in zip(texts, boxes, strict=True):
+    boxes = [(text, text.get_window_extent()) for text in texts_of(figure)]
+    assert boxes
+    for text, box in boxes:
         assert text.get_fontsize() >= 8, text
         # Exponents are written smaller than the text around them.
         assert not (text.get_parse_math() and "$" in text.get_text()), text
         assert figure.bbox.padded(1).contains(*box.min), text
         assert figure.bbox.padded(1).contains(*box.max), text
-    for (a, box_a), (b, box_b) in itertools.combinations(zip(texts, boxes, strict=True), 2):
+    for (a, box_a), (b, box_b) in itertools.combinations(boxes, 2):
         # Half a pixel: boxes are rounded outwards.
         assert not box_a.padded(-0.5).overlaps(box_b.padded(-0.5)), f"{a.get_text()!r} and {b.get_text()!r} overlap"
 
 
-def legend_texts(legend):
-    """Return the entries of a legend."""
+def entries(legend):
     return [text.get_text() for text in legend.get_texts()]
 
 

@@ -17,10 +17,12 @@ from autoten import (
     ALS,
     CP,
     AutoTen,
+    Choice,
     RandomElements,
     RandomFibres,
     RankTable,
     core_consistency,
+    core_elements,
     corrected_core_consistency,
     estimate_rank,
     factor_match_score,
@@ -29,8 +31,10 @@ from autoten import (
     kl_core_consistency,
     masked,
     pareto_front,
+    plots,
     read_tensor,
     read_tns,
+    sample_influence,
     selection,
     split_half,
     split_half_components,
@@ -227,7 +231,60 @@ SELECTION_AND_SCORES = [
 
 # ---
 
-PLOTS = []
+FACTORS_TO_DRAW = [np.ones((n, 2)) for n in (5, 6, 7)]
+TO_DRAW, EMPTY = CPModel(np.ones(2), FACTORS_TO_DRAW), CPModel(np.ones(0), [part[:, :0] for part in FACTORS_TO_DRAW])
+LABELS_TO_DRAW = "the labels of a CP model must be one name per mode and one label per index of shape (5, 6, 7). Got"
+AS_MODES = "must be one for each of 3 modes. Got 1."
+OF_THE_SHAPE = "the CP model must be of the tensor's shape (5, 6, 7). Got shape (5, 6, 8)."
+EXPLAINED = RankTable([0, 1], {"fit": [[0.0], [0.5]]}, (5, 6, 7))
+
+# What is drawn, and what is said of it.
+DRAWINGS = [
+    (lambda: plots.plot_components(TO_DRAW, labels=[None]), f"{LABELS_TO_DRAW} 3 names and [None] labels."),
+    (
+        lambda: plots.plot_components(TO_DRAW, labels=[None, "ab", None]),
+        f"{LABELS_TO_DRAW} 3 names and [None, 1, None]",
+    ),
+    (lambda: plots.plot_mode(TO_DRAW, 1, labels=["a", "b"]), f"{LABELS_TO_DRAW} 3 names and [None, 2, None] labels."),
+    (lambda: plots.plot_mode(TO_DRAW, "year"), "mode must be one of"),
+    (lambda: plots.plot_components(TO_DRAW, axes=[None]), f"axes of plot_components {AS_MODES}"),
+    (lambda: plots.plot_components(TO_DRAW, draw=[None]), f"draw of plot_components {AS_MODES}"),
+    (
+        lambda: plots.plot_comparison(TO_DRAW, TO_DRAW, axes=[None] * 3),
+        "axes of plot_comparison must be an array of shape (2, 3). Got shape (3,).",
+    ),
+    (
+        lambda: plots.plot_comparison(TO_DRAW, EMPTY),
+        "the models of plot_comparison must be of at least one component each. Got ranks 2 and 0.",
+    ),
+    (lambda: plots.plot_comparison(TO_DRAW, [None, [*FACTORS_TO_DRAW[:2], np.ones((8, 2))]]), OF_THE_SHAPE),
+    (
+        lambda: plots.plot_core_elements(np.ones((2, 3, 3))),
+        "the core of plot_core_elements must be an array of shape (F, ..., F). Got shape (2, 3, 3).",
+    ),
+    (
+        lambda: plots.plot_influence(([0.1, 0.2], [1.0, 2.0, 3.0])),
+        "leverage, residual and labels of plot_influence must be of one length. Got (2,), (3,) and (2,).",
+    ),
+    (
+        lambda: core_elements(TO_DRAW.to_tensor(), EMPTY),
+        "the model of core_elements must be a model of at least one component",
+    ),
+    (
+        lambda: sample_influence(TO_DRAW.to_tensor(), TO_DRAW, 3),
+        "mode of sample_influence must be a mode of a tensor with 3 modes",
+    ),
+    (lambda: sample_influence(np.ones((5, 6, 8)), TO_DRAW), "the CP model must be of the tensor's shape (5, 6, 8)."),
+]
+PLOTS = [
+    *((said, call, ValueError, f"^{re.escape(said)}") for call, said in DRAWINGS),
+    (
+        "a rank without a row",
+        lambda: plots.plot_fit(EXPLAINED, Choice(9)),
+        KeyError,
+        "a rank of this RankTable must be",
+    ),
+]
 
 # ---
 

@@ -35,10 +35,8 @@ def test_an_odd_sample_stands_out():
     odd[5] += 3 * np.random.default_rng(1).normal(size=odd[5].shape)
     influence = sample_influence(odd, MODEL)
     assert influence.residual.argmax() == 5
-    own = np.zeros((7, 6))
-    own[2, 3] = 100.0
-    odd = X.copy()
-    odd[5] = own
+    odd[5] = 0.0
+    odd[5, 2, 3] = 100.0
     assert sample_influence(odd, fit_parafac(odd, 3, n_starts=5, random_state=0).model).leverage[5] > 0.9
 
 
@@ -48,29 +46,17 @@ def test_models_without_full_rank_have_leverages_too():
     assert sample_influence(X, CPModel(np.ones(0), [np.ones((n, 0)) for n in X.shape])).leverage.tolist() == [0.0] * 8
 
 
-def test_what_does_not_fit_is_refused():
-    with pytest.raises(ValueError, match=r"^mode of sample_influence must be a mode of a tensor with 3 modes"):
-        sample_influence(X, MODEL, 3)
-    with pytest.raises(ValueError, match="must be of the tensor's shape"):
-        sample_influence(X[:5], MODEL)
-
-
 def test_the_core_is_that_of_core_consistency():
-    core = core_elements(X, MODEL)
-    ideal = np.zeros((3, 3, 3))
-    ideal[(np.arange(3),) * 3] = 1
-    assert 100 * (1 - np.square(core - ideal).sum() / 3) == pytest.approx(core_consistency(X, MODEL))
-    with pytest.raises(ValueError, match=r"^the model of core_elements must be a model of at least one comp.*rank 0"):
-        core_elements(X, CPModel(np.ones(0), [np.ones((n, 0)) for n in X.shape]))
+    distance = core_elements(X, MODEL)
+    distance[(np.arange(3),) * 3] -= 1
+    assert 100 * (1 - np.square(distance).sum() / 3) == pytest.approx(core_consistency(X, MODEL))
 
 
 def test_matches_undo_order_sign_and_scale():
     rng = np.random.default_rng(0)
-    order = [2, 0, 1]
-    other = CPModel(np.ones(3), [factor[:, order] * rng.normal(size=3) for factor in MODEL.factors])
+    other = CPModel(np.ones(3), [factor[:, [2, 0, 1]] * rng.normal(size=3) for factor in MODEL.factors])
     matches = match_components(MODEL, other)
-    assert matches.first.tolist() == [0, 1, 2]
-    assert matches.second.tolist() == [order.index(r) for r in range(3)]
+    assert (matches.first.tolist(), matches.second.tolist()) == ([0, 1, 2], [1, 2, 0])
     np.testing.assert_allclose(np.abs(matches.cosines), 1.0)
     np.testing.assert_allclose(matches.congruence, 1.0)
 
@@ -83,9 +69,8 @@ def test_the_mean_congruence_is_the_factor_match_score(ranks):
     )
     matches = match_components(a, b)
     assert len(matches.first) == min(ranks)
+    for r, s, cosines in zip(matches.first, matches.second, matches.cosines, strict=True):
+        left, right = a.factors[1][:, r], b.factors[1][:, s]
+        assert abs(cosines[1]) == pytest.approx(abs(left @ right) / np.linalg.norm(left) / np.linalg.norm(right))
     if min(ranks):
         assert matches.congruence.mean() == pytest.approx(factor_match_score(a, b))
-        r, s = matches.first[0], matches.second[0]
-        left, right = a.factors[1][:, r], b.factors[1][:, s]
-        cosine = left @ right / np.linalg.norm(left) / np.linalg.norm(right)
-        assert abs(matches.cosines[0, 1]) == pytest.approx(abs(cosine))
