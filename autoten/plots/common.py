@@ -28,8 +28,8 @@ LONGEST_LABEL = 18
 SPACING = {"borderaxespad": 0.1, "handlelength": 1.6, "handletextpad": 0.5, "columnspacing": 0.8, "labelspacing": 0.3}
 
 # Points to the right and up: where a text may stand beside its point, the nearest places first.
-NEAR = [(0, 10), (0, -10), (7, 0), (-7, 0)]
-PLACES = np.array(NEAR + [(right, up * line) for line in range(10, 121, 10) for right in (9, -9) for up in (1, -1)])
+NEAR = [(0, 12), (0, -12), (8, 0), (-8, 0)]
+PLACES = np.array(NEAR + [(right, up * line) for line in range(10, 121, 10) for right in (10, -10) for up in (1, -1)])
 
 Array = NDArray[Any]
 Look = dict[str, Any]
@@ -109,7 +109,7 @@ def write_beside(ax: Axes, x: Array, y: Array, texts: Sequence[str]) -> None:
     figure_of(ax).draw_without_rendering()  # settles the layout: from here on a point has its place on the page
     frame, pixels = ax.get_window_extent(), figure_of(ax).dpi / 72
     anchors = ax.transData.transform(np.column_stack([x, y]))
-    taken = [Bbox([anchor - 4 * pixels, anchor + 4 * pixels]) for anchor in anchors]
+    taken = [Bbox([anchor - 5 * pixels, anchor + 5 * pixels]) for anchor in anchors]
     look: Look = {"textcoords": "offset points", "ha": "center", "va": "center", "fontsize": small_text()}
     look["path_effects"] = [withStroke(linewidth=2, foreground=ax.get_facecolor())]
     for point, anchor, text in zip(zip(x, y, strict=True), anchors, texts, strict=True):

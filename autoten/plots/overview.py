@@ -210,9 +210,9 @@ def plot_front(table: RankTable, choice: Choice | None = None, ax: Axes | None =
         both = trade_off(table)
     except ValueError:  # as a policy would say
         return _finish(ax, table, choice, *np.empty((2, 0)), missing="core consistency and held-out error")
-    known, front = both.known, both.front
     # Drawn against the error, backwards, and labelled with the accuracy: one minus the error has no useful logarithm.
     x, y = np.clip(table.mean("heldout"), SMALLEST_ERROR, LARGEST_ERROR), 100.0 * both.interpretability
+    known, front = ~np.isnan(x + y), both.front
     _fit_axis(ax.xaxis, x, margin=0.12, n_ticks=5 if np.nanmin(x) > 1e-5 else 3, label=_accuracy)
     ax.invert_xaxis()
     look: Look = {"color": "C0", "markersize": 4, "markerfacecolor": "none", "markeredgewidth": 1}
