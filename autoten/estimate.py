@@ -20,7 +20,6 @@ import scipy
 from autoten._errors import check_integer, check_ranks, check_real, refuse
 from autoten.answer import RankEstimate
 from autoten.door import Data, data_of
-from autoten.doubts import data_warnings, empty_warnings, fit_warnings, looks_like_counts, unseen_warnings
 from autoten.fits import N_SPLITS, RESAMPLE, Plan, RankFits, check_largest_rank, entropy_of, largest_determined_rank
 from autoten.holdout import Blocks, Holdout, HoldoutDefaults, RandomElements
 from autoten.matching import Seen
@@ -37,6 +36,7 @@ from autoten.sweep import fit_ranks
 from autoten.table import RankTable
 from autoten.tensors.chunked import ChunkedTensor
 from autoten.tensors.tensor import Tensor
+from autoten.warn import data_warnings, empty_warnings, fit_warnings, looks_like_counts, unseen_warnings
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -11,8 +11,8 @@ from test_kl import counts
 from autoten import ALS, HALS, KL, AutoTen, RankTable, estimate_rank, load, weighted
 from autoten.datasets import make_cp_tensor, white_noise
 from autoten.door import as_tensor, streamed
-from autoten.doubts import looks_like_counts
 from autoten.selection import HeldOutMinimum
+from autoten.warn import looks_like_counts
 
 BRIEF = {"n_starts": 3, "n_folds": 3, "random_state": 0}
 SHAPE = (8, 9, 10)

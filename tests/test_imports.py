@@ -35,7 +35,7 @@ LAYERS = [
     ["table"],
     ["selection"],
     ["plots"],
-    ["doubts", "report", "store"],
+    ["warn", "report", "store"],
     ["answer"],
     ["estimate"],
     ["sklearn_api"],

@@ -9,9 +9,9 @@ from pictures import assert_readable, drawn, entries
 from autoten import CPModel, estimate_rank, fit_parafac, match_components, plots, sample_influence, weighted
 from autoten.datasets import load_amino_acids, make_cp_tensor, white_noise
 from autoten.door import as_tensor
-from autoten.doubts import unseen_warnings
 from autoten.labels import Labels
 from autoten.plots import bars, heat_map, lines, plot_components, plot_core_elements, plot_influence, plot_mode, points
+from autoten.warn import unseen_warnings
 
 MONTHS = np.arange("2021-01", "2023-07", dtype="M8[M]")
 LABELS = Labels(("sample", "month", "station"), (None, MONTHS, None))

@@ -27,12 +27,12 @@ from autoten import (
 )
 from autoten.datasets import make_count_tensor, make_cp_tensor, white_noise
 from autoten.door import as_tensor
-from autoten.doubts import _sum_warnings
 from autoten.labels import Labels
 from autoten.solvers.subspaces import Occupied, Subspaces
 from autoten.tensors.dense import DenseTensor
 from autoten.tensors.sparse import SparseTensor
 from autoten.tensors.tensor import model_norm_squared
+from autoten.warn import _sum_warnings
 
 NO_LABELS = Labels(("",) * 3, (None,) * 3)
 

@@ -19,7 +19,6 @@ from contracts import (
 from autoten import preprocess
 from autoten.datasets import make_cp_tensor
 from autoten.door import as_tensor, weighted
-from autoten.doubts import data_warnings
 from autoten.estimate import estimate_rank
 from autoten.holdout import Blocks, RandomFibres
 from autoten.matching import factor_match_score
@@ -33,6 +32,7 @@ from autoten.solvers.als import ALS, HALS
 from autoten.solvers.kl import KL
 from autoten.solvers.subspaces import Subspaces
 from autoten.store import fingerprint
+from autoten.warn import data_warnings
 
 SHAPES = [(3, 4, 5), (2, 3, 4, 3)]
 
