@@ -31,7 +31,7 @@ from autoten.scores.core_consistency import corrected_core_consistency as correc
 from autoten.scores.heldout import heldout_error as heldout_error
 from autoten.scores.nonnegative_cores import kl_core_consistency as kl_core_consistency
 from autoten.scores.nonnegative_cores import nonnegative_core_consistency as nonnegative_core_consistency
-from autoten.scores.samples import sample_influence as sample_influence
+from autoten.scores.residual import sample_influence as sample_influence
 from autoten.selection import Choice as Choice
 from autoten.selection import pareto_front as pareto_front
 from autoten.sklearn_api import CP as CP

@@ -24,7 +24,7 @@ NEGLIGIBLE_ERROR = 1e-8
 LOWEST_CONSISTENCY = -1000.0
 
 # Scores whose replicates belong to folds; these are what resampling the folds resamples.
-FOLD_SCORES = ("heldout", "heldout_floored", "heldout_squared", "stability_folds")
+FOLD_SCORES = ("heldout", "heldout_squared", "stability_folds")
 
 
 class Difference(NamedTuple):
@@ -78,7 +78,6 @@ class RankTable:
     fit                           1           explained share of the observed sum of squares, best start
     converged                     1           1 where the best start converged, else 0
     loss_starts                   starts      1 - fit of every start
-    converged_starts              starts      1 where the start converged, else 0
     core_consistency              1           core consistency of the best start, <= 100
     core_consistency_starts       starts      the same for every start
     ceiling                       1           largest core consistency that these factors could reach
@@ -93,7 +92,6 @@ class RankTable:
                                               split in which they agree best
     stability_halves_splits       splits      the same in every split
     nonnegative_core_consistency  1           (HALS) core consistency with a core that is >= 0
-    heldout_floored               folds       (KL) held-out counts where the model's rate was floored
     heldout_squared               folds       (KL) held-out squared error, to compare with other losses
     opposition                    1           smallest congruence of two components, near -1 = degenerate
     ============================  ==========  =====================================================================

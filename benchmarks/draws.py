@@ -53,7 +53,7 @@ DIGITS = 6
 SLOW = "split-half"
 
 # Scores of single starts that no rule reads.
-UNREAD = ("converged", "loss_starts", "converged_starts", "core_consistency_starts", "stability_starts")
+UNREAD = ("converged", "loss_starts", "core_consistency_starts", "stability_starts")
 
 
 def by(case: Case, solver: Solver) -> Any:

@@ -118,7 +118,7 @@ QUICK = {"ranks": range(1, 4), "n_starts": 3, "n_folds": 2, "random_state": 0, "
 QUICK["solver"] = ALS(max_iter=60)
 
 # Which of several starts with the same loss is refined, rounding decides; an array read in chunks has no halves.
-OF_SINGLE_STARTS = {"converged_starts", "core_consistency_starts", "stability_starts", "loss_starts"}
+OF_SINGLE_STARTS = {"core_consistency_starts", "stability_starts", "loss_starts"}
 NOT_COMPARED = OF_SINGLE_STARTS | {"stability_halves", "stability_halves_splits"}
 
 

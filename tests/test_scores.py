@@ -86,13 +86,6 @@ def test_fit_is_the_explained_share_of_the_best_start():
     scores = fit_scores(tensor, fits_of(2, models, [0.3, 0.1, 0.2]))
     assert scores["fit"] == pytest.approx(0.9)
     assert list(scores["loss_starts"]) == [0.3, 0.1, 0.2]
-    assert list(scores["converged_starts"]) == [True] * 3
-
-
-def test_fit_says_which_starts_converged():
-    model = draw_model((4, 5, 6), 2)
-    fits = RankFits(2, (fit_of(model), fit_of(model, 0.2, converged=False)), (), {})
-    assert list(fit_scores(as_tensor(noisy_tensor((4, 5, 6), 2)), fits)["converged_starts"]) == [True, False]
 
 
 def test_opposition_is_the_most_negative_congruence_of_two_components():

@@ -9,11 +9,10 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from autoten.scores.core_consistency import core_consistency_scores
-from autoten.scores.fit import fit_scores
+from autoten.scores.fit import fit_scores, stability_scores
 from autoten.scores.heldout import heldout_scores
 from autoten.scores.nonnegative_cores import nonnegative_core_scores
 from autoten.scores.residual import residual_scores
-from autoten.scores.stability import stability_scores
 
 if TYPE_CHECKING:
     from autoten.fits import RankFits

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 Array = NDArray[Any]
 
-# Singular values of a factor below this share of its largest count as zero in the pseudo-inverse.
+# Singular values of a factor below this share of its largest count as zero.
 RANK_CUTOFF = 1e-10
 
 # A core with more cells than this is not worth its memory; the score is then undefined (NaN).
@@ -77,7 +77,7 @@ class CorrectedCoreConsistency(NamedTuple):
     corrected: float
 
 
-def core_consistency(X: Any, cp: Any, *, core_divisor: bool = False) -> float:
+def core_consistency(X: Any, cp: Any) -> float:
     r"""Return the core consistency of a CP model of `X` in percent.
 
     .. math:: c = 100 \left(1 - \frac{\|G - T\|^2}{F}\right), \qquad
@@ -99,8 +99,6 @@ def core_consistency(X: Any, cp: Any, *, core_divisor: bool = False) -> float:
         what the model says counts in every cell for a thousandth of what is seen on average.
     cp : CP model of the same shape with F components
         `CPModel`, tensorly's ``CPTensor``, pyttb's ``ktensor`` or ``(weights, factors)``.
-    core_divisor : bool
-        Divide by the squared norm of G in place of F, as the N-way toolbox does; mostly stays near or above 0.
 
     Returns
     -------
@@ -125,7 +123,7 @@ def core_consistency(X: Any, cp: Any, *, core_divisor: bool = False) -> float:
     99.8
     """
     tensor = as_tensor(X)
-    return consistency(fitted_core(tensor, model_of(tensor, cp)), core_divisor)
+    return consistency(fitted_core(tensor, model_of(tensor, cp)))
 
 
 def core_elements(X: Any, cp: Any) -> Array:
@@ -273,15 +271,13 @@ def fitted_core(tensor: Tensor, model: CPModel) -> Array | None:
     return core * inverse.reshape(-1, *[1] * (model.ndim - 1))
 
 
-def consistency(core: Array | None, core_divisor: bool = False) -> float:
+def consistency(core: Array | None) -> float:
     """Return how close a core is to the superdiagonal, in percent; NaN without a core."""
     if core is None:
         return float("nan")
-    rank = core.shape[0]
-    distance = core.copy()
-    distance[(np.arange(rank),) * core.ndim] -= 1.0
-    divisor = float((core**2).sum()) if core_divisor else float(rank)
-    return 100.0 * (1.0 - float((distance**2).sum()) / divisor) if divisor else float("nan")
+    rank: int = core.shape[0]
+    distance = core - superdiagonal(np.ones(rank), core.ndim)
+    return 100.0 * (1.0 - float((distance**2).sum()) / rank)
 
 
 def _ceiling(spectra: list[_Spectrum]) -> float:

@@ -66,20 +66,14 @@ def heldout_scores(tensor: Tensor, fits: RankFits) -> Mapping[str, Any]:
     """Return the held-out error of every fold, by the loss of the solver, relative to the null model.
 
     NaN where a fold has no model or only zeros to predict. Besides, the number of training cells for each parameter: at
-    1 or below a fold has no model, which could predict anything. For counts fitted by KL the deviance, relative to that
-    of their mean; and besides, how many counts stood where the model's rate was floored, and the squared error, by
-    which fits of different losses can be compared.
+    1 or below a fold has no model, which could predict anything. For counts fitted by KL the error is the deviance,
+    relative to that of their mean; and the squared error, by which fits of different losses can be compared, is beside.
     """
     cells = {"cells_per_parameter": [fold.cells_per_parameter for fold in fits.folds]}
+    squared = [_squared(tensor, fold) for fold in fits.folds]
     if fits.loss is None:
-        return {"heldout": [_squared(tensor, fold) for fold in fits.folds], **cells}
-    deviances = [_deviance(tensor, fold, fits.loss) for fold in fits.folds]
-    return {
-        **cells,
-        "heldout": [share for share, _ in deviances],
-        "heldout_floored": [hits for _, hits in deviances],
-        "heldout_squared": [_squared(tensor, fold) for fold in fits.folds],
-    }
+        return {"heldout": squared, **cells}
+    return {**cells, "heldout": [_deviance(tensor, fold, fits.loss) for fold in fits.folds], "heldout_squared": squared}
 
 
 def _squared(tensor: Tensor, fold: FoldFit) -> float:
@@ -88,30 +82,28 @@ def _squared(tensor: Tensor, fold: FoldFit) -> float:
         return float("nan")
     if fold.counts is None:
         return relative_error(tensor, fold.model, fold.cells, fold.weights, fold.offsets)
-    null = fold.counts.norm_squared
-    return fold.counts.squared_error(fold.model.folded()) / null if null > 0.0 else float("nan")
+    return _share(fold.counts.squared_error(fold.model.folded()), fold.counts.norm_squared)
 
 
-def _deviance(tensor: Tensor, fold: FoldFit, loss: Poisson) -> tuple[float, float]:
-    """Return the fold's deviance over that of the mean of what is held out, and the number of floored rates."""
-    nan = float("nan")
+def _deviance(tensor: Tensor, fold: FoldFit, loss: Poisson) -> float:
+    """Return the fold's deviance over that of the mean of what is held out; rates are floored."""
     if tensor.total == 0.0:
-        return 1.0, 0.0
+        return 1.0
     if fold.model is None or (fold.counts is None and len(cast("Cells", fold.cells)) == 0):
-        return nan, nan
+        return float("nan")
+    factors = fold.model.folded()
     if fold.counts is not None:
         mean = fold.counts.total / fold.counts.n_observed
         null = null_deviance(fold.counts, loss) if mean > 0.0 else 0.0
-        error, hits = deviance(fold.counts, fold.model.folded(), loss, mean) if fold.model.rank else (null, 0)
+        error = deviance(fold.counts, factors, loss, mean) if fold.model.rank else null
     else:
         cells, weights = cast("Cells", fold.cells), fold.weights
         counts = tensor.values_at(cells)
         mean = float(np.average(counts, weights=weights))
         null = loss.error(counts, np.full(len(counts), mean), weights) if mean > 0.0 else 0.0
-        rates, hits = loss.floored(counts, model_values(fold.model.folded(), cells, tensor.shape), mean)
+        rates = loss.floored(counts, model_values(factors, cells, tensor.shape), mean)
         error = loss.error(counts, rates, weights) if fold.model.rank else null
-        hits = hits if fold.model.rank else 0
-    return (error / null, float(hits)) if null > 0.0 else (nan, nan)
+    return _share(error, null)
 
 
 def relative_error(
@@ -124,21 +116,23 @@ def relative_error(
     """Return the model's squared error at `cells` over that of the zero model, each cell counted `weights` times.
 
     Where the tensor's cells have weights of their own, their squared errors count for these too. With offsets, those
-    beside the model and those beside none, both predict by these as well.
-
-    Where that is zero, NaN; 1 for a tensor of zeros, which the zero model predicts as well as any.
+    beside the model and those beside none, both predict by these as well. 1 for a tensor of zeros, which the zero model
+    predicts as well as any.
     """
     if tensor.norm_squared == 0.0:
         return 1.0
     if isinstance(cells, Block):
         part = tensor.sub(cells.indices)
-        squared_error = part.squared_error(model.rows(cells.indices).folded())
-        return squared_error / part.norm_squared if part.norm_squared > 0.0 else float("nan")
+        return _share(part.squared_error(model.rows(cells.indices).folded()), part.norm_squared)
     values: NDArray[Any] = tensor.values_at(cells)
     errors = values - model_values(model.folded(), cells, tensor.shape)
     if offsets is not None:
         values, errors = values - offsets[1], errors - offsets[0]
     roots = np.sqrt(weights_at(tensor, cells) * (1.0 if weights is None else weights))
     values, errors = roots * values, roots * errors
-    null = float(values @ values)
-    return float(errors @ errors) / null if null > 0.0 else float("nan")
+    return _share(float(errors @ errors), float(values @ values))
+
+
+def _share(error: float, null: float) -> float:
+    """Return an error over that of the null model; NaN where that has none."""
+    return error / null if null > 0.0 else float("nan")

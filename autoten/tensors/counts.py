@@ -48,13 +48,10 @@ class Poisson:
         with np.errstate(divide="ignore"):
             return 2.0 * float((each[seen] * x) @ np.log(x / m) - (each[seen] * x).sum() + (each * rates).sum())
 
-    def floored(self, counts: Array, rates: Array, mean: float) -> tuple[Array, int]:
-        """Return the rates, not below the floor where there is a count nor below 0, and how many counts stood below it.
-
-        Negative rates come from regression alone (`holdout.Blocks`).
-        """
+    def floored(self, counts: Array, rates: Array, mean: float) -> Array:
+        """Return the rates, not below the floor where there is a count, nor below 0, as those of regression may be."""
         low = (counts > 0) & (rates < self.floor * mean)
-        return np.where(low, self.floor * mean, np.maximum(rates, 0.0)), int(low.sum())
+        return np.where(low, self.floor * mean, np.maximum(rates, 0.0))
 
 
 def as_counts(tensor: Tensor) -> Counts:
@@ -104,8 +101,8 @@ def _unsigned(slices: Slices) -> Slices:
     return slices._replace(others=slices.others.view(f"u{slices.others.itemsize}"))
 
 
-def deviance(tensor: Tensor, factors: Sequence[Array], loss: Poisson, mean: float | None = None) -> tuple[float, int]:
-    """Return the deviance of a tensor's counts from a model, weights folded in, and how many rates were floored.
+def deviance(tensor: Tensor, factors: Sequence[Array], loss: Poisson, mean: float | None = None) -> float:
+    """Return the deviance of a tensor's counts from a model, weights folded in.
 
     Rates are floored only where `mean` is given; see `Poisson.floored`. Zeros cost their rate: no list of them is made.
     """
@@ -117,10 +114,9 @@ def deviance(tensor: Tensor, factors: Sequence[Array], loss: Poisson, mean: floa
     else:
         rates, total = model_values(factors, cells, tensor.shape), model_total(factors, hidden, tensor.shape)
     elsewhere = total - float(rates.sum())
-    n_floored = 0
     if mean is not None:
-        rates, n_floored = loss.floored(counts, rates, mean)
-    return loss.error(counts, rates) + 2.0 * max(elsewhere, 0.0), n_floored
+        rates = loss.floored(counts, rates, mean)
+    return loss.error(counts, rates) + 2.0 * max(elsewhere, 0.0)
 
 
 def null_deviance(tensor: Tensor, loss: Poisson) -> float:
