@@ -513,83 +513,13 @@ def estimating(X=X, **wrong):
     return lambda: estimate_rank(X, **wrong)
 
 
-EMPTY_SLABS = np.where(np.isin(np.arange(7), [2, 3])[:, None], np.nan, X)
 EIGHT = np.ones((2, 2, 2))
-NUMBERS = "X must be an array of real numbers. Got "
-STACKED = "X must be an array, or equal ones to stack. Got 3 arrays of shapes (3, 4), (3, 5). "
+MASKED = np.ma.masked_array(np.ones((3, 4)))
 
 
 class Unwilling:
     def __array__(self, dtype=None, copy=None):
         raise RuntimeError("can't convert cuda:0 device type tensor to numpy")
-
-
-# What is no tensor, the kind of error, and the sentence or its beginning.
-NO_TENSORS = [
-    (
-        np.ones((3, 4)),
-        ValueError,
-        "X must be a tensor with at least 3 modes. Got shape (3, 4). A matrix has no unique CP decomposition: use a "
-        "matrix method.",
-    ),
-    (np.float64(3), ValueError, "X must be a tensor with at least 3 modes. Got shape (). A matrix has no unique CP"),
-    (np.ones((3, 0, 4)), ValueError, "X must be a tensor with at least one cell. Got shape (3, 0, 4)."),
-    (
-        np.ones((3, 1, 4)),
-        ValueError,
-        "X must be a tensor whose modes all have length >= 2. Got shape (3, 1, 4). Drop mode 1 with numpy.squeeze.",
-    ),
-    *(
-        (nothing, ValueError, "X must be a tensor with observed cells. Got only missing cells.")
-        for nothing in (EIGHT * np.nan, np.ma.masked_array(EIGHT, mask=True), np.full((2, 2, 2), None))
-    ),
-    (
-        EMPTY_SLABS,
-        ValueError,
-        "X must be a tensor with observed cells in every slab. Got no observed cell at indices 2, 3 of mode 1. "
-        "Leave such slabs out: autoten.preprocess.drop_empty_slabs(X).",
-    ),
-    (
-        np.where(X > 1, np.inf, 1.0),
-        ValueError,
-        f"X must be finite, with NaN for missing cells. Got {(X > 1).sum()} infinite cells. Set them to NaN if they "
-        "are missing.",
-    ),
-    (
-        np.array([[[-np.inf, np.nan], [1, 1]], [[1, 1], [1, 1]]]),
-        ValueError,
-        "X must be finite, with NaN for missing cells. Got 1 infinite cell.",
-    ),
-    (
-        X + 1j,
-        TypeError,
-        f"{NUMBERS}complex numbers (complex128). Analyse its real and imaginary parts, or its magnitude.",
-    ),
-    (
-        np.full((2, 2, 2), "a"),
-        TypeError,
-        f"{NUMBERS}dtype <U1. Give a NumPy array, or anything that converts to one.",
-    ),
-    ("data.npy", TypeError, f"{NUMBERS}'data.npy'. Read a file first: autoten.read_tensor("),
-    (Path("data.npy"), TypeError, f"{NUMBERS}{Path('data.npy')!r}. Read a file first: "),
-    (
-        np.array([1.5, "2"] * 4, dtype=object).reshape(2, 2, 2),
-        TypeError,
-        f"{NUMBERS}dtype object, with cells of type str. Give a NumPy array",
-    ),
-    ([[[10**400, 1], [1, 1]]] * 3, ValueError, f"{NUMBERS}an integer beyond the range of float64. "),
-    ([np.ones((3, 4)), np.ones((3, 5)), np.ones((3, 4))], ValueError, f"{STACKED}Pad the shorter "),
-    ([np.ma.masked_array(np.ones((3, 4))), np.ones((3, 5)), [[1.0, 2.0], [3.0]]], ValueError, STACKED),
-    (
-        [scipy.sparse.csr_array(np.eye(3))] * 2,
-        TypeError,
-        f"{NUMBERS}dtype object, with cells of type csr_array. Give a NumPy array",
-    ),
-    (None, TypeError, f"{NUMBERS}dtype object. Give a NumPy array"),
-    (np.zeros((2, 2, 2), "M8[s]"), TypeError, f"{NUMBERS}dtype datetime64[s]. Give a NumPy"),
-    ([[[1, 2], [3]]], TypeError, f"{NUMBERS}list. Give a NumPy array"),
-    (Unwilling(), TypeError, f"{NUMBERS}Unwilling. Give a NumPy array"),
-]
 
 
 def sparsely(values, shape=(2, 2, 2), coords=((0, 1), (0, 1), (0, 1))):
@@ -603,54 +533,69 @@ def pyttb_of(subs):
     return tensor
 
 
-NO_SPARSE_TENSORS = [
-    (
-        scipy.sparse.csr_array(np.eye(4)),
-        ValueError,
-        "X must be a tensor with at least 3 modes. Got shape (4, 4). A matrix has no unique CP decomposition: use a "
-        "matrix method.",
+MATRIX = (
+    "X must be a tensor with at least 3 modes. Got shape {}. A matrix has no unique CP decomposition: use a matrix "
+)
+SHORT = "X must be a tensor whose modes all have length >= 2. Got shape {}. Drop mode {} with numpy.squeeze."
+ALL_MISSING = "X must be a tensor with observed cells. Got only missing cells."
+FINITE = "X must be finite, with NaN for missing cells. Got {}. Set them to NaN if they are missing."
+IN_EVERY_SLAB = "X must be a tensor with observed cells in every slab. Got no observed cell at "
+NUMBERS = "X must be an array of real numbers. Got "
+COMPLEX = f"{NUMBERS}complex numbers (complex128). Analyse its real and imaginary parts, or its magnitude."
+STACKED = "X must be an array, or equal ones to stack. Got 3 arrays of shapes (3, 4), (3, 5). "
+LARGE = "X must be a tensor with fewer than 2**63 cells. Got shape (2097152, 2097152, 2097152). Leave out slabs without"
+
+# What is no tensor, and how the sentence begins.
+OF_NO_USE = [
+    (np.ones((3, 4)), MATRIX.format((3, 4))),
+    (np.float64(3), MATRIX.format(())),
+    (scipy.sparse.csr_array(np.eye(4)), MATRIX.format((4, 4))),
+    (np.ones((3, 0, 4)), "X must be a tensor with at least one cell. Got shape (3, 0, 4)."),
+    (np.ones((3, 1, 4)), SHORT.format((3, 1, 4), 1)),
+    (sparsely([1.0, 2.0], (2, 2, 1), ((0, 1), (0, 1), (0, 0))), SHORT.format((2, 2, 1), 2)),
+    *(
+        (nothing, ALL_MISSING)
+        for nothing in (EIGHT * np.nan, np.ma.masked_array(EIGHT, True), np.full((2, 2, 2), None))
     ),
     (
-        sparsely([1.0, 2.0], (2, 2, 1), ((0, 1), (0, 1), (0, 0))),
-        ValueError,
-        "X must be a tensor whose modes all have length >= 2. Got shape (2, 2, 1). Drop mode 2 with numpy.squeeze.",
-    ),
-    (
-        sparse.COO(np.array([[0], [1], [1]]), [1.0], shape=(2, 2, 2), fill_value=1.0),
-        ValueError,
-        "X must be a sparse tensor whose unlisted cells are zero. Got fill_value 1.0.",
-    ),
-    (
-        sparsely([1j, 2.0]),
-        TypeError,
-        f"{NUMBERS}complex numbers (complex128). Analyse its real and imaginary parts, or its magnitude.",
-    ),
-    (
-        sparsely([np.inf, 2.0]),
-        ValueError,
-        "X must be finite, with NaN for missing cells. Got 1 infinite cell. Set them to NaN if they are missing.",
+        np.where(np.isin(np.arange(7), [2, 3])[:, None], np.nan, X),
+        f"{IN_EVERY_SLAB}indices 2, 3 of mode 1. Leave such slabs out: autoten.preprocess.drop_empty_slabs(X).",
     ),
     (
         sparsely([np.nan] * 4, coords=((0, 0, 1, 1), (1, 1, 1, 1), (0, 1, 0, 1))),
-        ValueError,
-        "X must be a tensor with observed cells in every slab. Got no observed cell at index 1 of mode 1. Leave this "
-        "slab out.",
+        f"{IN_EVERY_SLAB}index 1 of mode 1. Leave this slab out.",
+    ),
+    (np.where(X > 1, np.inf, 1.0), FINITE.format(f"{(X > 1).sum()} infinite cells")),
+    (np.array([[[-np.inf, np.nan], [1, 1]], [[1, 1], [1, 1]]]), FINITE.format("1 infinite cell")),
+    (sparsely([np.inf, 2.0]), FINITE.format("1 infinite cell")),
+    ([[[10**400, 1], [1, 1]]] * 3, f"{NUMBERS}an integer beyond the range of float64. "),
+    ([np.ones((3, 4)), np.ones((3, 5)), np.ones((3, 4))], f"{STACKED}Pad the shorter "),
+    ([MASKED, np.ones((3, 5)), [[1.0, 2.0], [3.0]]], STACKED),
+    (
+        sparse.COO(np.array([[0], [1], [1]]), [1.0], shape=(2, 2, 2), fill_value=1.0),
+        "X must be a sparse tensor whose unlisted cells are zero. Got fill_value 1.0.",
     ),
     (
         pyttb_of(np.argwhere(EIGHT) * [1, 1, 2]),
-        ValueError,
         "the coordinates of X must be inside its shape (2, 2, 2). Got index 2 in mode 2. They count from zero.",
     ),
+    (sparsely([1.0, 2.0], (2**21, 2**21, 2**21)), LARGE),
+]
+OF_ANOTHER_TYPE = [
+    (X + 1j, COMPLEX),
+    (sparsely([1j, 2.0]), COMPLEX),
+    (np.full((2, 2, 2), "a"), f"{NUMBERS}dtype <U1. Give a NumPy array, or anything that converts to one."),
+    ("data.npy", f"{NUMBERS}'data.npy'. Read a file first: autoten.read_tensor("),
+    (Path("data.npy"), f"{NUMBERS}{Path('data.npy')!r}. Read a file first: "),
+    (np.array([1.5, "2"] * 4, object).reshape(2, 2, 2), f"{NUMBERS}dtype object, with cells of type str. Give a NumPy"),
+    ([scipy.sparse.csr_array(np.eye(3))] * 2, f"{NUMBERS}dtype object, with cells of type csr_array. Give a NumPy"),
+    (None, f"{NUMBERS}dtype object. Give a NumPy array"),
+    (np.zeros((2, 2, 2), "M8[s]"), f"{NUMBERS}dtype datetime64[s]. Give a NumPy"),
+    ([[[1, 2], [3]]], f"{NUMBERS}list. Give a NumPy array"),
+    (Unwilling(), f"{NUMBERS}Unwilling. Give a NumPy array"),
     (
         pyttb_of(np.argwhere(EIGHT).astype(float)),
-        TypeError,
         "the coordinates of X must be integers. Got dtype float64 in mode 0.",
-    ),
-    (
-        sparsely([1.0, 2.0], (2**21, 2**21, 2**21)),
-        ValueError,
-        "X must be a tensor with fewer than 2**63 cells. Got shape (2097152, 2097152, 2097152). Leave out slabs "
-        "without a nonzero.",
     ),
 ]
 
@@ -665,25 +610,23 @@ DOOR_AND_ESTIMATE = [
         refused("no ranks", estimating(ranks=none), ValueError, "ranks of estimate_rank must be positive integers. Got")
         for none in ([], range(0))
     ),
-    refused(
-        "ranks that so few cells do not determine",
-        estimating(X[:4, :4, :4], ranks=[7]),
-        ValueError,
-        "ranks of estimate_rank must be such that 64 observed cells determine one: 6 or less. Got 7.",
-        whole=True,
-    ),
-    refused(
-        "a long range",
-        estimating(ranks=range(10**30, 0, -1)),
-        ValueError,
-        "the largest of the ranks of estimate_rank must be at most 42, the largest rank that a tensor",
-    ),
-    refused(
-        "a hold-out of a fourth mode",
-        estimating(holdout=RandomFibres(3)),
-        ValueError,
-        "mode of RandomFibres must be a mode of a tensor with 3 modes, 0 to 2. Got 3.",
-        whole=True,
+    *(
+        refused(sentence, call, (ValueError, TypeError), sentence)
+        for call, sentence in [
+            (
+                estimating(X[:4, :4, :4], ranks=[7]),
+                "ranks of estimate_rank must be such that 64 observed cells determine one: 6 or less. Got 7.",
+            ),
+            (estimating(ranks=range(10**30, 0, -1)), "the largest of the ranks of estimate_rank must be at most 42, "),
+            (
+                estimating(holdout=RandomFibres(3)),
+                "mode of RandomFibres must be a mode of a tensor with 3 modes, 0 to 2.",
+            ),
+            (estimating(X[0]), "X must be a tensor with at least 3 modes."),
+            (lambda: core_consistency(X + 1j, None), f"{NUMBERS}complex numbers"),
+            (lambda: drop_empty_slabs(X * np.nan), "X of drop_empty_slabs must be a tensor with observed cells"),
+            (lambda: CP(0).fit(X), "rank of fit_parafac must be an integer >= 1. Got 0"),
+        ]
     ),
     (
         "a policy that misses its scores",
@@ -693,10 +636,9 @@ DOOR_AND_ESTIMATE = [
     ),
     *(
         refused(sentence[:60], lambda X=X: fit_parafac(X, 2), kind, sentence)
-        for X, kind, sentence in NO_TENSORS + NO_SPARSE_TENSORS
+        for kind, table in ((ValueError, OF_NO_USE), (TypeError, OF_ANOTHER_TYPE))
+        for X, sentence in table
     ),
-    refused("a matrix to estimate", estimating(X[0]), ValueError, "X must be a tensor with at least 3 modes."),
-    refused("no tensor of a model", lambda: core_consistency(X + 1j, None), TypeError, f"{NUMBERS}complex numbers"),
     *(
         refused("observed", lambda observed=observed: masked(X, observed), ValueError, f"observed must be {sentence}")
         for observed, sentence in [
@@ -744,12 +686,6 @@ DOOR_AND_ESTIMATE = [
         refused(str([*wrong]), partial(mask_scatter, **{**SCATTERED, **wrong}), (ValueError, TypeError), sentence)
         for wrong, sentence in NO_FLUORESCENCE
     ),
-    refused(
-        "nothing but missing cells",
-        lambda: drop_empty_slabs(X * np.nan),
-        ValueError,
-        "X of drop_empty_slabs must be a tensor with observed cells",
-    ),
     *(
         refused(
             sentence.format(type(estimator).__name__),
@@ -760,7 +696,6 @@ DOOR_AND_ESTIMATE = [
         for call, sentence in NO_SAMPLES
         for estimator in ESTIMATORS
     ),
-    refused("CP of rank 0", lambda: CP(0).fit(X), ValueError, "rank of fit_parafac must be an integer >= 1. Got 0"),
     *(
         refused(sentence, lambda model=model: core_consistency(X, model), (ValueError, TypeError), sentence, whole=True)
         for model, sentence in [
