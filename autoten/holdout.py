@@ -464,7 +464,7 @@ def regressed_rows(tensor: Tensor, factors: Sequence[NDArray[Any]], mode: int) -
     factors = list(factors)
     factors[mode] = np.zeros((tensor.shape[mode], factors[mode].shape[1]))
     gram, rhs = tensor.normal_equations(factors, mode)
-    return solve_rows(gram, rhs, factors[mode])
+    return solve_rows(gram, rhs)
 
 
 def _all_values(tensor: Tensor) -> Array:

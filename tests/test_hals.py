@@ -19,8 +19,7 @@ from autoten import (
     nonnegative_core_consistency,
 )
 from autoten.door import as_tensor
-from autoten.kernels.linear import PROXIMAL, descend, solve_rows
-from autoten.kernels.rows import solve_each
+from autoten.kernels.linear import PROXIMAL, descend, solve_each, solve_rows
 from autoten.preprocess import mask_scatter
 from autoten.solvers.subspaces import Compression
 

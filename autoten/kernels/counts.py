@@ -221,8 +221,8 @@ def _unfolded_derivatives(counts, factors, rows, mode, slopes, curvatures, raise
                 fill_rates(rows, i, columns, rates[b, :size])
                 values = unfolded[i, first : first + size]
                 raised[i] += fill_ratios(values, smallest, rates[b, :size], ratios[b, :size])
-            contract_last(ratios, columns, slope)
-            contract_last(rates, pairs, curvature)
+            contract_last(ratios, columns, slope, 0, ROW_BLOCK)
+            contract_last(rates, pairs, curvature, 0, ROW_BLOCK)
             for b in range(n):
                 for r in range(rank):
                     slopes[r, block + b] += slope[r, b]

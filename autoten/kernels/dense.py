@@ -4,6 +4,13 @@ A tensor is the read-only C-contiguous matrix ``rows`` (product of the leading m
 side, (R, sum of lengths), see `Layout`. The component index comes first, so that the inner loops run along a mode and
 vectorise for any R. X may be float32 or float64; sums are always float64.
 
+Where cells have weights (or True where one was observed, False elsewhere) every row of a factor has normal equations of
+its own: with z the elementwise product of the other modes' rows at a cell, the weighted sums of x z and of z z' over
+its cells (over observed cells alone: Tomasi & Bro 2005). A symmetric matrix is kept as its lower triangle row after
+row, R (R + 1) / 2 numbers, and so are the products of all pairs of a vector's entries. The pairs of z are the
+elementwise product of the pairs of the modes' rows: a mode's Gram matrices are the MTTKRP of the weights with pairs in
+place of factors. Columns are many then: it goes through BLAS.
+
 A sweep reads X twice: X times the last factor serves every other mode (the dimension tree of Phan, Tichavsky &
 Cichocki 2013 with a single branching), and the last mode needs X once more.
 """
@@ -31,6 +38,9 @@ READ_AHEAD_ROWS = 40
 # Hidden cells are filled in so many rows of X at once: they are read again right after, from the cache.
 FILLED_ROWS = 64
 
+# Rows of X that one product of row equations takes together: scratch memory stays small, whatever the shape.
+ROWS_AT_ONCE = 256
+
 
 class Layout(NamedTuple):
     """The factors, side by side: their lengths, where each begins, and which of them must not be negative."""
@@ -52,23 +62,24 @@ class Work(NamedTuple):
     """Scratch memory of the products of one tensor with R components."""
 
     contracted: Array  # (R, rows): X times the last factor
-    leading: Array  # (rows, R): the Khatri-Rao product of all others
+    leading: Array  # (R, rows): the Khatri-Rao product of all others
     left: Array
     right: Array
+    products: Array  # (rows, R): X times the last factor, of row equations
     pairs: Array  # the weights times pairs of columns of the last factor, where there is room to keep them
 
     @classmethod
     def of(cls, n_rows: int, rank: int, n_pairs: int = 0) -> Work:
         """Return as much as is needed."""
-        empty = np.empty
-        shapes = ((rank, n_rows), (n_rows, rank), n_rows, n_rows, (n_rows if n_pairs else 0, n_pairs))
-        return cls(*(empty(shape) for shape in shapes))
+        n_kept = n_rows if n_pairs else 0
+        shapes = ((rank, n_rows), (rank, n_rows), n_rows, n_rows, (n_kept, rank), (n_kept, n_pairs))
+        return cls(*(np.empty(shape) for shape in shapes))
 
 
 class Dense(NamedTuple):
     """A tensor in one array and what is fitted to it.
 
-    Hidden cells are listed, to be imputed, or have no weight in `cell_weights` and are left out: see `kernels.rows`.
+    Hidden cells are listed, to be imputed, or have no weight in `cell_weights` and are left out: see `row_equations`.
     Those of row l of `rows` are listed as the columns ``cell_columns[cell_starts[l] : cell_starts[l + 1]]``; `sink` is
     then a writable view of the same memory as `rows`. What is not used is empty.
     """
@@ -136,12 +147,14 @@ def kronecker(component, layout, first, end, out):  # type: ignore[no-untyped-de
     out[0] = 1.0
     size = 1
     for n in range(first, end):
+        column = component[offsets[n] : offsets[n] + lengths[n]]
         # From the back, so that an entry is read before it is overwritten.
         for p in range(size - 1, -1, -1):
             value = out[p]
-            for i in range(lengths[n] - 1, -1, -1):
-                out[p * lengths[n] + i] = value * component[offsets[n] + i]
-        size *= lengths[n]
+            run = out[p * column.size : (p + 1) * column.size]
+            for i in range(column.size):
+                run[i] = value * column[i]
+        size *= column.size
 
 
 @compiled
@@ -166,35 +179,25 @@ def gram_of_others(factors, layout, mode):  # type: ignore[no-untyped-def]
 
 @compiled
 def fill_leading(factors, layout, out):  # type: ignore[no-untyped-def]
-    """out[l, r] = the Khatri-Rao product of every factor but the last, written row by row."""
-    lengths, offsets, _ = layout
-    rank = out.shape[1]
-    by_row = np.ascontiguousarray(factors[:, : offsets[lengths.size - 1]].T)
-    here = np.empty(rank)
-    out[0] = 1.0
-    size = 1
-    for n in range(lengths.size - 1):
-        # From the back, so that a row is read before it is overwritten.
-        for p in range(size - 1, -1, -1):
-            for r in range(rank):
-                here[r] = out[p, r]
-            for i in range(lengths[n] - 1, -1, -1):
-                row = out[p * lengths[n] + i]
-                factor = by_row[offsets[n] + i]
-                for r in range(rank):
-                    row[r] = here[r] * factor[r]
-        size *= lengths[n]
+    """out[r, l] = the Khatri-Rao product of every factor but the last."""
+    for r in range(factors.shape[0]):
+        kronecker(factors[r], layout, 0, layout.lengths.size - 1, out[r])
 
 
 @compiled
-def contract_last(rows, last, out):  # type: ignore[no-untyped-def]
-    """out[r, l] = sum_k rows[l, k] last[r, k], in tiles of 4 rows by 2 components: one read of X."""
-    return contract_rows(rows, last, out, 0, rows.shape[0])
+def four(rows, row, k):  # type: ignore[no-untyped-def]
+    """Return an entry of each of `ROW_BLOCK` rows."""
+    return (
+        np.float64(rows[row, k]),
+        np.float64(rows[row + 1, k]),
+        np.float64(rows[row + 2, k]),
+        np.float64(rows[row + 3, k]),
+    )
 
 
 @compiled
-def contract_rows(rows, last, out, begin, end):  # type: ignore[no-untyped-def]
-    """Do `contract_last` for rows begin .. end - 1 alone."""
+def contract_last(rows, last, out, begin, end):  # type: ignore[no-untyped-def]
+    """out[r, l] = sum_k rows[l, k] last[r, k] for rows begin .. end - 1, in tiles of 4 rows by 2 components."""
     length = rows.shape[1]
     rank = last.shape[0]
     large = rows.size * rows.itemsize > READ_AHEAD_BYTES
@@ -255,9 +258,9 @@ def contract_rows(rows, last, out, begin, end):  # type: ignore[no-untyped-def]
 
 @compiled
 def mttkrp_last(rows, leading):  # type: ignore[no-untyped-def]
-    """Return out[r, k] = sum_l rows[l, k] leading[l, r], in tiles of 4 rows by 2 components: one read of X."""
+    """Return out[r, k] = sum_l leading[r, l] rows[l, k], in tiles of 4 rows by 2 components: one read of X."""
     n_rows, length = rows.shape
-    rank = leading.shape[1]
+    rank = leading.shape[0]
     large = rows.size * rows.itemsize > READ_AHEAD_BYTES
     ahead = 0.0
     out = np.zeros((rank, length))
@@ -267,38 +270,22 @@ def mttkrp_last(rows, leading):  # type: ignore[no-untyped-def]
             ahead += read_ahead(rows, row)
         r = 0
         while r + 2 <= rank:
-            a0 = leading[row, r]
-            a1 = leading[row + 1, r]
-            a2 = leading[row + 2, r]
-            a3 = leading[row + 3, r]
-            b0 = leading[row, r + 1]
-            b1 = leading[row + 1, r + 1]
-            b2 = leading[row + 2, r + 1]
-            b3 = leading[row + 3, r + 1]
+            a0, a1, a2, a3 = four(leading.T, row, r)
+            b0, b1, b2, b3 = four(leading.T, row, r + 1)
             for k in range(length):
-                x0 = np.float64(rows[row, k])
-                x1 = np.float64(rows[row + 1, k])
-                x2 = np.float64(rows[row + 2, k])
-                x3 = np.float64(rows[row + 3, k])
+                x0, x1, x2, x3 = four(rows, row, k)
                 out[r, k] += x0 * a0 + x1 * a1 + x2 * a2 + x3 * a3
                 out[r + 1, k] += x0 * b0 + x1 * b1 + x2 * b2 + x3 * b3
             r += 2
         if r < rank:
-            a0 = leading[row, r]
-            a1 = leading[row + 1, r]
-            a2 = leading[row + 2, r]
-            a3 = leading[row + 3, r]
+            a0, a1, a2, a3 = four(leading.T, row, r)
             for k in range(length):
-                out[r, k] += (
-                    np.float64(rows[row, k]) * a0
-                    + np.float64(rows[row + 1, k]) * a1
-                    + np.float64(rows[row + 2, k]) * a2
-                    + np.float64(rows[row + 3, k]) * a3
-                )
+                x0, x1, x2, x3 = four(rows, row, k)
+                out[r, k] += x0 * a0 + x1 * a1 + x2 * a2 + x3 * a3
         row += ROW_BLOCK
     while row < n_rows:
         for r in range(rank):
-            a0 = leading[row, r]
+            a0 = leading[r, row]
             for k in range(length):
                 out[r, k] += np.float64(rows[row, k]) * a0
         row += 1
@@ -358,14 +345,14 @@ def product(dense, factors, at_cells, mode):  # type: ignore[no-untyped-def]
 @compiled
 def contract_filled(dense, last, at_cells):  # type: ignore[no-untyped-def]
     """Contract X with the last factor; its listed cells are filled block by block, while the block is at hand."""
-    if at_cells.size == 0:
-        contract_last(dense.rows, last, dense.work.contracted)
-        return
     n_rows = dense.rows.shape[0]
+    if at_cells.size == 0:
+        contract_last(dense.rows, last, dense.work.contracted, 0, n_rows)
+        return
     for begin in range(0, n_rows, FILLED_ROWS):
         end = min(begin + FILLED_ROWS, n_rows)
         fill(dense, at_cells, begin, end)
-        contract_rows(dense.rows, last, dense.work.contracted, begin, end)
+        contract_last(dense.rows, last, dense.work.contracted, begin, end)
 
 
 @compiled
@@ -392,7 +379,7 @@ def model_at_cells(dense, factors, weights, at_cells):  # type: ignore[no-untype
     here = np.empty(rank)
     for row in range(dense.cell_starts.size - 1):
         for r in range(rank):
-            here[r] = weights[r] * dense.work.leading[row, r]
+            here[r] = weights[r] * dense.work.leading[r, row]
         for c in range(dense.cell_starts[row], dense.cell_starts[row + 1]):
             column = dense.cell_columns[c]
             value = 0.0
@@ -408,14 +395,14 @@ def model_at_cells(dense, factors, weights, at_cells):  # type: ignore[no-untype
 def squared_error(rows, cell_weights, leading, factor_t):  # type: ignore[no-untyped-def]
     """sum weights (rows - leading @ factor)^2 without forming the model; all count alike where there are no weights."""
     n_rows, length = rows.shape
-    rank = leading.shape[1]
+    rank = leading.shape[0]
     error = np.empty(length)
     total = 0.0
     for row in range(n_rows):
         for k in range(length):
             error[k] = np.float64(rows[row, k])
         for r in range(rank):
-            a = leading[row, r]
+            a = leading[r, row]
             for k in range(length):
                 error[k] -= a * factor_t[r, k]
         part = 0.0
@@ -442,9 +429,9 @@ def complete(rows, cell_weights, top, leading, factor_t, whole):  # type: ignore
     total = 0.0
     for row in range(n_rows):
         model[:] = 0.0
-        for r in range(leading.shape[1]):
+        for r in range(leading.shape[0]):
             for k in range(length):
-                model[k] += leading[row, r] * factor_t[r, k]
+                model[k] += leading[r, row] * factor_t[r, k]
         for k in range(length):
             share = np.float64(cell_weights[row, k]) / top
             error = np.float64(rows[row, k]) - model[k]
@@ -452,3 +439,75 @@ def complete(rows, cell_weights, top, leading, factor_t, whole):  # type: ignore
             total += top * (value * value + share * (1.0 - share) * (error * error))
             whole[row, k] = np.sqrt(top) * value
     return total
+
+
+# ------------------------------------------------------------------------------------------------------- row equations
+
+
+@compiled
+def fill_pairs(stacked, start, length, pairs):  # type: ignore[no-untyped-def]
+    """Write the products of all pairs of entries of every row of one mode."""
+    for i in range(start, start + length):
+        p = 0
+        for r in range(stacked.shape[1]):
+            for s in range(r + 1):
+                pairs[i, p] = stacked[i, r] * stacked[i, s]
+                p += 1
+
+
+@compiled
+def row_equations(dense, stacked, pairs, mode, grams, rhs):  # type: ignore[no-untyped-def]
+    """Sum the weighted Gram matrices (I, R (R + 1) / 2) and right-hand sides (I, R) of all rows of a mode.
+
+    Of the modes in turn, from the first, where the work has room for what it leaves behind.
+    """
+    n_rows, n_columns = dense.rows.shape
+    rank, n_pairs = stacked.shape[1], pairs.shape[1]
+    last = dense.layout.lengths.size - 1
+    kept = dense.work.pairs.size > 0
+    counted, values = np.empty((ROWS_AT_ONCE, n_columns)), np.empty((ROWS_AT_ONCE, n_columns))
+    products, pair_products = np.empty((ROWS_AT_ONCE, rank)), np.empty((ROWS_AT_ONCE, n_pairs))
+    at = np.zeros(last, dtype=np.int64)  # where the row is in the leading modes
+    grams[:] = 0.0
+    rhs[:] = 0.0
+    for first in range(0, n_rows, ROWS_AT_ONCE):
+        size = min(ROWS_AT_ONCE, n_rows - first)
+        if mode in (0, last) or not kept:
+            for b in range(size):
+                for k in range(n_columns):
+                    counted[b, k] = np.float64(dense.cell_weights[first + b, k])
+                    values[b, k] = counted[b, k] * dense.rows[first + b, k]
+        if mode == last:
+            products[:] = 1.0
+            pair_products[:] = 1.0
+        elif mode == 0 or not kept:
+            np.dot(values[:size], stacked[dense.layout.offsets[last] :], products[:size])
+            np.dot(counted[:size], pairs[dense.layout.offsets[last] :], pair_products[:size])
+            if kept:
+                dense.work.products[first : first + size] = products[:size]
+                dense.work.pairs[first : first + size] = pair_products[:size]
+        else:
+            products[:size] = dense.work.products[first : first + size]
+            pair_products[:size] = dense.work.pairs[first : first + size]
+        for b in range(size):
+            for n in range(last):
+                if n != mode:
+                    i = dense.layout.offsets[n] + at[n]
+                    for r in range(rank):
+                        products[b, r] *= stacked[i, r]
+                    for p in range(n_pairs):
+                        pair_products[b, p] *= pairs[i, p]
+            if mode < last:
+                for r in range(rank):
+                    rhs[at[mode], r] += products[b, r]
+                for p in range(n_pairs):
+                    grams[at[mode], p] += pair_products[b, p]
+            n = last - 1
+            at[n] += 1
+            while n > 0 and at[n] == dense.layout.lengths[n]:
+                at[n] = 0
+                n -= 1
+                at[n] += 1
+        if mode == last:
+            rhs += np.dot(values[:size].T, products[:size])
+            grams += np.dot(counted[:size].T, pair_products[:size])

@@ -198,6 +198,31 @@ def descend_rows(gram, rhs, previous, delta, out):  # type: ignore[no-untyped-de
 
 
 @compiled
+def solve_each(grams, rhs, previous, nonnegative, out):  # type: ignore[no-untyped-def]
+    """Solve every row's equations, arrays (I, ...); return what the solution takes off the sum of squares."""
+    length, rank = rhs.shape
+    diagonal = 0.0
+    for i in range(length):
+        p = -1
+        for r in range(rank):
+            p += r + 1
+            diagonal += grams[i, p]
+    delta = max(PROXIMAL * diagonal / (length * rank), 1e-300)
+    gram = np.empty((rank, rank))
+    total = 0.0
+    for i in range(length):
+        p = 0
+        for r in range(rank):
+            for s in range(r + 1):
+                gram[r, s] = grams[i, p]
+                p += 1
+        column = (rank, 1)
+        right, before, row = rhs[i].reshape(column), previous[i].reshape(column), out[i].reshape(column)
+        total += solve_rows(gram, right, before, delta, nonnegative, row)
+    return total
+
+
+@compiled
 def tucker_values(cells, stacked, core, out):  # type: ignore[no-untyped-def]
     """out[c] = sum of the core (F,)*N, flattened, times the outer product of the rows of cell c."""
     n_modes, n_cells = cells.shape

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from autoten.kernels.linear import compiled
+from autoten.kernels.linear import ROUNDING, compiled
 
 
 class Slices(NamedTuple):
@@ -104,6 +104,31 @@ def _add_slices(slices, values, offsets, stacked, out):  # type: ignore[no-untyp
                     sums[level, r] = 0.0
         out[i] += sums[0]
         sums[0] = 0.0
+
+
+@compiled
+def observed_only(gram, grams, rhs):  # type: ignore[no-untyped-def]
+    """Add the Gram matrix of all cells to what hidden ones take off every row's.
+
+    Of a component without an observed cell in a row the difference leaves rounding, of either sign: it has no equation.
+    """
+    for i in range(grams.shape[0]):
+        p = 0
+        for r in range(gram.shape[0]):
+            for s in range(r + 1):
+                grams[i, p] += gram[r, s]
+                p += 1
+        d = -1
+        for r in range(gram.shape[0]):
+            d += r + 1
+            if grams[i, d] <= ROUNDING * gram[r, r]:
+                rhs[i, r] = 0.0
+                p = 0
+                for t in range(gram.shape[0]):
+                    for s in range(t + 1):
+                        if r in (s, t):
+                            grams[i, p] = 0.0
+                        p += 1
 
 
 @compiled

@@ -22,10 +22,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from autoten.kernels.dense import Dense, Layout, gram_of_others, model_at_cells, product
-from autoten.kernels.linear import PROXIMAL, ROUNDING, compiled, solve_rows
-from autoten.kernels.rows import fill_pairs, row_equations, solve_each
-from autoten.kernels.sparse import Slices, add_mttkrp
+from autoten.kernels.dense import Dense, Layout, fill_pairs, gram_of_others, model_at_cells, product, row_equations
+from autoten.kernels.linear import PROXIMAL, ROUNDING, compiled, solve_each, solve_rows
+from autoten.kernels.sparse import Slices, add_mttkrp, observed_only
 from autoten.model import CPModel
 from autoten.solvers import loop
 from autoten.solvers.base import Explored, Fit
@@ -267,31 +266,6 @@ def lists_sweep(problem, model, limit):  # type: ignore[no-untyped-def]
     return loss
 
 
-@compiled
-def observed_only(gram, grams, rhs):  # type: ignore[no-untyped-def]
-    """Add the Gram matrix of all cells to what hidden ones take off every row's.
-
-    Of a component without an observed cell in a row the difference leaves rounding, of either sign: it has no equation.
-    """
-    for i in range(grams.shape[0]):
-        p = 0
-        for r in range(gram.shape[0]):
-            for s in range(r + 1):
-                grams[i, p] += gram[r, s]
-                p += 1
-        d = -1
-        for r in range(gram.shape[0]):
-            d += r + 1
-            if grams[i, d] <= ROUNDING * gram[r, r]:
-                rhs[i, r] = 0.0
-                p = 0
-                for t in range(gram.shape[0]):
-                    for s in range(t + 1):
-                        if r in (s, t):
-                            grams[i, p] = 0.0
-                        p += 1
-
-
 loop.swept_by(Dense, dense_sweep)
 loop.swept_by(Core, core_sweep)
 loop.swept_by(Lists, lists_sweep)
@@ -299,7 +273,7 @@ loop.swept_by(Lists, lists_sweep)
 
 @dataclass(frozen=True, eq=False)
 class Operations:
-    """A tensor of which nothing is known but its operations, such as one read in chunks."""
+    """A complete tensor of which nothing is known but its operations, such as one read in chunks."""
 
     tensor: Tensor
     layout: Layout
@@ -321,18 +295,10 @@ class Operations:
         """Update every mode once, interpreted; see `loop.sweep_once`."""
         admit(model, self.layout)
         loss = math.inf
-        for mode, (start, length) in enumerate(zip(self.layout.offsets, self.layout.lengths, strict=True)):
+        for mode in range(len(self.layout.lengths)):
             factors = [part.T for part in np.split(model.factors, self.layout.offsets[1:], axis=1)]
-            gram, rhs = self.tensor.normal_equations(factors, mode)
-            if gram.ndim == 2:
-                explained = update_mode(model, self.layout, mode, np.ascontiguousarray(rhs.T))
-            else:
-                packed = np.ascontiguousarray(gram[:, *np.tril_indices(len(model.weights))])
-                previous = np.ascontiguousarray((model.weights[:, None] * model.factors[:, start : start + length]).T)
-                solution = np.empty_like(rhs)
-                explained = solve_each(packed, rhs, previous, self.layout.nonnegative[mode], solution)
-                put(model, self.layout, mode, solution.T)
-            loss = self.norm_squared - explained
+            rhs = np.ascontiguousarray(self.tensor.mttkrp(factors, mode).T)
+            loss = self.norm_squared - update_mode(model, self.layout, mode, rhs)
             if loss > limit:
                 return math.inf
         return loss

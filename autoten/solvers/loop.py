@@ -1,8 +1,8 @@
 """The loop that every solver runs: sweeps over the modes, extrapolated in between, with one stopping rule.
 
 The same source runs compiled and interpreted. What a sweep is depends on the problem, a record (of loss, constraint and
-storage) in an importable module: `swept_by` names the compiled function for problems of its kind; one that is no record
-has a method ``sweep``. Layout: everything with a component index keeps it first, (R, length), so that inner loops run
+storage) in a module: `swept_by` names the compiled function for problems of its kind; what is no record has a method
+``sweep``. Layout: everything with a component index keeps it first, (R, length), so that inner loops run
 along a mode and vectorise for any R; all factors lie side by side, (R, sum of lengths).
 """
 

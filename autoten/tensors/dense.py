@@ -12,10 +12,9 @@ from numpy.typing import NDArray
 
 from autoten.kernels import dense as dense_kernels
 from autoten.kernels import linear
-from autoten.kernels import rows as row_kernels
 from autoten.kernels.dense import Dense, Layout, Work
 from autoten.model import khatri_rao
-from autoten.tensors.tensor import NO_CELLS, Array, Cells, Tensor, gram_of_others, hidden_of_part, joined
+from autoten.tensors.tensor import NO_CELLS, Array, Cells, Tensor, hidden_of_part, joined, side_by_side
 
 # Up to so many columns the compiled contraction is faster than OpenBLAS (benchmarks/archive/products.md).
 KERNEL_COLUMNS = 32
@@ -125,29 +124,27 @@ class DenseTensor(Tensor):
         return starts, (self.hidden % length).astype(np.int32)
 
     def mttkrp(self, factors: Sequence[Array], mode: int) -> Array:
-        layout, stacked = Layout.of(self.shape), np.ascontiguousarray(np.vstack(factors).T, dtype=float)
-        dense, nothing = self._counted().problem(len(stacked), layout, impute=True), np.empty(0)
+        layout, factors_t, nothing = Layout.of(self.shape), side_by_side(factors), np.empty(0)
+        dense = self._counted().problem(len(factors_t), layout, impute=True)
         if 0 < mode < len(factors) - 1:
-            dense_kernels.contract_filled(dense, stacked[:, layout.offsets[-1] :].copy(), nothing)
-        return np.ascontiguousarray(dense_kernels.product(dense, stacked, nothing, mode).T)
+            dense_kernels.contract_filled(dense, factors_t[:, layout.offsets[-1] :].copy(), nothing)
+        return np.ascontiguousarray(dense_kernels.product(dense, factors_t, nothing, mode).T)
 
     def normal_equations(self, factors: Sequence[Array], mode: int) -> tuple[Array, Array]:
         if not len(self.hidden) and self.cell_weights is None:
-            return gram_of_others(factors, mode), self.mttkrp(factors, mode)
+            return super().normal_equations(factors, mode)
         length, rank = factors[mode].shape
         stacked = np.ascontiguousarray(np.vstack(factors), dtype=float)
         pairs = np.empty((len(stacked), rank * (rank + 1) // 2))
-        row_kernels.fill_pairs(stacked, 0, len(stacked), pairs)
-        packed, rhs = np.empty((length, pairs.shape[1])), np.empty((length, rank))
+        dense_kernels.fill_pairs(stacked, 0, len(stacked), pairs)
+        grams, rhs = np.empty((length, pairs.shape[1])), np.empty((length, rank))
         dense = self.problem(rank, Layout.of(self.shape))
         dense = dense._replace(work=Work.of(len(dense.rows), rank))  # nothing is left behind by an earlier mode
-        row_kernels.row_equations(dense, stacked, pairs, mode, packed, rhs)
-        grams = np.zeros((length, rank, rank))
-        grams[:, *np.tril_indices(rank)] = packed
+        dense_kernels.row_equations(dense, stacked, pairs, mode, grams, rhs)
         return grams, rhs
 
     def squared_error(self, factors: Sequence[Array]) -> float:
-        leading, last = khatri_rao(factors[:-1]), np.ascontiguousarray(factors[-1].T, dtype=float)
+        leading, last = khatri_rao(factors[:-1]).T, np.ascontiguousarray(factors[-1].T, dtype=float)
         return float(dense_kernels.squared_error(self.rows, self.row_weights, leading, last))
 
     def _counted(self) -> DenseTensor:
@@ -174,7 +171,7 @@ class DenseTensor(Tensor):
         rows = self.rows
         out = np.empty((matrix.shape[1], len(rows)))
         if matrix.shape[1] <= KERNEL_COLUMNS:
-            dense_kernels.contract_last(rows, np.ascontiguousarray(matrix.T, dtype=float), out)
+            dense_kernels.contract_last(rows, np.ascontiguousarray(matrix.T, dtype=float), out, 0, len(rows))
         else:
             for block in _blocks(len(rows)):
                 out[:, block] = matrix.T @ rows[block].T.astype(float)

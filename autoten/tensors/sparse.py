@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 
 from autoten.kernels import sparse as sparse_kernels
 from autoten.kernels.dense import Layout
-from autoten.kernels.linear import ROUNDING
 from autoten.kernels.sparse import Slices
 from autoten.tensors.tensor import (
     NO_CELLS,
@@ -168,17 +167,14 @@ class SparseTensor(Tensor):
         return self._by_slices[mode]
 
     def normal_equations(self, factors: Sequence[Array], mode: int) -> tuple[Array, Array]:
-        gram, rhs = gram_of_others(factors, mode), self.mttkrp(factors, mode)
         if not len(self.hidden):
-            return gram, rhs
+            return super().normal_equations(factors, mode)
         # What hidden cells would add is the MTTKRP of ones among them, with the products of all pairs of columns.
-        rank = len(gram)
-        pairs = [(factor[:, :, None] * factor[:, None]).reshape(len(factor), -1) for factor in factors]
-        of_hidden = SparseTensor(self.hidden_pattern, np.ones(len(self.hidden))).mttkrp(pairs, mode)
-        grams = gram - of_hidden.reshape(-1, rank, rank)
-        # Of a component without an observed cell in a row the difference leaves rounding, of either sign.
-        lost = np.einsum("irr->ir", grams) <= ROUNDING * np.diagonal(gram)
-        grams[lost] = np.swapaxes(grams, 1, 2)[lost] = rhs[lost] = 0.0
+        lower, upper = np.tril_indices(factors[0].shape[1])
+        pairs = [factor[:, lower] * factor[:, upper] for factor in factors]
+        grams = SparseTensor(self.hidden_pattern, np.full(len(self.hidden), -1.0)).mttkrp(pairs, mode)
+        rhs = self.mttkrp(factors, mode)
+        sparse_kernels.observed_only(gram_of_others(factors, mode), grams, rhs)
         return grams, rhs
 
     def squared_error(self, factors: Sequence[Array]) -> float:

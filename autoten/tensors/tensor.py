@@ -87,11 +87,12 @@ class Tensor(Protocol):
         """Return the MTTKRP over observed cells, each times its weight, shape (I_mode, R)."""
 
     def normal_equations(self, factors: Sequence[Array], mode: int) -> tuple[Array, Array]:
-        """Return Gram matrix, (R, R) or one per row (I, R, R), and MTTKRP (I, R) of a mode's least-squares problem.
+        """Return Gram matrices and MTTKRP (I, R) of a mode's least-squares problem over observed cells, with weights.
 
-        Over observed cells, each with its weight. Only the lower triangle of a Gram matrix is filled for certain.
+        One matrix for each row, or a single one: its lower triangle row after row, shape (I or 1, R (R + 1) / 2).
         """
-        return gram_of_others(factors, mode), self.mttkrp(factors, mode)
+        gram = gram_of_others(factors, mode)
+        return gram[None, *np.tril_indices(len(gram))], self.mttkrp(factors, mode)
 
     def squared_error(self, factors: Sequence[Array]) -> float:
         """Return the weighted squared error of a model over observed cells, from its residuals."""
@@ -122,24 +123,22 @@ class Tensor(Protocol):
         """Yield arrays that together are the tensor, by which a checkpoint knows it again."""
 
 
-def solve_rows(gram: Array, rhs: Array, previous: Array) -> Array:
-    """Return the rows that solve the normal equations, shape (I, R); `gram` is (R, R) or one per row (I, R, R)."""
-    delta = max(linear.PROXIMAL * float(np.einsum("...rr->...", gram).mean()) / rhs.shape[1], np.finfo(float).tiny)
-    right, before, rows = (np.ascontiguousarray(part.T) for part in (rhs, previous, rhs))
-    for i in range(len(rhs) if gram.ndim == 3 else 1):
-        here = slice(i, i + 1) if gram.ndim == 3 else slice(None)
-        own = gram[i] if gram.ndim == 3 else gram
-        solved = np.empty_like(right[:, here])
-        linear.solve_rows(own, right[:, here].copy(), before[:, here].copy(), delta, False, solved)
-        rows[:, here] = solved
-    return np.ascontiguousarray(rows.T)
-
-
 def gram_of_others(factors: Sequence[Array], mode: int) -> Array:
     """Return the elementwise product of the Gram matrices of every factor but `mode`'s, shape (R, R)."""
-    side_by_side = np.ascontiguousarray(np.vstack(factors).T, dtype=float)
-    gram: Array = dense_kernels.gram_of_others(side_by_side, Layout.of([len(factor) for factor in factors]), mode)
-    return gram
+    layout = Layout.of([len(factor) for factor in factors])
+    return np.asarray(dense_kernels.gram_of_others(side_by_side(factors), layout, mode))
+
+
+def side_by_side(factors: Sequence[Array]) -> Array:
+    """Return the factors as kernels take them, shape (R, sum of lengths)."""
+    return np.ascontiguousarray(np.vstack(factors).T, dtype=float)
+
+
+def solve_rows(grams: Array, rhs: Array) -> Array:
+    """Return the rows (I, R) that solve normal equations."""
+    rows, grams = np.empty_like(rhs), np.repeat(grams, len(rhs) // len(grams), axis=0)
+    linear.solve_each(grams, rhs, np.zeros_like(rhs), False, rows)
+    return rows
 
 
 def directions(gram: Array) -> Array:
