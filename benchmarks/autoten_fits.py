@@ -61,7 +61,7 @@ def _sweeps(dense, factors, weights, tolerance, max_sweeps):  # type: ignore[no-
                 product = mttkrp_partial(dense, factors, mode)
             else:
                 fill_leading(factors, dense.layout, dense.work.leading)
-                product = np.dot(dense.work.leading.T, rows)
+                product = np.dot(dense.work.leading, rows)
             gram = np.ones((rank, rank))
             for other in range(last + 1):
                 if other != mode:
