@@ -4,8 +4,7 @@
 
 The rival is the loop people write today: tensorly's parafac from random starts, rank after rank. Both sides do at most
 100 sweeps a fit, tolerance 1e-8; ours explores in a compressed core, refines the best starts in full space, and keeps a
-start in full space besides. A rival that would take more than 60 s is timed on ranks 1, 5, 10, 15 x 2 starts and scaled
-(seconds per fit interpolated over ranks), marked ``scaled``.
+start in full space besides.
 
 Quality beside speed: our best squared error per rank against theirs, core consistency of both best models up to the
 true rank.
@@ -18,7 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable
 from functools import partial
 from resource import RUSAGE_CHILDREN, getrusage
 from typing import Any, NamedTuple
@@ -39,9 +38,6 @@ TOL = 1e-8
 SOLVER = ALS(max_iter=MAX_SWEEPS, tol=TOL)
 NONNEGATIVE = HALS(max_iter=MAX_SWEEPS, tol=TOL)
 
-# A rival that needs longer than this is timed on a few ranks and starts, and scaled.
-PATIENCE_SECONDS = 60.0
-
 # Our losses may be so much above theirs, relatively, and core consistencies so many points apart.
 LOSS_TOLERANCE, CONSISTENCY_TOLERANCE = 1e-4, 1.0
 
@@ -55,14 +51,12 @@ ESTIMATE = (
 
 
 class Sweep(NamedTuple):
-    """A rank sweep: ranks 1 to `ranks`, free or nonnegative, and what of it a slow rival is timed on."""
+    """A rank sweep: ranks 1 to `ranks`, free or nonnegative."""
 
     shape: Shape
     ranks: int = 15
     nonnegative: bool = False
     n_starts: int = 10
-    timed_ranks: tuple[int, ...] = (1, 5, 10, 15)
-    timed_starts: int = 2
 
 
 class Job(NamedTuple):
@@ -91,14 +85,14 @@ SMALL, CUBE, LARGE = workloads.AMINO_ACIDS, (100, 100, 100), (200, 200, 200)
 FULL = Grid(
     sweeps=(
         *(Sweep(shape) for shape in (SMALL, CUBE, LARGE)),
-        *(Sweep(shape, 10, True, timed_ranks=(1, 4, 7, 10)) for shape in (SMALL, CUBE)),
+        *(Sweep(shape, 10, True) for shape in (SMALL, CUBE)),
     ),
     profiles=(Job(SMALL, 8), Job(CUBE, 8), Job(LARGE, 8)),
     parallel=Job((60, 60, 60), 15),
 )
 TINY = (12, 11, 10)
 SMOKE = Grid(
-    sweeps=(Sweep(TINY, ranks=2, n_starts=3, timed_ranks=(1, 2), timed_starts=1),),
+    sweeps=(Sweep(TINY, ranks=2, n_starts=3),),
     profiles=(Job(TINY, 2),),
     parallel=Job(TINY, 2),
     process_ranks="range(1, 3), n_starts=2, n_folds=2",
@@ -123,61 +117,34 @@ def run(grid: Grid) -> Row:
 # --- rank sweep ---
 
 
-class TensorlyLoop:
-    """A loop over a function of tensorly, each fit timed by itself; keeps the best model of every rank."""
-
-    def __init__(self, X: Array, fit: Callable[..., Any] = neighbours.tensorly_parafac) -> None:
-        self._X, self._tensor, self._fit = X, as_tensor(X), fit
-        self.seconds: dict[tuple[int, int], float] = {}
-        self.best: dict[int, tuple[float, Any]] = {}
-        self.failed = 0
-
-    def run(self, fits: Iterable[tuple[int, int]]) -> None:
-        """Do these fits, (rank, start), unless they are done."""
-        for rank, start in fits:
-            if (rank, start) in self.seconds:
-                continue
-            began = time.process_time()
-            try:
-                model = self._fit(self._X, rank, MAX_SWEEPS, TOL, seed=start)
-            except np.linalg.LinAlgError:  # a singular system; people catch it and go on
-                model = None
-            self.seconds[rank, start] = time.process_time() - began
-            if model is None:
-                self.failed += 1
-                continue
-            loss = workloads.loss_of(self._tensor, model)
-            if rank not in self.best or loss < self.best[rank][0]:
-                self.best[rank] = loss, model
-
-    def scaled(self, ranks: Sequence[int], n_starts: int) -> float:
-        """Return the seconds of the whole loop: mean seconds of the fits made so far, interpolated over ranks."""
-        timed = sorted({rank for rank, _ in self.seconds})
-        means = [np.mean([s for (rank, _), s in self.seconds.items() if rank == timed_rank]) for timed_rank in timed]
-        return n_starts * float(np.interp(ranks, timed, means).sum())
-
-
 def rank_sweep(case: Sweep) -> Row:
-    """Time the sweep: ours three times, before, amid and after the rival's fits."""
+    """Time the sweep: ours before, amid and after the rival's fits, of which the best of every rank is kept."""
     X, true_rank = workloads.data(case.shape, case.nonnegative)
-    solver = NONNEGATIVE if case.nonnegative else SOLVER
-    ranks, mine, fits = range(1, case.ranks + 1), [], {}
-    loop = TensorlyLoop(X, neighbours.tensorly_hals if case.nonnegative else neighbours.tensorly_parafac)
+    tensor, solver = as_tensor(X), NONNEGATIVE if case.nonnegative else SOLVER
+    rival = neighbours.tensorly_hals if case.nonnegative else neighbours.tensorly_parafac
+    ranks, mine, theirs, failed = range(1, case.ranks + 1), [], 0.0, 0
+    fits: dict[int, Any] = {}
+    best: dict[int, tuple[float, Any]] = {}
 
     def ours() -> None:
         fits.update(workloads.rank_sweep(X, ranks, solver, case.n_starts))
 
-    mine.append(seconds_of(ours))
-    loop.run((rank, start) for rank in case.timed_ranks for start in range(case.timed_starts))
-    mine.append(seconds_of(ours))
-    theirs = loop.scaled(ranks, case.n_starts)
-    scaled = theirs > PATIENCE_SECONDS
-    if not scaled:
-        loop.run((rank, start) for rank in ranks for start in range(case.n_starts))
-        theirs = sum(loop.seconds.values())
-    mine.append(seconds_of(ours))
+    for rank in ranks:
+        if rank in (1, case.ranks // 2, case.ranks):
+            mine.append(seconds_of(ours))
+        for start in range(case.n_starts):
+            began = time.process_time()
+            try:
+                model = rival(X, rank, MAX_SWEEPS, TOL, seed=start)
+            except np.linalg.LinAlgError:  # a singular system; people catch it and go on
+                model = None
+            theirs += time.process_time() - began
+            if model is None:
+                failed += 1
+            elif rank not in best or workloads.loss_of(tensor, model) < best[rank][0]:
+                best[rank] = workloads.loss_of(tensor, model), model
     seconds = {"ours": float(np.median(mine)), "tensorly": theirs}
-    report(f"rank sweep {label(case.shape)}{', nonnegative' * case.nonnegative}{', scaled' * scaled}", seconds)
+    report(f"rank sweep {label(case.shape)}{', nonnegative' * case.nonnegative}", seconds)
     return {
         "shape": list(case.shape),
         "ranks": case.ranks,
@@ -185,16 +152,15 @@ def rank_sweep(case: Sweep) -> Row:
         "n_starts": case.n_starts,
         "seconds": seconds,
         "ratio": theirs / seconds["ours"],
-        "scaled": scaled,
-        "rival_starts_compared": case.timed_starts if scaled else case.n_starts,
-        "rival_failures": loop.failed,
-    } | quality(X, true_rank, {rank: fits[rank].best.model for rank in ranks}, loop)
+        "rival_failures": failed,
+        "true_rank": true_rank,
+    } | quality(X, true_rank, {rank: fits[rank].best.model for rank in ranks}, best)
 
 
-def quality(X: Array, true_rank: int, models: dict[int, Any], loop: TensorlyLoop) -> Row:
+def quality(X: Array, true_rank: int, models: dict[int, Any], best: dict[int, tuple[float, Any]]) -> Row:
     """Compare the best models of every rank that both sides have fitted."""
     tensor, per_rank = as_tensor(X), []
-    for rank, (loss, model) in sorted(loop.best.items()):
+    for rank, (loss, model) in best.items():
         row: Row = {"rank": rank, "loss": {"ours": workloads.loss_of(tensor, models[rank]), "tensorly": loss}}
         if rank <= true_rank:
             both = {"ours": models[rank], "tensorly": model}
@@ -204,7 +170,6 @@ def quality(X: Array, true_rank: int, models: dict[int, Any], loop: TensorlyLoop
     differences = [np.ptp(list(row["core_consistency"].values())) for row in per_rank if "core_consistency" in row]
     difference = float(max(differences))
     return {
-        "true_rank": true_rank,
         "per_rank": per_rank,
         "loss_excess": excess,
         "core_consistency_difference": difference,

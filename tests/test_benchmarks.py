@@ -11,13 +11,12 @@ import numpy as np
 import pytest
 import tables
 import workloads
-from bench_solvers import TensorlyLoop
 
 BENCHMARKS = measure.RESULTS.parent
 SCRIPTS = sorted(path.stem.removeprefix("bench_") for path in BENCHMARKS.glob("bench_*.py"))
 
-# What tiny sizes do not have: figures of real tensors and of a cold cache, rivals' answers, the other draws.
-ONLY_FULL = ("probabilities", "cold", "forms", "unseen", "laboratory", "opinion")
+# What tiny sizes do not have: a cold cache, other draws; and what former runs of a slow rival had.
+ONLY_FULL = ("scaled", "rival_starts_compared", "probabilities", "cold", "forms", "unseen", "laboratory", "opinion")
 GATES = {"loss_difference": 1e-6, "difference": 1e-6, "loss_excess": 1e-4}
 
 
@@ -60,12 +59,6 @@ def test_a_smoke_run_writes_nothing_unless_told_where(monkeypatch, tmp_path):
     monkeypatch.setattr(sys, "argv", ["bench_x.py"])
     measure.main("x", "", lambda size: {"size": size}, 2, 1)
     assert (measure.read("x")["size"], measure.read("x")["command"]) == (2, "python benchmarks/bench_x.py")
-
-
-def test_a_rival_is_scaled_over_ranks_and_starts():
-    loop = TensorlyLoop(workloads.noisy_cp((4, 5, 6), 2).X)
-    loop.seconds = {(1, 0): 1.0, (1, 1): 3.0, (3, 0): 6.0, (3, 1): 6.0}
-    assert loop.scaled(range(1, 4), n_starts=10) == pytest.approx(10 * (2 + 4 + 6))
 
 
 def test_rivals_do_as_many_sweeps_as_asked_for(monkeypatch):
