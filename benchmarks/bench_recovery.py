@@ -13,17 +13,16 @@ they say otherwise. The development draws give the coefficients that leave a fam
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
-from typing import Any, NamedTuple
 
 import calibrate
 import cases
 import draws
 import measure
 import numpy as np
+import pandas as pd
 import real
 import rivals
 from calibrate import Seen
@@ -56,134 +55,83 @@ class Recorded:
         return apply_policy(policy, self.table)
 
 
-@dataclass(frozen=True, eq=False)
-class Judged:
-    """A draw with all answers."""
+def choice_of(row: Row) -> Choice:
+    """Return our choice of a draw: that of the default, which `KL` may have had a part in."""
+    if default := row.get("default"):
+        return Choice(default["rank"], "", (), dict(enumerate(default["probabilities"])))  # every rank is tried
+    return apply_policy(DEFAULT_POLICY, row["table"])
 
-    row: Row
 
-    @property
-    def case(self) -> str:
-        return str(self.row["case"])
-
-    @property
-    def rank(self) -> int:
-        return int(self.row["rank"])
-
-    @cached_property
-    def choice(self) -> Choice:
-        """Our choice: that of the default, which `KL` may have had a part in."""
-        if default := self.row.get("default"):
-            return Choice(default["rank"], "", (), dict(enumerate(default["probabilities"])))  # every rank is tried
-        return apply_policy(DEFAULT_POLICY, self.row["table"])
-
-    @cached_property
-    def answers(self) -> dict[str, int | None]:
-        """The rank that each rule answers; None where it does not apply, or was not asked."""
-        table = self.row["table"]
-        ranks = range(table.ranks[1], table.ranks[-1] + 1)
-        evidence = rivals.Evidence(np.empty(table.shape), Recorded(table), ranks, self.row["number"])  # type: ignore[arg-type]
+def answers_of(rows: Sequence[Row]) -> pd.DataFrame:
+    """Return the rank that each rule answers, a row for every draw; NaN where it does not apply, or was not asked."""
+    found = []
+    for row in rows:
+        table = row["table"]
+        tried = range(table.ranks[1], table.ranks[-1] + 1)
+        evidence = rivals.Evidence(np.empty(table.shape), Recorded(table), tried, row["number"])  # type: ignore[arg-type]
         asked = {
             name: rival.rule(evidence)
             for name, rival in rivals.RIVALS.items()
             if rival.needs == "table" and name != "NORMO"
         }
-        kept = {name: answer["rank"] for name, answer in self.row["answers"].items()}
-        return {OURS: self.choice.rank, **asked, **kept}
-
-    def right(self, rule: str) -> bool | None:
-        """Whether a rule is right, None where it does not apply."""
-        answer = self.answers.get(rule)
-        return None if answer is None else answer == self.rank
+        kept = {name: answer["rank"] for name, answer in row["answers"].items()}
+        found.append({OURS: choice_of(row).rank, **asked, **kept})
+    return pd.DataFrame(found, dtype=float).dropna(axis=1, how="all")
 
 
-class Rate(NamedTuple):
-    """A number of right answers among so many."""
-
-    right: int
-    n: int
-
-    @property
-    def share(self) -> float:
-        return self.right / self.n if self.n else float("nan")
-
-    @property
-    def interval(self) -> tuple[float, float]:
-        """The 95 % interval of Wilson."""
-        low, high = binomtest(self.right, self.n).proportion_ci(method="wilson")
-        return float(low), float(high)
-
-
-def rate(of: Iterable[Judged], rule: str = OURS) -> Rate:
-    """Return how often a rule is right where it applies."""
-    right = [answer for judged in of if (answer := judged.right(rule)) is not None]
-    return Rate(sum(right), len(right))
-
-
-def rates(of: Sequence[Judged]) -> dict[str, Rate]:
-    """Return the rates of ours and of every rival that was asked, best first after ours."""
-    asked = dict.fromkeys(rule for judged in of for rule, answer in judged.answers.items() if answer is not None)
-    found = {rule: rate(of, rule) for rule in asked}
-    return dict(sorted(found.items(), key=lambda pair: (pair[0] != OURS, -pair[1].share)))
-
-
-def by(of: Iterable[Any], key: Callable[[Any], str]) -> dict[str, list[Any]]:
-    """Return the draws by a key, in their order."""
-    groups: dict[str, list[Any]] = {}
-    for each in of:
-        groups.setdefault(key(each), []).append(each)
-    return groups
-
-
-def identifiable(of: Iterable[Judged]) -> list[Judged]:
-    return [judged for judged in of if judged.row["identifiable"]]
+def right_of(rows: Sequence[Row], answers: pd.DataFrame) -> pd.DataFrame:
+    """Return whether each answer is right, 1 or 0, NaN where there is none; ours first, then the best rule."""
+    right = answers.eq([row["rank"] for row in rows], axis=0).where(answers.notna()).astype(float)
+    rules = right[[row["rank"] is not None and row["identifiable"] for row in rows]].mean()
+    return right[[OURS, *rules.drop(OURS).sort_values(ascending=False, kind="stable").index]]
 
 
 # --- the reported draws ---
 
 
-def overall(of: Sequence[Judged]) -> list[Row]:
+def overall(rows: Sequence[Row], answers: pd.DataFrame) -> list[Row]:
     """Return a row for every rule: rates, errors, seconds."""
-    kept, rows = identifiable(of), []
-    for rule, found in rates(kept).items():
-        low, high = found.interval
-        errors = [answer - j.rank for j in kept if (answer := j.answers.get(rule)) is not None]
-        own = [j.row["answers"][rule]["seconds"] for j in of if rule in j.row["answers"] and rule != "NORMO"]
-        rows.append(
+    kept = np.array([row["identifiable"] for row in rows])
+    right, error = right_of(rows, answers), answers.sub([row["rank"] for row in rows], axis=0)[kept]
+    found = []
+    for rule in right:
+        of = right[rule][kept].dropna()
+        low, high = binomtest(int(of.sum()), len(of)).proportion_ci(method="wilson")
+        own = [row["answers"][rule]["seconds"] for row in rows if rule in row["answers"] and rule != "NORMO"]
+        found.append(
             {
                 "rule": rule,
-                "exact": found.share,
-                "low": low,
-                "high": high,
-                "of": found.n,
-                "of all draws": rate(of, rule).share,
-                "mean error": float(np.mean(errors)),
-                "mean absolute error": float(np.mean(np.abs(errors))),
-                "CPU s a draw": float(np.median(own or [j.row["seconds"] for j in of])),
+                "exact": float(of.mean()),
+                "low": float(low),
+                "high": float(high),
+                "of": len(of),
+                "of all draws": float(right[rule].mean()),
+                "mean error": float(error[rule].mean()),
+                "mean absolute error": float(error[rule].abs().mean()),
+                "CPU s a draw": float(np.median(own or [row["seconds"] for row in rows])),
             }
         )
-    return rows
+    return found
 
 
-def grouped(of: Sequence[Judged], name: str, key: Callable[[Judged], str]) -> list[Row]:
-    """Return our rate in every group and those of rivals that are no worse, the best three."""
-    rows = []
-    for group, some in by(of, key).items():
-        kept = identifiable(some)
-        found = rates(kept)
-        ours = found.pop(OURS, Rate(0, 0))
-        better = [f"{rule} {each.share:.3g}" for rule, each in found.items() if each.share > ours.share]
-        rows.append(
+def grouped(rows: Sequence[Row], answers: pd.DataFrame, name: str, key: Callable[[Row], str]) -> list[Row]:
+    """Return our rate in every group, that of the fusion, and the best three of rivals that did better."""
+    kept, groups = np.array([row["identifiable"] for row in rows]), np.array([key(row) for row in rows])
+    right, found = right_of(rows, answers), []
+    for group in dict.fromkeys(groups):
+        rates = right[kept & (groups == group)].mean().sort_values(ascending=False, kind="stable")
+        better = [f"{rule} {share:.3g}" for rule, share in rates.items() if share > rates[OURS]]
+        found.append(
             {
-                name: group,
+                name: str(group),
                 **({"what hides it": cases.BY_NAME[group].what} if name == "case" else {}),
-                "identifiable": f"{len(kept)} of {len(some)}",
-                "autoten": ours.share,
-                FUSION: found.get(FUSION, Rate(0, 0)).share,
+                "identifiable": f"{(kept & (groups == group)).sum()} of {(groups == group).sum()}",
+                "autoten": None if np.isnan(rates[OURS]) else float(rates[OURS]),
+                FUSION: None if np.isnan(rates[FUSION]) else float(rates[FUSION]),
                 "rivals that did better": ", ".join(better[:3]) + " …" * (len(better) > 3),
             }
         )
-    return rows
+    return found
 
 
 def honesty(what: str, shares: Sequence[Array], truths: Sequence[int]) -> Row:
@@ -234,15 +182,14 @@ def _calibration_error(stated: Array, right: Array) -> float:
 # --- what the coefficients were not made from ---
 
 
-def forms(of: Sequence[Judged]) -> tuple[list[Row], Row]:
-    """Return how each form does on the reported draws: fitted to all development draws, and to all but the family.
+def forms(rows: Sequence[Row]) -> tuple[list[Row], Row]:
+    """Return how each form does on draws: fitted to all development draws, and to all but the family of the draw.
 
     And how honest the default is when fitted without the family of the draw.
     """
-    development, honest = calibrate.development(), {}
-    evidence = [Seen.of(judged.row) for judged in identifiable(of)]
-    truths = [seen.rank for seen in evidence]
-    families, rows = dict.fromkeys(seen.family for seen in evidence), []
+    development, honest, found = calibrate.development(), {}, []
+    evidence = [Seen.of(row) for row in rows]
+    truths, families = [seen.rank for seen in evidence], dict.fromkeys(seen.family for seen in evidence)
     for form, names in calibrate.FORMS.items():
         fitted, without = calibrate.fitted(development, names), calibrate.without(development, names, families)
         row: Row = {"weighed": form, "parameters": len(names)}
@@ -250,11 +197,11 @@ def forms(of: Sequence[Judged]) -> tuple[list[Row], Row]:
             ("as it is", [seen.shares(fitted) for seen in evidence]),
             ("family left out", [seen.shares(without[seen.family]) for seen in evidence]),
         ):
-            found = calibrate.rates_of(evidence, shares)
-            row |= {f"exact, {what}": found.exact, f"log score, {what}": found.log_score}
+            rates = calibrate.rates_of(evidence, shares)
+            row |= {f"exact, {what}": rates.exact, f"log score, {what}": rates.log_score}
         honest = honest or honesty("named cases, family left out", shares, truths)
-        rows.append(row)
-    return rows, honest
+        found.append(row)
+    return found, honest
 
 
 def unseen() -> tuple[list[Row], list[Row]]:
@@ -262,23 +209,18 @@ def unseen() -> tuple[list[Row], list[Row]]:
 
     Of draws in which the best model of the true rank has the components; plasmodes are left out by substance.
     """
-    development = calibrate.development()
+    development, exact, honest = calibrate.development(), {}, []
     coefficients = calibrate.without(development, calibrate.DEFAULT)
-    exact: dict[str, dict[str, Rate]] = {}
-    honest = []
     for source in ("recipes", "plasmodes", "weak"):
         seen = [each for each in development if each.source == source and each.found]
-        shares, truths = [each.shares(coefficients[each.apart]) for each in seen], [each.rank for each in seen]
-        ours = Rate(sum(map(_right, seen, shares)), len(seen))
-        exact[source] = rates([Judged(each.row) for each in seen]) | {OURS: ours}
-        honest.append(honesty(source, shares, truths))
-    names = sorted(exact["recipes"], key=lambda rule: (rule != OURS, -exact["plasmodes"][rule].share))
-    rows = [{"rule": rule, **{source: found[rule].share for source, found in exact.items()}} for rule in names]
-    return [{"rule": "draws", **{source: found[OURS].n for source, found in exact.items()}}, *rows], honest
-
-
-def _right(seen: Seen, shares: Array) -> bool:
-    return int(shares.argmax()) == seen.rank
+        shares, rows = [each.shares(coefficients[each.apart]) for each in seen], [each.row for each in seen]
+        answers = answers_of(rows).assign(**{OURS: [int(share.argmax()) for share in shares]})
+        rates = answers.eq([each.rank for each in seen], axis=0).where(answers.notna()).astype(float).mean()
+        exact[source] = {"draws": len(seen), OURS: rates[OURS], **rates}
+        honest.append(honesty(source, shares, [each.rank for each in seen]))
+    frame = pd.DataFrame(exact)
+    rules = frame["plasmodes"].drop(["draws", OURS]).sort_values(ascending=False, kind="stable").index
+    return [{"rule": rule, **frame.loc[rule].to_dict()} for rule in ("draws", OURS, *rules)], honest
 
 
 # --- real tensors ---
@@ -290,22 +232,27 @@ def real_tensors(tier: str) -> list[Row]:
     The last row says how often answers are accepted, every family alike; no answer is not accepted.
     """
     known = {case.name: case for case in real.REAL if case.tier == tier}
-    rows, accepted = [], {}
-    for name, group in by(map(Judged, draws.load("real")), lambda judged: judged.case).items():
-        if name not in known:
-            continue
-        ranks = known[name].accepted
-        answers = {rule: [judged.answers.get(rule) for judged in group] for rule in group[0].answers}
-        stated = [sum((judged.choice.probabilities or {}).get(rank, 0.0) for rank in ranks) for judged in group]
-        for rule, given in answers.items():
-            accepted.setdefault(rule, {}).setdefault(known[name].family, []).append(
-                np.mean([a in ranks for a in given])
-            )
-        shown = {rule: " ".join("–" if a is None else str(a) for a in given) for rule, given in answers.items()}
-        rows.append({"tensor": name, "accepted": " ".join(map(str, sorted(ranks))), "stated": float(np.mean(stated))})
-        rows[-1] |= {rule: text.split()[0] if len(set(text.split())) == 1 else text for rule, text in shown.items()}
-    last = {rule: float(np.mean([np.mean(some) for some in families.values()])) for rule, families in accepted.items()}
-    return [*rows, {"tensor": "accepted, families alike", "accepted": "", "stated": "", **last}]
+    rows = [row for row in draws.load("real") if row["case"] in known]
+    answers, names = answers_of(rows), [row["case"] for row in rows]
+    accepted = answers.apply(
+        lambda given: [rank in known[name].accepted for rank, name in zip(given, names, strict=True)]
+    )
+    stated = [
+        sum((choice_of(row).probabilities or {}).get(r, 0.0) for r in known[row["case"]].accepted) for row in rows
+    ]
+    found = []
+    for name, given in answers.groupby(names, sort=False):
+        about = {"tensor": name, "accepted": " ".join(map(str, sorted(known[name].accepted)))}
+        about["stated"] = float(np.mean([share for share, of in zip(stated, names, strict=True) if of == name]))
+        found.append(about | {rule: _all_of(column.tolist()) for rule, column in given.items()})
+    families = accepted.groupby(names).mean().groupby(lambda name: known[name].family).mean().mean()
+    return [*found, {"tensor": "accepted, families alike", "accepted": "", "stated": "", **families.to_dict()}]
+
+
+def _all_of(answers: Sequence[float]) -> str:
+    """Return the answers from all seeds, one where they are the same."""
+    words = ["–" if np.isnan(answer) else f"{answer:.0f}" for answer in answers]
+    return words[0] if len(set(words)) == 1 else " ".join(words)
 
 
 def run(smoke: Sequence[str]) -> Row:
@@ -315,21 +262,20 @@ def run(smoke: Sequence[str]) -> Row:
             draws.run("smoke", [cases.BY_NAME[name] for name in smoke], 1, root=Path(folder))
             rows = draws.load("smoke", Path(folder))
     else:
-        rows = draws.load("reported")
-    judged = [Judged(row) for row in rows if row["case"] in cases.BY_NAME]
-    kept = identifiable(judged)
-    shares = [np.array(list((j.choice.probabilities or {}).values())) for j in kept]
-    truths = [j.rank for j in kept]
+        rows = [row for row in draws.load("reported") if row["case"] in cases.BY_NAME]
+    kept, answers = [row for row in rows if row["identifiable"]], answers_of(rows)
+    shares = [np.array(list((choice_of(row).probabilities or {}).values())) for row in kept]
+    truths = [row["rank"] for row in kept]
     results = {
-        "overall": overall(judged),
-        "families": grouped(judged, "family", lambda j: cases.BY_NAME[j.case].family),
-        "cases": grouped(judged, "case", lambda j: j.case),
+        "overall": overall(rows, answers),
+        "families": grouped(rows, answers, "family", lambda row: cases.BY_NAME[row["case"]].family),
+        "cases": grouped(rows, answers, "case", lambda row: row["case"]),
         "calibration": bins(shares, truths),
         "honesty": [honesty("named cases", shares, truths)],
     }
     if smoke:
         return results
-    of_forms, left_out = forms(judged)
+    of_forms, left_out = forms(kept)
     apart, honest = unseen()
     return results | {
         "forms": of_forms,

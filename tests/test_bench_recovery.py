@@ -5,13 +5,16 @@ import calibrate
 import cases
 import draws
 import numpy as np
+import pandas as pd
 import pytest
 import recipes
-from bench_recovery import OURS, Judged, Rate, rate
+from bench_recovery import FUSION, OURS
 
 from autoten import CPModel
 from autoten.selection import calibrated
 from autoten.table import RankTable
+
+NAN = np.nan
 
 
 def test_cases_draw_what_they_say():
@@ -133,27 +136,22 @@ def test_honest_probabilities_have_no_calibration_error():
     assert (boastful["stated 90 % and more"], boastful["right of those"]) == (1.0, 0.5)
 
 
-def judged(ours, theirs, case="P8 R3 30 dB", **row):
-    draw = Judged({"case": case, "number": 0, "rank": 3, "identifiable": True, "answers": {}} | row)
-    draw.__dict__["answers"] = {OURS: ours, "rival": theirs}
-    return draw
-
-
 def test_rates_count_where_a_rule_applies_and_name_rivals_that_did_better():
-    some = [judged(3, None), judged(2, 3), judged(3, 3, identifiable=False)]
-    assert (rate(some[:2]), rate(some[:2], "rival")) == ((1, 2), (1, 1))
-    assert Rate(190, 200).interval == pytest.approx((0.910, 0.973), abs=1e-3)
-    (row,) = bench_recovery.grouped(some, "case", lambda each: each.case)
+    rows = [{"case": "P8 R3 30 dB", "rank": 3, "identifiable": n < 2, "answers": {}, "seconds": 1.0} for n in range(3)]
+    answers = pd.DataFrame({OURS: [3.0, 2.0, 3.0], FUSION: [2.0, NAN, 3.0], "rival": [NAN, 3.0, 4.0]})
+    ours, rival, _ = bench_recovery.overall(rows, answers)
+    assert [ours[name] for name in ("exact", "of", "of all draws", "mean error")] == [0.5, 2, 2 / 3, -0.5]
+    assert (rival["exact"], rival["of"], rival["of all draws"]) == (1.0, 1, 0.5)
+    (row,) = bench_recovery.grouped(rows, answers, "case", lambda row: row["case"])
     assert (row["identifiable"], row["autoten"], row["rivals that did better"]) == ("2 of 3", 0.5, "rival 1")
 
 
 def test_families_of_real_tensors_count_alike(monkeypatch):
-    of = {"amino acids": 3, "amino acids 0, 1": 3, "DOSY": 3}  # a family of two, one of them answered wrong
-    rows = [judged(rank, None, case=name) for name, rank in of.items()]
-    for each in rows:
-        each.__dict__["choice"] = calibrated.Choice(3, "", (), {3: 0.5, 2: 0.25})
-    monkeypatch.setattr(draws, "load", lambda split: rows)
-    monkeypatch.setattr(bench_recovery, "Judged", lambda row: row)
+    of = {"amino acids": 3.0, "amino acids 0, 1": 3.0, "DOSY": 3.0}  # a family of two, one of them answered wrong
+    monkeypatch.setattr(draws, "load", lambda split: [{"case": name} for name in of])
+    monkeypatch.setattr(bench_recovery, "choice_of", lambda row: calibrated.Choice(3, "", (), {3: 0.5, 2: 0.25}))
+    answers = pd.DataFrame({OURS: list(of.values()), "rival": [NAN, 2.0, NAN]})
+    monkeypatch.setattr(bench_recovery, "answers_of", lambda rows: answers)
     *tensors, last = bench_recovery.real_tensors("laboratory")
-    assert [row["stated"] for row in tensors] == [0.5, 0.25, 0.5]
-    assert (last[OURS], last["rival"]) == (0.75, 0.0)
+    assert [(row["stated"], row["rival"]) for row in tensors] == [(0.5, "–"), (0.25, "2"), (0.5, "–")]
+    assert (last[OURS], last["rival"]) == (0.75, 0.25)
