@@ -85,6 +85,7 @@ def measured(name: str, split: Split, number: int, with_rivals: bool) -> Row:
     began = time.process_time()
     named = {"solver": case.solver} if hasattr(case, "solver") else {}
     whole = autoten.estimate_rank(draw.X, draw.ranks, random_state=number, **named)
+    seconds = round(time.process_time() - began, 3)
     estimate = whole.by_solver.get("ALS", whole)
     row = {
         "case": name,
@@ -94,7 +95,7 @@ def measured(name: str, split: Split, number: int, with_rivals: bool) -> Row:
         "identifiable": draw.identifiable,
         "snr_db": _digits(draw.snr_db),
         "found": _found(draw, estimate),
-        "seconds": round(time.process_time() - began, 3),
+        "seconds": seconds,
         "table": stored(estimate.table),
         "answers": {},
     }
