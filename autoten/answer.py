@@ -111,9 +111,7 @@ class RankEstimate:
 
         panels = plots.plot_overview(self.table, self.choice)
         if path is not None:
-            figure = panels["fit"].get_figure(root=True)
-            assert figure is not None
-            figure.savefig(path, dpi=200)
+            panels["fit"].figure.canvas.figure.savefig(path, dpi=200)
         return panels
 
     def save(self, path: str | Path) -> None:
