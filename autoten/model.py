@@ -93,6 +93,11 @@ class CPModel:
         """Number of modes."""
         return len(self.factors)
 
+    @property
+    def named(self) -> Labels:
+        """The labels; of a model without any, the numbers of its modes as names."""
+        return self.labels or Labels(tuple(f"mode {mode}" for mode in range(self.ndim)), (None,) * self.ndim)
+
     def __iter__(self) -> Iterator[Any]:
         yield self.weights
         yield list(self.factors)
@@ -203,7 +208,7 @@ class CPModel:
             import pandas as pd
         except ImportError as error:
             raise ImportError("to_frame needs pandas. Install it with `pip install autoten[labels]`.") from error
-        labels = self.labels or Labels(tuple(f"mode {n}" for n in range(self.ndim)), (None,) * self.ndim)
+        labels = self.named
         number = labels.mode(mode)
         names = labels.indices[number]
         index = pd.Index(range(self.shape[number]) if names is None else names, name=labels.names[number])

@@ -84,11 +84,10 @@ def as_page(estimate: RankEstimate) -> str:
     from autoten import plots
 
     panels = [(said, partial(getattr(plots, name), estimate.table, estimate.choice)) for name, said in PANELS]
-    model, labels = estimate.model, estimate.labels
-    names = [f"mode {mode}" for mode in range(model.ndim)] if labels is None else labels.names
+    model = estimate.model
     components = [
         (f"Components in {name}, columns of unit length", partial(plots.plot_mode, model, mode))
-        for mode, name in enumerate(names)
+        for mode, name in enumerate(model.named.names)
         if 0 < model.rank <= LARGEST_DRAWN
     ]
     facts = "".join(f"<dt>{escape(name)}</dt><dd>{escape(str(fact))}</dd>" for name, fact in _facts(estimate).items())

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from pictures import assert_readable, drawn, entries
 
-from autoten import CPModel, estimate_rank, fit_parafac, match_components, plots, sample_influence, weighted
-from autoten.datasets import load_amino_acids, make_cp_tensor, white_noise
+from autoten import CPModel, estimate_rank, fit_parafac, match_components, plots, weighted
+from autoten.datasets import load_amino_acids, make_cp_tensor
 from autoten.door import as_tensor
 from autoten.labels import Labels
 from autoten.plots import bars, heat_map, lines, plot_components, plot_core_elements, plot_influence, plot_mode, points
@@ -25,9 +25,6 @@ def make_model(shape, rank, seed=0, labels=None):
 
 def tick_texts(ax):
     return [text.get_text() for text in ax.get_xticklabels()]
-
-
-# What was not observed
 
 
 def below_a_line():
@@ -50,29 +47,21 @@ def extrapolated():
     return below_a_line(), fit_parafac(below_a_line(), 3, n_starts=3, random_state=0).model
 
 
-def assert_supported(model, weights):
-    """Support is the observed share of the squares in the other modes, and of all of them for a component."""
-    A, B, C = (np.square(factor) for factor in model.factors)
-    wanted = ("ijk,jr,kr->ir", B, C), ("ijk,ir,kr->jr", A, C), ("ijk,ir,jr->kr", A, B)
-    for shares, (rule, *others) in zip(model.support, wanted, strict=True):
-        np.testing.assert_allclose(shares, np.einsum(rule, weights, *others), atol=1e-12)
-    np.testing.assert_allclose(model.observed_share, np.einsum("ijk,ir,jr,kr->r", weights, A, B, C), atol=1e-12)
-
-
-def test_support_is_the_observed_share_of_squares(extrapolated):
+def test_support_is_the_observed_share_of_squares_and_cells_support_by_their_weights(extrapolated):
     X, model = extrapolated
-    assert_supported(model, (~np.isnan(X)).astype(float))
+    noise = np.ones((20, 8, 8))
+    noise[5:] = 0.1
+    unequal = fit_parafac(weighted(np.nan_to_num(X)[:, ::4, ::4], noise), 2, n_starts=1, random_state=0).model
+    for fitted, weights in ((model, ~np.isnan(X) * 1.0), (unequal, noise**-2.0 / (noise**-2.0).mean())):
+        A, B, C = (np.square(factor) for factor in fitted.factors)
+        wanted = ("ijk,jr,kr->ir", B, C), ("ijk,ir,kr->jr", A, C), ("ijk,ir,jr->kr", A, B)
+        for shares, (rule, *others) in zip(fitted.support, wanted, strict=True):
+            np.testing.assert_allclose(shares, np.einsum(rule, weights, *others), atol=1e-12)
+        np.testing.assert_allclose(fitted.observed_share, np.einsum("ijk,ir,jr,kr->r", weights, A, B, C), atol=1e-12)
+    assert unequal.observed_share.max() > 1.0
     factors, support = ([part[:, ::-1] for part in parts] for parts in (model.factors, model.support))
     reordered = CPModel(model.weights[::-1], factors, support=tuple(support)).normalized()
     np.testing.assert_array_equal(reordered.support[1], model.support[1])
-
-
-def test_cells_support_by_their_weights():
-    X, noise = np.nan_to_num(below_a_line())[:, ::4, ::4], np.ones((20, 8, 8))
-    noise[5:] = 0.1
-    model = fit_parafac(weighted(X, noise), 2, n_starts=1, random_state=0).model
-    assert_supported(model, noise**-2.0 / (noise**-2.0).mean())
-    assert model.observed_share.max() > 1.0
 
 
 def test_complete_data_support_everything_alike_and_data_missing_at_random_leave_nothing_without():
@@ -126,18 +115,11 @@ def test_extrapolation_of_the_chosen_rank_is_warned_of(extrapolated):
     assert not list(unseen_warnings(as_tensor(complete), make_model((6, 7, 8), 2)))
 
 
-# Components
-
-
 COMPONENTS = {
     "spectra": ((5, 201, 61), 3, [[f"sample {i}" for i in range(5)], np.arange(250, 451), None]),
     "ten components": ((8, 100, 60), 10, [None, None, STATIONS[:60]]),
     "four modes": ((12, 30, 24, 4), 2, [None, MONTHS, None, None]),
-    "six modes": (
-        (3, 12, 13, 40, 2, 7),
-        4,
-        [["no", "yes", "perhaps"], None, None, 1e5 * np.arange(40), None, ["$5"] * 7],
-    ),
+    "six modes": ((3, 12, 13, 40, 2, 7), 4, [list("abc"), None, None, 1e5 * np.arange(40), None, ["$5_to_$10"] * 7]),
     "many labels": ((300, 13, 4), 1, [STATIONS, None, None]),
 }
 
@@ -167,20 +149,18 @@ def test_columns_are_drawn_with_unit_length_and_numbers_as_x_the_largest_share_f
         assert np.linalg.norm(line.get_ydata()) == pytest.approx(1)
 
 
-def test_a_labelled_model_brings_its_names():
+def test_a_labelled_model_brings_its_names_and_a_pair_is_a_model_too():
     labels = Labels(("breads", "wavelength", "judge"), (np.array(list("abcde")), np.arange(300, 320), None))
     model = make_model((5, 20, 4), 2, labels=labels)
     axes = plot_components(model)
     assert [ax.get_title() for ax in axes] == ["breads", "wavelength", "judge"]
     assert tick_texts(axes[0]) == list("abcde")
     assert axes[1].lines[1].get_xdata().tolist() == list(range(300, 320))
-    assert tick_texts(plot_components(model, labels=[list("vwxyz"), None, None])[0]) == list("vwxyz")
-
-
-def test_components_of_a_plain_pair_are_drawn_on_given_axes():
-    _, axes = plt.subplots(1, 3)
-    assert plot_components((None, [np.ones((n, 1)) for n in (3, 4, 50)]), axes=axes).tolist() == axes.tolist()
-    assert axes[2].get_legend() is not None
+    _, given = plt.subplots(1, 3)
+    axes = plot_components((None, model.factors), labels=[list("vwxyz"), None, None], axes=given)
+    assert axes.tolist() == given.tolist()
+    assert tick_texts(axes[0]) == list("vwxyz")
+    assert entries(axes[2].get_legend())
 
 
 def test_component_styles_differ_without_colour():
@@ -190,21 +170,17 @@ def test_component_styles_differ_without_colour():
     assert styles[10].marker == styles[0].marker  # more are drawn, in looks that return
 
 
-@pytest.mark.parametrize(
-    ("length", "rank", "labels", "drawing"),
-    [
-        (12, 3, None, bars),
-        (12, 4, None, heat_map),
-        (13, 6, None, lines),
-        (13, 7, None, heat_map),
-        (13, 2, list("abcdefghijklm"), points),
-        (13, 2, MONTHS[:13], lines),
-    ],
-)
-def test_how_a_mode_is_drawn_follows_length_rank_and_labels(length, rank, labels, drawing):
+def drawing_of(length, rank, labels=None):
     ax = plot_mode(make_model((length, 4, 5), rank), 0, labels=labels)
-    joined = len(ax.lines) > 1 and ax.lines[1].get_linestyle() != "None"
-    assert drawing is (heat_map if ax.collections else bars if ax.containers else lines if joined else points)
+    if ax.collections:
+        return heat_map
+    return bars if ax.containers else points if ax.lines[1].get_linestyle() == "None" else lines
+
+
+def test_how_a_mode_is_drawn_follows_length_rank_and_labels():
+    assert [drawing_of(12, 3), drawing_of(12, 4)] == [bars, heat_map]
+    assert [drawing_of(13, 6), drawing_of(13, 7)] == [lines, heat_map]
+    assert [drawing_of(13, 2, list("abcdefghijklm")), drawing_of(13, 2, MONTHS[:13])] == [points, lines]
 
 
 def test_a_heat_map_has_a_row_for_each_component_and_numbers_along_x():
@@ -263,20 +239,13 @@ def test_labels_are_written_no_longer_than_they_need_to_be(labels, first, last):
     assert [written[0], written[2]] == [named[0].get_text(), named[2].get_text()] == [first, last]
 
 
-def test_a_drawing_of_ones_own():
-    seen = []
-    plot_mode(make_model((5, 4, 6), 2), 1, labels=list("abcd"), draw=lambda *what: seen.append(what[1:]))
-    ((factor, names, styles),) = seen
-    assert (factor.shape, names.tolist(), len(styles)) == ((4, 2), list("abcd"), 2)
-
-
-@pytest.mark.parametrize("mode", [1, -2, "month"])
-def test_one_mode_by_number_or_name(mode):
-    ax = plot_mode(make_model((5, 30, 6), 2, labels=LABELS), mode)
-    assert (ax.get_xlabel(), len(ax.lines), entries(ax.get_legend())) == ("month", 3, ["1: 63%", "2: 37%"])
-
-
-# Comparison
+def test_one_mode_is_drawn_by_number_or_name_and_by_a_function_of_ones_own():
+    model, seen = make_model((5, 30, 6), 2, labels=LABELS), []
+    for mode in (1, -2, "month"):
+        ax = plot_mode(model, mode)
+        assert (ax.get_xlabel(), len(ax.lines), entries(ax.get_legend())) == ("month", 3, ["1: 63%", "2: 37%"])
+    plot_mode(model, 2, labels=list("abcdef"), draw=lambda *arguments: seen.extend(arguments[1:]))
+    assert (seen[0].shape, seen[1].tolist(), len(seen[2])) == ((6, 2), list("abcdef"), 2)
 
 
 def test_a_comparison_draws_matched_pairs_in_the_first_models_order():
@@ -308,9 +277,6 @@ def test_a_comparison_is_readable(rank, labels):
     axes = plots.plot_comparison(*(make_model((5, 30, 20), rank, seed, LABELS) for seed in (0, 1)), labels=labels)
     assert axes[-1, 1].get_xlabel() == "month"
     assert_readable(axes[0, 0].figure)
-
-
-# Core elements, influence
 
 
 def make_core(rank, spread, order=3):
@@ -357,15 +323,14 @@ def test_influence_names_the_samples_that_stand_out():
     assert drawn(ax, "3 times the mean leverage").get_xdata()[0] == pytest.approx(3 * leverage.mean())
 
 
-def test_influence_of_real_samples_is_readable():
-    data = load_amino_acids()
-    influence = sample_influence(data.X, fit_parafac(data.X, 3, n_starts=1, random_state=0).model)
-    ax = plot_influence(influence, labels=data.samples)
-    assert {text.get_text() for text in ax.texts} == set(data.samples)
+def test_few_samples_are_all_named_by_labels_or_numbers_on_given_axes_or_ours():
+    influence, names = ([0.79, 0.87, 0.83, 0.17, 0.34], [3.9, 3.9, 5.4, 5.7, 5.1]), load_amino_acids().samples
+    ax = plot_influence(influence, labels=names)
+    assert [text.get_text() for text in ax.texts] == list(names)
     assert_readable(ax.figure)
     _, given = plt.subplots()
     assert plot_influence(influence, ax=given) is given
-    assert {text.get_text() for text in given.texts} == set("01234")
+    assert [text.get_text() for text in given.texts] == list("01234")
 
 
 @pytest.mark.parametrize(
@@ -384,33 +349,30 @@ def test_names_of_samples_cover_nothing_wherever_these_are(leverage, residual):
     assert all(ax.bbox.contains(*corner) for box in boxes for corner in box.corners())
     places = ax.transData.transform(np.column_stack([leverage, residual]))
     assert not any(box.contains(*place) for box in boxes for place in places)
-
-
-def test_the_name_of_a_sample_alone_stands_above_it():
-    assert [text.get_position() for text in plot_influence(([0.5], [2.0])).texts] == [pytest.approx((0, 12))]
+    (alone,) = plot_influence(([0.5], [2.0])).texts
+    assert alone.get_position() == pytest.approx((0, 12))
 
 
 HALF_A_PAGE = {
-    "core": lambda ax: plot_core_elements(make_core(4, 2.0), ax),
-    "huge core": lambda ax: plot_core_elements(make_core(6, 100.0, order=4), ax),
-    "influence": lambda ax: plot_influence((np.geomspace(0.01, 1, 40), np.geomspace(9, 1, 40)), ax=ax),
-    "heat map": lambda ax: plot_mode(make_model((5, 30, 6), 9, labels=LABELS), "month", ax=ax),
-    "six lines": lambda ax: plot_mode(make_model((5, 30, 6), 6), 1, ax=ax),
+    "core": (lambda ax: plot_core_elements(make_core(4, 2.0), ax), "dark_background"),
+    "huge core": (lambda ax: plot_core_elements(make_core(6, 100.0, order=4), ax), "default"),
+    "influence": (lambda ax: plot_influence((np.geomspace(0.01, 1, 40), np.geomspace(9, 1, 40)), ax=ax), "classic"),
+    "heat map": (lambda ax: plot_mode(make_model((5, 30, 6), 9, labels=LABELS), "month", ax=ax), "dark_background"),
+    "six lines": (lambda ax: plot_mode(make_model((5, 30, 6), 6), 1, ax=ax), "default"),
 }
 
 
-@pytest.mark.parametrize("draw", HALF_A_PAGE.values(), ids=HALF_A_PAGE)
-def test_half_a_page_wide_pictures_are_readable_too(draw):
-    ax = plt.figure(figsize=(3.5, 2.8), layout="constrained").add_subplot()
-    assert draw(ax) is ax
-    assert_readable(ax.figure)
+@pytest.mark.parametrize(("draw", "style"), HALF_A_PAGE.values(), ids=HALF_A_PAGE)
+def test_half_a_page_wide_pictures_are_readable_too(draw, style):
+    with plt.style.context(style):
+        ax = plt.figure(figsize=(3.5, 2.8), layout="constrained").add_subplot()
+        assert draw(ax) is ax
+        assert_readable(ax.figure)
 
 
 @pytest.mark.parametrize("style", ["dark_background", "classic"])
-def test_pictures_follow_the_style_sheet(style):
-    draw = make_cp_tensor((6, 7, 20), 2, noise=white_noise(10), random_state=0)
+def test_whole_pages_follow_the_style_sheet(style):
     with plt.style.context(style):
-        assert_readable(plot_core_elements(make_core(3, 0.1)).figure)
-        assert_readable(plot_influence(sample_influence(draw.X, draw.model)).figure)
-        assert_readable(plots.plot_comparison(draw.model, make_model((6, 7, 20), 2))[0, 0].figure)
-        assert_readable(plot_components(draw.model, draw=[None, None, heat_map])[0].figure)
+        a, b = make_model((6, 7, 20), 2), make_model((6, 7, 20), 2, seed=1)
+        assert_readable(plots.plot_comparison(a, b)[0, 0].figure)
+        assert_readable(plot_components(a, draw=[None, None, heat_map])[0].figure)

@@ -106,7 +106,7 @@ def plot_components(
     >>> [ax.get_title() for ax in axes]
     ['mode 0', 'mode 1', 'mode 2']
     """
-    model, known = _to_draw(model, labels)
+    model = _to_draw(model, labels)
     columns = 2 if model.ndim == 4 else min(model.ndim, 3)
     rows = -(-model.ndim // columns)
     if axes is None:
@@ -121,7 +121,7 @@ def plot_components(
     used = set()
     for mode, (ax, drawing) in enumerate(zip(panels, drawings, strict=True)):
         used.add(_draw_mode(ax, model, mode, drawing))
-        ax.set_title(known.names[mode])
+        ax.set_title(model.named.names[mode])
     if model.rank:
         legend = _legend_of_components(used, model, range(model.ndim))
         _finish(panels, legend, rows if axes is None else 0)
@@ -167,12 +167,12 @@ def plot_mode(
     'mode 1'
     """
     model = as_cp(model)
-    number = _known_labels(model).mode(mode)
+    number = model.named.mode(mode)
     given = None if labels is None else [labels if n == number else None for n in range(model.ndim)]
-    model, known = _to_draw(model, given)
+    model = _to_draw(model, given)
     ax = new_axes() if ax is None else ax
     used = _draw_mode(ax, model, number, draw)
-    ax.set_xlabel(known.names[number])
+    ax.set_xlabel(model.named.names[number])
     if used is not heat_map:
         legend_above(ax, **_legend_of_components({used}, model, [number]))
     _fit_indices([ax])
@@ -221,7 +221,7 @@ def plot_comparison(
     >>> axes.shape, axes[0, 0].get_title(loc="right")
     ((2, 3), '1.000')
     """
-    (a, known), (b, _) = _to_draw(a, labels), _to_draw(b)
+    a, b = _to_draw(a, labels), _to_draw(b)
     matches = match_components(a, b)
     n_pairs, n_modes = matches.cosines.shape
     if not n_pairs:
@@ -238,9 +238,9 @@ def plot_comparison(
     for (row, mode), ax in np.ndenumerate(panels):
         r, s, cosine = matches.first[row], matches.second[row], matches.cosines[row, mode]
         pair = np.column_stack([a.factors[mode][:, r], np.copysign(1.0, cosine) * b.factors[mode][:, s]])
-        used.add(_draw_factor(ax, pair, known.indices[mode], styles))
+        used.add(_draw_factor(ax, pair, a.named.indices[mode], styles))
         ax.set_title(f"{cosine:.3f}".replace("-", "−"), loc="right", fontsize=small_text(), pad=2.0)
-        ax.set(ylabel="" if mode else f"{r + 1} and {s + 1}", xlabel="" if row < n_pairs - 1 else known.names[mode])
+        ax.set(ylabel="" if mode else f"{r + 1} and {s + 1}", xlabel="" if row < n_pairs - 1 else a.named.names[mode])
         ax.yaxis.set_major_locator(MaxNLocator(3))
         ax.tick_params(labelbottom=row == n_pairs - 1)
     title = "components; above each panel, the cosine" if axes is None else None
@@ -327,7 +327,7 @@ def heat_map(ax: Axes, factor: Array, names: Names, styles: Sequence[ComponentSt
 
 def _draw_mode(ax: Axes, model: CPModel, mode: int, draw: ModeDrawing | None) -> ModeDrawing:
     """Draw one mode of a labelled model, crosses on entries without support; return how."""
-    names, factor = _known_labels(model).indices[mode], np.asarray(model.factors[mode], dtype=float)
+    names, factor = model.named.indices[mode], np.asarray(model.factors[mode], dtype=float)
     used = _draw_factor(ax, factor, names, component_styles(model.rank), draw)
     index, r = np.nonzero(model.without_support(mode))
     if len(index) and used in (bars, lines, points, heat_map):
@@ -417,16 +417,13 @@ def _fit_indices(panels: Sequence[Axes]) -> float:
 # Around the modes
 
 
-def _known_labels(model: CPModel) -> Labels:
-    return model.labels or Labels(tuple(f"mode {mode}" for mode in range(model.ndim)), (None,) * model.ndim)
-
-
-def _to_draw(model: Any, labels: Sequence[Any] | None = None) -> tuple[CPModel, Labels]:
-    """Return a model with its components in order, and the labels given, else its own, else numbered modes."""
-    known = _known_labels(as_cp(model))
-    given = known.indices if labels is None else labels
-    known = Labels(known.names, tuple(None if names is None else np.atleast_1d(names) for names in given))
-    return as_cp(model).normalized().labelled(known), known
+def _to_draw(model: Any, labels: Sequence[Any] | None = None) -> CPModel:
+    """Return a model with its components in order, and with the labels given, if any."""
+    cp = as_cp(model).normalized()
+    if labels is None:
+        return cp
+    arrays = tuple(None if names is None else np.atleast_1d(names) for names in labels)
+    return cp.labelled(Labels(cp.named.names, arrays))
 
 
 def _legend_of(used: set[ModeDrawing], styles: Sequence[ComponentStyle], labels: Sequence[str]) -> Look:
