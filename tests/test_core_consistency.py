@@ -392,7 +392,7 @@ def test_noise_costs_one_and_two_components_of_three_way_data_nothing(seed, rank
 
 
 def test_noise_loss_at_the_true_factors_is_the_mean_over_noise_if_nothing_is_absorbed():
-    # E[100 - c] at factors that do not follow the noise, by Monte Carlo (science.md, section 3).
+    # E[100 - c] at factors that do not follow the noise, by Monte Carlo.
     factors, sigma = draw((4, 5, 6), 3)[1], 0.02
     signal, rng = reference.cp_tensor(factors), np.random.default_rng(0)
     lost = [

@@ -327,7 +327,7 @@ def test_what_does_not_apply_says_none():
     assert {name for name, rank in four_way.items() if rank is None} == autoten_2016
 
 
-# --- public figures (science.md, sections 2 and 6) ---
+# --- public figures ---
 
 ORACLE = {  # rank: sweeps, fit, core consistency
     "nsvd_synth_small": {

@@ -102,7 +102,7 @@ def test_a_sweep_is_the_textbooks_over_the_filled_tensor_or_over_observed_cells(
     sweeps.sweep(1, math.inf)
     expected, _ = reference.als(filled(X, factors) if imputed else X, factors, 1)
     assert_close(sweeps.model.to_tensor(), reference.cp_tensor(expected), 1e-7)
-    # Imputing forgets the cells it must not know too slowly where much is missing (science.md, section 4).
+    # Imputing forgets the cells it must not know too slowly where much is missing.
     assert not (imputed and share > 0.3)
 
 
