@@ -1,8 +1,6 @@
 """Core consistency, its ceiling and what noise costs it: against explicit least squares, tlviz and Monte Carlo."""
 
-import re
 from functools import reduce
-from itertools import permutations
 
 import numpy as np
 import pytest
@@ -56,7 +54,7 @@ def test_it_is_the_least_squares_core_on_the_kronecker_matrix(shape, rank):
     assert 100 - got == pytest.approx(100 - expected, rel=1e-8, abs=1e-10)
 
 
-@pytest.mark.parametrize("share", [0.05, 0.2, 0.4, 0.6, 0.75])
+@pytest.mark.parametrize("share", [0.05, 0.4, 0.75])
 @pytest.mark.parametrize(("shape", "rank"), [((5, 6, 7), 3), ((4, 4, 5, 4), 2), ((3, 4, 3, 4, 3), 2)], ids=ids)
 def test_with_missing_data_it_is_the_core_that_fits_observed_cells_best(shape, rank, share):
     X = with_holes(noisy_tensor(shape, rank), share)
@@ -93,7 +91,7 @@ def test_equations_that_are_too_many_for_a_matrix_are_the_same(share):
     assert not found[~free.ravel()].any()
 
 
-@pytest.mark.parametrize("shape", SHAPES, ids=ids)
+@pytest.mark.parametrize("shape", SHAPES[:2], ids=ids)
 def test_nothing_missing_and_one_cell_missing_nearly_agree(shape):
     X = reference.cp_tensor(draw_factors(shape, 2))
     X += 0.01 * np.random.default_rng(0).standard_normal(shape)
@@ -107,7 +105,7 @@ def test_nothing_missing_and_one_cell_missing_nearly_agree(shape):
 # ------------------------------------------------------------------------------------------------------------ tlviz
 
 
-@pytest.mark.parametrize(("shape", "rank"), [((8, 9, 10), r) for r in range(1, 6)] + [((6, 7, 6, 7), 3)], ids=ids)
+@pytest.mark.parametrize(("shape", "rank"), [((8, 9, 10), r) for r in (1, 3, 5)] + [((6, 7, 6, 7), 3)], ids=ids)
 def test_tlviz_agrees(shape, rank):
     X = noisy_tensor(shape, 3)
     models = [
@@ -116,14 +114,6 @@ def test_tlviz_agrees(shape, rank):
         tensorly.cp_tensor.cp_normalize((None, draw_factors(shape, rank, seed=2))),
     ]
     for model in models:
-        expected = tlviz.model_evaluation.core_consistency(model, X)
-        assert core_consistency(X, model) == pytest.approx(expected, rel=1e-6)
-
-
-def test_tlviz_agrees_on_real_data(real_data):
-    X = real_data("amino_acids")["X"]
-    for rank in (1, 2, 3):
-        model = fit_parafac(X, rank, n_starts=5, random_state=0).model
         expected = tlviz.model_evaluation.core_consistency(model, X)
         assert core_consistency(X, model) == pytest.approx(expected, rel=1e-6)
 
@@ -211,30 +201,26 @@ def test_data_of_any_size(size, share):
     np.testing.assert_allclose(corrected_core_consistency(X * size, moved), got, rtol=1e-6)
 
 
-@pytest.mark.parametrize("axes", list(permutations(range(3))))
+@pytest.mark.parametrize("axes", [(1, 2, 0), (2, 1, 0)], ids=ids)
 def test_the_order_of_modes_does_not_matter_where_weights_are_equal(axes):
     X, (_, factors) = noisy_tensor((4, 5, 6), 2), draw((4, 5, 6), 3, seed=1)
     moved = corrected_core_consistency(X.transpose(axes), (None, [factors[n] for n in axes]))
     np.testing.assert_allclose(moved, corrected_core_consistency(X, (None, factors)), rtol=1e-8)
 
 
-@pytest.mark.parametrize("axes", list(permutations(range(3))))
+@pytest.mark.parametrize("axes", [(0, 1, 2), (1, 2, 0), (2, 1, 0)], ids=ids)
 def test_unequal_weights_are_carried_by_the_first_mode_whichever_that_is(axes):
     # The core off its diagonal scales with the mode that carries the weights, so the order of modes matters a little.
     X = noisy_tensor((6, 7, 8), 3).transpose(axes)
-    model = fit_parafac(X, 4, n_starts=3, random_state=0).model
-    expected = tlviz.model_evaluation.core_consistency(model, X)
-    assert core_consistency(X, model) == pytest.approx(expected, rel=1e-6)
-
-
-@pytest.mark.parametrize("axes", [(0, 1, 2), (1, 0, 2), (2, 1, 0)], ids=ids)
-def test_a_mode_shorter_than_the_rank_may_stand_anywhere(axes):
+    models = [(X, fit_parafac(X, 4, n_starts=3, random_state=0).model)]
+    # A mode shorter than the rank may stand anywhere.
     shape = tuple((4, 20, 20)[n] for n in axes)
     weights, factors = draw(shape, 6)
-    X = reference.cp_tensor(factors, weights)
-    X += 0.1 * X.std() * np.random.default_rng(1).standard_normal(shape)
-    expected = tlviz.model_evaluation.core_consistency((weights, factors), X)
-    assert core_consistency(X, (weights, factors)) == pytest.approx(expected, rel=1e-6)
+    short = reference.cp_tensor(factors, weights)
+    models.append((short + 0.1 * short.std() * np.random.default_rng(1).standard_normal(shape), (weights, factors)))
+    for data, model in models:
+        expected = tlviz.model_evaluation.core_consistency(model, data)
+        assert core_consistency(data, model) == pytest.approx(expected, rel=1e-6)
 
 
 def test_float32_data_lose_nothing_that_matters():
@@ -286,13 +272,9 @@ def test_a_model_of_zeros_has_no_core():
 
 def test_a_model_without_components_has_no_score():
     X, model = noisy_tensor((4, 5, 6), 2), empty_model((4, 5, 6))
-    assert np.isnan(core_consistency(X, model))
-    assert np.isnan(core_consistency(with_holes(X, 0.3), model))
-
-
-def test_a_model_without_components_has_no_corrected_score_either():
-    X, model = noisy_tensor((4, 5, 6), 2), empty_model((4, 5, 6))
-    assert np.isnan(corrected_core_consistency(X, model)).all()
+    for data in (X, with_holes(X, 0.3)):
+        assert np.isnan(core_consistency(data, model))
+        assert np.isnan(corrected_core_consistency(data, model)).all()
 
 
 def test_a_core_that_no_memory_should_hold_has_no_score():
@@ -315,19 +297,14 @@ def test_the_ceiling_is_what_an_exact_model_scores(shape, rank):
 
 
 @pytest.mark.parametrize("axes", [(0, 1, 2), (1, 0, 2), (2, 1, 0)], ids=ids)
-def test_the_ceiling_is_what_an_exact_model_with_unequal_weights_scores(axes):
-    for seed in range(3):
-        factors = draw_factors((4, 20, 20), 6, seed)
-        model = CPModel(draw((4, 20, 20), 6)[0], tuple(factors[n] for n in axes))
+def test_the_ceiling_of_one_short_mode_is_its_share_whatever_the_factors_and_weights(axes):
+    factors = draw_factors((4, 12, 13), 6)
+    for weights in (np.ones(6), draw((4, 12, 13), 6)[0]):
+        model = CPModel(weights, tuple(factors[n] for n in axes))
         scores = corrected_core_consistency(model.to_tensor(), model)
         assert scores.raw == pytest.approx(scores.ceiling, rel=1e-8)
-
-
-def test_the_ceiling_of_one_short_mode_is_its_share_whatever_the_factors():
-    for seed in range(3):
-        factors = draw_factors((4, 20, 20), 6, seed)
-        scores = corrected_core_consistency(reference.cp_tensor(factors), (None, factors))
-        assert scores.ceiling == pytest.approx(100 * 4 / 6)
+    equal = corrected_core_consistency(reference.cp_tensor(factors), (None, factors))
+    assert equal.ceiling == pytest.approx(100 * 4 / 6)
 
 
 def test_the_ceiling_of_three_short_modes_depends_on_the_factors():
@@ -364,31 +341,24 @@ def explicit_noise_loss(X, factors, *, reduced=True):
 
 @pytest.mark.parametrize(
     ("shape", "rank"),
-    [((4, 5, 6), 3), ((3, 4, 5), 3), ((5, 4, 4), 4), ((3, 3, 4, 3), 2), ((3, 3, 4, 3), 3), ((2, 3, 2, 3, 2), 2)],
+    [((4, 5, 6), 3), ((3, 4, 5), 3), ((3, 3, 4, 3), 3), ((2, 3, 2, 3, 2), 2), ((3, 5, 6), 4), ((3, 4, 4), 5)],
     ids=ids,
 )
 @pytest.mark.parametrize("weighted", [False, True])
 def test_noise_loss_agrees_with_the_explicit_projector_on_the_tangent_space(shape, rank, weighted):
     X, (weights, factors) = noisy_tensor(shape, rank), draw(shape, rank)
-    weights = weights if weighted else np.ones(rank)
+    weights = weights if weighted and rank <= shape[0] else np.ones(rank)
     scores = corrected_core_consistency(X, (weights, factors))
     expected = explicit_noise_loss(X, [factors[0] * weights, *factors[1:]])
     assert expected > 0.01
-    assert scores.noise_loss == pytest.approx(expected, rel=1e-8)
+    assert scores.noise_loss == pytest.approx(expected, rel=1e-8 if rank <= min(shape) else 1e-6)
 
 
-@pytest.mark.parametrize(("shape", "rank"), [((3, 5, 6), 4), ((3, 4, 4), 5)], ids=ids)
-def test_noise_loss_of_ranks_above_a_dimension_agrees_too(shape, rank):
-    X, (_, factors) = noisy_tensor(shape, rank), draw(shape, rank)
-    scores = corrected_core_consistency(X, (None, factors))
-    assert scores.noise_loss == pytest.approx(explicit_noise_loss(X, factors), rel=1e-6)
-
-
-@settings(max_examples=15)
-@given(st.integers(0, 1000), st.sampled_from([1, 2]))
-def test_noise_costs_one_and_two_components_of_three_way_data_nothing(seed, rank):
-    X, model = noisy_tensor((4, 5, 6), 2, seed=seed), draw_model((4, 5, 6), rank, seed)
-    assert corrected_core_consistency(X, model).noise_loss == pytest.approx(0, abs=1e-6)
+@pytest.mark.parametrize("rank", [1, 2])
+def test_noise_costs_one_and_two_components_of_three_way_data_nothing(rank):
+    for seed in range(5):
+        X, model = noisy_tensor((4, 5, 6), 2, seed=seed), draw_model((4, 5, 6), rank, seed)
+        assert corrected_core_consistency(X, model).noise_loss == pytest.approx(0, abs=1e-6)
 
 
 def test_noise_loss_at_the_true_factors_is_the_mean_over_noise_if_nothing_is_absorbed():
@@ -422,20 +392,15 @@ def test_noise_loss_is_about_what_fits_lose(share):
     assert np.mean(foreseen) == pytest.approx(np.mean(lost), rel=0.3)
 
 
-def test_noise_loss_is_unknown_without_degrees_of_freedom():
+def test_noise_loss_is_unknown_without_degrees_of_freedom_and_large_for_collinear_components():
     X = noisy_tensor((3, 3, 3), 2)
     assert np.isnan(corrected_core_consistency(X, draw_model((3, 3, 3), 4)).noise_loss)
-
-
-def test_collinear_components_are_foreseen_to_lose_much():
-    factors = [np.column_stack([A[:, 0], A[:, 0] + 0.3 * A[:, 1], A[:, 2]]) for A in draw_factors((7, 8, 9), 3)]
-    X = reference.cp_tensor(factors)
-    X += 0.05 * X.std() * np.random.default_rng(0).standard_normal(X.shape)
-    plain, collinear = (
-        corrected_core_consistency(Y, (None, f)).noise_loss
-        for Y, f in ((noisy_tensor((7, 8, 9), 3, noise=0.05), draw_factors((7, 8, 9), 3)), (X, factors))
-    )
-    assert collinear > 10 * plain
+    factors, losses = draw_factors((7, 8, 9), 3), []
+    for used in (factors, [np.column_stack([A[:, 0], A[:, 0] + 0.3 * A[:, 1], A[:, 2]]) for A in factors]):
+        signal = reference.cp_tensor(used)
+        noise = 0.05 * signal.std() * np.random.default_rng(0).standard_normal(signal.shape)
+        losses.append(corrected_core_consistency(signal + noise, (None, used)).noise_loss)
+    assert losses[1] > 10 * losses[0]
 
 
 # --------------------------------------------------------------------------------------------------------- corrected
@@ -471,7 +436,6 @@ def test_models_of_other_packages_are_taken():
     X, (weights, factors) = noisy_tensor((4, 5, 6), 3), draw((4, 5, 6), 3)
     expected = corrected_core_consistency(X, CPModel(weights, tuple(factors)))
     for model in [
-        (weights, factors),
         (list(weights), tuple(factors)),
         tensorly.cp_tensor.CPTensor((weights, factors)),
         pyttb.ktensor([A.copy() for A in factors], weights.copy()),
@@ -487,45 +451,6 @@ def test_the_model_is_left_alone():
     corrected_core_consistency(with_holes(X, 0.2), (weights, factors))
     for now, then in zip([weights, *factors], before, strict=True):
         np.testing.assert_array_equal(now, then)
-
-
-@pytest.mark.parametrize("score", [core_consistency, corrected_core_consistency])
-@pytest.mark.parametrize("place", ["weights", "factor"])
-@pytest.mark.parametrize("value", [np.nan, np.inf])
-def test_models_with_nan_are_refused(score, place, value):
-    weights, factors = np.ones(2), draw_factors((4, 5, 6), 2)
-    (weights if place == "weights" else factors[1])[..., 0] = value
-    sentence = r"^the CP model must be finite\. Got NaN or infinite entries\.$"
-    with pytest.raises(ValueError, match=sentence):
-        score(noisy_tensor((4, 5, 6), 2), (weights, factors))
-
-
-@pytest.mark.parametrize("score", [core_consistency, corrected_core_consistency])
-@pytest.mark.parametrize(
-    ("model", "error", "sentence"),
-    [
-        (
-            (None, draw_factors((4, 5, 7), 2)),
-            ValueError,
-            "the CP model must be of the tensor's shape (4, 5, 6). Got shape (4, 5, 7).",
-        ),
-        (
-            (None, draw_factors((4, 5, 6, 2), 2)),
-            ValueError,
-            "the CP model must be of the tensor's shape (4, 5, 6). Got shape (4, 5, 6, 2).",
-        ),
-        (
-            (np.ones(3), draw_factors((4, 5, 6), 2)),
-            ValueError,
-            "factor 0 of a CP model must be a matrix with 3 columns, one for each weight. Got shape (4, 2).",
-        ),
-        (3, TypeError, "a CP model must be a CPModel or a pair (weights, factors). Got int."),
-        (None, TypeError, "a CP model must be a CPModel or a pair (weights, factors). Got NoneType."),
-    ],
-)
-def test_what_is_no_model_of_the_tensor_is_refused_in_one_sentence(score, model, error, sentence):
-    with pytest.raises(error, match=f"^{re.escape(sentence)}$"):
-        score(noisy_tensor((4, 5, 6), 2), model)
 
 
 # ----------------------------------------------------------------------------------------------------------- the score
