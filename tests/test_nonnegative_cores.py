@@ -1,6 +1,5 @@
 """Cores without negative entries: against scipy and explicit multiplicative steps on the Kronecker matrix."""
 
-import re
 from functools import reduce
 
 import numpy as np
@@ -136,20 +135,3 @@ def test_an_interaction_is_found():
     core[0, 1, 2] = 0.8
     X = reference.tucker_tensor(core, model.folded())
     assert kl_core_consistency(X, model) == pytest.approx(of_core(core), abs=0.1)
-
-
-@pytest.mark.parametrize(
-    ("X", "weights", "sentence"),
-    [
-        (
-            -np.ones((8, 10, 12)),
-            1.0,
-            "X of kl_core_consistency must be counts or other amounts >= 0. Got negative cells.",
-        ),
-        (np.ones((8, 10, 12)), -1.0, "a CP model of counts must be nonnegative. Got negative entries."),
-    ],
-)
-def test_negative_entries_are_refused(X, weights, sentence):
-    model, _, _, _ = oracle()
-    with pytest.raises(ValueError, match=f"^{re.escape(sentence)}$"):
-        kl_core_consistency(X, (weights * model.weights, model.factors))
