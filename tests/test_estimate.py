@@ -177,6 +177,13 @@ def test_no_score_depends_on_the_other_ranks_asked_for(estimate, ranks, rows):
     assert all(type(rank) is int for rank in answer.models)
 
 
+def test_folds_end_early_and_their_errors_are_those_of_fits_without_an_end():
+    X = make_cp_tensor((12, 11, 10), 3, noise=white_noise(5), random_state=1).X
+    options = {"n_starts": 1, "n_folds": 3, "n_splits": 0, "random_state": 0}
+    early, endless = (estimate_rank(X, 4, solver=solver, **options) for solver in (ALS(), ALS(tol=0, max_iter=100)))
+    np.testing.assert_allclose(early.table["heldout"], endless.table["heldout"], rtol=2e-4)
+
+
 def test_by_default_ranks_1_to_10_are_tried():
     X = make_cp_tensor((5, 6, 5), 1, noise=white_noise(20), random_state=0).X
     assert brief(X, ranks=None).table.ranks.tolist() == list(range(11))
@@ -324,6 +331,23 @@ def test_a_random_state_of_numpy_gives_its_next_number():
 def test_different_seeds_hide_different_cells(estimate):
     other = quick(random_state=1)
     assert not (other.table["heldout"][1:] == estimate.table["heldout"][1:]).any()
+
+
+class Noting(Ticking):
+    """A solver that notes where it is told to begin, but for models that are fitted on."""
+
+    def fit(self, tensor, start, **options):
+        if start.rank and start.weights[-1] == 0.0:
+            entries = start.factors[-1][:, -1]
+            self.clock.begun.append((entries / entries[0])[1])
+        return super().fit(tensor, start, **options)
+
+
+def test_no_two_fits_begin_with_the_same_numbers(clock):
+    clock.begun = []
+    quick(solver=Noting(clock), n_starts=4, n_splits=0)
+    assert len(clock.begun) >= 4 * (4 + 3)
+    assert len(set(clock.begun)) == len(clock.begun)
 
 
 def test_the_estimate_in_a_line_is_frozen_and_does_not_hold_x(estimate):
