@@ -37,14 +37,12 @@ SOLVERS = ("ALS", "HALS", "KL")
 DIGITS = 4
 N_PARTS = 5
 
-# Ridge penalty for draws of unit weight in all: keeps a coefficient finite that separates its training draws.
-RIDGE = 1e-3
+# Ridge penalty for draws of unit weight in all: keeps a coefficient finite that separates its training draws. The same
+# for other solvers than ALS, which have fewer draws: it draws their coefficients towards those of ALS.
+RIDGE, TOWARDS = 1e-3, 0.03
 
 # Paired standard errors.
 SURELY = 3.0
-
-# The same for other solvers than ALS, which have fewer draws: it draws their coefficients towards those of ALS.
-TOWARDS = 0.03
 
 # A draw counts so much if no model of its rank finds the components: left out altogether, they would teach that weak
 # components do not exist.
@@ -70,8 +68,7 @@ def but(*pieces: str) -> tuple[str, ...]:
     return tuple(name for name in DEFAULT if name not in pieces)
 
 
-PREDICTION = ("intercept", "contrast", "share")
-INTERPRETABILITY = ("trilinearity", "degeneracy")
+PREDICTION, INTERPRETABILITY = ("intercept", "contrast", "share"), ("trilinearity", "degeneracy")
 HALVES, RESIDUALS = calibrated.NEEDS["halves"], calibrated.NEEDS["residuals"]
 
 FORMS: Mapping[str, tuple[str, ...]] = {

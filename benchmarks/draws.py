@@ -30,12 +30,11 @@ import plasmodes
 import real
 import recipes
 import rivals
-from cases import Case, Draw, Split
+from cases import Case, Split
 from joblib import Parallel, delayed
 from measure import Row
 
 import autoten
-from autoten import RankEstimate
 from autoten.solvers.base import Solver
 from autoten.table import RankTable
 
@@ -87,6 +86,7 @@ def measured(name: str, split: Split, number: int, with_rivals: bool) -> Row:
     whole = autoten.estimate_rank(draw.X, draw.ranks, random_state=number, **named)
     seconds = round(time.process_time() - began, 3)
     estimate = whole.by_solver.get("ALS", whole)
+    best = estimate.models.get(draw.rank) if draw.rank else None
     row = {
         "case": name,
         "number": number,
@@ -94,7 +94,7 @@ def measured(name: str, split: Split, number: int, with_rivals: bool) -> Row:
         "rank": draw.rank,
         "identifiable": draw.identifiable,
         "snr_db": _digits(draw.snr_db),
-        "found": _found(draw, estimate),
+        "found": None if best is None else round(cases.smallest_congruence(draw.model, best), DIGITS),
         "seconds": seconds,
         "table": stored(estimate.table),
         "answers": {},
@@ -117,13 +117,6 @@ def _asked(rule: str, evidence: rivals.Evidence) -> Row:
     began = time.process_time()
     rank = rivals.RIVALS[rule].rule(evidence)
     return {"rank": rank, "seconds": round(time.process_time() - began, 3)}
-
-
-def _found(draw: Draw, estimate: RankEstimate) -> float | None:
-    """Return the smallest congruence of a true component with the best model of the true rank."""
-    if not draw.rank or draw.rank not in estimate.models:
-        return None
-    return round(cases.smallest_congruence(draw.model, estimate.models[draw.rank]), DIGITS)
 
 
 def _digits(value: float) -> float | None:

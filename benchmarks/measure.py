@@ -154,10 +154,6 @@ def markdown(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     return [f"| {' | '.join(map(str, row))} |" for row in cells]
 
 
-def short(seconds: float) -> str:
-    return f"{seconds:.3g} s" if abs(seconds) >= 1 else f"{1e3 * seconds:.3g} ms"
-
-
 def report(what: str, seconds: Mapping[str, float]) -> None:
     """Print a line of progress."""
-    print(f"{what}:", ", ".join(f"{name} {short(value)}" for name, value in seconds.items()), flush=True)
+    print(f"{what}:", ", ".join(f"{name} {value:.3g} s" for name, value in seconds.items()), flush=True)

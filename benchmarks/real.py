@@ -36,10 +36,10 @@ class RealCase:
     family: str
     file: str
     accepted: frozenset[int]
+    solver: Solver = ALS()  # noqa: RUF009 (a frozen value)
+    prepare: Callable[[Array], Array] = np.asarray
     tier: Literal["laboratory", "opinion"] = "laboratory"
     largest: int = 10
-    prepare: Callable[[Array], Array] = np.asarray
-    solver: Solver = ALS()  # noqa: RUF009 (a frozen value)
 
     @property
     def is_there(self) -> bool:
@@ -101,21 +101,14 @@ LABORATORY = (
     RealCase("NORMO stochastic", "NORMO", "normo_stochastic_50", TEN, largest=16),
 )
 OPINION = (
-    RealCase("covid serology", "covid serology", "covid19_serology", TWO),
-    RealCase("bread, centred", "bread", "bread_sensory", frozenset({2, 3}), prepare=_centred),
-    RealCase("microbiome", "microbiome", "microbiome_fujita2023", frozenset({2, 3, 4})),
-    RealCase("sugar process", "sugar", "sugar_process", THREE_OR_FOUR),
-    RealCase("sugar process, nonnegative", "sugar", "sugar_process", THREE_OR_FOUR, solver=HALS()),
-    RealCase(
-        "sugar with scatter, nonnegative",
-        "sugar",
-        "sugar_process_full",
-        THREE_OR_FOUR,
-        prepare=lambda X: X[:, ::8],
-        solver=HALS(),
-    ),
-    RealCase("milk", "milk", "milk_metabolomics", THREE),
-    RealCase("IL-2, nonnegative", "IL-2", "il2_response", THREE, solver=HALS()),
+    ("covid serology", "covid serology", "covid19_serology", TWO),
+    ("bread, centred", "bread", "bread_sensory", frozenset({2, 3}), ALS(), _centred),
+    ("microbiome", "microbiome", "microbiome_fujita2023", frozenset({2, 3, 4})),
+    ("sugar process", "sugar", "sugar_process", THREE_OR_FOUR),
+    ("sugar process, nonnegative", "sugar", "sugar_process", THREE_OR_FOUR, HALS()),
+    ("sugar with scatter, nonnegative", "sugar", "sugar_process_full", THREE_OR_FOUR, HALS(), lambda X: X[:, ::8]),
+    ("milk", "milk", "milk_metabolomics", THREE),
+    ("IL-2, nonnegative", "IL-2", "il2_response", THREE, HALS()),
 )
 REAL = (
     *LABORATORY,
@@ -127,5 +120,5 @@ REAL = (
     ),
     RealCase("NORMO randn", "NORMO", "normo_randn_50", TEN, largest=16),
     RealCase("NSVD synthetic", "NSVD", "nsvd_synth_small", frozenset({5}), largest=16),
-    *(replace(case, tier="opinion") for case in OPINION),
+    *(RealCase(*case, tier="opinion") for case in OPINION),
 )
