@@ -74,7 +74,8 @@ class Seen:
             # So many terms at once: with more pairs than cells in a row of the last mode, products outgrow the cells.
             n = max(self.shape[-1] // max(b[0].shape[1], 1), 1)
             for r in range(0, len(table), n):
-                pairs = [_products(left[:, r : r + n], right) for left, right in zip(a, b, strict=True)]
+                both = zip(a, b, strict=True)
+                pairs = [(left[:, r : r + n, None] * right[:, None, :]).reshape(len(left), -1) for left, right in both]
                 table[r : r + n] += (self.apart.mttkrp(pairs, 0) * pairs[0]).sum(axis=0).reshape(-1, table.shape[1])
         return table
 
@@ -96,11 +97,6 @@ class Seen:
             return model
         squares = [np.square(factor) for factor in model.unit_columns().factors]
         return replace(model, support=tuple(self.rows(squares, mode) for mode in range(model.ndim)))
-
-
-def _products(left: Array, right: Array) -> Array:
-    """Return the products of every column of one matrix with every one of the other, (I, R_left * R_right)."""
-    return np.asarray(left[:, :, None] * right[:, None, :]).reshape(len(left), -1)
 
 
 def congruences(a: CPModel, b: CPModel, seen: Seen | None = None) -> Array:
@@ -163,9 +159,7 @@ def factor_match_score(a: Any, b: Any, X: Any = None) -> float:
     >>> round(factor_match_score(a, b), 12)
     1.0
     """
-    a = as_cp(a)
-    b = as_cp(b, a.shape)
-    return match_score(a, b, _seen_of(X, a.shape))
+    return match_score(*_compared(a, b, X))
 
 
 def match_score(a: CPModel, b: CPModel, seen: Seen) -> float:
@@ -177,13 +171,16 @@ def match_score(a: CPModel, b: CPModel, seen: Seen) -> float:
     return float(np.clip(table[rows, columns].mean(), 0.0, 1.0))
 
 
-def _seen_of(X: Any, shape: tuple[int, ...]) -> Seen:
+def _compared(a: Any, b: Any, X: Any) -> tuple[CPModel, CPModel, Seen]:
+    """Return both models, of one shape, and what each cell of X counts for."""
+    a = as_cp(a)
+    b = as_cp(b, a.shape)
     if X is None:
-        return Seen(shape)
+        return a, b, Seen(a.shape)
     tensor = as_tensor(X)
-    if tensor.shape != shape:
-        refuse("X of the CP models", f"of their shape {shape}", f"shape {tensor.shape}")
-    return Seen.of(tensor)
+    if tensor.shape != a.shape:
+        refuse("X of the CP models", f"of their shape {a.shape}", f"shape {tensor.shape}")
+    return a, b, Seen.of(tensor)
 
 
 class Matches(NamedTuple):
@@ -243,9 +240,7 @@ def match_components(a: Any, b: Any, X: Any = None) -> Matches:
     >>> matches.second.tolist(), matches.congruence.round(12).tolist()
     ([1, 0], [1.0, 1.0])
     """
-    a = as_cp(a)
-    b = as_cp(b, a.shape)
-    return matches(a, b, _seen_of(X, a.shape))
+    return matches(*_compared(a, b, X))
 
 
 def matches(a: CPModel, b: CPModel, seen: Seen) -> Matches:

@@ -112,14 +112,6 @@ class CPModel:
         return f"CPModel(rank={self.rank}, shape={self.shape})"
 
     @property
-    def norm_squared(self) -> float:
-        """Squared Frobenius norm of the modelled tensor, from Gram matrices alone."""
-        grams = reduce(
-            np.multiply, (factor.T @ factor for factor in self.factors), np.outer(self.weights, self.weights)
-        )
-        return float(grams.sum())
-
-    @property
     def observed_share(self) -> Array:
         """Share of each component's squares that lies in observed cells, shape (R,); 1 where none are missing.
 
@@ -214,6 +206,31 @@ class CPModel:
         index = pd.Index(range(self.shape[number]) if names is None else names, name=labels.names[number])
         columns = pd.RangeIndex(1, self.rank + 1, name="component")
         return pd.DataFrame(self.factors[number], index=index, columns=columns)
+
+    def to_tensorly(self) -> Any:
+        """Return the model as tensorly's own ``CPTensor``, with copies of weights and factors.
+
+        Most of tensorly takes a `CPModel` as it is; this is for what asks for the class.
+
+        Returns
+        -------
+        tensorly.cp_tensor.CPTensor
+
+        Raises
+        ------
+        ImportError
+            If tensorly is not installed.
+
+        Examples
+        --------
+        >>> CPModel(np.ones(1), [np.ones((2, 1)), np.ones((3, 1)), np.ones((4, 1))]).to_tensorly()
+        (weights, factors) : rank-1 CPTensor of shape (2, 3, 4)
+        """
+        try:
+            from tensorly.cp_tensor import CPTensor
+        except ImportError as error:
+            raise ImportError("to_tensorly needs tensorly. Install it with `pip install tensorly`.") from error
+        return CPTensor((self.weights.copy(), [factor.copy() for factor in self.factors]))
 
     def folded(self) -> list[Array]:
         """Return the factors with the weights multiplied into the first."""

@@ -214,10 +214,7 @@ class _Runner:
             if self._memory is not None and result[1] and group.lasts(number):
                 self._memory[group.key(number)] = result[0]
 
-        if together:
-            seconds = [self.workers.run_together(tasks[0], told)[1]]
-        else:
-            _, seconds = self.workers.run(*tasks, told=told)
+        _, seconds = self.workers.run(*tasks, told=told, together=together)
         keys = [[group.key(number) for number in range(len(group.arguments))] for group in groups]
         return [[made[key] if key in made else (known[key], True) for key in of] for of in keys], seconds
 

@@ -89,25 +89,17 @@ class Workers:
             _, future = self._shared.pop(id(thing), (thing, None))
             _sent_from_here.pop(id(future), None)
 
-    def run(self, *groups: Sequence[Task], told: Told = _nobody) -> tuple[list[list[Any]], list[float]]:
-        """Run groups of tasks as one; return the results of each and its share of the seconds."""
-        return self._timed_groups(self._outcomes, groups, told)
-
-    def run_together(self, tasks: Sequence[Task], told: Told = _nobody) -> tuple[list[Any], float]:
-        """Run tasks of one tensor that need little memory; return the results and the seconds.
-
-        Of a tensor read in chunks one worker runs them side by side, so that they share its passes; several workers
-        make passes of their own, at the same time.
-        """
-        run = self._side_by_side if self._share_passes else self._outcomes
-        (results,), (seconds,) = self._timed_groups(run, [tasks], told)
-        return results, seconds
-
-    def _timed_groups(
-        self, run: Callable[[list[Task], Told], list[tuple[Any, float]]], groups: Sequence[Sequence[Task]], told: Told
+    def run(
+        self, *groups: Sequence[Task], told: Told = _nobody, together: bool = False
     ) -> tuple[list[list[Any]], list[float]]:
+        """Run groups of tasks as one; return the results of each and its share of the seconds.
+
+        `together` are tasks of one tensor that need little memory. Of a tensor read in chunks one worker runs them side
+        by side, so that they share its passes; several workers make passes of their own, at the same time.
+        """
         began = time.monotonic()
-        outcomes = iter(run([task for group in groups for task in group], told))
+        way = self._side_by_side if together and self._share_passes else self._outcomes
+        outcomes = iter(way([task for group in groups for task in group], told))
         done = [[next(outcomes) for _ in group] for group in groups]
         took = time.monotonic() - began
         busy = [sum(seconds for _, seconds in group) for group in done]

@@ -276,6 +276,7 @@ class SolverContract:
     def test_history_has_an_entry_for_each_sweep_and_ends_at_the_loss(self, X, start):
         fit = self.solver.fit(self.tensor(X), start)
         assert fit.history.shape == (fit.n_iter,)
+        assert [type(part) for part in (fit.loss, fit.n_iter, fit.converged)] == [float, int, bool]
         assert (fit.history >= 0).all()
         assert (np.diff(fit.history) <= 0).all()
         assert fit.history[-1] == pytest.approx(fit.loss, rel=1e-6, abs=1e-12)

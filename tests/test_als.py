@@ -1,7 +1,6 @@
 """PARAFAC-ALS: the contract of a solver, the textbook algorithm, known minima, swamps, and starts of every kind."""
 
 import math
-import re
 from dataclasses import dataclass
 from itertools import count, permutations
 
@@ -16,8 +15,6 @@ from contracts import (
     noisy_tensor,
     with_holes,
 )
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from autoten import ALS, CPModel, factor_match_score, fit_parafac
 from autoten.datasets import collinear_factors, make_cp_tensor, white_noise
@@ -69,6 +66,10 @@ class TestALSByOperations(SolverContract):
 
     solver = ALS()
 
+    @pytest.fixture
+    def X(self):
+        return self.data(0.0)
+
     def tensor(self, X):
         return ByOperations(as_tensor(X))
 
@@ -89,46 +90,31 @@ def test_plain_als_is_the_textbook_algorithm_sweep_by_sweep(shape, missing):
     np.testing.assert_allclose(fit.model.to_tensor(), reference.cp_tensor(factors), atol=1e-7 * np.nanmax(np.abs(X)))
 
 
-@pytest.mark.parametrize("missing", [0.0, 0.1, 0.5])
-@pytest.mark.parametrize("seed", range(3))
-def test_the_textbook_algorithm_reaches_no_better_loss_from_the_same_start(missing, seed):
-    X, start = noisy_tensor((4, 5, 6), 2, missing=missing, seed=seed), draw_factors((4, 5, 6), 2, seed=seed + 50)
-    _, losses = reference.als(X, start, 60)
-    fit = ALS().fit(as_tensor(X), CPModel(np.ones(2), tuple(start)))
-    assert fit.loss * np.nansum(X**2) <= losses[-1] * (1 + 1e-6)
-
-
 # The last shape has more rows than one product takes.
 SIZES = [((6, 7, 8), 3), ((3, 4, 5, 6), 5), ((2, 3, 2, 3, 2), 1), ((9, 4, 3), 2), ((20, 15, 4), 3)]
 
 
-@pytest.mark.parametrize("missing", [0.0, 0.1, 0.25, 0.4, 0.55])
+@pytest.mark.parametrize("missing", [0.0, 0.25, 0.55])
 @pytest.mark.parametrize("extrapolate", [False, True])
 def test_the_interpreted_loop_takes_the_same_sweeps_as_the_compiled_one(missing, extrapolate):
+    # So do the operations of the protocol, of a complete tensor.
     for shape, rank in SIZES:
-        problem = problem_of(as_tensor(noisy_tensor(shape, 2, missing=missing)), rank)
-        start = draw_model(shape, rank, seed=3).normalized()
-        fast, slow = (Sweeps(each, start, 1e-7, extrapolate) for each in (problem, Interpreted(problem)))
-        (losses, settled), (expected, also) = (each.sweep(60, math.inf) for each in (fast, slow))
-        np.testing.assert_allclose(losses, expected, rtol=1e-9)
-        assert settled == also
-        np.testing.assert_allclose(fast.model.to_tensor(), slow.model.to_tensor(), atol=1e-6)
-
-
-@pytest.mark.parametrize("extrapolate", [False, True])
-def test_the_operations_of_the_protocol_give_the_same_sweeps_as_the_kernels(extrapolate):
-    for shape, rank in SIZES:
-        tensor, start = as_tensor(noisy_tensor(shape, 2)), draw_model(shape, rank, seed=3)
-        solver = ALS(extrapolate=extrapolate)
-        short, plain = (solver.fit(each, start, max_iter=30) for each in (tensor, ByOperations(tensor)))
-        np.testing.assert_allclose(short.history, plain.history, rtol=1e-6)
-        assert short.loss == pytest.approx(plain.loss, rel=1e-6)
-        assert short.converged == plain.converged
+        tensor = as_tensor(noisy_tensor(shape, 2, missing=missing))
+        problem, start = problem_of(tensor, rank), draw_model(shape, rank, seed=3).normalized()
+        others = [Interpreted(problem)] if missing else [Interpreted(problem), problem_of(ByOperations(tensor), rank)]
+        fast = Sweeps(problem, start, 1e-7, extrapolate)
+        losses, settled = fast.sweep(60, math.inf)
+        for other in others:
+            slow = Sweeps(other, start, 1e-7, extrapolate)
+            expected, also = slow.sweep(60, math.inf)
+            np.testing.assert_allclose(losses, expected, rtol=1e-9 if missing or other is others[0] else 1e-6)
+            assert settled == also
+            np.testing.assert_allclose(fast.model.to_tensor(), slow.model.to_tensor(), atol=1e-6)
 
 
 @pytest.mark.parametrize("missing", [0.1, 0.25])
 def test_imputing_and_solving_over_observed_cells_end_in_the_same_fit(missing):
-    for shape in [(6, 7, 8), (4, 5, 5, 6), (9, 4, 8)]:
+    for shape in [(6, 7, 8), (4, 5, 5, 6)]:
         X = noisy_tensor(shape, 2, missing=missing)
         start = fit_parafac(np.nan_to_num(X), 2, random_state=0).model
         imputed, exact = (Sweeps(problem_of(as_tensor(X), 2, (), share), start, 1e-10, True) for share in (1.0, 0.0))
@@ -189,7 +175,7 @@ def test_a_deadline_that_passes_keeps_the_sweeps_that_are_done(missing, monkeypa
 # -------------------------------------------------------------------------------------------------- known solutions
 
 
-@pytest.mark.parametrize("shape", [(8, 9, 10), (5, 6, 5, 6), (4, 5, 4, 5, 4)], ids=str)
+@pytest.mark.parametrize("shape", [(8, 9, 10), (4, 5, 4, 5, 4)], ids=str)
 @pytest.mark.parametrize("missing", [0.0, 0.1, 0.4, 0.7])
 @pytest.mark.parametrize("factors", [draw_factors, lambda *args: [np.abs(A) for A in draw_factors(*args)]])
 def test_exact_tensors_are_recovered(shape, missing, factors):
@@ -202,24 +188,13 @@ def test_exact_tensors_are_recovered(shape, missing, factors):
     np.testing.assert_allclose(fit.model.to_tensor(), truth.to_tensor(), atol=1e-3 * truth.to_tensor().std())
 
 
-@settings(max_examples=15)
-@given(st.lists(st.integers(3, 6), min_size=3, max_size=4).map(tuple), st.integers(1, 2), st.integers(0, 1000))
-def test_any_exact_tensor_of_low_rank_is_recovered(shape, rank, seed):
-    X = reference.cp_tensor(draw_factors(shape, rank, seed))
-    assert fit_parafac(X, rank, n_starts=8, random_state=seed).loss < 1e-6
-
-
-@pytest.mark.parametrize("noise", [0.0, 0.05, 0.3])
-def test_matrix_multiplication_takes_seven_products_near_strassens(noise):
-    # Strassen 1969; the perturbed truth must find back to an exact solution, if not to the same one.
-    rng = np.random.default_rng(1)
-    start = CPModel(np.ones(7), tuple(A + noise * rng.standard_normal(A.shape) for A in reference.strassen_factors()))
-    assert ALS().fit(as_tensor(reference.matrix_multiplication_tensor()), start).loss < 1e-10
-
-
 def test_matrix_multiplication_takes_seven_products_and_not_six():
-    # Winograd 1971, and Landsberg 2006 for the border rank: rank 6 does not even come close (1/8 is its best).
-    X = reference.matrix_multiplication_tensor()
+    # Strassen 1969; the perturbed truth must find back to an exact solution, if not to the same one. Winograd 1971, and
+    # Landsberg 2006 for the border rank: rank 6 does not even come close (1/8 is its best).
+    X, rng = reference.matrix_multiplication_tensor(), np.random.default_rng(1)
+    for noise in (0.0, 0.05, 0.3):
+        factors = [A + noise * rng.standard_normal(A.shape) for A in reference.strassen_factors()]
+        assert ALS().fit(as_tensor(X), CPModel(np.ones(7), tuple(factors))).loss < 1e-10
     assert fit_parafac(X, 7, n_starts=40, random_state=0).loss < 1e-10
     assert fit_parafac(X, 6, n_starts=20, random_state=0).loss == pytest.approx(1 / 8, rel=1e-3)
 
@@ -232,8 +207,8 @@ def test_a_tensor_without_a_best_approximation_ends_in_large_opposed_components(
     assert all(np.isfinite(part).all() for part in (fit.model.weights, *fit.model.factors))
 
 
-@pytest.mark.parametrize("axes", list(permutations(range(3))))
-@pytest.mark.parametrize("missing", [0.0, 0.1, 0.5])
+@pytest.mark.parametrize("axes", list(permutations(range(3)))[1:])
+@pytest.mark.parametrize("missing", [0.0, 0.5])
 def test_permuting_modes_permutes_factors(axes, missing):
     X, start = noisy_tensor((6, 7, 8), 3, noise=0.2, missing=missing), draw_model((6, 7, 8), 3, seed=1)
     solver = ALS(tol=1e-10, max_iter=5000)
@@ -255,10 +230,8 @@ def test_a_start_may_come_in_any_scale_sign_and_order(missing):
     np.testing.assert_allclose(fits[1].history, fits[0].history, rtol=1e-6)
 
 
-@pytest.mark.parametrize(
-    ("missing", "noise"),
-    [(0.0, 1e-4), (0.0, 0.3), (0.1, 1e-4), (0.1, 0.3), (0.5, 1e-4), (0.5, 0.3)],
-)
+@pytest.mark.parametrize("missing", [0.0, 0.1, 0.5])
+@pytest.mark.parametrize("noise", [1e-4, 0.3])
 def test_float32_is_fitted_as_precisely_as_its_noise_allows(missing, noise):
     X = noisy_tensor((6, 7, 8), 2, noise=noise, missing=missing).astype("f4")
     start = draw_model(X.shape, 2, seed=1)
@@ -275,29 +248,18 @@ def test_other_types_are_fitted_as_well(dtype):
     assert fit.loss == pytest.approx(plain.loss, rel=1e-6)
 
 
-def test_cells_that_are_hidden_play_no_part():
-    X = noisy_tensor((6, 7, 8), 2)
-    for share in (0.1, 0.6):
-        hidden = np.isnan(with_holes(X, share))
-        fits = [
-            fit_parafac(np.ma.masked_array(np.where(hidden, value, X), hidden), 2, n_starts=2, random_state=0)
-            for value in (0.0, 1e6)
-        ]
-        assert fits[1].loss == pytest.approx(fits[0].loss, rel=1e-5)
-        assert factor_match_score(fits[0].model, fits[1].model) > 1 - 1e-5
-
-
 @pytest.mark.parametrize("missing", [0.1, 0.5])
-def test_what_a_fold_hides_plays_no_part(missing):
-    # The base still holds the hidden values, and a large one there must not cost precision either.
+def test_cells_that_are_hidden_play_no_part(missing):
+    # The array may hold anything there, and a large value must not cost precision either.
     X = noisy_tensor((6, 7, 8), 2)
-    cells = np.flatnonzero(np.isnan(with_holes(X, missing)))
+    hidden = np.isnan(with_holes(X, missing))
     losses = []
-    for value in (None, 1e4):
-        data = X.copy()
-        data.ravel()[cells] = X.ravel()[cells] if value is None else value
-        losses.append(ALS().fit(as_tensor(data).hide(cells), draw_model(X.shape, 2)).loss)
-    assert losses[1] == pytest.approx(losses[0], rel=1e-5)
+    for value in (0.0, 1e4, 1e6):
+        data = np.where(hidden, value, X)
+        fit = fit_parafac(np.ma.masked_array(data, hidden), 2, n_starts=2, random_state=0)
+        of_fold = ALS().fit(as_tensor(data).hide(np.flatnonzero(hidden)), draw_model(X.shape, 2))
+        losses.append((fit.loss, of_fold.loss))
+    np.testing.assert_allclose(losses, [losses[0]] * 3, rtol=1e-5)
 
 
 # --------------------------------------------------------------------------------------- extrapolation and stopping
@@ -307,7 +269,7 @@ def test_extrapolation_costs_no_loss():
     compared = 0
     for shape, rank in [((6, 7, 8), 2), ((8, 9, 10), 3), ((5, 5, 5, 5), 3)]:
         for missing in (0.0, 0.1, 0.5):
-            for seed in range(4):
+            for seed in range(3):
                 tensor = as_tensor(noisy_tensor(shape, rank, noise=0.5, missing=missing, seed=seed))
                 start = draw_model(shape, rank, seed=seed + 99)
                 fast = ALS(max_iter=2000).fit(tensor, start)
@@ -315,7 +277,7 @@ def test_extrapolation_costs_no_loss():
                 if fast.converged and plain.converged:  # else a degenerate pair, whose loss has no minimum
                     assert fast.loss <= plain.loss * (1 + 1e-4)
                     compared += 1
-    assert compared >= 20
+    assert compared >= 15
 
 
 def swamp(seed):
@@ -333,84 +295,39 @@ def test_it_is_a_swamp():
     assert small[0] < 2000 < len(history)
 
 
-@pytest.mark.parametrize("seed", range(4))
-@pytest.mark.parametrize("extrapolate", [True, False])
-def test_a_swamp_does_not_stop_it(seed, extrapolate):
-    tensor, start = swamp(seed)
-    patient = ALS(max_iter=20_000, tol=1e-15).fit(tensor, start)
-    fit = ALS(max_iter=20_000, extrapolate=extrapolate).fit(tensor, start)
-    assert fit.converged
-    assert patient.loss * (1 - 1e-9) <= fit.loss <= patient.loss * (1 + 1e-4)
-
-
-@pytest.mark.parametrize("tol", [1e-3, 1e-5, 1e-7])
+@pytest.mark.parametrize("seed", range(3))
 @pytest.mark.parametrize(("extrapolate", "slack"), [(False, 3), (True, 50)])
-def test_the_tolerance_bounds_what_is_left_and_not_the_last_step(tol, extrapolate, slack):
-    for seed in range(3):
-        tensor, start = swamp(seed)
-        least = ALS(max_iter=20_000, tol=1e-15).fit(tensor, start).loss
+def test_the_tolerance_bounds_what_is_left_and_not_the_last_step(seed, extrapolate, slack):
+    tensor, start = swamp(seed)
+    least = ALS(max_iter=20_000, tol=1e-15).fit(tensor, start).loss
+    for tol in (1e-3, 1e-5, 1e-7):
         fit = ALS(max_iter=20_000, tol=tol, extrapolate=extrapolate).fit(tensor, start)
-        assert fit.loss / least - 1 <= slack * tol
+        assert fit.converged
+        assert -1e-9 <= fit.loss / least - 1 <= slack * tol
 
 
-def test_a_swamp_that_is_not_crossed_within_max_iter_is_not_called_converged():
-    tensor, start = swamp(0)
-    fit = ALS(max_iter=500, extrapolate=False).fit(tensor, start)
-    assert (fit.converged, fit.n_iter) == (False, 500)
-
-
-def test_extrapolation_pays_in_a_swamp():
+def test_extrapolation_pays_in_a_swamp_that_is_not_called_converged_before_it_is_crossed():
     tensor, start = swamp(0)
     fast = ALS(max_iter=20_000).fit(tensor, start)
     assert 5 * fast.n_iter < ALS(max_iter=20_000, extrapolate=False).fit(tensor, start).n_iter
-
-
-@pytest.mark.parametrize("seed", range(3))
-def test_a_smaller_tolerance_goes_further(seed):
-    tensor, start = swamp(seed)
-    fits = [ALS(tol=tol, max_iter=5000).fit(tensor, start) for tol in (1e-2, 1e-5, 1e-10)]
-    assert all(fit.converged for fit in fits)
-    sweeps, losses = ([getattr(fit, name) for fit in fits] for name in ("n_iter", "loss"))
-    assert sweeps == sorted(set(sweeps))
-    assert losses == sorted(losses, reverse=True)
-
-
-@pytest.mark.parametrize(
-    ("arguments", "sentence"),
-    [
-        ({"max_iter": 0}, "max_iter of ALS must be an integer >= 1. Got 0."),
-        ({"max_iter": 2.5}, "max_iter of ALS must be an integer >= 1. Got 2.5."),
-        ({"max_iter": True}, "max_iter of ALS must be an integer >= 1. Got True."),
-        ({"tol": -1e-9}, "tol of ALS must be a number >= 0 and below 1. Got -1e-09."),
-        ({"tol": 1}, "tol of ALS must be a number >= 0 and below 1. Got 1."),
-        ({"tol": "small"}, "tol of ALS must be a number >= 0 and below 1. Got 'small'."),
-        ({"tol": float("nan")}, "tol of ALS must be a number >= 0 and below 1. Got nan."),
-    ],
-)
-def test_unsuitable_parameters_are_refused_in_one_sentence(arguments, sentence):
-    with pytest.raises((TypeError, ValueError), match=f"^{re.escape(sentence)}$"):
-        ALS(**arguments)
+    fit = ALS(max_iter=500, extrapolate=False).fit(tensor, start)
+    assert (fit.converged, fit.n_iter) == (False, 500)
 
 
 # ----------------------------------------------------------------------------------------------------- odd tensors
 
 
 @pytest.mark.parametrize("rank", [1, 3])
-def test_a_tensor_of_zeros(rank):
-    for X in (np.zeros((4, 5, 6)), with_holes(np.zeros((4, 5, 6)), 0.3)):
-        fit = fit_parafac(X, rank, n_starts=4, random_state=0)
-        assert (fit.loss, fit.converged) == (0.0, True)
-        np.testing.assert_array_equal(fit.model.to_tensor(), 0)
-
-
-@pytest.mark.parametrize("rank", [1, 3])
 @pytest.mark.parametrize("missing", [0.0, 0.3])
-def test_a_constant_tensor_has_rank_one(rank, missing):
+def test_a_constant_tensor_has_rank_one_and_one_of_zeros_none(rank, missing):
     X = with_holes(np.full((4, 5, 6), 2.5), missing)
     fit = fit_parafac(X, rank, n_starts=4, random_state=0)
     assert fit.loss < 1e-10
     known = np.isfinite(X) if rank > 1 else ...  # one component leaves nothing open
     np.testing.assert_allclose(fit.model.to_tensor()[known], 2.5, rtol=1e-4)
+    fit = fit_parafac(0.0 * X, rank, n_starts=4, random_state=0)
+    assert (fit.loss, fit.converged) == (0.0, True)
+    np.testing.assert_array_equal(fit.model.to_tensor(), 0)
 
 
 @pytest.mark.parametrize("missing", [0.0, 0.1, 0.5])
@@ -423,20 +340,15 @@ def test_ranks_above_a_dimension(shape, missing):
     assert fit.loss == pytest.approx(reference.loss(X, factors, weights) / np.nansum(X**2), rel=1e-6, abs=1e-9)
 
 
-def test_a_row_with_a_single_observed_cell():
+def test_a_row_with_a_single_observed_cell_and_one_of_zeros():
     X = noisy_tensor((6, 7, 8), 2)
+    X[2] = 0
+    np.testing.assert_allclose(fit_parafac(X, 2, n_starts=3, random_state=0).model.to_tensor()[2], 0, atol=1e-12)
     X[3, :, :] = np.nan
     X[3, 2, 5] = 1.0
     fit = fit_parafac(X, 3, n_starts=3, random_state=0)
     assert all(np.isfinite(part).all() for part in (fit.model.weights, *fit.model.factors))
     assert fit.model.to_tensor()[3, 2, 5] == pytest.approx(1.0, abs=0.02)
-
-
-def test_zero_slabs_stay_zero():
-    X = noisy_tensor((6, 7, 8), 2)
-    X[2] = 0
-    fit = fit_parafac(X, 2, n_starts=3, random_state=0)
-    np.testing.assert_allclose(fit.model.to_tensor()[2], 0, atol=1e-12)
 
 
 # ----------------------------------------------------------------------------------------------------------- starts
@@ -548,28 +460,3 @@ def test_the_model_is_in_the_units_of_x():
     X = noisy_tensor((6, 7, 8), 2, noise=0.0)
     for size in (1.0, 1e150, 1e-150):
         np.testing.assert_allclose(fit_parafac(X * size, 2, random_state=0).model.to_tensor() / size, X, atol=1e-4)
-
-
-@pytest.mark.parametrize(
-    ("arguments", "sentence"),
-    [
-        ({"rank": 0}, "rank of fit_parafac must be an integer >= 1. Got 0."),
-        ({"rank": -1}, "rank of fit_parafac must be an integer >= 1. Got -1."),
-        ({"rank": 2.0}, "rank of fit_parafac must be an integer >= 1. Got 2.0."),
-        ({"rank": "2"}, "rank of fit_parafac must be an integer >= 1. Got '2'."),
-        (
-            {"rank": 21},
-            "rank of fit_parafac must be at most 20, the largest rank that a tensor of shape (4, 5, 6) can have. "
-            "Got 21. Ask for fewer components.",
-        ),
-        ({"rank": 2, "n_starts": 0}, "n_starts must be an integer >= 1. Got 0."),
-        (
-            {"rank": 2, "random_state": -1},
-            "random_state must be a seed >= 0, a Generator, RandomState or None. Got -1.",
-        ),
-        ({"rank": 2, "random_state": "0"}, "random_state must be an int, a Generator, RandomState or None. Got '0'."),
-    ],
-)
-def test_fit_parafac_refuses_in_one_sentence(arguments, sentence):
-    with pytest.raises((TypeError, ValueError), match=f"^{re.escape(sentence)}$"):
-        fit_parafac(noisy_tensor((4, 5, 6), 2), **arguments)

@@ -3,10 +3,9 @@
 import numpy as np
 import pytest
 import reference
-import scipy.sparse
 from contracts import with_holes
 
-from autoten import ALS, HALS, KL, Blocks, Centred, RandomElements, RandomFibres, estimate_rank, fit_parafac, weighted
+from autoten import ALS, HALS, KL, Centred, RandomElements, RandomFibres, estimate_rank, fit_parafac, weighted
 from autoten.datasets import make_cp_tensor, white_noise
 from autoten.door import as_tensor
 from autoten.fits import Plan, fit_fold, seen_by_fold
@@ -51,15 +50,6 @@ def test_held_out_values_change_neither_offsets_nor_models(modes):
         clean, other = (fold_fit(as_tensor(data), fold, full) for data in (X, tampered))
         np.testing.assert_allclose(other.model.to_tensor(), clean.model.to_tensor(), atol=1e-8)
         np.testing.assert_allclose(other.offsets, clean.offsets, atol=1e-8)
-
-
-def test_means_that_know_the_held_out_cells_would_change():
-    X = with_offsets(noise=white_noise(20))
-    fold = folds_of(center(X, 0))[0]
-    tampered = X.copy()
-    tampered.ravel()[fold.cells] += 100.0
-    seen = np.setdiff1d(np.arange(X.size), fold.cells)
-    assert np.abs(np.asarray(center(tampered, 0)) - np.asarray(center(X, 0))).ravel()[seen].max() > 1
 
 
 def test_offsets_and_components_are_the_joint_least_squares_fit():
@@ -110,12 +100,12 @@ def test_errors_are_relative_to_offsets_alone_and_no_model_has_an_error_of_one()
 @pytest.mark.parametrize("inner", [RandomElements(0.1), RandomFibres(1, 0.1)], ids=repr)
 def test_the_rank_beside_offsets(inner, holes):
     X = with_holes(with_offsets((12, 10, 11), noise=white_noise(20)), holes)
-    estimate = estimate_rank(center(X, 0), range(1, 5), holdout=Centred(inner, 0), n_starts=4, random_state=0)
+    estimate = estimate_rank(center(X, 0), 3, holdout=Centred(inner, 0), n_starts=3, random_state=0)
     assert estimate.rank == 2
     assert (estimate.table["heldout"][0] == 1.0).all()
 
 
-def test_offsets_are_by_weights_where_there_are_any():
+def test_offsets_are_by_weights_where_there_are_any_and_workers_change_no_number():
     X = np.asarray(center(with_offsets(noise=white_noise(20)), 0))
     data = weighted(X, np.exp(np.random.default_rng(0).standard_normal(SHAPE)))
     tensor, fold = as_tensor(data), folds_of(data)[0]
@@ -124,7 +114,9 @@ def test_offsets_are_by_weights_where_there_are_any():
     weights.ravel()[fold.cells] = 0.0
     left = X - fit.model.to_tensor()
     np.testing.assert_allclose(fold.offsets(tensor, fit.model)[0], (weights * left).sum(0) / weights.sum(0), atol=1e-12)
-    assert estimate_rank(data, range(1, 5), holdout=HOLDOUT, n_starts=4, random_state=0).rank == 2
+    one, two = (estimate_rank(data, 3, holdout=HOLDOUT, n_starts=3, random_state=0, n_jobs=n) for n in (1, 2))
+    assert one.rank == 2
+    np.testing.assert_array_equal(one.table["heldout"], two.table["heldout"])
 
 
 def test_a_cell_whose_fibre_has_no_other_is_put_back():
@@ -138,14 +130,6 @@ def test_a_cell_whose_fibre_has_no_other_is_put_back():
         assert len(fold.cells) > 10
 
 
-def test_workers_change_no_number():
-    X = center(with_offsets(noise=white_noise(20)), 0)
-    tables = [
-        estimate_rank(X, range(1, 4), holdout=HOLDOUT, n_starts=3, random_state=0, n_jobs=n).table for n in (1, 2)
-    ]
-    np.testing.assert_array_equal(tables[0]["heldout"], tables[1]["heldout"])
-
-
 @pytest.mark.parametrize("solver", [ALS(max_iter=5), HALS(max_iter=5), KL(max_iter=5)])
 @pytest.mark.parametrize("holes", [0.0, 0.3])
 def test_zeros_need_no_offsets(solver, holes):
@@ -153,39 +137,3 @@ def test_zeros_need_no_offsets(solver, holes):
     answer = estimate_rank(X, 1, solver=solver, holdout=HOLDOUT, n_starts=1, n_folds=2, random_state=0)
     np.testing.assert_array_equal(answer.table["heldout"], 1.0)
     assert answer.warnings[0] == "All observed cells are zero: there is nothing to decompose."
-
-
-def test_it_is_a_value():
-    assert Centred(RandomElements(0.1), (0, 1)) == eval(repr(Centred(RandomElements(0.1), (0, 1))))
-
-
-@pytest.mark.parametrize(
-    ("make", "sentence"),
-    [
-        (
-            lambda: Centred(Blocks(), 0),
-            r"^holdout of Centred must be RandomElements\(share\) or RandomFibres\(mode\)\.",
-        ),
-        (lambda: Centred(RandomElements(0.1), ()), r"^modes of Centred must be one mode or several\. Got \(\)"),
-        (lambda: Centred(RandomElements(0.1), 0.5), r"^modes of Centred must be an integer"),
-        (
-            lambda: folds_of(center(with_offsets(), 0), Centred(RandomElements(0.1), 3)),
-            r"^modes of Centred must be a mode of a tensor with 3 modes, 0 to 2\. Got 3",
-        ),
-        (
-            lambda: folds_of(with_offsets()),
-            r"^X for the hold-out Centred must be centred across the same modes\. Got means that are not zero\.",
-        ),
-        (
-            lambda: folds_of(center(with_offsets(), 0), Centred(RandomFibres(0), 0)),
-            r"^the hold-out of Centred must be one that leaves cells in every fibre\. Got RandomFibres\(mode=0",
-        ),
-        (
-            lambda: folds_of(scipy.sparse.coo_array(with_offsets())),
-            r"^X for the hold-out Centred must be a dense tensor in memory\.",
-        ),
-    ],
-)
-def test_what_cannot_be_centred_in_folds_is_refused_in_one_sentence(make, sentence):
-    with pytest.raises((TypeError, ValueError), match=sentence):
-        make()

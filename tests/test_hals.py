@@ -1,7 +1,5 @@
 """Nonnegative PARAFAC: the contract of a solver, exact row problems, optimality, chosen modes."""
 
-import re
-
 import numpy as np
 import pytest
 import reference
@@ -89,30 +87,24 @@ def best_value(gram, rhs):
     return value(gram, rhs, row), row
 
 
-@pytest.mark.parametrize("begin", ["anywhere", "zero", "at the optimum", "one free"])
-@pytest.mark.parametrize("condition", [3.0, 1e2, 1e4])
+@pytest.mark.parametrize("condition", [3.0, 1e4])
 @pytest.mark.parametrize("rank", [1, 2, 5, 9])
-def test_active_sets_end_where_nnls_does_and_never_go_uphill(rank, condition, begin):
+def test_active_sets_end_where_nnls_does_and_never_go_uphill(rank, condition):
     rng, at_zero = np.random.default_rng(rank), 0
-    for _ in range(50):
+    for _ in range(40):
         gram, rhs = draw_row_problem(rng, rank, condition)
         best, expected = best_value(gram, rhs)
         units = 1.0 / np.sqrt(np.diag(gram))
-        row = {
-            "anywhere": rng.random(rank) * units,
-            "zero": np.zeros(rank),
-            "at the optimum": expected.copy(),
-            "one free": np.eye(rank)[0] * units,
-        }[begin]
-        before = value(gram, rhs, row)
-        descend(gram, rhs, row)
         size = max(abs(best), np.max(rhs**2 * units**2))
-        assert (row >= 0).all()
-        assert value(gram, rhs, row) <= min(before, best) + 1e-9 * size
         # The pull towards where a row was moves it by the condition of its equations.
         atol = 1e-11 * np.linalg.cond(gram * np.outer(units, units)) * np.max(np.maximum(expected / units, 1.0))
-        np.testing.assert_allclose(row / units, expected / units, rtol=0, atol=atol)
-        at_zero += (row == 0.0).sum()
+        for row in (rng.random(rank) * units, np.zeros(rank), expected.copy(), np.eye(rank)[0] * units):
+            before = value(gram, rhs, row)
+            descend(gram, rhs, row)
+            assert (row >= 0).all()
+            assert value(gram, rhs, row) <= min(before, best) + 1e-9 * size
+            np.testing.assert_allclose(row / units, expected / units, rtol=0, atol=atol)
+            at_zero += (row == 0.0).sum()
     assert at_zero > 0
 
 
@@ -141,7 +133,7 @@ def test_no_active_set_on_the_way_goes_uphill(rank, monkeypatch):
 @pytest.mark.parametrize("rank", [2, 5, 9])
 def test_active_sets_leave_components_without_direction_where_they_are(rank):
     rng = np.random.default_rng(rank)
-    for _ in range(50):
+    for _ in range(20):
         gram, rhs = draw_row_problem(rng, rank, 10.0)
         kept = np.sort(rng.permutation(rank)[: rng.integers(rank)])
         gram[kept], gram[:, kept], rhs[kept] = 0.0, 0.0, 0.0
@@ -168,12 +160,9 @@ def test_a_row_is_at_the_optimum_that_nnls_finds(rank, n_grams):
     assert (np.array(expected) == 0).any() or rank == 1
 
 
-def test_a_component_without_direction_elsewhere_stays_as_it_is():
-    gram, rhs = np.diag([1.0, 0.0]), np.array([[-1.0, 0.0]])
-    np.testing.assert_allclose(solve_nonnegative_rows(gram, rhs, np.array([[2.0, 3.0]])), [[0.0, 3.0]])
-
-
 def test_a_component_that_no_observed_cell_shows_stays_where_it_is():
+    rows = solve_nonnegative_rows(np.diag([1.0, 0.0]), np.array([[-1.0, 0.0]]), np.array([[2.0, 3.0]]))
+    np.testing.assert_allclose(rows, [[0.0, 3.0]])
     # A row's Gram matrix is that of all cells less that of the hidden ones: of all but the first, rounding is left.
     left = np.array([[1.82e-5, 0.0, 0.0], [7.53e-18, 9.42e-19, 0.0], [-6.08e-18, -7.9e-17, 1.05e-17]])
     rhs, before = np.array([[1.0, 1.0, -1.0], [4e-3, 0.0, 0.0]]), np.array([[2.0, 2.0, 2.0], [230.0, 0.0, 0.0]])
@@ -181,11 +170,22 @@ def test_a_component_that_no_observed_cell_shows_stays_where_it_is():
     np.testing.assert_allclose(rows, [[1.0, 1.0, 0.0], [4e-3 / 1.82e-5, 0.0, 0.0]], atol=1.0)
 
 
+def test_a_row_stays_where_rounding_leaves_its_equations_indefinite():
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        rounding = 1e-16 * rng.standard_normal((3, 3))
+        gram, previous = np.zeros((1, 4, 4)), np.abs(rng.standard_normal((1, 4)))
+        gram[0, :3, :3], gram[0, 3, 3] = rounding + rounding.T, 0.5
+        rows = solve_nonnegative_rows(gram, np.array([[0.0, 0.0, 0.0, -1.0]]), previous)
+        assert rows[0, 3] < 1e-9
+        np.testing.assert_allclose(rows[0, :3], previous[0, :3], atol=0.01)
+
+
 # ---------------------------------------------------------------------------------------------------------- the model
 
 
-@pytest.mark.parametrize("missing", [0.0, 0.1, 0.5])
-@pytest.mark.parametrize("modes", [True, (0,), (1,), (0, 2), (-1,)], ids=str)
+@pytest.mark.parametrize("missing", [0.0, 0.5])
+@pytest.mark.parametrize("modes", [True, (0,), (0, 2), (-1,)], ids=str)
 def test_chosen_modes_are_nonnegative_and_others_are_free(modes, missing):
     X = noisy_tensor((6, 7, 8), 3, missing=missing)
     chosen = {0, 1, 2} if modes is True else {mode % 3 for mode in modes}
@@ -194,7 +194,7 @@ def test_chosen_modes_are_nonnegative_and_others_are_free(modes, missing):
         assert ((factor >= 0).all()) == (mode in chosen)
 
 
-@pytest.mark.parametrize("missing", [0.0, 0.1, 0.5])
+@pytest.mark.parametrize("missing", [0.0, 0.5])
 def test_no_factor_of_a_converged_fit_can_be_bettered(missing):
     # Each row is compared with scipy's nonnegative least squares on the Khatri-Rao product, observed cells only.
     X = noisy_nonnegative((5, 6, 7), 3, missing)
@@ -298,39 +298,6 @@ def test_the_table_knows_that_a_free_core_of_constrained_factors_can_stray_from_
     assert table.informative.tolist() == [False, False, True]
 
 
-@pytest.mark.parametrize(
-    ("arguments", "sentence"),
-    [
-        ({"nonnegative": False}, "nonnegative of HALS must be True or a tuple of modes such as (1, 2). Got False."),
-        ({"nonnegative": ()}, "nonnegative of HALS must be True or a tuple of modes such as (1, 2). Got ()."),
-        ({"nonnegative": (0.5,)}, "a mode in nonnegative of HALS must be an integer >= -64. Got 0.5."),
-        ({"max_iter": 0}, "max_iter of HALS must be an integer >= 1. Got 0."),
-        ({"tol": 1}, "tol of HALS must be a number >= 0 and below 1. Got 1."),
-    ],
-)
-def test_unsuitable_parameters_are_refused_in_one_sentence(arguments, sentence):
-    with pytest.raises((TypeError, ValueError), match=f"^{re.escape(sentence)}$"):
-        HALS(**arguments)
-
-
-def test_a_mode_that_the_tensor_lacks_is_refused():
-    sentence = "a mode in nonnegative of HALS must be a mode of a tensor with 3 modes, 0 to 2. Got 3."
-    with pytest.raises(ValueError, match=f"^{re.escape(sentence)}$"):
-        fit_parafac(noisy_tensor((4, 5, 6), 2), 1, solver=HALS(nonnegative=(3,)))
-
-
-@pytest.mark.parametrize("seed", range(20))
-def test_a_row_stays_where_rounding_leaves_its_equations_indefinite(seed):
-    # The share of hidden cells is taken from the whole: where hardly a cell was observed, what is left is rounding.
-    rng = np.random.default_rng(seed)
-    rounding = 1e-16 * rng.standard_normal((3, 3))
-    gram, previous = np.zeros((1, 4, 4)), np.abs(rng.standard_normal((1, 4)))
-    gram[0, :3, :3], gram[0, 3, 3] = rounding + rounding.T, 0.5
-    rows = solve_nonnegative_rows(gram, np.array([[0.0, 0.0, 0.0, -1.0]]), previous)
-    assert rows[0, 3] < 1e-9
-    np.testing.assert_allclose(rows[0, :3], previous[0, :3], atol=0.01)
-
-
 # --------------------------------------------------------------------------------------------------------- real data
 
 
@@ -367,7 +334,7 @@ def test_il2_keeps_a_nonnegative_core_up_to_three(real_data):
 
 
 def test_kinetic_fluorescence_runs(real_data):
-    X = real_data("kinetic_fluorescence")["X"][:, :, :, ::6]
-    estimate = estimate_rank(X, range(1, 4), solver=HALS(), n_starts=3, n_folds=2, random_state=0)
+    X = real_data("kinetic_fluorescence")["X"][:, :, ::2, ::9]
+    estimate = estimate_rank(X, 2, solver=HALS(), n_starts=2, n_folds=2, random_state=0)
     assert estimate.table.complete
     assert estimate.table.value("fit", 2) > 0.997

@@ -18,18 +18,18 @@ def halves_of(X, **options):
 
 
 def test_components_of_the_data_come_back_and_those_of_the_noise_do_not():
-    halves = halves_of(DRAW.X)
+    table = estimate_rank(DRAW.X, **QUICK).table
+    halves = table["stability_halves_splits"]
     assert halves.shape == (5, N_SPLITS)
     assert np.isnan(halves[0]).all()
     assert (halves[2] > 0.99).all()
     assert (halves[3:] < 0.9).all()
-
-
-def test_the_split_in_which_halves_agree_best_counts():
-    table = estimate_rank(DRAW.X, **QUICK).table
-    splits = table["stability_halves_splits"]
-    assert (splits[3:].max(axis=1) > splits[3:].min(axis=1)).all()
-    np.testing.assert_array_equal(table.mean("stability_halves")[1:], splits[1:].max(axis=1))
+    # The split in which they agree best counts.
+    assert (halves[3:].max(axis=1) > halves[3:].min(axis=1)).all()
+    np.testing.assert_array_equal(table.mean("stability_halves")[1:], halves[1:].max(axis=1))
+    # Neither other ranks nor workers change any.
+    np.testing.assert_array_equal(halves[[0, 2, 4]], halves_of(DRAW.X, ranks=[2, 4]))
+    np.testing.assert_array_equal(halves, halves_of(DRAW.X, n_jobs=2))
 
 
 def test_there_are_as_many_splits_as_asked_for():
@@ -52,49 +52,27 @@ def test_sugar_comes_back_from_halves(real_data, seed):
 def test_halves_are_disjoint_and_in_order():
     halves = random_halves((4, 7, 5), 1, np.random.default_rng(0))
     assert [tuple(map(len, half)) for half in halves] == [(4, 3, 5), (4, 4, 5)]
-    first, second = (half[1] for half in halves)
-    assert sorted([*first, *second]) == list(range(7))
-    assert (np.diff(first) > 0).all()
-    assert (np.diff(second) > 0).all()
-
-
-def test_a_range_of_ranks_changes_no_half():
-    np.testing.assert_array_equal(halves_of(DRAW.X)[[0, 2, 4]], halves_of(DRAW.X, ranks=[2, 4]))
-
-
-def test_workers_change_no_half():
-    np.testing.assert_array_equal(halves_of(DRAW.X), halves_of(DRAW.X, n_jobs=2))
+    assert sorted([*halves[0][1], *halves[1][1]]) == list(range(7))
+    assert all((np.diff(rows) > 0).all() for half in halves for rows in half)
 
 
 @pytest.mark.parametrize("solver", [ALS(), ALS(compress=False), HALS(), KL()], ids=repr)
-def test_every_solver_fits_halves(solver):
-    X = np.random.default_rng(0).poisson(np.abs(DRAW.model.to_tensor()))
-    halves = halves_of(X, solver=solver, ranks=[1, 2])[1:]
+def test_every_solver_fits_halves_of_dense_and_sparse_tensors_alike(solver):
+    X = np.random.default_rng(0).poisson(np.abs(DRAW.model.to_tensor())).astype(float)
+    halves, of_list = (halves_of(data, solver=solver, ranks=[1, 2])[1:] for data in (X, sparse.coo_array(X)))
     assert (halves >= 0).all()
     assert (halves <= 1).all()
-
-
-def test_sparse_and_dense_halves_are_the_same():
-    X = np.random.default_rng(0).poisson(0.3, size=(9, 20, 8)).astype(float)
-    np.testing.assert_allclose(halves_of(sparse.coo_array(X))[:3], halves_of(X)[:3], atol=1e-8)
+    np.testing.assert_allclose(of_list, halves, atol=1e-8)
 
 
 def test_missing_cells_play_no_part():
-    X = DRAW.X.copy()
-    hidden = np.random.default_rng(0).random(X.shape) < 0.2
-    X[hidden] = np.nan
+    X = np.where(np.random.default_rng(0).random(DRAW.X.shape) < 0.2, np.nan, DRAW.X)
     assert (halves_of(X)[2] > 0.98).all()
 
 
-def test_modes_too_short_to_split_have_no_halves():
+def test_what_is_too_short_to_split_has_no_halves():
     X = make_cp_tensor((3, 3, 3), 1, noise=white_noise(20), random_state=0).X
-    estimate = estimate_rank(X, [1, 2], n_starts=2, n_folds=2, random_state=0)
-    assert np.isnan(estimate.table["stability_halves"]).all()
-    assert np.isnan(estimate.table["stability_halves_splits"]).all()
-    assert estimate.rank in estimate.table.ranks
-
-
-def test_ranks_beyond_what_a_half_can_have_have_no_halves():
+    assert np.isnan(halves_of(X, ranks=[1, 2])).all()
     X = make_cp_tensor((5, 5, 2), 2, noise=white_noise(20), random_state=0).X
     halves = halves_of(X, ranks=[4, 5])  # half of five is two
     assert np.isfinite(halves[1]).all()
@@ -105,8 +83,5 @@ def test_halves_of_nothing_are_no_matter():
     X = DRAW.X.copy()
     X[:, 1:] = 0.0
     assert estimate_rank(X, **QUICK).rank in range(5)
-
-
-def test_a_tensor_of_zeros_has_rank_zero_whatever_the_range():
     # Ranks 8 and 9 are more than the factors of a model of zeros can tell apart.
     assert estimate_rank(np.zeros((5, 6, 7)), random_state=0).rank == 0

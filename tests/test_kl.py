@@ -1,11 +1,9 @@
 """PARAFAC of counts: the contract of a solver, monotone and optimal steps, held-out deviance, divided counts."""
 
-import re
-
 import numpy as np
 import pytest
 import reference
-from contracts import FoldFit, RankFits, SolverContract, draw_model, noisy_tensor, with_holes
+from contracts import FoldFit, RankFits, SolverContract, empty_model, noisy_tensor, with_holes
 from scipy import sparse
 
 from autoten import ALS, KL, CountSplit, CPModel, RandomElements, estimate_rank, factor_match_score, fit_parafac
@@ -89,8 +87,7 @@ STORAGES = {"in one array": 0.0, "listed": 1.0}
 
 
 @pytest.mark.parametrize("largest_listed", STORAGES.values(), ids=STORAGES)
-@pytest.mark.parametrize("missing", [0.0, 0.2, 0.7])
-@pytest.mark.parametrize("shape", [(9, 7, 8), (5, 4, 6, 3), (2, 70, 41)], ids=str)
+@pytest.mark.parametrize(("shape", "missing"), [((9, 7, 8), 0.2), ((5, 4, 6, 3), 0.0), ((2, 70, 41), 0.7)], ids=str)
 def test_a_sweep_is_that_of_the_slow_definition(monkeypatch, shape, missing, largest_listed):
     monkeypatch.setattr(storage, "LISTED_SHARE", largest_listed)
     X = counts(shape, 3, mean=20.0, missing=missing, gamma=2.0)
@@ -160,14 +157,6 @@ def test_the_truth_is_recovered(missing):
     assert all((factor >= 0).all() for factor in fit.model.factors)
 
 
-def test_the_rates_of_a_complete_fit_add_up_to_the_counts_slab_by_slab():
-    X = counts((6, 7, 8), 2)
-    rates = fit_parafac(X, 3, solver=KL(tol=1e-10), n_starts=2, random_state=0).model.to_tensor()
-    for mode in range(3):
-        others = tuple(n for n in range(3) if n != mode)
-        np.testing.assert_allclose(rates.sum(axis=others), X.sum(axis=others), rtol=1e-3, atol=1e-2)
-
-
 def test_a_start_that_gives_a_count_no_rate_is_mended():
     X = counts((6, 7, 8), 2) + 1
     start = gamma_model((6, 7, 8), 2, 4.0)
@@ -177,41 +166,13 @@ def test_a_start_that_gives_a_count_no_rate_is_mended():
     assert fit.loss == pytest.approx(fit_parafac(X, 2, solver=KL(), random_state=0).loss, rel=1e-3)
 
 
-def test_constant_counts_leave_nothing_to_explain():
-    fit = fit_parafac(np.full((4, 5, 6), 3), 2, solver=KL(), n_starts=2, random_state=0)
-    assert fit.loss < 1e-9
-    np.testing.assert_allclose(fit.model.to_tensor(), 3.0, rtol=1e-4)
-
-
-def test_slabs_without_a_count_get_no_rate():
+def test_slabs_without_a_count_get_no_rate_and_constant_counts_leave_nothing_to_explain():
     X = counts((6, 7, 8), 2)
     X[2] = 0
     np.testing.assert_array_equal(fit_parafac(X, 3, solver=KL(), n_starts=2).model.to_tensor()[2], 0)
-
-
-@pytest.mark.parametrize(
-    ("arguments", "sentence"),
-    [
-        ({"max_iter": 0}, "max_iter of KL must be an integer >= 1. Got 0."),
-        ({"tol": 1}, "tol of KL must be a number >= 0 and below 1. Got 1."),
-        ({"floor": 0.0}, "floor of KL must be a number above 0 and below 1. Got 0.0."),
-    ],
-)
-def test_unsuitable_parameters_are_refused_in_one_sentence(arguments, sentence):
-    with pytest.raises((TypeError, ValueError), match=f"^{re.escape(sentence)}$"):
-        KL(**arguments)
-
-
-@pytest.mark.parametrize("run", [fit_parafac, estimate_rank])
-def test_negative_data_are_refused_in_one_sentence(run):
-    X = counts((4, 5, 6), 1)
-    X[1, 2, 3] = -1.5
-    sentence = (
-        "X for the solver KL must be counts or other amounts >= 0. Got -1.5 as the smallest cell. "
-        "Use ALS() for data with negative values."
-    )
-    with pytest.raises(ValueError, match=f"^{re.escape(sentence)}$"):
-        run(X, 1 if run is fit_parafac else [1], solver=KL())
+    fit = fit_parafac(np.full((4, 5, 6), 3), 2, solver=KL(), n_starts=2, random_state=0)
+    assert fit.loss < 1e-9
+    np.testing.assert_allclose(fit.model.to_tensor(), 3.0, rtol=1e-4)
 
 
 # --------------------------------------------------------------------------------------------------- held-out deviance
@@ -260,9 +221,7 @@ def test_a_negative_rate_counts_as_none():
 
 
 def test_no_components_score_one():
-    X = counts((6, 7, 8), 2)
-    empty = CPModel(np.zeros(0), tuple(np.zeros((length, 0)) for length in X.shape))
-    scores = fold_scores(X, empty, np.arange(0, 300, 3))
+    scores = fold_scores(counts((6, 7, 8), 2), empty_model((6, 7, 8)), np.arange(0, 300, 3))
     assert np.isnan(scores.pop("cells_per_parameter"))  # it has no parameters
     assert scores == {"heldout": 1.0, "heldout_squared": 1.0}
 
@@ -289,34 +248,19 @@ def test_the_two_parts_of_a_division_are_the_whole_and_know_nothing_of_each_othe
 
 
 def test_models_of_the_parts_are_in_proportion():
-    fold = CountSplit(0.2).folds(as_tensor(counts((4, 5, 6), 1)), 1, np.random.default_rng(0))[0]
-    model = gamma_model((4, 5, 6), 2, 1.0)
-    tensor = as_tensor(counts((4, 5, 6), 1))
+    tensor, model = as_tensor(counts((4, 5, 6), 1)), gamma_model((4, 5, 6), 2, 1.0)
+    fold = CountSplit(0.2).folds(tensor, 1, np.random.default_rng(0))[0]
     np.testing.assert_allclose(fold.restrict(model).to_tensor(), 0.8 * model.to_tensor())
     np.testing.assert_allclose(fold.expand(tensor, fold.restrict(model)).to_tensor(), 0.2 * model.to_tensor())
-
-
-def test_only_whole_numbers_can_be_divided():
-    sentence = (
-        "X for the hold-out CountSplit must be whole numbers >= 0 and below 2**63. Got 0.5 in a cell. "
-        "Hold out cells with RandomElements(0.1) where data are no counts."
-    )
-    with pytest.raises(ValueError, match=f"^{re.escape(sentence)}$"):
-        estimate_rank(np.full((4, 5, 6), 0.5), [1], solver=KL(), holdout=CountSplit())
 
 
 @pytest.mark.parametrize("solver", [KL(), ALS()], ids=["KL", "ALS"])
 @pytest.mark.parametrize("as_given", [np.asarray, sparse.coo_array])
 def test_counts_are_divided_as_long_as_integers_hold_them(solver, as_given):
     X = counts((4, 5, 6), 1) + 1.0
-    largest = 2.0**62 / X.max()
-    answer = estimate_rank(as_given(largest * X), [1], solver=solver, holdout=CountSplit(), n_starts=1, n_folds=2)
+    X *= 2.0**62 / X.max()
+    answer = estimate_rank(as_given(X), [1], solver=solver, holdout=CountSplit(), n_starts=1, n_folds=2)
     assert np.isfinite(answer.table["heldout"]).all()
-    for beyond in (2.0 * largest, 1e30, 1e300):
-        with pytest.raises(
-            ValueError, match=r"^X for the hold-out CountSplit must be whole numbers >= 0 and below 2\*\*63"
-        ):
-            estimate_rank(as_given(beyond * X), [1], solver=solver, holdout=CountSplit())
 
 
 @pytest.mark.parametrize("solver", [KL(), ALS()], ids=["KL", "ALS"])
@@ -331,18 +275,16 @@ def test_the_rank_of_counts_is_found(solver, holdout):
 
 
 @pytest.mark.parametrize("missing", [0.0, 0.3])
-def test_core_consistency_says_nothing_up_to_rank_2(missing):
+def test_every_score_is_there_and_core_consistency_says_nothing_up_to_rank_2(missing):
     X = counts((8, 9, 10), 4, mean=3.0, missing=missing)
     table = estimate_rank(X, [1, 2], solver=KL(), n_starts=3, n_folds=2, random_state=0).table
     np.testing.assert_allclose(table.mean("core_consistency")[1:], 100, atol=0.05)
     assert table.informative.tolist() == [False, False, False]
-
-
-def test_counts_from_the_signed_world_still_have_every_score():
-    table = estimate_rank(counts((6, 7, 8), 2), [1, 2], solver=KL(), n_starts=2, n_folds=2, random_state=0).table
-    for name in ("fit", "core_consistency", "corrected_core_consistency", "ceiling", "heldout", "heldout_squared"):
+    for name in ("fit", "corrected_core_consistency", "ceiling", "heldout", "heldout_squared"):
         assert np.isfinite(table.mean(name)[1:]).all()
     assert np.isfinite(table["residual_excess"]).all()
+    of_squares = estimate_rank(noisy_tensor((5, 6, 7), 1), [1], n_starts=2, n_folds=2, random_state=0).table
+    assert not {"heldout_squared", "nonnegative_core_consistency"} & set(of_squares.replicates)
 
 
 def test_a_tensor_of_zeros_is_answered_with_a_warning():
@@ -352,17 +294,11 @@ def test_a_tensor_of_zeros_is_answered_with_a_warning():
     assert estimate.warnings[0] == "All observed cells are zero: there is nothing to decompose."
 
 
-def test_least_squares_tables_have_no_new_column():
-    table = estimate_rank(noisy_tensor((5, 6, 7), 1), [1], n_starts=2, n_folds=2, random_state=0).table
-    assert not {"heldout_squared", "nonnegative_core_consistency"} & set(table.replicates)
-
-
 def test_chicago_crimes_run(real_data):
     X = real_data("chicago_crime_counts")["X"]
     estimate = estimate_rank(X, range(1, 4), solver=KL(), n_starts=2, n_folds=2, random_state=0)
     assert estimate.table.complete
     assert (np.diff(estimate.table["fit"][:, 0]) > 0).all()
-    assert draw_model(X.shape, 1).shape == estimate.model.shape
 
 
 def test_divided_sparse_counts_are_fitted_as_dense_ones_are():
@@ -382,8 +318,7 @@ def test_divided_sparse_counts_are_fitted_as_dense_ones_are():
     np.testing.assert_allclose(listed.history, dense.history, rtol=1e-8)
 
 
-@pytest.mark.parametrize("mean", [0.1, 3.0])
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize(("mean", "seed"), [(0.1, 0), (0.1, 1), (3.0, 2)])
 def test_starts_explored_by_least_squares_lead_where_those_explored_by_counts_do(seed, mean, monkeypatch):
     X = counts((24, 26, 30), 3, mean, seed=seed)
     explored = []

@@ -16,8 +16,13 @@ from sklearn.base import clone
 from autoten import (
     ALS,
     CP,
+    HALS,
+    KL,
     AutoTen,
+    Blocks,
+    Centred,
     Choice,
+    CountSplit,
     RandomElements,
     RandomFibres,
     RankTable,
@@ -49,8 +54,9 @@ from autoten.datasets import (
     structured_noise,
     white_noise,
 )
+from autoten.door import as_tensor
 from autoten.labels import Labels
-from autoten.model import CPModel
+from autoten.model import CPModel, as_cp
 from autoten.preprocess import center, drop_empty_slabs, mask_scatter, scale
 from autoten.selection import Calibrated, apply_policy
 
@@ -292,7 +298,134 @@ TENSORS = []
 
 # ---
 
-SOLVERS_AND_HOLDOUTS = []
+SEVERAL = "solver of estimate_rank must be one solver, or several different ones."
+SWEPT = "tol of {} must be a number >= 0 and below 1. Got {}."
+WHOLE = "max_iter of {} must be an integer >= 1. Got {}."
+HALF = "share of {} must be a number above 0 and below {}. Got {}."
+SHAPE = (4, 5, 6)
+BESIDE_OFFSETS = np.add.outer(np.zeros(4), np.arange(30.0).reshape(5, 6))
+CENTRED = center(np.random.default_rng(0).standard_normal(SHAPE), 0)
+SIGNED, FRACTIONS = np.full(SHAPE, 2.0), np.full(SHAPE, 0.5)
+SIGNED[1, 2, 3] = -1.5
+
+
+def folds_of(holdout, X=SIGNED):
+    return lambda: holdout.folds(as_tensor(X), 2, np.random.default_rng(0))
+
+
+def model_of(weights, *factors):
+    return partial(CPModel, np.ones(weights), [np.ones(shape) for shape in factors])
+
+
+# Calls, and how the sentence begins that each of them raises.
+REFUSED = [
+    *((partial(ALS, max_iter=value), WHOLE.format("ALS", value)) for value in (0, 2.5, True)),
+    *((partial(ALS, tol=value), SWEPT.format("ALS", repr(value))) for value in (-1e-9, 1, "small", np.nan)),
+    (partial(HALS, max_iter=0), WHOLE.format("HALS", 0)),
+    (partial(HALS, tol=1), SWEPT.format("HALS", 1)),
+    *(
+        (partial(HALS, value), f"nonnegative of HALS must be True or a tuple of modes such as (1, 2). Got {value}.")
+        for value in (False, ())
+    ),
+    (partial(HALS, (0.5,)), "a mode in nonnegative of HALS must be an integer >= -64. Got 0.5."),
+    (
+        lambda: fit_parafac(SIGNED, 1, solver=HALS(nonnegative=(3,))),
+        "a mode in nonnegative of HALS must be a mode of a tensor with 3 modes, 0 to 2. Got 3.",
+    ),
+    (partial(KL, max_iter=0), WHOLE.format("KL", 0)),
+    (partial(KL, tol=1), SWEPT.format("KL", 1)),
+    (partial(KL, floor=0.0), "floor of KL must be a number above 0 and below 1. Got 0.0."),
+    *(
+        (
+            partial(run, SIGNED, 1, solver=KL()),
+            "X for the solver KL must be counts or other amounts >= 0. Got -1.5 as the smallest cell. "
+            "Use ALS() for data with negative values.",
+        )
+        for run in (fit_parafac, estimate_rank)
+    ),
+    *(
+        (partial(fit_parafac, SIGNED, rank), f"rank of fit_parafac must be an integer >= 1. Got {rank!r}.")
+        for rank in (0, -1, 2.0, "2")
+    ),
+    (
+        partial(fit_parafac, SIGNED, 21),
+        "rank of fit_parafac must be at most 20, the largest rank that a tensor of shape (4, 5, 6) can have. Got 21. "
+        "Ask for fewer components.",
+    ),
+    (partial(fit_parafac, SIGNED, 2, n_starts=0), "n_starts must be an integer >= 1. Got 0."),
+    (
+        partial(fit_parafac, SIGNED, 2, random_state=-1),
+        "random_state must be a seed >= 0, a Generator, RandomState or None. Got -1.",
+    ),
+    (
+        partial(fit_parafac, SIGNED, 2, random_state="0"),
+        "random_state must be an int, a Generator, RandomState or None. Got '0'.",
+    ),
+    *((partial(estimate_rank, SIGNED, [1], solver=solvers), SEVERAL) for solvers in ((), (ALS(), ALS()))),
+    (
+        partial(estimate_rank, SIGNED, [1], solver=(KL(),)),
+        "solver of estimate_rank must be such that one at least suits X. Got none.",
+    ),
+    *((partial(RandomElements, value), HALF.format("RandomElements", 0.5, repr(value))) for value in (0, 0.6, "a")),
+    (partial(RandomElements, np.nan), HALF.format("RandomElements", 0.5, "nan")),
+    (partial(RandomFibres, 0, 0.7), HALF.format("RandomFibres", 0.5, 0.7)),
+    (partial(RandomFibres, 0.5), "mode of RandomFibres must be an integer >= -64. Got 0.5."),
+    *((partial(Blocks, value), HALF.format("Blocks", 0.75, value)) for value in (0.8, True)),
+    (folds_of(RandomFibres(3)), "mode of RandomFibres must be a mode of a tensor with 3 modes, 0 to 2. Got 3."),
+    (folds_of(RandomFibres(-4)), "mode of RandomFibres must be an integer >= -3. Got -4."),
+    (
+        partial(estimate_rank, FRACTIONS, [1], solver=KL(), holdout=CountSplit()),
+        "X for the hold-out CountSplit must be whole numbers >= 0 and below 2**63. Got 0.5 in a cell. "
+        "Hold out cells with RandomElements(0.1) where data are no counts.",
+    ),
+    *(
+        (folds_of(CountSplit(), given(np.full(SHAPE, largest))), "X for the hold-out CountSplit must be whole numbers")
+        for given in (np.asarray, scipy.sparse.coo_array)
+        for largest in (2.0**63, 1e300)
+    ),
+    (partial(Centred, Blocks(), 0), "holdout of Centred must be RandomElements(share) or RandomFibres(mode)."),
+    (partial(Centred, RandomElements(), ()), "modes of Centred must be one mode or several. Got ()"),
+    (partial(Centred, RandomElements(), 0.5), "modes of Centred must be an integer"),
+    (
+        folds_of(Centred(RandomElements(), 3), CENTRED),
+        "modes of Centred must be a mode of a tensor with 3 modes, 0 to 2. Got 3",
+    ),
+    (
+        folds_of(Centred(RandomElements(), 0), BESIDE_OFFSETS),
+        "X for the hold-out Centred must be centred across the same modes. Got means that are not zero.",
+    ),
+    (
+        folds_of(Centred(RandomFibres(0), 0), CENTRED),
+        "the hold-out of Centred must be one that leaves cells in every fibre. Got RandomFibres(mode=0",
+    ),
+    (
+        folds_of(Centred(RandomElements(), 0), scipy.sparse.coo_array(SIGNED)),
+        "X for the hold-out Centred must be a dense tensor in memory.",
+    ),
+    (
+        model_of(2, (4, 2), (5, 3), (6, 2)),
+        "factor 1 of a CP model must be a matrix with 2 columns, one for each weight. Got shape (5, 3).",
+    ),
+    (model_of(1, (4,), (5, 1), (6, 1)), "factor 0 of a CP model must be a matrix with 1 columns"),
+    (
+        model_of((1, 2), (4, 2), (5, 2), (6, 2)),
+        "the weights of a CP model must be a vector, one entry for each component. Got shape (1, 2).",
+    ),
+    (model_of(2), "the factors of a CP model must be one matrix for each mode. Got none."),
+    *(
+        (partial(as_cp, nonsense), "a CP model must be a CPModel or a pair (weights, factors). Got")
+        for nonsense in (3, None, "factors", np.ones((3, 4)), (np.ones(2),), (None, []), (None, [np.ones(3)]))
+    ),
+    (
+        partial(as_cp, model_of(1, (4, 1), (5, 1), (6, 1))(), (4, 5, 7)),
+        "the CP model must be of the tensor's shape (4, 5, 7). Got shape (4, 5, 6).",
+    ),
+    (
+        partial(factor_match_score, model_of(1, (6, 1), (5, 1))(), model_of(1, (5, 1), (6, 1))()),
+        "the CP model must be of the tensor's shape (6, 5). Got shape (5, 6).",
+    ),
+]
+SOLVERS_AND_HOLDOUTS = [(said, call, (TypeError, ValueError), f"^{re.escape(said)}") for call, said in REFUSED]
 
 # ---
 

@@ -2,17 +2,15 @@
 
 import json
 import math
-import re
 import time
 from dataclasses import dataclass
 
 import numpy as np
 import pytest
-import scipy.sparse
 from contracts import noisy_tensor
 from test_kl import counts
 
-from autoten import ALS, HALS, KL, RankTable, estimate_rank, fit_parafac, load, selection
+from autoten import ALS, HALS, KL, RankTable, estimate_rank, load, selection
 from autoten.datasets import make_cp_tensor, white_noise
 from autoten.selection import AutoTen2016, BestLoss, CoreConsistencyThreshold, HeldOutMinimum, choose_between
 
@@ -33,16 +31,6 @@ def test_each_solver_has_the_table_that_it_has_alone(both):
         for score in alone.table.replicates:
             np.testing.assert_array_equal(alone.table[score], both.by_solver[name].table[score])
         assert alone.by_solver == {}
-
-
-@pytest.mark.parametrize("solver", [ALS(), HALS(), KL()], ids=repr)
-@pytest.mark.parametrize("kind", ["dense", "holed", "sparse"])
-def test_a_fit_is_told_in_numbers_of_python(solver, kind):
-    X = counts((6, 7, 8), 2, gamma=0.4).astype(float)
-    if kind == "holed":
-        X[0, 1, 2] = np.nan
-    fit = fit_parafac(scipy.sparse.coo_array(X) if kind == "sparse" else X, 2, solver=solver, random_state=0)
-    assert [type(part) for part in (fit.loss, fit.n_iter, fit.converged)] == [float, int, bool]
 
 
 def test_the_answer_is_that_of_one_of_them(both):
@@ -86,23 +74,6 @@ def test_solvers_of_one_class_are_told_apart():
     solvers = (HALS(), HALS(nonnegative=(0,)))
     estimate = estimate_rank(noisy_tensor((5, 6, 7), 1) + 2, [1], solver=solvers, **BRIEF)
     assert list(estimate.by_solver) == [repr(solver) for solver in solvers]
-
-
-@pytest.mark.parametrize("solvers", [(), (ALS(), ALS())], ids=str)
-def test_none_or_the_same_twice_are_refused(solvers):
-    sentence = f"solver of estimate_rank must be one solver, or several different ones. Got {solvers!r}."
-    sentence = (
-        sentence if len(solvers) == 0 else "solver of estimate_rank must be one solver, or several different ones."
-    )
-    with pytest.raises(ValueError, match=f"^{re.escape(sentence)}"):
-        estimate_rank(noisy_tensor((4, 5, 6), 1), [1], solver=solvers)
-
-
-def test_nothing_left_is_refused():
-    with pytest.raises(
-        ValueError, match=r"^solver of estimate_rank must be such that one at least suits X\. Got none\."
-    ):
-        estimate_rank(noisy_tensor((4, 5, 6), 1), [1], solver=(KL(),))
 
 
 # ------------------------------------------------------------------------------------------------------------ policies

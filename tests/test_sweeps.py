@@ -10,8 +10,8 @@ from contracts import SolverContract, draw_model, noisy_tensor
 from autoten import ALS, HALS, CPModel, factor_match_score, weighted
 from autoten.datasets import collinear_factors, make_cp_tensor, white_noise
 from autoten.door import as_tensor
-from autoten.solvers import loop
 from autoten.solvers.least_squares import Core, Sweeps, problem_of
+from autoten.solvers.stopping import to_come
 from autoten.solvers.subspaces import Compression
 from autoten.tensors.sparse import SparseTensor
 
@@ -44,25 +44,6 @@ class TestALSBySubspaces(SolverContract):
     def _always(self, monkeypatch):
         monkeypatch.setattr("autoten.solvers.least_squares.FEWEST_CELLS", 0)
         monkeypatch.setattr("autoten.solvers.least_squares.LARGEST_SHARE", 1.0)
-
-
-@pytest.mark.parametrize("missing", [0.0, 0.1, 0.4])
-def test_rounds_of_a_sparse_tensor_end_where_sweeps_in_full_space_end(missing, rounds):
-    rng, shape = np.random.default_rng(0), (40, 42, 44)
-    factors = [rng.random((length, 3)) * (rng.random((length, 1)) < 0.5) for length in shape]  # much alike
-    X = np.einsum("ir,jr,kr->ijk", *factors) * (1.0 + 0.3 * rng.standard_normal(shape))
-    hidden = np.sort(rng.permutation(X.size)[: int(missing * X.size)])
-    nonzero = np.flatnonzero(X)
-    tensor = SparseTensor.of(nonzero, X.ravel()[nonzero], X.shape).hide(hidden)
-    problem, start = problem_of(tensor, 3), draw_model(X.shape, 3, seed=5).scaled(0.0).normalized()
-    by_rounds, plain = Sweeps(problem, start, 1e-12, True, tensor), Sweeps(problem, start, 1e-12, True)
-    losses, settled = by_rounds.sweep_by_subspaces(3000, math.inf)
-    expected, also = plain.sweep(3000, math.inf)
-    assert settled
-    assert also
-    assert rounds
-    assert (np.diff(losses) <= 1e-12 * losses[0]).all()
-    assert tensor.squared_error(by_rounds.model.folded()) == pytest.approx(expected[-1], rel=1e-8)
 
 
 @pytest.mark.parametrize("dtype", ["f4", "f8"])
@@ -102,24 +83,38 @@ def test_the_loss_never_rises_and_the_last_one_is_that_of_the_model(missing, rou
     assert losses[-1] == pytest.approx(expected, rel=1e-6)
 
 
-@pytest.mark.parametrize("missing", [0.1, 0.4, 0.6])
-def test_rounds_that_complete_what_is_hidden_end_where_sweeps_in_full_space_end(missing, rounds):
-    X = make_cp_tensor(SHAPE, 3, factors=collinear_factors(0.9), noise=white_noise(20), random_state=3).X
-    X.flat[np.random.default_rng(0).permutation(X.size)[: int(missing * X.size)]] = np.nan
-    problem, start = problem_of(as_tensor(X), 3), draw_model(SHAPE, 3, seed=5).scaled(0.0).normalized()
-    by_rounds, plain = (Sweeps(problem, start, 1e-12, True) for _ in range(2))
+def check_rounds(tensor, X, rounds, lists=None):
+    """Sweep by subspaces and in full space alone, with hardly a tolerance; compare where they end."""
+    problem, start = problem_of(tensor, 3), draw_model(X.shape, 3, seed=5).scaled(0.0).normalized()
+    by_rounds, plain = Sweeps(problem, start, 1e-12, True, lists), Sweeps(problem, start, 1e-12, True)
     losses, settled = by_rounds.sweep_by_subspaces(3000, math.inf)
     expected, also = plain.sweep(3000, math.inf)
-    assert settled
-    assert also
+    assert (settled, also) == (True, True)
     assert rounds
     assert (np.diff(losses) <= 1e-12 * losses[0]).all()
     assert np.nansum((X - by_rounds.model.to_tensor()) ** 2) == pytest.approx(expected[-1], rel=1e-8)
     assert factor_match_score(by_rounds.model, plain.model) > 1 - 1e-6
 
 
-@pytest.mark.parametrize("max_iter", [1, 2, 41, 42, 60])
-@pytest.mark.parametrize("missing", [0.0, 0.1])
+@pytest.mark.parametrize("missing", [0.0, 0.1, 0.4])
+def test_rounds_of_a_sparse_tensor_end_where_sweeps_in_full_space_end(missing, rounds):
+    rng, shape = np.random.default_rng(0), (40, 42, 44)
+    factors = [rng.random((length, 3)) * (rng.random((length, 1)) < 0.5) for length in shape]  # much alike
+    X = np.einsum("ir,jr,kr->ijk", *factors) * (1.0 + 0.3 * rng.standard_normal(shape))
+    nonzero, hidden = np.flatnonzero(X), np.sort(rng.permutation(X.size)[: int(missing * X.size)])
+    tensor = SparseTensor.of(nonzero, X.ravel()[nonzero], X.shape).hide(hidden)
+    X.ravel()[hidden] = np.nan
+    check_rounds(tensor, X, rounds, tensor)
+
+
+@pytest.mark.parametrize("missing", [0.1, 0.4, 0.6])
+def test_rounds_that_complete_what_is_hidden_end_where_sweeps_in_full_space_end(missing, rounds):
+    X = make_cp_tensor(SHAPE, 3, factors=collinear_factors(0.9), noise=white_noise(20), random_state=3).X
+    X.flat[np.random.default_rng(0).permutation(X.size)[: int(missing * X.size)]] = np.nan
+    check_rounds(as_tensor(X), X, rounds)
+
+
+@pytest.mark.parametrize(("max_iter", "missing"), [(1, 0.0), (2, 0.1), (41, 0.1), (42, 0.0), (60, 0.1)])
 def test_all_sweeps_count(max_iter, missing):
     X, start = noisy_tensor(SHAPE, 3, noise=0.3, missing=missing), draw_model(SHAPE, 7, seed=2)
     fit = ALS(tol=1e-14).fit(as_tensor(X), start, max_iter=max_iter)
@@ -128,7 +123,7 @@ def test_all_sweeps_count(max_iter, missing):
 
 
 @pytest.mark.parametrize("missing", [0.0, 0.1])
-@pytest.mark.parametrize("deadline", [0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 9.0])
+@pytest.mark.parametrize("deadline", [0.0, 2.0, 3.0, 4.0, 9.0])
 def test_whenever_the_deadline_passes_there_is_a_model(deadline, missing, monkeypatch):
     clock = itertools.count()
     monkeypatch.setattr("autoten.solvers.loop.CALL_SECONDS", 1e-12)
@@ -141,20 +136,19 @@ def test_whenever_the_deadline_passes_there_is_a_model(deadline, missing, monkey
 
 
 @pytest.mark.parametrize(
-    ("solver", "missing", "rank"),
+    ("solver", "missing", "rank", "shape"),
     [
-        (ALS(compress=False), 0.0, 3),
-        (ALS(compress=False), 0.4, 3),
-        (ALS(extrapolate=False), 0.0, 3),
-        (ALS(extrapolate=False), 0.4, 3),
-        (HALS(), 0.0, 3),
-        (HALS(), 0.4, 3),
-        (ALS(), 0.0, 10),  # a core nearly as large as the tensor
+        (ALS(compress=False), 0.4, 3, SHAPE),
+        (ALS(extrapolate=False), 0.0, 3, SHAPE),
+        (HALS(), 0.0, 3, SHAPE),
+        (HALS(), 0.4, 3, SHAPE),
+        (ALS(), 0.0, 10, SHAPE),  # a core nearly as large as the tensor
+        (ALS(tol=1e-14), 0.1, 2, (20, 21, 22)),  # a small tensor
     ],
     ids=repr,
 )
-def test_where_they_do_not_suit_every_sweep_is_in_full_space(solver, missing, rank, rounds):
-    X, start = noisy_tensor(SHAPE, 3, missing=missing), draw_model(SHAPE, rank, seed=2)
+def test_where_they_do_not_suit_every_sweep_is_in_full_space(solver, missing, rank, shape, rounds):
+    X, start = noisy_tensor(shape, 3, missing=missing), draw_model(shape, rank, seed=2)
     solver.fit(as_tensor(X), start, max_iter=60)
     assert rounds == []
 
@@ -163,14 +157,6 @@ def test_weights_cannot_be_completed_and_every_sweep_is_in_full_space(rounds):
     X, start = noisy_tensor(SHAPE, 3), draw_model(SHAPE, 3, seed=2)
     noise = np.random.default_rng(0).uniform(0.5, 2.0, SHAPE)
     ALS(tol=1e-14).fit(as_tensor(weighted(X, noise)), start, max_iter=60)
-    assert rounds == []
-
-
-@pytest.mark.parametrize("missing", [0.0, 0.1])
-def test_small_tensors_are_swept_in_full_space(missing, rounds):
-    shape = (20, 21, 22)
-    X = noisy_tensor(shape, 2, missing=missing)
-    ALS(tol=1e-14).fit(as_tensor(X), draw_model(shape, 2, seed=2), max_iter=60)
     assert rounds == []
 
 
@@ -208,12 +194,13 @@ def test_a_tensor_of_low_multilinear_rank_is_swept_by_its_core(modes, extrapolat
     bases = [np.linalg.qr(np.abs(rng.standard_normal(shape)))[0] for shape in ((12, 4), (13, 5), (14, 6))]
     tensor = as_tensor(np.einsum("abc,ia,jb,kc->ijk", np.abs(rng.standard_normal((4, 5, 6))), *bases))
     whole = problem_of(tensor, 3, modes)
-    core = Core(problem_of(Compression.of(tensor, bases).core, 3), tuple(bases), whole.layout)
+    inner = problem_of(Compression.of(tensor, bases).core, 3)
+    core = Core(inner, tuple(bases), whole.layout, inner.norm_squared)
     assert_same_sweeps([core, whole], nonnegative(draw_model(tensor.shape, 3, seed=1)), extrapolate)
 
 
 @both
-@pytest.mark.parametrize("share", [0.0, 0.1, 0.25])
+@pytest.mark.parametrize("share", [0.0, 0.25])
 @pytest.mark.parametrize("modes", [(), (0, 2)], ids=str)
 @pytest.mark.parametrize("shape", [(7, 8, 9), (4, 5, 6, 3)], ids=str)
 def test_a_list_of_nonzeros_is_swept_as_the_array_is(shape, modes, share, extrapolate):
@@ -232,13 +219,13 @@ def test_a_list_of_nonzeros_is_swept_as_the_array_is(shape, modes, share, extrap
 
 def test_a_fit_that_converges_fast_may_stop_before_two_windows_are_full():
     losses = 1.0 + 0.1 ** np.arange(1.0, 10.0)
-    assert loop.to_come(losses, 3) == np.inf
-    assert loop.to_come(losses, 4) == pytest.approx(50 * 0.9e-3, rel=1e-9)
+    assert to_come(losses, 3) == np.inf
+    assert to_come(losses, 4) == pytest.approx(50 * 0.9e-3, rel=1e-9)
 
 
 @pytest.mark.parametrize("rate", [0.5, 0.9, 1.0])
 def test_one_that_slows_down_may_not(rate):
     falls = np.concatenate([[0.1, 0.01], 0.001 * rate ** np.arange(7)])
     losses = 1.0 - np.cumsum(falls)
-    assert loop.to_come(losses, 5) == np.inf
-    assert loop.to_come(losses, 6) == np.inf
+    assert to_come(losses, 5) == np.inf
+    assert to_come(losses, 6) == np.inf

@@ -29,6 +29,7 @@ from autoten.model import CPModel
 from autoten.solvers import loop
 from autoten.solvers.base import Explored, Fit
 from autoten.solvers.loop import Model, Pace
+from autoten.solvers.stopping import enough, rest_of_series
 from autoten.solvers.subspaces import Compression
 from autoten.tensors.dense import DenseTensor
 from autoten.tensors.sparse import SparseTensor
@@ -117,6 +118,17 @@ def update_mode(model, layout, mode, rhs):  # type: ignore[no-untyped-def]
 
 
 @compiled
+def update_rows(model, layout, mode, stacked, grams, rhs):  # type: ignore[no-untyped-def]
+    """Do so row by row, of equations of their own (I, pairs) and (I, R); the stacked factors follow."""
+    rows = slice(layout.offsets[mode], layout.offsets[mode] + layout.lengths[mode])
+    previous, solution = stacked[rows] * model.weights, np.empty_like(rhs)
+    explained = solve_each(grams, rhs, previous, layout.nonnegative[mode], solution)
+    put(model, layout, mode, solution.T)
+    stacked[rows] = model.factors[:, rows].T
+    return explained
+
+
+@compiled
 def dense_sweep(problem, model, limit):  # type: ignore[no-untyped-def]
     """Sweep a tensor in one array; with listed cells the loss is known at the end only."""
     admit(model, problem.layout)
@@ -144,13 +156,9 @@ def exact_sweep(problem, model, limit):  # type: ignore[no-untyped-def]
         start, length = layout.offsets[mode], layout.lengths[mode]
         grams, rhs = np.empty((length, pairs.shape[1])), np.empty((length, rank))
         row_equations(problem, stacked, pairs, mode, grams, rhs)
-        solution = np.empty((length, rank))
-        previous = stacked[start : start + length] * model.weights
-        loss = problem.norm_squared - solve_each(grams, rhs, previous, layout.nonnegative[mode], solution)
+        loss = problem.norm_squared - update_rows(model, layout, mode, stacked, grams, rhs)
         if loss > limit:
             return np.inf
-        put(model, layout, mode, solution.T)
-        stacked[start : start + length] = model.factors[:, start : start + length].T
         fill_pairs(stacked, start, length, pairs)
     return loss
 
@@ -165,23 +173,12 @@ class Core(NamedTuple):
     core: Dense
     bases: tuple[Array, ...]
     layout: Layout
-
-    @property
-    def n_cells(self) -> int:
-        """No cell is hidden."""
-        return 0
-
-    @property
-    def norm_squared(self) -> float:
-        """The sum of squares."""
-        return self.core.norm_squared
+    norm_squared: float
+    n_cells: int = 0  # that are imputed
 
     def multiplications(self, rank: int) -> float:
         """Return about how many a sweep takes."""
         return 2.0 * rank * (self.core.rows.size + 2 * sum(basis.size for basis in self.bases))
-
-    def look(self, model: Model) -> None:
-        """Do nothing: no cell is hidden."""
 
 
 @compiled
@@ -220,19 +217,12 @@ class Lists(NamedTuple):
     less: Array  # -1 for each hidden cell
     layout: Layout
     norm_squared: float
-
-    @property
-    def n_cells(self) -> int:
-        """No cell is imputed."""
-        return 0
+    n_cells: int = 0  # that are imputed
 
     def multiplications(self, rank: int) -> float:
         """Return about how many a sweep takes, each of which waits for memory."""
         of_hidden = len(self.less) * (rank + 3) // 2
         return 8.0 * rank * len(self.values) * (len(self.values[0]) + of_hidden)
-
-    def look(self, model: Model) -> None:
-        """Do nothing: no cell is imputed."""
 
 
 @compiled
@@ -253,16 +243,13 @@ def lists_sweep(problem, model, limit):  # type: ignore[no-untyped-def]
             grams = np.zeros((length, pairs.shape[1]))
             add_mttkrp(problem.hidden[mode], problem.less, layout, pairs, mode, grams)
             observed_only(gram_of_others(model.factors, layout, mode), grams, rhs)
-            solution, previous = np.empty((length, rank)), stacked[start : start + length] * model.weights
-            loss = problem.norm_squared - solve_each(grams, rhs, previous, layout.nonnegative[mode], solution)
-            put(model, layout, mode, solution.T)
+            loss = problem.norm_squared - update_rows(model, layout, mode, stacked, grams, rhs)
+            fill_pairs(stacked, start, length, pairs)
         else:
             loss = problem.norm_squared - update_mode(model, layout, mode, np.ascontiguousarray(rhs.T))
+            stacked[start : start + length] = model.factors[:, start : start + length].T
         if loss > limit:
             return np.inf
-        stacked[start : start + length] = model.factors[:, start : start + length].T
-        if hides:
-            fill_pairs(stacked, start, length, pairs)
     return loss
 
 
@@ -277,19 +264,12 @@ class Operations:
 
     tensor: Tensor
     layout: Layout
+    norm_squared: float
     n_cells: int = 0
-
-    @property
-    def norm_squared(self) -> float:
-        """The sum of squares over observed cells."""
-        return self.tensor.norm_squared
 
     def multiplications(self, rank: int) -> float:
         """Return that a sweep is a call of its own."""
         return math.inf
-
-    def look(self, model: Model) -> None:
-        """Do nothing: no cell is imputed."""
 
     def sweep(self, model: Model, limit: float) -> float:
         """Update every mode once, interpreted; see `loop.sweep_once`."""
@@ -319,7 +299,7 @@ def problem_of(tensor: Tensor, rank: int, nonnegative: Sequence[int] = (), imput
             layout,
             tensor.norm_squared,
         )
-    return Operations(tensor, layout)
+    return Operations(tensor, layout, tensor.norm_squared)
 
 
 class Sweeps:
@@ -356,7 +336,8 @@ class Sweeps:
 
     def sweep(self, most: int, deadline: float) -> tuple[Array, bool]:
         """Do at most so many sweeps; return the loss after each of them, and whether it has settled."""
-        self._problem.look(self._model)
+        if self._problem.n_cells:
+            self._problem.look(self._model)
         cost = self._problem.multiplications(len(self._model.weights))
         return loop.run(self._problem, self._model, self._pace, most, deadline, cost)
 
@@ -382,8 +363,8 @@ class Sweeps:
                 break
             idle = idle + 1 if at_rest else 0
             fall = max(before - losses[-1], 0.0)
-            to_come = loop.rest_of_series(fall_before, fall) if fall_before < math.inf else fall
-            settled = to_come <= max(self._pace.tol * losses[-1], self._pace.rounding)
+            left = rest_of_series(fall_before, fall) if fall_before < math.inf else fall
+            settled = bool(enough(losses[-1], left, self._pace))
         return np.array(losses), settled
 
     def _round(self, most: int, deadline: float) -> tuple[list[float], bool]:
@@ -454,7 +435,7 @@ def explore_core(
     problem = problem_of(core.core, start.rank)
     if modes:
         layout = Layout.of([len(basis) for basis in core.bases], modes)
-        problem = Core(problem, tuple(map(np.ascontiguousarray, core.bases)), layout)
+        problem = Core(problem, tuple(map(np.ascontiguousarray, core.bases)), layout, problem.norm_squared)
     inside = start if modes else core.restrict(start).normalized()
     sweeps = Sweeps(problem, inside, solver.tol, solver.extrapolate)
     losses, _ = sweeps.sweep(min(CONSTRAINED_SWEEPS if modes else CORE_SWEEPS, solver.max_iter), deadline)

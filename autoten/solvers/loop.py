@@ -1,4 +1,4 @@
-"""The loop that every solver runs: sweeps over the modes, extrapolated in between, with one stopping rule.
+"""The loop that every solver runs: sweeps over the modes, extrapolated in between, until `stopping` says enough.
 
 The same source runs compiled and interpreted. What a sweep is depends on the problem, a record (of loss, constraint and
 storage) in a module: `swept_by` names the compiled function for problems of its kind; what is no record has a method
@@ -18,16 +18,9 @@ from numpy.typing import NDArray
 
 from autoten.kernels.linear import COMPILED, compiled
 from autoten.model import CPModel
+from autoten.solvers.stopping import enough, to_come
 
 Array = NDArray[Any]
-
-# Sweeps in one window of the stopping rule, and the slowest rate per window that it extrapolates with: closer to 1
-# the sum of the series has no meaning.
-WINDOW = 5
-SLOWEST_RATE = 0.98
-
-# Falls of single sweeps that shrink by this factor are those of a fit that converges fast.
-FAST_RATE = 0.3
 
 # Extrapolation: plain sweeps before it may begin, first step, growth on success, shrinkage on failure, bounds.
 PLAIN_SWEEPS = 5
@@ -88,33 +81,6 @@ def swept_by(record: type, function: Callable[..., Any]) -> None:
 
 
 @compiled
-def rest_of_series(before, now):  # type: ignore[no-untyped-def]
-    """Estimate the sum of the falls that follow two in a row, the last one at least: one slow fall makes no series."""
-    rate = min(now / before, SLOWEST_RATE) if before > 0.0 else 0.0
-    return max(now, now * rate / (1.0 - rate))
-
-
-@compiled
-def to_come(losses, n):  # type: ignore[no-untyped-def]
-    """Estimate the decrease still to come after n sweeps: the sum of a geometric series over windows of sweeps.
-
-    Before there are two windows, three falls do, each a fraction of the one before; the series is then one of the
-    slowest rate.
-    """
-    if n <= 2 * WINDOW:
-        if n < 4:
-            return np.inf
-        first = losses[n - 4] - losses[n - 3]
-        second = losses[n - 3] - losses[n - 2]
-        third = losses[n - 2] - losses[n - 1]
-        if second <= FAST_RATE * first and third <= FAST_RATE * second:
-            return max(third, 0.0) / (1.0 - SLOWEST_RATE)
-        return np.inf
-    before = max(losses[n - 1 - 2 * WINDOW] - losses[n - 1 - WINDOW], 0.0)
-    return rest_of_series(before, max(losses[n - 1 - WINDOW] - losses[n - 1], 0.0))
-
-
-@compiled
 def move_on(values, now, before, ahead):  # type: ignore[no-untyped-def]
     """Keep `values` in `now` and move them on by so many times their change from `before`."""
     for c in range(values.size):
@@ -152,9 +118,7 @@ def sweeps(problem, path, pace, begin, end):  # type: ignore[no-untyped-def]
         cells, cells_before = cells_before, cells
         if sweep + 1 == PLAIN_SWEEPS and pace.extrapolate:
             step[0] = FIRST_STEP
-        settled = losses[sweep] <= pace.rounding or to_come(losses, sweep + 1) <= max(
-            pace.tol * losses[sweep], pace.rounding
-        )
+        settled = losses[sweep] <= pace.rounding or enough(losses[sweep], to_come(losses, sweep + 1), pace)
         if settled and pace.tol > 0.0:
             end = sweep + 1
             break
