@@ -71,7 +71,7 @@ def written(value: float) -> str:
     return f"{'−' if value < 0 else ''}{abs(value):g}".replace("e+0", "e").replace("e-0", "e-")
 
 
-def label_texts(names: Array) -> list[str]:
+def texts_of(names: Array) -> list[str]:
     """Return labels as texts of bounded length, times in the coarsest unit that loses nothing."""
     kind = names.dtype.kind
     if kind in "mM":

@@ -21,17 +21,7 @@ from autoten._errors import refuse
 from autoten.labels import Labels
 from autoten.matching import match_components
 from autoten.model import CPModel, as_cp
-from autoten.plots.common import (
-    PAGE_WIDTH,
-    Array,
-    Look,
-    figure_of,
-    label_texts,
-    legend_above,
-    new_axes,
-    say,
-    small_text,
-)
+from autoten.plots.common import PAGE_WIDTH, Array, Look, figure_of, legend_above, new_axes, say, small_text, texts_of
 
 # Inches.
 MODE_HEIGHT = 2.2
@@ -391,7 +381,7 @@ def _places(ax: Axes, length: int, names: Names) -> Array:
 def _write_indices(ax: Axes, length: int, names: Names) -> None:
     """Write the indices of a mode one by one."""
     places = np.arange(length)[:: -(-length // MOST_TICKS)]
-    ax.set_xticks(places, label_texts(places if names is None else names[places]), parse_math=False)
+    ax.set_xticks(places, texts_of(places if names is None else names[places]), parse_math=False)
 
 
 def _fit_indices(panels: Sequence[Axes]) -> float:
@@ -401,8 +391,10 @@ def _fit_indices(panels: Sequence[Axes]) -> float:
     """
     figure, needed = figure_of(panels[0]), 0.0
     figure.draw_without_rendering()  # settles how wide the Axes are
-    for ax in [ax for ax in panels if isinstance(ax.xaxis.get_major_locator(), FixedLocator)]:
+    for ax in panels:
         labels, places = ax.get_xticklabels(), np.array(ax.get_xticks())
+        if not labels or not isinstance(ax.xaxis.get_major_locator(), FixedLocator):
+            continue  # nothing, or numbers or dates
         width, height = np.max([label.get_window_extent().size for label in labels], axis=0)
         room = 0.9 * ax.get_window_extent().width * np.diff(places).max(initial=1.0) / np.ptp(ax.get_xlim())
         # Short labels, such as numbers, are easier to read level, if fewer.

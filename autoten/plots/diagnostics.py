@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, SymmetricalLogLocator
 
 from autoten._errors import refuse
-from autoten.plots.common import Look, label_texts, legend_above, new_axes, write_beside, written
+from autoten.plots.common import Look, legend_above, new_axes, texts_of, write_beside, written
 from autoten.scores.core_consistency import consistency
 from autoten.table import LOWEST_CONSISTENCY
 
@@ -141,6 +141,6 @@ def plot_influence(influence: Any, *, labels: Sequence[Any] | None = None, ax: A
     n_named = MOST_NAMED if leverage.size <= MOST_NAMED else np.clip(stand_out, FEWEST_NAMED, MOST_NAMED)
     # In shares of the axes, so that both count alike.
     named = np.argsort(-np.hypot(leverage / right, residual / top), kind="stable")[:n_named]
-    texts = [text if sample in named else "" for sample, text in enumerate(label_texts(names))]
+    texts = [text if sample in named else "" for sample, text in enumerate(texts_of(names))]
     write_beside(ax, leverage, residual, texts)
     return ax
