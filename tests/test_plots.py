@@ -232,8 +232,9 @@ def test_one_exploded_fold_is_a_triangle_and_stretches_no_axis():
 @pytest.mark.parametrize("table", [AMINO, CLUSTERED, TWENTY, NOISE])
 def test_the_front_writes_every_rank_beside_its_point(table):
     ax = plots.plot_front(table, Choice(3))
-    assert [int(text.get_text()) for text in ax.texts] == table.ranks.tolist()
-    np.testing.assert_allclose([text.xy[0] for text in ax.texts], table.mean("heldout"))
+    texts = [text for text in ax.texts if text.get_text()]  # the others are lines to those that are far off
+    assert [int(text.get_text()) for text in texts] == table.ranks.tolist()
+    np.testing.assert_allclose([text.xy[0] for text in texts], table.mean("heldout"))
     assert ax.get_xlim()[0] > ax.get_xlim()[1]  # errors backwards: accuracy grows to the right
 
 

@@ -28,7 +28,7 @@ LONGEST_LABEL = 18
 SPACING = {"borderaxespad": 0.1, "handlelength": 1.6, "handletextpad": 0.5, "columnspacing": 0.8, "labelspacing": 0.3}
 
 # Points to the right and up: where a text may stand beside its point, the nearest places first.
-NEAR = [(0, 12), (0, -12), (8, 0), (-8, 0)]
+NEAR = [(0, 12), (0, -12), (7, 0), (-7, 0)]
 PLACES = np.array(NEAR + [(right, up * line) for line in range(10, 121, 10) for right in (10, -10) for up in (1, -1)])
 
 Array = NDArray[Any]
@@ -112,6 +112,7 @@ def write_beside(ax: Axes, x: Array, y: Array, texts: Sequence[str]) -> None:
     taken = [Bbox([anchor - 5 * pixels, anchor + 5 * pixels]) for anchor in anchors]
     look: Look = {"textcoords": "offset points", "ha": "center", "va": "center", "fontsize": small_text()}
     look["path_effects"] = [withStroke(linewidth=2, foreground=ax.get_facecolor())]
+    leader: Look = {"arrowstyle": "-", "linewidth": 0.5, "color": rcParams["text.color"], "shrinkA": 0, "shrinkB": 2}
     for point, anchor, text in zip(zip(x, y, strict=True), anchors, texts, strict=True):
         if text:
             label = ax.annotate(text, point, (0, 0), in_layout=False, **look)
@@ -123,3 +124,5 @@ def write_beside(ax: Axes, x: Array, y: Array, texts: Sequence[str]) -> None:
             best = int(np.argmin(covered))
             taken.append(boxes[best])
             label.set_position(offsets[best] / pixels)
+            if np.abs(PLACES[best]).max() > 12:  # too far to tell whose it is without a line
+                ax.annotate("", point, PLACES[best], textcoords="offset points", arrowprops=leader, in_layout=False)
