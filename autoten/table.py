@@ -120,10 +120,9 @@ class RankTable:
         columns = {}
         for name, values in self.replicates.items():
             column = np.atleast_2d(np.asarray(values, dtype=float))
-            if column.shape[0] != ranks.size:
-                refuse(
-                    f"the score {name!r} of a RankTable", f"one row for each of {ranks.size} ranks", str(column.shape)
-                )
+            if len(column) != ranks.size:
+                expected = f"one row for each of {ranks.size} ranks"
+                refuse(f"the score {name!r} of a RankTable", expected, str(column.shape))
             columns[name] = column
         object.__setattr__(self, "ranks", ranks)
         object.__setattr__(self, "replicates", columns)
@@ -154,10 +153,10 @@ class RankTable:
 
     def row(self, rank: int) -> int:
         """Return the row of `rank`."""
-        (rows,) = np.nonzero(self.ranks == rank)
-        if not rows.size:
-            refuse("a rank of this RankTable", f"one of {self.ranks.tolist()}", str(rank), kind=KeyError)
-        return int(rows[0])
+        ranks: list[int] = self.ranks.tolist()
+        if rank not in ranks:
+            refuse("a rank of this RankTable", f"one of {ranks}", str(rank), kind=KeyError)
+        return ranks.index(rank)
 
     def value(self, name: str, rank: int) -> float:
         """Return the trimmed mean of a score at `rank` (NaN if it is not defined there)."""
@@ -197,20 +196,18 @@ class RankTable:
     def restricted(self, ranks: Iterable[int]) -> RankTable:
         """Return the table with rank 0 and the given ranks only."""
         rows = [self.row(rank) for rank in sorted({0, *ranks})]
-        return self._with(self.ranks[rows], {name: column[rows] for name, column in self.replicates.items()})
+        columns = {name: column[rows] for name, column in self.replicates.items()}
+        return replace(self, ranks=self.ranks[rows], replicates=columns)
 
     def resampled(self, rng: np.random.Generator) -> RankTable:
         """Return the table with its folds drawn again with replacement, the same draw for every rank and score."""
-        columns = dict(self.replicates)
-        fold_scores = [name for name in columns if name in FOLD_SCORES]
-        if fold_scores:
-            n_folds = columns[fold_scores[0]].shape[1]
-            drawn = rng.integers(n_folds, size=n_folds)
-            columns.update({name: columns[name][:, drawn] for name in fold_scores})
-        return self._with(self.ranks, columns)
-
-    def _with(self, ranks: NDArray[np.int64], columns: Mapping[str, Array]) -> RankTable:
-        return replace(self, ranks=ranks, replicates=columns)
+        of_folds = {name: column for name, column in self.replicates.items() if name in FOLD_SCORES}
+        if not of_folds:
+            return self
+        n_folds = next(iter(of_folds.values())).shape[1]
+        drawn = rng.integers(n_folds, size=n_folds)
+        columns = {name: column[:, drawn] for name, column in of_folds.items()}
+        return replace(self, replicates={**self.replicates, **columns})
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain lists: ``{"rank": [...], "<score>": [...], "<score>_replicates": [[...], ...]}``."""

@@ -216,8 +216,7 @@ def corrected(tensor: Tensor, model: CPModel, squared_error: float, raw: float) 
     if model.rank == 0:
         return CorrectedCoreConsistency(np.nan, np.nan, np.nan, np.nan)
     weights, spectra = _weights_and_spectra(model)
-    ceiling = _ceiling(spectra)
-    loss = _noise_loss(tensor, weights, spectra, squared_error)
+    ceiling, loss = _ceiling(spectra), _noise_loss(tensor, weights, spectra, squared_error)
     if ceiling + loss == 0.0:  # a model of nothing but zeros
         return CorrectedCoreConsistency(raw, ceiling, loss, 0.0)
     excess = max(0.0, ceiling - raw - loss) / (ceiling + loss)
@@ -231,10 +230,7 @@ def attainable(model: CPModel) -> float:
 
 
 def core_consistency_scores(tensor: Tensor, fits: RankFits) -> Mapping[str, Any]:
-    """Return what `corrected_core_consistency` gives for the best start, and the raw value of every converged one.
-
-    Of least-squares fits; other losses have cores of their own (`nonnegative_cores`).
-    """
+    """Return what `corrected_core_consistency` gives for the best start, and the raw value of every converged one."""
     if fits.loss is not None:
         return {}
     best = fits.best
@@ -254,10 +250,7 @@ def core_consistency_scores(tensor: Tensor, fits: RankFits) -> Mapping[str, Any]
 
 
 def fitted_core(tensor: Tensor, model: CPModel) -> Array | None:
-    """Return the least-squares core (F, ..., F) over observed cells, weights folded into mode 0.
-
-    None where there is no core to speak of: no component, or more cells than memory should hold.
-    """
+    """Return the least-squares core over observed cells, weights in mode 0; None without components or if too large."""
     if model.rank == 0 or float(model.rank) ** model.ndim > LARGEST_CORE:
         return None
     weights, spectra = _weights_and_spectra(model)
@@ -305,11 +298,9 @@ class _Spectrum:
 
 
 def _weights_and_spectra(model: CPModel) -> tuple[Array, list[_Spectrum]]:
-    """Return the weights still to be folded into mode 0, and the factors' decompositions, unit columns.
-
-    Folding weights after the pseudo-inverse equals folding them before, and is better conditioned, as long as the
-    factor has full column rank; a shorter factor 0 gets them at once.
-    """
+    """Return the weights still to be folded into mode 0, and the factors' decompositions, unit columns."""
+    # Folding weights after the pseudo-inverse equals folding them before, and is better conditioned, as long as the
+    # factor has full column rank; a shorter factor 0 gets them at once.
     model = model.normalized()
     spectra = [_Spectrum.of(factor) for factor in model.factors]
     if spectra[0].projector.trace() > model.rank - 0.5:  # its numerical rank
@@ -411,11 +402,7 @@ class CoreEquations:
 
 
 def _core_over_observed(tensor: Tensor, weights: Array, spectra: list[_Spectrum]) -> Array:
-    """Return the (weighted) least-squares core in the orthonormal bases over observed cells only.
-
-    It is found by how far it is from the model, whose values count in every cell for `SEEN_CORE` of what is seen on
-    average: what no cell shows is not held against the model.
-    """
+    """Return the (weighted) core in the orthonormal bases over observed cells: the model's, and what it lacks."""
     bases = [s.basis for s in spectra]
     equations = CoreEquations(Seen.of(tensor), bases)
     start = multiplied(superdiagonal(weights, len(bases)), [s.triangle for s in spectra])
@@ -435,11 +422,7 @@ def unseen(tensor: Tensor) -> float:
 
 
 def _noise_loss(tensor: Tensor, weights: Array, spectra: list[_Spectrum], squared_error: float) -> float:
-    """Return (100 / F) sigma^2 tr[W (I - P) W'], never forming a matrix larger than (N F^2, N F^2).
-
-    Columns of the tangent space in the bases of the factors are e_i in mode n times a component's columns in every
-    other mode; their inner products, before and after W, are products of small matrices.
-    """
+    """Return (100 / F) sigma^2 tr[W (I - P) W'], never forming a matrix larger than (N F^2, N F^2)."""
     rank, order = weights.size, len(spectra)
     freedom = tensor.n_observed - n_parameters(tensor.shape, rank)
     if freedom <= 0 or order * rank**2 > LARGEST_TANGENT:
@@ -466,10 +449,9 @@ def _noise_loss(tensor: Tensor, weights: Array, spectra: list[_Spectrum], square
 
 
 def _inner_products(free: list[Array], mixed: list[Array], fixed: list[Array]) -> Array:
-    """Return the Gram matrix of tangent vectors (mode n, index i, component r), size N F F.
+    """Return the Gram matrix of tangent vectors: e_i in mode n times component r's columns in every other mode.
 
-    `free[n]` holds inner products of the free index with itself, `mixed[n]` of the free index with a component's
-    column, `fixed[n]` of two components' columns.
+    By mode, inner products of e_i with e_j (`free`), with columns (`mixed`), and of columns with columns (`fixed`).
     """
     order, rank = len(free), len(free[0])
     gram = np.zeros((order, rank, rank, order, rank, rank))

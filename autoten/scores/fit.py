@@ -41,10 +41,9 @@ def stability_scores(tensor: Tensor, fits: RankFits) -> Mapping[str, Any]:
     limit = best.loss * (1.0 + GOOD_LOSS) + 1e-12
     in_halves = seen.without(longest_mode(tensor.shape)) if fits.halves else seen
     splits = [match_score(*models, in_halves) for models in fits.halves]
+    of_folds = [nan if fold.model is None else match_score(best.model, fold.model, seen) for fold in fits.folds]
     return {
-        "stability_folds": [
-            nan if fold.model is None else match_score(best.model, fold.model, seen) for fold in fits.folds
-        ],
+        "stability_folds": of_folds,
         "stability_starts": [
             match_score(best.model, fit.model, seen) if fit is not best and fit.loss <= limit else nan
             for fit in fits.starts

@@ -97,11 +97,8 @@ def nonnegative_core_consistency(X: Any, cp: Any) -> float:
 
 
 def nonnegative_core(tensor: Tensor, model: CPModel) -> Array | None:
-    """Return the nonnegative least-squares core (F, ..., F), weights folded into mode 0; None without a core.
-
-    By nonnegative least squares on the Kronecker product of the factors' triangles: in their orthonormal bases the
-    data have no more cells than the core.
-    """
+    """Return the nonnegative least-squares core (F, ..., F), weights folded into mode 0; None without a core."""
+    # In the factors' orthonormal bases the data have no more cells than the core.
     if model.rank == 0 or model.rank**model.ndim > LARGEST_SOLVED_CORE or tensor.cell_weights is not None:
         return None
     factors = model.normalized().folded()
@@ -210,10 +207,7 @@ def kl_core(tensor: Tensor, model: CPModel) -> Array | None:
 
 
 def _counts(tensor: Tensor, model: CPModel) -> tuple[Array, Callable[[Array], DenseTensor | SparseTensor]]:
-    """Return the counts that some core explains, and what makes a tensor of values at their cells.
-
-    An array where products of it cost less than those of a list.
-    """
+    """Return the counts that some core explains, and what makes of values at their cells the cheaper kind of tensor."""
     cells, shape = tensor.nonzero, tensor.shape
     reached = model_values([factor.sum(axis=1, keepdims=True) for factor in model.folded()], cells, shape)
     cells = cells[reached > SMALLEST]
@@ -236,11 +230,7 @@ def nonnegative_core_scores(tensor: Tensor, fits: RankFits) -> Mapping[str, Any]
     best = fits.best
     if fits.loss is not None:
         raw = consistency(kl_core(tensor, best.model)) if tensor.total > 0.0 or best.model.rank == 0 else 0.0
-        return {
-            "core_consistency": raw,
-            "ceiling": attainable(best.model),
-            "corrected_core_consistency": raw,
-        }
+        return {"core_consistency": raw, "ceiling": attainable(best.model), "corrected_core_consistency": raw}
     if getattr(fits.solver, "nonnegative", False):
         return {"nonnegative_core_consistency": consistency(nonnegative_core(tensor, best.model))}
     return {}

@@ -83,10 +83,7 @@ def _likeness(vectors: Sequence[Array], factors: Sequence[Array]) -> float:
 
 
 def _residual(tensor: Tensor, fits: RankFits) -> tuple[Array, Array]:
-    """Return what the best model leaves of the tensor, or of a block of it, and the terms of the model, (cells, R).
-
-    Both in units of the noise that the loss supposes, and 0 where nothing is observed.
-    """
+    """Return what the best model leaves of a block and its terms, in units of noise, 0 where nothing is observed."""
     indices = _block(tensor)
     block = tensor.sub(indices) if prod(tensor.shape) > LARGEST_BLOCK else tensor
     everywhere, model = np.arange(prod(block.shape)), fits.best.model.rows(indices)
@@ -125,10 +122,7 @@ def _weakest(terms: Array) -> float:
 
 
 def _block(tensor: Tensor) -> list[NDArray[np.int64]]:
-    """Return the indices of a block of every mode: the longest is halved until it is small enough.
-
-    At random; where zeros are not listed, the slabs with most nonzeros.
-    """
+    """Return the indices of a small enough block: at random, or the slabs with most of the nonzeros that are listed."""
     rng, lengths = np.random.default_rng(0), list(tensor.shape)
     while prod(lengths) > LARGEST_BLOCK:
         longest = int(np.argmax(lengths))

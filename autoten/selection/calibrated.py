@@ -69,8 +69,8 @@ DOUBTS = {
     "fall": "is about as weak as those that follow",
 }
 
-# Scores that a table must hold; but for the held-out error they may be unknown.
-NEEDED = ("heldout", "core_consistency", "corrected_core_consistency", "stability_folds")
+# Scores that a table must hold beside the held-out error; they may be unknown.
+NEEDED = ("core_consistency", "corrected_core_consistency", "stability_folds")
 
 # Scores of what every rank leaves.
 RESIDUAL_SCORES = ("residual_excess", "weakest_excess", "residual_likeness")
@@ -360,9 +360,8 @@ class Calibrated:
 
     def __call__(self, table: RankTable) -> Choice:
         """Return the choice from the table."""
-        for name in NEEDED:
-            if name == "heldout" or name not in table:
-                score_of(table, name, repr(self))  # refuses, or warrants that it is known somewhere
+        for name in ("heldout", *(name for name in NEEDED if name not in table)):
+            score_of(table, name, repr(self))  # refuses, or warrants that it is known somewhere
         coefficients = coefficients_for(table) if self.coefficients is None else self.coefficients
         shares = probabilities(log_odds(table, coefficients))
         ranks = table.ranks.tolist()
@@ -389,7 +388,7 @@ def reason_for(table: RankTable, coefficients: Mapping[str, float], shares: Arra
         )
     excess = table.known("residual_excess")
     if row == 0:
-        sentences += _why_nothing(table, excess[0])
+        sentences.append(_why_nothing(table, excess[0]))
     else:
         sentences += [_prediction(table, coefficients, row), *_interpretability(table, row)]
         if excess[0] <= 0.0:
@@ -411,7 +410,7 @@ def _how_far_to_trust(table: RankTable) -> str:
     return f" Probabilities are a guide: they were made for other fits than {by}."
 
 
-def _why_nothing(table: RankTable, excess: float) -> list[str]:
+def _why_nothing(table: RankTable, excess: float) -> str:
     """Return why not even the first component is one."""
     verdict = ": not enough to tell it from noise" if gains_over_best(table)[0] > 0 else ": nothing beyond noise"
     if credibility(table)[1] < 1.0:
@@ -420,11 +419,10 @@ def _why_nothing(table: RankTable, excess: float) -> list[str]:
             f", but the data can hardly tell: {cells:.2g} observed cells to learn each parameter from, where "
             f"{ENOUGH_CELLS:g} are enough"
         )
-    sentences = [f"{_what_it_does(table, 1)}{verdict}."]
+    reason = f"{_what_it_does(table, 1)}{verdict}."
     if not np.isnan(excess):
-        times = f"{np.exp(excess):.2f} times as much of the data as of copies with random signs"
-        sentences.append(f"It explains {times}.")
-    return sentences
+        reason += f" It explains {np.exp(excess):.2f} times as much of the data as of copies with random signs."
+    return reason
 
 
 def _prediction(table: RankTable, coefficients: Mapping[str, float], row: int) -> str:
