@@ -1,16 +1,14 @@
-"""Sparse tensors: MTTKRP, an ALS sweep and core consistency against pyttb; and a whole estimate.
+"""Sparse tensors: MTTKRP, an ALS sweep and core consistency against pyttb.
 
     python benchmarks/bench_sparse.py            # a quarter of an hour, writes results/sparse.json
 
 Nonzeros lie anywhere in a 10000x5000x2000 tensor, the hardest case: no two follow each other in a fibre. A sweep is
-timed by difference, as in bench_kernels.py. Quality beside speed: the same products and the same core as pyttb. Fits of
-the whole estimate stop after 20 sweeps: its memory is asked for, which does not depend on how long they run.
+timed by difference, as in bench_kernels.py. Quality beside speed: the same products and the same core as pyttb.
 """
 
 from __future__ import annotations
 
 import math
-import time
 from typing import NamedTuple
 
 import measure
@@ -20,9 +18,6 @@ import workloads
 from measure import Row, alternating, seconds_of
 from workloads import Array, Shape
 
-import autoten
-from autoten import ALS
-from autoten.datasets import make_count_tensor
 from autoten.model import CPModel
 from autoten.scores.core_consistency import fitted_core
 from autoten.tensors.sparse import SparseTensor
@@ -37,13 +32,11 @@ class Grid(NamedTuple):
     sweeps: int = 5
     consistency_nonzeros: int = 10**6
     consistency_rank: int = 5
-    estimate_events: float = 1.2e7
-    largest_rank: int = 10
     repeats: int = 5
 
 
 FULL = Grid()
-SMOKE = Grid((50, 40, 30), (500,), 4, 2, 500, 2, 800.0, 2, 2)
+SMOKE = Grid((50, 40, 30), (500,), 4, 2, 500, 2, 2)
 
 
 def run(grid: Grid) -> Row:
@@ -52,7 +45,6 @@ def run(grid: Grid) -> Row:
         "shape": list(grid.shape),
         "products": [products(grid, n) for n in grid.nonzeros],
         "core_consistency": [core_consistency(grid)],
-        "estimates": [estimate(grid)],
     }
 
 
@@ -93,26 +85,6 @@ def core_consistency(grid: Grid) -> Row:
         "pyttb": seconds_of(lambda: core.append(neighbours.pyttb_core(rival, model.weights, model.factors))),
     }
     return row_of("core consistency", n, rank, seconds, difference(fitted_core(tensor, model), core[0]))
-
-
-def estimate(grid: Grid) -> Row:
-    """Time a whole estimate of sparse counts and watch its memory, beyond that of the counts themselves."""
-    counts = make_count_tensor(grid.shape, 3, grid.estimate_events, sparse=True, random_state=workloads.SEED).X
-    workloads.warm_up()
-    ranks = range(1, grid.largest_rank + 1)
-    measure.forget_peak()
-    before, began = measure.resident(), time.process_time()
-    answer = autoten.estimate_rank(counts, ranks, solver=ALS(max_iter=20), random_state=0)
-    seconds, extra = time.process_time() - began, measure.peak() - before
-    measure.report(f"estimate of {counts.nnz} nonzeros: rank {answer.rank}", {"ours": seconds})
-    return {
-        "nonzeros": counts.nnz,
-        "largest_rank": grid.largest_rank,
-        "seconds": seconds,
-        "rank": answer.rank,
-        "bytes_per_nonzero": extra / counts.nnz,
-        "of_the_nonzeros": extra / sum(part.nbytes for part in (*counts.coords, counts.data)),
-    }
 
 
 def difference(one: Array, other: Array) -> float:

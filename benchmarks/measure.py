@@ -1,6 +1,6 @@
 """How every benchmark measures: one thread, CPU time of this process, rivals in turns (ABAB), medians.
 
-Seconds, memory, the machine that a result file names, the command line of the scripts, and tables in Markdown.
+Seconds, the machine that a result file names, the command line of the scripts, and tables in Markdown.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ import argparse
 import json
 import os
 import platform
-import resource
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -116,33 +115,6 @@ def seconds_per_sweep(runs: Runs, sweeps: int, repeats: int) -> dict[str, float]
         run(FEW_SWEEPS)
     seconds = [[one(run) for run in runs.values()] for _ in range(repeats)]
     return dict(zip(runs, np.median(seconds, axis=0).tolist(), strict=True))
-
-
-# --- memory ---
-
-
-def forget_peak() -> None:
-    """Set the peak back to what is resident now."""
-    with suppress(OSError):  # Linux alone can
-        Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
-
-
-def resident() -> int:
-    """Return the bytes that are resident now."""
-    return _bytes_of("VmRSS")
-
-
-def peak() -> int:
-    """Return the largest number of bytes that were resident since `forget_peak`."""
-    return _bytes_of("VmHWM")
-
-
-def _bytes_of(name: str) -> int:
-    """Return a figure of /proc/self/status; where there is none, the peak of the process."""
-    with suppress(OSError):
-        lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
-        return next(1024 * int(line.split()[1]) for line in lines if line.startswith(name + ":"))
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
 
 
 # --- words ---

@@ -48,7 +48,6 @@ TABLES = {
     "consistency": ("kernels", "core_consistency", KERNELS),
     "sparse": ("sparse", "products", KERNELS),
     "sparse-cores": ("sparse", "core_consistency", KERNELS),
-    "sparse-estimates": ("sparse", "estimates", ONE_WORKER),
     "engine": ("engine", "rows", ONE_WORKER),
     "rank-sweeps": ("solvers", "rank_sweeps", KERNELS),
     "processes": ("solvers", "processes", "Threads as they come; medians."),
