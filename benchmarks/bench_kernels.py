@@ -23,9 +23,7 @@ from autoten.door import as_tensor
 from autoten.kernels.dense import READ_AHEAD_BYTES
 
 # Sweeps from the same start after which losses are compared: plain, and with cells missing from near the solution.
-COMPARED_SWEEPS = 5
-COMPARED_MASKED_SWEEPS = 50
-NEAR = 0.05
+COMPARED_SWEEPS, COMPARED_MASKED_SWEEPS, NEAR = 5, 50, 0.05
 
 
 class Case(NamedTuple):

@@ -29,8 +29,7 @@ Arrays = Mapping[str, Array]
 STRENGTHS = (1.3, 20.0)
 
 # Up to so many components; candidates 1 to one of these, whatever was planted.
-MOST_PLANTED = 6
-LARGEST_RANKS = (8, 14)
+MOST_PLANTED, LARGEST_RANKS = 6, (8, 14)
 
 # No two components are more alike than this, over the observed cells.
 MOST_ALIKE = 0.7
@@ -38,13 +37,8 @@ MOST_ALIKE = 0.7
 # Columns are independent if no combination of them, of unit norm as they are, is smaller.
 INDEPENDENT = 0.02
 
-# Factors are also borrowed from a fit with so many components more than were taken out.
-MORE = 3
-
-# Modes with borrowed factors.
-BORROWED = 0.25
-
-N_STARTS = 5
+# Factors of so many modes are borrowed, also from a fit with so many components more than were taken out.
+BORROWED, MORE, N_STARTS = 0.25, 3, 5
 
 
 # --- sources ---

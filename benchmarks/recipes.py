@@ -7,7 +7,6 @@ in the place of noise. As in `cases.py` the true rank is the number of rank-one 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from math import prod
 from typing import Literal
@@ -18,7 +17,6 @@ from cases import Array, Draw, Effect, Rng, Split, effect
 from scipy.ndimage import gaussian_filter1d
 
 from autoten import ALS, HALS, KL, CPModel
-from autoten.datasets import FactorGenerator
 from autoten.matching import congruences
 from autoten.model import is_surely_unique, n_parameters
 from autoten.solvers.base import Solver
@@ -36,8 +34,7 @@ SAME = 0.9
 
 # Norms in units of the weakest component's own part: of what is not multilinear, and inversely of the strongest term of
 # white noise of the size of the noise.
-BENT = (0.03, 1.5)
-ABOVE_NOISE = (0.6, 100.0)
+BENT, ABOVE_NOISE = (0.03, 1.5), (0.6, 100.0)
 
 # Many weak components: Gaussian factors of such lengths, so many components, at so many decibels.
 SIDES, MANY, WEAK_DB = (16, 34), (5, 10), (-10.0, -5.0)
@@ -50,7 +47,6 @@ CANDIDATES, MORE_THAN_TRUE = (7, 12), 2
 
 
 def laplace(length: int, rank: int, rng: Rng) -> Array:
-    """Return entries of a pointed, heavy distribution."""
     return rng.laplace(size=(length, rank))
 
 
@@ -102,26 +98,23 @@ def profiles(length: int, rank: int, rng: Rng) -> Array:
     """Return peaks at random places and of random widths, which overlap as they like."""
     axis = np.linspace(0.0, 1.0, length)[:, None]
     widths = np.exp(rng.uniform(np.log(0.03), np.log(0.3), rank))
-    peaks = np.exp(-0.5 * ((axis - rng.random(rank)) / widths) ** 2)
-    second = np.exp(-0.5 * ((axis - rng.random(rank)) / widths) ** 2)
+    peaks, second = (np.exp(-0.5 * ((axis - rng.random(rank)) / widths) ** 2) for _ in range(2))
     return np.asarray(peaks + rng.choice([0.0, 0.5], rank) * second + 1e-3)
 
 
-NONNEGATIVE: Mapping[str, FactorGenerator] = {
-    "uniform": cases.uniform_factors,
-    "exponential": cases.exponential,
-    "groups": cases.groups,
-    "concentrations": cases.concentrations,
-    "spectra": cases.spectra,
-    "profiles": profiles,
-    "blocks": blocks,
-}
-SIGNED = (laplace, sparse, smooth, oscillating, offset, collinear, shared)
-FACTORS: Mapping[str, FactorGenerator] = {
-    "gaussian": cases.gaussian_factors,
-    **{make.__name__: make for make in SIGNED},
-    **NONNEGATIVE,
-}
+SIGNED = (cases.gaussian_factors, laplace, sparse, smooth, oscillating, offset, collinear, shared)
+POSITIVE = (
+    cases.uniform_factors,
+    cases.exponential,
+    cases.groups,
+    cases.concentrations,
+    cases.spectra,
+    profiles,
+    blocks,
+)
+NONNEGATIVE, FACTORS = (
+    {make.__name__.removesuffix("_factors"): make for make in some} for some in (POSITIVE, SIGNED + POSITIVE)
+)
 
 
 # --- what cases.py does not have ---
@@ -236,7 +229,8 @@ def _drawn(kind: Kind, rng: Rng) -> Draw | None:
     misfit = _misfit(len(shape), rank, rng)
     if counted:  # these two leave a rate a rate
         misfit = [each for each in misfit if each.name in ("InnerFilter", "PeakShifts")]
-    noise, gaps = [_counting(rng)] if counted else _noise(shape, weakest, rng), _gaps(rng)
+    noise = _noise(counted, shape, weakest, rng)
+    gaps = _gaps(rng)
     signal = X = model.to_tensor() if rank else np.zeros(shape)
     bent = [OfNorm(each, weakest * _between(*BENT, rng)) for each in misfit]
     for happens in (*bent, *noise, *gaps):
@@ -324,12 +318,14 @@ def _between(low: float, high: float, rng: Rng) -> float:
     return float(np.exp(rng.uniform(np.log(low), np.log(high))))
 
 
-def _noise(shape: tuple[int, ...], weakest: float, rng: Rng) -> list[Effect]:
-    """Return additive noise of one kind, and now and then a coarse or saturated reading.
+def _noise(counted: bool, shape: tuple[int, ...], weakest: float, rng: Rng) -> list[Effect]:
+    """Return additive noise of one kind, and now and then a coarse or saturated reading; or counting.
 
     Its size is drawn beside the weakest component's own part, in units of what is strongest in white noise: measured by
     the whole signal, most draws of many components would be hopeless or without noise. That makes -20 to 60 dB.
     """
+    if counted:
+        return [Counted(_between(0.05, 20.0, rng), float(rng.choice([0.0, 0.0, rng.uniform(0.1, 1.0)])))]
     deviation = weakest / (_between(*ABOVE_NOISE, rng) * np.sqrt(shape).sum())
     kinds = [
         cases.White(0.0),
@@ -364,10 +360,6 @@ def _misfit(n_modes: int, rank: int, rng: Rng) -> list[Effect]:
     if n_modes == 3:
         some += [cases.PeakShifts(float(rng.uniform(0.03, 0.5))), cases.Drift(0.05)]
     return [some[place] for place in rng.permutation(len(some))[:n]]
-
-
-def _counting(rng: Rng) -> Effect:
-    return Counted(_between(0.05, 20.0, rng), float(rng.choice([0.0, 0.0, rng.uniform(0.1, 1.0)])))
 
 
 def _gaps(rng: Rng) -> list[Effect]:

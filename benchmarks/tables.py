@@ -23,16 +23,7 @@ from workloads import label
 README = Path(__file__).parent / "README.md"
 FIRST = README.parents[1] / "README.md"
 
-# Columns in words; dots lead into records. What nobody reads stays in the file.
-WORDS = {
-    r"seconds\.(.*)": r"\1, s",
-    r"(wall|cpu)_seconds\.(.*)": r"\2, \1 s",
-    r"ratio\.(.*)": r"\1 / ours",
-    r"largest_ratio\.(.*)": r"\1 / limit",
-    r"(timings)\.(.*)": r"\1, \2",
-    "shape": "tensor",
-    "rank": "R",
-}
+# What nobody reads stays in the file.
 LEFT_OUT = re.compile(r"gate|.*_command|.*selection")
 
 KERNELS = "BLAS on one thread, our kernels serial; CPU time, medians."
@@ -64,7 +55,8 @@ def table(file: str, part: str, how: str) -> list[str]:
     results = measure.read(file)
     frame = pd.json_normalize(results[part]).map(cell)
     shown = [name for name in frame if not LEFT_OUT.fullmatch(name) and frame[name].ne("").any()]
-    lines = markdown(frame[shown].rename(columns=in_words).to_dict("records"))
+    words = {name: name.replace(".", ", ").replace("_", " ") for name in shown}  # dots lead into records
+    lines = markdown(frame[shown].rename(columns=words).to_dict("records"))
     if not how:
         return lines
     where = results["machine"]
@@ -84,13 +76,6 @@ def cell(value: Any) -> str:
     if isinstance(value, float):
         return "–" if pd.isna(value) else f"{value:.3g}"
     return f"{value:,}" if isinstance(value, int) else str(value)
-
-
-def in_words(column: str) -> str:
-    for pattern, words in WORDS.items():
-        if re.fullmatch(pattern, column):
-            column = re.sub(pattern, words, column)
-    return column.replace("_", " ")
 
 
 def first_page_of_speed() -> list[str]:
