@@ -428,14 +428,11 @@ class _Corner(Fold):
         if not _is_unique(model.shape, model.rank):
             return None
         folded = model.folded()
-        factors = []
-        for mode, factor in enumerate(folded):
-            side = tuple(self.left_out[n] if n == mode else kept for n, kept in enumerate(self.kept))
-            rows = np.zeros((tensor.shape[mode], model.rank))
-            rows[self.kept[mode]] = factor
-            rows[self.left_out[mode]] = regressed_rows(tensor.sub(side), folded, mode)
-            factors.append(rows)
-        return CPModel(np.ones(model.rank), tuple(factors))
+        whole = CPModel(np.ones(model.rank), tuple(folded)).placed(self.kept, tensor.shape)
+        for mode, left_out in enumerate(self.left_out):
+            side = tuple(left_out if n == mode else kept for n, kept in enumerate(self.kept))
+            whole.factors[mode][left_out] = regressed_rows(tensor.sub(side), folded, mode)
+        return whole
 
 
 def _cells_of_block(

@@ -162,6 +162,13 @@ class CPModel:
         factors = tuple(f[index] for f, index in zip(self.factors, indices, strict=True))
         return CPModel(self.weights, factors, self.labels and self.labels.rows(indices))
 
+    def placed(self, indices: Sequence[NDArray[Any]], shape: Sequence[int]) -> CPModel:
+        """Return the model of a larger tensor, whose `rows` at these indices it is; all else is zero."""
+        factors = tuple(np.zeros((length, self.rank)) for length in shape)
+        for whole, index, factor in zip(factors, indices, self.factors, strict=True):
+            whole[index] = factor
+        return CPModel(self.weights, factors)
+
     def labelled(self, labels: Labels | None) -> CPModel:
         """Return the model with these labels, or without any for None."""
         return replace(self, labels=labels)

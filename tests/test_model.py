@@ -70,6 +70,9 @@ def test_scaled_models_and_rows_of_models_are_those_of_the_tensor():
     np.testing.assert_allclose(model.scaled(-2.5).to_tensor(), -2.5 * model.to_tensor())
     sub = model.rows([np.array([3, 1]), slice(None), slice(2, 4)])
     np.testing.assert_allclose(sub.to_tensor(), model.to_tensor()[[3, 1], :, 2:4])
+    whole = sub.placed([np.array([3, 1]), slice(None), slice(2, 4)], SHAPE).to_tensor()
+    np.testing.assert_allclose(whole[[3, 1], :, 2:4], sub.to_tensor())
+    assert not whole[[0, 2]].any()
 
 
 def test_a_model_without_components_is_the_zero_tensor():

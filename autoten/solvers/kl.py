@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
 
 from autoten._errors import check_integer, check_real, refuse
 from autoten.kernels.counts import Counts, add_derivatives, log_sums, newton_rows, row_sums
@@ -22,8 +21,6 @@ from autoten.tensors.counts import Poisson, as_counts
 if TYPE_CHECKING:
     from autoten.solvers.subspaces import Compression
     from autoten.tensors.tensor import Tensor
-
-Array = NDArray[Any]
 
 # A start that gives a count no rate at all gets so much of every column's mean added to its entries.
 MIXED_IN = 1e-2

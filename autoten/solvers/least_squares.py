@@ -20,7 +20,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from autoten.kernels.dense import Dense, Layout, fill_pairs, gram_of_others, model_at_cells, product, row_equations
 from autoten.kernels.linear import PROXIMAL, ROUNDING, compiled, solve_each, solve_rows
@@ -33,14 +32,12 @@ from autoten.solvers.stopping import enough, rest_of_series
 from autoten.solvers.subspaces import Compression
 from autoten.tensors.dense import DenseTensor
 from autoten.tensors.sparse import SparseTensor
-from autoten.tensors.tensor import model_values
+from autoten.tensors.tensor import Array, model_values
 
 if TYPE_CHECKING:
     from autoten.solvers.als import LeastSquares
     from autoten.solvers.kl import KL
     from autoten.tensors.tensor import Tensor
-
-Array = NDArray[Any]
 
 # Share of hidden cells up to which they are imputed: its convergence slows down in proportion to the share, and past
 # the true rank so much that a fit keeps a memory of what it started from.

@@ -11,19 +11,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import prod
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from autoten.model import CPModel
 from autoten.tensors.dense import DenseTensor
-from autoten.tensors.tensor import LISTABLE, directions, indices_of
+from autoten.tensors.tensor import LISTABLE, Array, directions, indices_of
 
 if TYPE_CHECKING:
     from autoten.tensors.tensor import Tensor
-
-Array = NDArray[Any]
 
 # Length of each mode of the core for rank F: twice F and some, so that surplus components find their noise too.
 CORE_LENGTH_PER_COMPONENT = 2
@@ -83,42 +80,33 @@ class Occupied:
 
     tensor: Tensor
     shape: tuple[int, ...]
-    indices: tuple[Array, ...] | None
+    indices: tuple[Array, ...]
 
     @classmethod
     def of(cls, tensor: Tensor) -> Occupied:
         """Return the tensor itself, unless it is sparse: and small, or empty in half the slabs of a long mode."""
-        cells = tensor.listed
+        cells, shape, part = tensor.listed, tensor.shape, tensor
+        indices = [np.arange(length) for length in shape]
         if cells is None:
-            return cls(tensor, tensor.shape, None)
-        if prod(tensor.shape) <= min(DENSE_CELLS_PER_NONZERO * (len(cells) + len(tensor.hidden)), LISTABLE):
-            data = np.zeros(tensor.shape)
+            return cls(tensor, shape, tuple(indices))
+        if prod(shape) <= min(DENSE_CELLS_PER_NONZERO * (len(cells) + len(tensor.hidden)), LISTABLE):
+            data = np.zeros(shape)
             data.reshape(-1)[cells] = tensor.values_at(cells)
-            return cls(DenseTensor(data, tensor.scale, tensor.hidden), tensor.shape, None)
-        if max(tensor.shape) <= LONG_MODE:
-            return cls(tensor, tensor.shape, None)
-        indices = [np.arange(length) for length in tensor.shape]
-        for mode, index in indices_of(np.concatenate([cells, tensor.hidden]), tensor.shape):
-            length = tensor.shape[mode]
-            occupied = np.bincount(index, minlength=length) > 0
-            if occupied.sum() < 2:  # a mode of a tensor has two slabs at least
-                occupied[:2] = True
-            if length > LONG_MODE and 2 * occupied.sum() <= length:
-                indices[mode] = np.flatnonzero(occupied)
-        if all(len(index) == length for index, length in zip(indices, tensor.shape, strict=True)):
-            return cls(tensor, tensor.shape, None)
-        return cls(tensor.sub(indices), tensor.shape, tuple(indices))
+            part = DenseTensor(data, tensor.scale, tensor.hidden)
+        elif max(shape) > LONG_MODE:
+            for mode, index in indices_of(np.concatenate([cells, tensor.hidden]), shape):
+                occupied = np.bincount(index, minlength=shape[mode]) > 0
+                if occupied.sum() < 2:  # a mode of a tensor has two slabs at least
+                    occupied[:2] = True
+                if shape[mode] > LONG_MODE and 2 * occupied.sum() <= shape[mode]:
+                    indices[mode] = np.flatnonzero(occupied)
+            if tuple(map(len, indices)) != shape:
+                part = tensor.sub(indices)
+        return cls(part, shape, tuple(indices))
 
     def expand(self, model: CPModel) -> CPModel:
         """Return the model of the whole tensor: rows of zeros in the empty slabs."""
-        if self.indices is None:
-            return model
-        factors = []
-        for factor, index, length in zip(model.factors, self.indices, self.shape, strict=True):
-            rows = np.zeros((length, model.rank))
-            rows[index] = factor
-            factors.append(rows)
-        return CPModel(model.weights, tuple(factors))
+        return model if self.tensor.shape == self.shape else model.placed(self.indices, self.shape)
 
 
 def is_complete(tensor: Tensor) -> bool:
