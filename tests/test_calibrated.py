@@ -183,15 +183,12 @@ def test_every_piece_is_finite_and_has_an_entry_for_every_component(name, gains)
 # ------------------------------------------------------------------------------------------------------------- weighing
 
 
-def test_probabilities_are_those_of_an_adjacent_categories_logit():
-    shares = calibrated.probabilities(np.log([3.0, 0.5]))
-    np.testing.assert_allclose(shares, np.array([2, 6, 3]) / 11)
-
-
 def test_log_odds_are_the_weighted_sum():
     table = make_table([0.8, 0.4], alike=[1 - 1e-3, 1 - 5e-3])
     odds = calibrated.log_odds(table, {"intercept": 1.0, "contrast": 2.0, "replicability": 3.0})
     np.testing.assert_allclose(odds, [1 + 2 * np.log(2) + 3, 1 - 3])
+    # Of neighbours: an adjacent-categories logit.
+    np.testing.assert_allclose(calibrated.probabilities(np.log([3.0, 0.5])), np.array([2, 6, 3]) / 11)
 
 
 def test_the_published_coefficients_are_those_in_the_file_and_none_is_negative():
@@ -223,9 +220,7 @@ def test_each_axis_moves_the_choice_alone():
     assert stated([1.0, 0.8, 0.7, 0.01, 0.01, 0.01])[3] > stated([1.0, 0.8, 0.02, 0.01, 0.01, 0.01])[3]
     lost = stated(gains, alike=[1 - 1e-3, 1 - 1e-3, 0.8, 0.7, 0.7, 0.7])
     assert lost[2] > sound[2]
-
-
-def test_a_weak_component_between_strong_ones_does_not_end_the_count():
+    # A weak component between strong ones does not end the count.
     assert DEFAULT_POLICY(make_table([1.0, 0.0, 1.5, 0.001, 0.001], core=[100, 100, 100, -900, -9e4])).rank == 3
 
 
