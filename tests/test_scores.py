@@ -148,6 +148,14 @@ def test_the_score_has_a_value_for_each_fold():
         expected.append(heldout_error(X, fold.model, heldout.reshape(X.shape)))
     np.testing.assert_allclose(got, expected, rtol=1e-9)
     assert len(set(got)) == 4
+    fold = fits.folds[0]  # sampled: the second half of its cells stand for nine each
+    half, nine = np.split(fold.cells, 2)[1], np.repeat([1.0, 9.0], len(fold.cells) // 2)
+    (weighted,) = heldout_scores(tensor, replace(fits, folds=(replace(fold, weights=nine),)))["heldout"]
+    errors, squares = (
+        sum(share * (each.ravel()[cells] ** 2).sum() for share, cells in ((1, fold.cells), (8, half)))
+        for each in (X - fold.model.to_tensor(), X)
+    )
+    assert weighted == pytest.approx(errors / squares, rel=1e-9)
 
 
 @pytest.mark.parametrize("solver", [ALS(), KL()])
