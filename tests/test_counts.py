@@ -37,41 +37,25 @@ def ratings():
     return np.clip(np.round(marks), 0, 10)
 
 
-@pytest.mark.parametrize(
-    ("data", "dispersion", "expected"),
-    [
-        (poisson(), 1.0, True),
-        (poisson(), 0.95, True),
-        (poisson(), 0.8, False),
-        (poisson(), 40.0, True),
-        (poisson(900.0), 1.0, True),
-        (poisson(1100.0), 1.0, False),
-        (poisson(0.3), 1.0, True),
-        (poisson() + 0.5, 1.0, False),
-        (np.where(poisson() > 5, -1.0, poisson()), 1.0, False),
-        (np.where(poisson() > 3, np.nan, poisson()), 1.0, False),  # cut off: an end
-        (np.where(poisson() == 1, np.nan, poisson()), 1.0, True),
-        (ratings(), 2.0, False),
-        (np.minimum(poisson(), 1.0), 1.0, False),
-        (np.zeros(SHAPE), 1.0, False),
-    ],
-    ids=[
-        "counts",
-        "nearly",
-        "too well predicted",
-        "over-dispersed",
-        "many",
-        "readings",
-        "few",
-        "halves",
-        "negative",
-        "cut off",
-        "missing",
-        "ratings",
-        "yes and no",
-        "nothing",
-    ],
-)
+LIKENESS = {
+    "counts": (poisson(), 1.0, True),
+    "nearly": (poisson(), 0.95, True),
+    "too well predicted": (poisson(), 0.8, False),
+    "over-dispersed": (poisson(), 40.0, True),
+    "many": (poisson(900.0), 1.0, True),
+    "readings": (poisson(1100.0), 1.0, False),
+    "few": (poisson(0.3), 1.0, True),
+    "halves": (poisson() + 0.5, 1.0, False),
+    "negative": (np.where(poisson() > 5, -1.0, poisson()), 1.0, False),
+    "cut off": (np.where(poisson() > 3, np.nan, poisson()), 1.0, False),  # an end
+    "missing": (np.where(poisson() == 1, np.nan, poisson()), 1.0, True),
+    "ratings": (ratings(), 2.0, False),
+    "yes and no": (np.minimum(poisson(), 1.0), 1.0, False),
+    "nothing": (np.zeros(SHAPE), 1.0, False),
+}
+
+
+@pytest.mark.parametrize(("data", "dispersion", "expected"), LIKENESS.values(), ids=LIKENESS)
 def test_counts_are_whole_numbers_without_an_end_that_nobody_predicts_too_well(data, dispersion, expected):
     with np.errstate(invalid="ignore"):
         curve = table(data, dispersion)
