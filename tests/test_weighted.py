@@ -193,12 +193,6 @@ def test_starts_are_explored_in_the_core_of_the_data_as_a_smaller_model_complete
         assert_close(np.abs(core.core.data), np.abs(of_believed.core.data), 1e-9)  # bases may turn round
 
 
-def test_equal_weights_give_the_core_of_complete_data():
-    X = noisy_tensor((30, 30, 30), 2)
-    cores = [Subspaces(as_tensor(data)).core(1, draw_model(X.shape, 2)).core for data in (X, weighted(X, 3.0))]
-    assert_close(np.abs(cores[1].data), np.abs(cores[0].data), 1e-9)  # bases may turn round
-
-
 def test_only_ratios_of_noise_matter_however_small_or_large_and_noise_may_be_that_of_channels():
     X, noise, weights = draw_case((3, 4, 5))
     for size in (1e-200, 1e200):

@@ -224,23 +224,6 @@ def gram_times(starts, index, values, columns, out):  # type: ignore[no-untyped-
 
 
 @compiled
-def fibre_starts(coords, order, mode, starts):  # type: ignore[no-untyped-def]
-    """Write where each fibre of `mode` begins in `order`, and the end; return the number of fibres."""
-    n_modes = coords.shape[0]
-    n_fibres = 0
-    for p in range(order.size):
-        new = p == 0
-        for m in range(n_modes):
-            if m != mode and not new:
-                new = coords[m, order[p]] != coords[m, order[p - 1]]
-        if new:
-            starts[n_fibres] = p
-            n_fibres += 1
-    starts[n_fibres] = order.size
-    return n_fibres
-
-
-@compiled
 def sparse_squares(coords, values, stacked, offsets):  # type: ignore[no-untyped-def]
     """Return the sums of (value - model)^2 and of model^2 over the nonzeros."""
     n_modes, n = coords.shape

@@ -325,7 +325,7 @@ def tucker_values(tensor: DenseTensor | SparseTensor, matrices: list[Array]) -> 
     cells = tensor.nonzero
     if isinstance(tensor, DenseTensor):
         return lambda core: multiplied(core, matrices).reshape(-1)[cells]
-    rows, stacked, out = stack_rows(cells, tensor.shape)[0], np.vstack(matrices), np.empty(len(cells))
+    rows, stacked, out = stack_rows(cells, tensor.shape), np.vstack(matrices), np.empty(len(cells))
 
     def at_cells(core: Array) -> Array:
         linear.tucker_values(rows, stacked, np.ascontiguousarray(core).reshape(-1), out)

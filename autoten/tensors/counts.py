@@ -17,7 +17,7 @@ from autoten.kernels.dense import Layout
 from autoten.kernels.sparse import Slices
 from autoten.model import CPModel
 from autoten.tensors.sparse import Pattern
-from autoten.tensors.tensor import model_total, model_values, other_cells
+from autoten.tensors.tensor import model_values, other_cells
 
 if TYPE_CHECKING:
     from autoten.tensors.tensor import Tensor
@@ -112,7 +112,8 @@ def deviance(tensor: Tensor, factors: Sequence[Array], loss: Poisson, mean: floa
         everywhere = CPModel(np.ones(factors[0].shape[1]), tuple(factors)).to_tensor().reshape(-1)
         rates, total = everywhere[cells], float(everywhere.sum() - everywhere[hidden].sum())
     else:
-        rates, total = model_values(factors, cells, tensor.shape), model_total(factors, hidden, tensor.shape)
+        rates, at_hidden = (model_values(factors, of, tensor.shape) for of in (cells, hidden))
+        total = float(np.prod([factor.sum(axis=0) for factor in factors], axis=0).sum()) - float(at_hidden.sum())
     elsewhere = total - float(rates.sum())
     if mean is not None:
         rates = loss.floored(counts, rates, mean)

@@ -14,7 +14,7 @@ from autoten.kernels import dense as dense_kernels
 from autoten.kernels import linear
 from autoten.kernels.dense import Dense, Layout, Work
 from autoten.model import khatri_rao
-from autoten.tensors.tensor import NO_CELLS, Array, Cells, Tensor, hidden_of_part, joined, side_by_side
+from autoten.tensors.tensor import NO_CELLS, Array, Cells, Tensor, joined, part_of, side_by_side
 
 # Up to so many columns the compiled contraction is faster than OpenBLAS (benchmarks/archive/products.md).
 KERNEL_COLUMNS = 32
@@ -226,7 +226,7 @@ class DenseTensor(Tensor):
         data = np.ascontiguousarray(self.data[np.ix_(*indices)])
         if self.cell_weights is not None:
             return DenseTensor(data, self.scale, cell_weights=np.ascontiguousarray(self.cell_weights[np.ix_(*indices)]))
-        return DenseTensor(data, self.scale, hidden_of_part(self.hidden, self.shape, indices))
+        return DenseTensor(data, self.scale, np.sort(part_of(self.hidden, self.shape, indices)[0]))
 
 
 def _read_only(array: NDArray[Any]) -> NDArray[Any]:

@@ -22,11 +22,11 @@ from autoten.tensors.tensor import (
     Cells,
     Tensor,
     gram_of_others,
-    hidden_of_part,
     indices_of,
     joined,
     model_norm_squared,
     model_values,
+    part_of,
     places_of,
 )
 
@@ -77,9 +77,12 @@ class Pattern:
         for other in reversed(range(len(self.shape))):
             if other != mode and mode != len(self.shape) - 1:
                 order = self._sorted_by(order, other)[0]
-        starts = np.empty(len(order) + 1, dtype=np.int64)
-        n_fibres = sparse_kernels.fibre_starts(self.coords, order, mode, starts)
-        return order, starts[: n_fibres + 1]
+        begins = np.zeros(len(order), dtype=bool)
+        for other, index in enumerate(self.coords):
+            if other != mode:
+                begins[1:] |= np.diff(index[order]) != 0
+        begins[:1] = True
+        return order, np.append(np.flatnonzero(begins), len(order))
 
     @property
     def _in_order(self) -> Array:
@@ -257,23 +260,12 @@ class SparseTensor(Tensor):
     def sub(self, indices: Sequence[Array]) -> SparseTensor:
         # Where a mode keeps few slices only these are looked at: a single slab is cut out at its own cost.
         mode = int(np.argmin([len(index) / length for index, length in zip(indices, self.shape, strict=True)]))
+        cells, values = self.pattern.cells, self.values
         if len(indices[mode]) <= FEW_SLICES:
             starts, order, _ = self.pattern.slices(mode)
             kept = np.concatenate([order[:0], *(order[starts[i] : starts[i + 1]] for i in indices[mode])])
-        else:
-            kept = np.flatnonzero(np.isin(np.arange(self.shape[mode]), indices[mode])[self.pattern.coords[mode]])
-        # Modes that keep everything drop nothing: what a half needs is then in proportion to the half.
-        places = []
-        for coords, index, length in zip(self.pattern.coords, indices, self.shape, strict=True):
-            place = np.full(length, -1, dtype=np.int64)
-            place[index] = np.arange(len(index))
-            places.append(place)
-            if (place < 0).any():
-                kept = kept[place[coords[kept]] >= 0]
-        cells = np.zeros(len(kept), dtype=np.int64)
-        for coords, index, place in zip(self.pattern.coords, indices, places, strict=True):
-            cells *= len(index)
-            cells += place[coords[kept]]
-        part = SparseTensor.of(cells, self.values[kept], tuple(map(len, indices)), self.scale)
-        hidden = hidden_of_part(self.hidden, self.shape, indices)
+            cells, values = cells[kept], values[kept]
+        cells, inside = part_of(cells, self.shape, indices)
+        part = SparseTensor.of(cells, values[inside], tuple(map(len, indices)), self.scale)
+        hidden = np.sort(part_of(self.hidden, self.shape, indices)[0])
         return SparseTensor(part.pattern, part.values, self.scale, hidden) if len(hidden) else part

@@ -185,12 +185,8 @@ def indices_of(cells: NDArray[np.int64], shape: tuple[int, ...]) -> Iterator[tup
     yield 0, rest
 
 
-def hidden_of_part(
-    cells: NDArray[np.int64], shape: tuple[int, ...], indices: Sequence[NDArray[Any]]
-) -> NDArray[np.int64]:
-    """Return the cells of a list that are in the part of a tensor at an index array per mode, numbered there."""
-    if not len(cells):
-        return cells
+def part_of(cells: Cells, shape: tuple[int, ...], indices: Sequence[Array]) -> tuple[Cells, NDArray[np.bool_]]:
+    """Return the cells inside the part of a tensor at an index array per mode, numbered there, and which they are."""
     part = np.zeros(len(cells), dtype=np.int64)
     inside = np.ones(len(cells), dtype=bool)
     stride = 1
@@ -200,7 +196,7 @@ def hidden_of_part(
         part += stride * place[index]
         inside &= place[index] >= 0
         stride *= len(indices[mode])
-    return np.sort(part[inside])
+    return part[inside], inside
 
 
 def places_of(cells: NDArray[np.int64], listed: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
@@ -212,26 +208,19 @@ def places_of(cells: NDArray[np.int64], listed: NDArray[np.int64]) -> tuple[NDAr
     return place, found
 
 
-def stack_rows(cells: NDArray[np.int64], shape: tuple[int, ...]) -> tuple[Array, Array]:
-    """Return each cell's rows in the stacked factors, shape (N, n_cells), and where each factor begins."""
-    offsets = np.concatenate([[0], np.cumsum(shape[:-1])]).astype(np.int64)
-    return np.stack(np.unravel_index(cells, shape)).astype(np.int64) + offsets[:, None], offsets
+def stack_rows(cells: Cells, shape: tuple[int, ...]) -> Array:
+    """Return each cell's rows in the stacked factors, shape (N, n_cells)."""
+    offsets = Layout.of(shape).offsets
+    return np.stack(np.unravel_index(cells, shape)).astype(np.int64) + offsets[:, None]
 
 
-def model_values(factors: Sequence[Array], cells: NDArray[np.int64], shape: tuple[int, ...]) -> Array:
+def model_values(factors: Sequence[Array], cells: Cells, shape: tuple[int, ...]) -> Array:
     """Return the values at `cells` of the model whose weights are folded into its factors."""
     out = np.empty(len(cells))
-    rows, _ = stack_rows(cells, shape)
-    linear.values_at(rows, np.vstack(factors), out)
+    linear.values_at(stack_rows(cells, shape), np.vstack(factors), out)
     return out
 
 
 def weights_at(tensor: Tensor, cells: NDArray[np.int64]) -> Array | float:
     """Return what the squared errors at `cells` count for: 1 where all observed cells count alike."""
     return 1.0 if tensor.cell_weights is None else tensor.cell_weights.reshape(-1)[cells]
-
-
-def model_total(factors: Sequence[Array], hidden: NDArray[np.int64], shape: tuple[int, ...]) -> float:
-    """Return the sum over observed cells of the model whose weights are folded into its factors."""
-    everywhere = float(np.prod([factor.sum(axis=0) for factor in factors], axis=0).sum())
-    return everywhere - float(model_values(factors, hidden, shape).sum()) if len(hidden) else everywhere
