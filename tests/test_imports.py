@@ -3,6 +3,7 @@
 import ast
 import graphlib
 import json
+import re
 import subprocess
 import sys
 from importlib.metadata import version
@@ -141,6 +142,12 @@ class C:
     beside = Import(f"autoten.{LAYERS[1][0]}", f"autoten.{LAYERS[1][1]}", "at once")
     assert upward([beside], "at once") == {beside.units}
     assert len(MODULES) > 25
+
+
+def test_the_map_of_the_package_has_every_room_in_the_order_of_layers():
+    rooms = re.findall(r"^\| `(\w+)/?` \|", (CHECKOUT / "docs" / "architecture.md").read_text("utf-8"), re.MULTILINE)
+    assert sorted(rooms) == sorted(HEIGHT)
+    assert [HEIGHT[room] for room in rooms] == sorted(HEIGHT.values())
 
 
 def test_no_module_needs_itself():
