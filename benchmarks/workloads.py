@@ -20,11 +20,8 @@ from autoten.tensors.tensor import Tensor
 Array = NDArray[Any]
 Shape = tuple[int, ...]
 
-SEED = 20270311
-SNR_DB = 20.0
-TRUE_RANK = 5
-AMINO_ACIDS: Shape = (5, 201, 61)
-AMINO_ACIDS_RANK = 3
+SEED, SNR_DB, TRUE_RANK = 20270311, 20.0, 5
+AMINO_ACIDS, AMINO_ACIDS_RANK = (5, 201, 61), 3
 
 # A tolerance that no fit meets.
 NEVER = 1e-300

@@ -44,11 +44,8 @@ def test_the_strongest_term_of_the_rest_is_what_a_fit_of_one_component_finds(cas
 
 def test_the_same_number_is_the_same_draw_and_splits_share_none(real_data):
     real_data("bread_sensory")
-    case, by_hals, by_als = (
-        case
-        for case in (*plasmodes.PLASMODES, *plasmodes.PLASMODES_BY_BOTH)
-        if plasmodes.BY_NAME[case.family].name == "bread"
-    )
+    both = (*plasmodes.PLASMODES, *plasmodes.PLASMODES_BY_BOTH)
+    case, by_hals, by_als = (case for case in both if case.family == "bread")
     first = case.draw("reported", 3).X
     plasmodes.rest_of.cache_clear()
     np.testing.assert_array_equal(first, case.draw("reported", 3).X)
