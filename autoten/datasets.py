@@ -9,12 +9,10 @@ from importlib import resources
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from autoten._errors import as_generator, check_integer, check_real, refuse
+from autoten._typing import Array
 from autoten.model import CPModel
-
-Array = NDArray[Any]
 
 # (length, rank, rng) -> a factor matrix of shape (length, rank).
 FactorGenerator = Callable[[int, int, np.random.Generator], Array]

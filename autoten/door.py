@@ -17,6 +17,7 @@ import scipy.sparse
 from numpy.typing import NDArray
 
 from autoten._errors import check_integer, check_mode, counted, refuse
+from autoten._typing import Array
 from autoten.kernels.dense import largest_bits
 from autoten.labels import Labels, names_of, numbered
 from autoten.model import CPModel, as_cp
@@ -26,8 +27,6 @@ from autoten.tensors.sparse import SparseTensor
 
 if TYPE_CHECKING:
     from autoten.tensors.tensor import Tensor
-
-Array = NDArray[Any]
 
 # Squares and their sums stay far inside the floating range while the largest magnitude is inside these powers of two.
 SAFE_EXPONENTS = {"f": (-30, 30), "d": (-300, 300)}
@@ -319,9 +318,7 @@ def _unfolded(series: Any) -> Preprocessed:
     return Preprocessed(array, labels=Labels(names, tuple(_plain(level) for level in index.levels)))
 
 
-def filled(
-    what: str, kind: str, codes: Iterable[Any], shape: tuple[int, ...], values: NDArray[Any], remedy: str
-) -> NDArray[Any]:
+def filled(what: str, kind: str, codes: Iterable[Any], shape: tuple[int, ...], values: Array, remedy: str) -> Array:
     """Return listed values as a dense array, NaN where nothing is listed; `remedy` is for cells listed twice."""
     if prod(shape) > LARGEST_UNFOLDED:
         sparse = "Where an unlisted combination means zero, give a sparse array."
@@ -341,7 +338,7 @@ def _is_nullable(dtype: Any) -> bool:
     return not isinstance(dtype, np.dtype) and getattr(dtype, "kind", "O") in "biuf"
 
 
-def _plain(labels: Any) -> NDArray[Any]:
+def _plain(labels: Any) -> Array:
     """Return labels as an array of numbers, dates or texts."""
     array = np.asarray(labels)
     if array.dtype.kind in PLAIN_KINDS:
@@ -459,7 +456,7 @@ def _weighted_tensor(tensor: Tensor, noise: NDArray[np.float64]) -> DenseTensor:
     return DenseTensor(tensor.data, tensor.scale, cell_weights=weights)
 
 
-def numbers_of(X: Any, what: str = "X") -> tuple[NDArray[Any], NDArray[np.bool_] | None]:
+def numbers_of(X: Any, what: str = "X") -> tuple[Array, NDArray[np.bool_] | None]:
     """Return a real floating array in native byte order, and the mask of a numpy.ma array."""
     mask = None
     parts = X if isinstance(X, (list, tuple)) else ()
@@ -513,7 +510,7 @@ def _refuse_what_is_no_array(X: Any, parts: Sequence[Any], what: str) -> None:
         refuse(what, "tables with the same rows and columns, to stack", "tables that differ in them", remedy)
 
 
-def _as_real(array: NDArray[Any], remedy: str, what: str = "X") -> NDArray[Any]:
+def _as_real(array: Array, remedy: str, what: str = "X") -> Array:
     """Return an array of real numbers as float32 or float64, None as NaN."""
     if array.dtype == object and array.ndim:
         array = _without_objects(array, remedy, what)
@@ -526,7 +523,7 @@ def _as_real(array: NDArray[Any], remedy: str, what: str = "X") -> NDArray[Any]:
     return array.astype(dtype, copy=False)
 
 
-def _without_objects(array: NDArray[Any], remedy: str, what: str) -> NDArray[np.float64]:
+def _without_objects(array: Array, remedy: str, what: str) -> NDArray[np.float64]:
     """Return an array of Python's numbers as floats; None, and pandas' NA, are missing."""
     cells = [np.nan if cell is None or type(cell).__name__ == "NAType" else cell for cell in array.flat]
     odd = next((cell for cell in cells if not isinstance(cell, (Real, np.bool_))), None)
@@ -574,7 +571,7 @@ def _check_seen(missing: Mapping[int, Array], shape: tuple[int, ...], remedy: st
             refuse("X", "a tensor with observed cells in every slab", got, remedy)
 
 
-def _largest_magnitude(array: NDArray[Any]) -> float:
+def _largest_magnitude(array: Array) -> float:
     """Return the largest magnitude, NaN or infinity if there is any, without a mask of the array's size."""
     if array.size == 0:
         return 0.0
@@ -597,7 +594,7 @@ def _finite_in_range(values: Array) -> tuple[Array, float]:
     return _into_range(values, largest)
 
 
-def _into_range(array: NDArray[Any], largest: float) -> tuple[NDArray[Any], float]:
+def _into_range(array: Array, largest: float) -> tuple[Array, float]:
     """Return the array divided by a power of two where its squares would leave the floating range (exact)."""
     exponent = min(int(np.frexp(largest)[1]), 1023) if largest else 0
     lowest, highest = SAFE_EXPONENTS[array.dtype.char]

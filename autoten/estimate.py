@@ -18,6 +18,7 @@ import numpy as np
 import scipy
 
 from autoten._errors import check_integer, check_ranks, check_real, refuse
+from autoten._typing import Array
 from autoten.answer import RankEstimate
 from autoten.door import Data, data_of
 from autoten.fits import N_SPLITS, RESAMPLE, Plan, RankFits, check_largest_rank, entropy_of, largest_determined_rank
@@ -492,7 +493,7 @@ def _run_of(tensor: Tensor, scorers: Sequence[Scorer], plan: Plan) -> dict[str, 
     }
 
 
-def _checked_scores(scores: Any, scorer: Any) -> dict[str, np.ndarray[Any, Any]]:
+def _checked_scores(scores: Any, scorer: Any) -> dict[str, Array]:
     """Return a scorer's answer as vectors of replicates."""
     what = f"the answer of scorer {getattr(scorer, '__name__', scorer)!s}"
     expected = "a dict from score name to one number or a sequence of numbers"

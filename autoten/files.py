@@ -14,9 +14,9 @@ from typing import IO, Any, NoReturn
 
 import numpy as np
 import scipy.sparse
-from numpy.typing import NDArray
 
 from autoten._errors import counted, is_number, reading, refuse
+from autoten._typing import Array
 from autoten.door import Preprocessed, filled, linear_cells
 from autoten.labels import Labels
 
@@ -60,7 +60,7 @@ def read_tensor(path: str | Path) -> Any:
     return READERS[kind](path)
 
 
-def _read_npy(path: Path) -> NDArray[Any]:
+def _read_npy(path: Path) -> Array:
     _check_beginning(path, ".npy", b"\x93NUMPY")
     with reading(path, ".npy", Exception):
         return np.asarray(np.load(path, allow_pickle=False))
@@ -199,7 +199,7 @@ def _value(text: str, what: str) -> float:
     return float(text)
 
 
-def _column(words: Sequence[str], what: str) -> NDArray[Any]:
+def _column(words: Sequence[str], what: str) -> Array:
     """Return the labels of a column, one for each row, as numbers if all are finite ones."""
     labels = np.char.strip(np.array(words))
     blank = int((labels == "").sum())
@@ -320,7 +320,7 @@ def _take_header(lines: list[str]) -> tuple[int, ...] | None:
     return tuple(map(int, found[1][1]))
 
 
-def _parsed(lines: list[str], n_before: int, n_columns: int, name: str) -> NDArray[Any]:
+def _parsed(lines: list[str], n_before: int, n_columns: int, name: str) -> Array:
     """Return the numbers in lines of text, one row for each that is not a comment."""
     first = next((line for line in lines if _words(line)), None)
     if first is None:

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from autoten._errors import as_generator, refuse
+from autoten._typing import Array
 from autoten.holdout import CentredFold, Fold, Holdout, longest_mode, without_mode
 from autoten.matching import Seen
 from autoten.model import CPModel, n_parameters
@@ -253,8 +254,8 @@ def fit_half(
     tensor: Tensor,
     plan: Plan,
     half: Sequence[NDArray[np.int64]],
-    bases: Sequence[NDArray[Any]],
-    inner: Sequence[NDArray[Any]] | None,
+    bases: Sequence[Array],
+    inner: Sequence[Array] | None,
     rank: int,
     number: int,
 ) -> CPModel:

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from autoten._errors import check_mode, check_modes_given, check_real, refuse
+from autoten._typing import Array
 from autoten.labels import MODES
 from autoten.model import CPModel, is_surely_unique
 from autoten.tensors.chunked import ChunkedTensor
@@ -24,7 +25,7 @@ from autoten.tensors.dense import DenseTensor
 from autoten.tensors.tensor import LISTABLE, NO_CELLS, Block, indices_of, other_cells, places_of, solve_rows
 
 if TYPE_CHECKING:
-    from autoten.tensors.tensor import Array, Cells, Tensor
+    from autoten.tensors.tensor import Cells, Tensor
 
 # A slab never loses more than this share of its observed cells to one fold.
 LARGEST_LOSS = 0.5
@@ -405,7 +406,7 @@ class _Thinned(Fold):
     def counts(self, tensor: Tensor) -> Tensor:
         return tensor.with_values(self._held_out(tensor))
 
-    def _held_out(self, tensor: Tensor) -> NDArray[Any]:
+    def _held_out(self, tensor: Tensor) -> Array:
         whole = np.round(tensor.values_at(tensor.nonzero) * tensor.scale).astype(np.int64)
         return np.random.default_rng(self.seed).binomial(whole, self.share) / tensor.scale
 
@@ -456,7 +457,7 @@ def _is_unique(shape: Sequence[int], rank: int) -> bool:
     return is_surely_unique(shape, rank) and rank <= prod(sorted(shape)[:-1])
 
 
-def regressed_rows(tensor: Tensor, factors: Sequence[NDArray[Any]], mode: int) -> NDArray[Any]:
+def regressed_rows(tensor: Tensor, factors: Sequence[Array], mode: int) -> Array:
     """Return the rows of `mode` that fit `tensor` best in least squares when every other factor is given."""
     factors = list(factors)
     factors[mode] = np.zeros((tensor.shape[mode], factors[mode].shape[1]))
@@ -505,12 +506,12 @@ def _predictable(tensor: Tensor, cells: Cells, modes: tuple[int, ...]) -> Cells:
     return cells[keep]
 
 
-def _disjoint(n: int, share: float, n_folds: int, rng: np.random.Generator) -> list[NDArray[Any]]:
+def _disjoint(n: int, share: float, n_folds: int, rng: np.random.Generator) -> list[Array]:
     """Return `n_folds` draws of a share of `n` numbers, disjoint for as long as one permutation lasts."""
     size = max(1, round(share * n))
     if size * n_folds > n >= share * n_folds * n - 0.5:
         size = max(1, n // n_folds)  # rounding must not keep 1 / share folds from being disjoint
-    draws: list[NDArray[Any]] = []
+    draws: list[Array] = []
     while len(draws) < n_folds:
         permutation = np.arange(n, dtype=np.uint32 if n < 2**32 else np.uint64)
         rng.shuffle(permutation)

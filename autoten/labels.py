@@ -7,9 +7,9 @@ from dataclasses import dataclass, fields, is_dataclass, replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from autoten._errors import check_mode
+from autoten._typing import Array
 
 # Metadata of a field of a solver or hold-out that holds modes, by number or by name.
 MODES = {"modes": True}
@@ -34,7 +34,7 @@ class Labels:
     """
 
     names: tuple[str, ...]
-    indices: tuple[NDArray[Any] | None, ...]
+    indices: tuple[Array | None, ...]
 
     def mode(self, mode: int | str) -> int:
         """Return the number of a mode that is given by number or name."""

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
 from autoten._errors import refuse
+from autoten._typing import Array
 from autoten.door import as_tensor
 from autoten.model import CPModel, as_cp
 from autoten.tensors.dense import DenseTensor
@@ -25,8 +26,6 @@ from autoten.tensors.sparse import SparseTensor
 
 if TYPE_CHECKING:
     from autoten.tensors.tensor import Tensor
-
-Array = NDArray[Any]
 
 # An array of what each cell counts for is made where it has at most so many cells for each hidden one.
 ARRAY_CELLS = 8

@@ -11,10 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from autoten._errors import refuse
+from autoten._typing import Array
 from autoten.kernels.linear import to_unit_columns
 from autoten.labels import Labels
-
-Array = NDArray[Any]
 
 # An entry rests on hardly a cell where the data say less of it than this share of what they say of its component's
 # entries on average (each counted by its square): its standard error is more than ten times as large. With this share,
@@ -162,7 +161,7 @@ class CPModel:
         factors = tuple(f[index] for f, index in zip(self.factors, indices, strict=True))
         return CPModel(self.weights, factors, self.labels and self.labels.rows(indices))
 
-    def placed(self, indices: Sequence[NDArray[Any]], shape: Sequence[int]) -> CPModel:
+    def placed(self, indices: Sequence[Array], shape: Sequence[int]) -> CPModel:
         """Return the model of a larger tensor, whose `rows` at these indices it is; all else is zero."""
         factors = tuple(np.zeros((length, self.rank)) for length in shape)
         for whole, index, factor in zip(factors, indices, self.factors, strict=True):

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from autoten._errors import check_integer, refuse
+from autoten._typing import Array
 from autoten.door import data_of
 from autoten.fits import Plan, check_largest_rank, entropy_of
 from autoten.holdout import SHORTEST_SPLIT, RandomElements, random_halves, without_mode
@@ -76,7 +77,7 @@ def split_half(
     n_splits: int = 5,
     n_starts: int = 5,
     random_state: Any = None,
-) -> np.ndarray[Any, Any]:
+) -> Array:
     """Return how well models of two random halves of a sample mode agree in the other modes.
 
     Parameters
@@ -136,10 +137,10 @@ class SplitHalf(NamedTuple):
 
     model: CPModel
     modes: tuple[int, ...]
-    congruences: np.ndarray[Any, Any]
+    congruences: Array
 
     @property
-    def worst(self) -> np.ndarray[Any, Any]:
+    def worst(self) -> Array:
         """The smallest congruence of each component over modes, in the median split, shape (R,)."""
         return np.asarray(np.median(self.congruences.min(axis=2), axis=0))
 

@@ -23,10 +23,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from autoten._errors import AutotenWarning, check_mode, check_real, refuse
+from autoten._typing import Array
 from autoten.door import Preprocessed, missing_cells, numbers_of, unlabelled
 from autoten.labels import names_of
-
-Array = NDArray[Any]
 
 # Sweeps over the modes end when no mean exceeds this share of the largest entry that is left (centring), or no slab's
 # root mean square is further than this from one (scaling).
@@ -318,7 +317,7 @@ def drop_empty_slabs(X: Any) -> Preprocessed:
     return _prepared(given, values[np.ix_(*kept)], observed[np.ix_(*kept)], *steps)
 
 
-def _slabs(indices: NDArray[Any]) -> str:
+def _slabs(indices: Array) -> str:
     """Return slabs in words, the first few by their indices."""
     listed = ", ".join(map(str, indices[:LISTED_SLABS]))
     more = f" and {len(indices) - LISTED_SLABS} more" if len(indices) > LISTED_SLABS else ""

@@ -6,11 +6,11 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
 from autoten._errors import as_generator, check_mode, check_real, refuse
+from autoten._typing import Array
 from autoten.door import Data, data_of
 from autoten.estimate import estimate_rank
 from autoten.fits import N_SPLITS
@@ -29,8 +29,6 @@ if TYPE_CHECKING:
 
     from autoten.scores import Scorer
     from autoten.tensors.tensor import Tensor
-
-Array = NDArray[Any]
 
 
 class _SampleTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):

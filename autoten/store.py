@@ -14,9 +14,9 @@ from secrets import token_hex
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from autoten._errors import refuse
+from autoten._typing import Array
 from autoten.fits import FoldModel, fit_fold
 from autoten.labels import Labels
 from autoten.model import CPModel
@@ -26,7 +26,7 @@ from autoten.table import RankTable
 from autoten.tensors.tensor import Tensor
 
 # Arrays put aside, each once, by their identity: numbers and arrays.
-Arrays = dict[int, tuple[int, NDArray[Any]]]
+Arrays = dict[int, tuple[int, Array]]
 
 # Between ranks a checkpoint is written when something was finished and so many seconds have passed since, but writing
 # never takes more than this share of the time.
@@ -82,7 +82,7 @@ class FinishedRank:
     """
 
     model: CPModel
-    scores: Mapping[str, NDArray[Any]] | None = None
+    scores: Mapping[str, Array] | None = None
 
 
 class Checkpoint(dict[tuple[int, str, int], Any]):
@@ -118,7 +118,7 @@ class Checkpoint(dict[tuple[int, str, int], Any]):
             except OSError as error:
                 refuse(CHECKPOINT.what, "a path that can be written", f"{self._path}: {error.strerror}")
 
-    def add(self, rank: int, model: CPModel, scores: Mapping[str, NDArray[Any]] | None = None) -> None:
+    def add(self, rank: int, model: CPModel, scores: Mapping[str, Array] | None = None) -> None:
         """Keep a finished rank, in place of its fits, but for those of the folds, from which the next rank's grow."""
         self.ranks[rank] = FinishedRank(model, scores)
         for key in [key for key in self if key[0] < rank or (key[0] == rank and key[1] != fit_fold.__name__)]:

@@ -11,8 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from autoten._errors import refuse
-
-Array = NDArray[np.float64]
+from autoten._typing import Array
 
 # Share of replicates cut at each end before averaging, so that one exploded fold cannot decide.
 TRIMMED_SHARE = 0.2

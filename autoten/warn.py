@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from itertools import combinations
 from math import prod
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +12,7 @@ from scipy.sparse import block_array
 from scipy.sparse.csgraph import connected_components
 
 from autoten._errors import counted
+from autoten._typing import Array
 from autoten.fits import largest_determined_rank
 from autoten.labels import Labels
 from autoten.model import CPModel, is_surely_unique
@@ -84,7 +84,7 @@ def data_warnings(tensor: Tensor, table: RankTable, labels: Labels | None = None
     yield from _sum_warnings(tensor, labels)
 
 
-def _unlinked_warnings(tensor: Tensor, hidden: dict[int, NDArray[Any]], labels: Labels | None) -> Iterator[str]:
+def _unlinked_warnings(tensor: Tensor, hidden: dict[int, Array], labels: Labels | None) -> Iterator[str]:
     """Find pairs of modes whose slabs fall into parts that no observed cell links."""
     for one, other in combinations(range(len(tensor.shape)), 2):
         lengths = tensor.shape[one], tensor.shape[other]
@@ -143,7 +143,7 @@ def _sum_warnings(tensor: Tensor, labels: Labels | None = None) -> Iterator[str]
         )
 
 
-def _twins(tensor: Tensor, mode: int, products: NDArray[Any]) -> Iterator[tuple[int, int]]:
+def _twins(tensor: Tensor, mode: int, products: Array) -> Iterator[tuple[int, int]]:
     """Yield pairs of identical slabs: of those whose inner products agree, cell by cell."""
     order = np.lexsort(products.T)
     close = np.isclose(products[order[:-1]], products[order[1:]], rtol=SIGNATURE_TOLERANCE, atol=0.0).all(axis=1)
@@ -225,7 +225,7 @@ def _slab(labels: Labels | None, mode: int, index: int) -> str:
     return str(index) if labels is None or labels.indices[mode] is None else f"{index} ({labels.index(mode, index)})"
 
 
-def _listed(labels: Labels | None, mode: int, indices: NDArray[Any]) -> str:
+def _listed(labels: Labels | None, mode: int, indices: Array) -> str:
     shown = ", ".join(_slab(labels, mode, index) for index in indices[:5])
     more = f" and {len(indices) - 5} more" if len(indices) > 5 else ""
     return f"{'slab' if len(indices) == 1 else 'slabs'} {shown}{more}"

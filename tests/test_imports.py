@@ -21,7 +21,7 @@ CHECKOUT = Path(__file__).resolve().parents[1]
 # The one order of imports: a unit (a module, or a whole subpackage) imports from layers before its own, never from its
 # own layer or a later one. Inside a subpackage, and among the kernels, modules may import one another.
 LAYERS = [
-    ["_errors"],
+    ["_errors", "_typing"],
     ["kernels", "labels"],
     ["model"],
     ["tensors"],
@@ -160,7 +160,7 @@ def test_no_module_needs_itself():
 
 def test_selection_sees_only_the_table_and_scores_never_call_a_solver():
     used = {(found.units[0], found.units[1]) for found in INSIDE if found.when != "for types"}
-    assert {other for one, other in used if one == "selection"} == {"selection", "table", "_errors"}
+    assert {other for one, other in used if one == "selection"} == {"selection", "table", "_errors", "_typing"}
     assert not used & {("scores", "solvers"), ("scores", "sweep")}
 
 

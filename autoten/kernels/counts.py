@@ -6,16 +6,14 @@ of a row come with ``columns`` (R, cells), the products of the other factors' en
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
+from autoten._typing import Array
 from autoten.kernels.dense import ROW_BLOCK, Layout, contract_last
 from autoten.kernels.linear import compiled, descend
 from autoten.kernels.sparse import Slices
-
-Array = NDArray[Any]
 
 # So many cells are at work together: what they need of R factors and of their pairs stays in the cache.
 CELLS_AT_ONCE = 768

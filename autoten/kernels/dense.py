@@ -21,11 +21,9 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
+from autoten._typing import Array
 from autoten.kernels.linear import compiled
-
-Array = NDArray[Any]
 
 # Rows of X that one pass handles together: each value that is loaded then serves several multiplications.
 ROW_BLOCK = 4

@@ -6,11 +6,12 @@ slowest, so that a slice (or a fibre) is one run of nonzeros and its sum stays i
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from autoten._typing import Array
 from autoten.kernels.linear import ROUNDING, compiled
 
 
@@ -21,8 +22,8 @@ class Slices(NamedTuple):
     """
 
     starts: NDArray[np.int64]
-    order: NDArray[Any]
-    others: NDArray[Any]
+    order: Array
+    others: Array
 
 
 @compiled

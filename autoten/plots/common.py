@@ -14,7 +14,8 @@ from matplotlib.backend_bases import FigureCanvasBase
 from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
 from matplotlib.transforms import Bbox
-from numpy.typing import NDArray
+
+from autoten._typing import Array
 
 # Inches: the text width of a page, so that font sizes on paper are those of the style sheet.
 PAGE_WIDTH = 7.0
@@ -31,7 +32,6 @@ SPACING = {"borderaxespad": 0.1, "handlelength": 1.6, "handletextpad": 0.5, "col
 NEAR = [(0, 12), (0, -12), (7, 0), (-7, 0)]
 PLACES = np.array(NEAR + [(right, up * line) for line in range(10, 121, 10) for right in (10, -10) for up in (1, -1)])
 
-Array = NDArray[Any]
 Look = dict[str, Any]
 
 

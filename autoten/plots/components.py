@@ -18,10 +18,11 @@ from matplotlib.ticker import FixedLocator, MaxNLocator
 from numpy.typing import NDArray
 
 from autoten._errors import refuse
+from autoten._typing import Array
 from autoten.labels import Labels
 from autoten.matching import match_components
 from autoten.model import CPModel, as_cp
-from autoten.plots.common import PAGE_WIDTH, Array, Look, figure_of, legend_above, new_axes, say, small_text, texts_of
+from autoten.plots.common import PAGE_WIDTH, Look, figure_of, legend_above, new_axes, say, small_text, texts_of
 
 # Inches.
 MODE_HEIGHT = 2.2

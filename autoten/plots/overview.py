@@ -14,7 +14,8 @@ from matplotlib.figure import Figure, SubFigure
 from matplotlib.markers import CARETDOWN, CARETUP
 from matplotlib.ticker import FixedLocator, FuncFormatter, Locator, MaxNLocator, NullFormatter
 
-from autoten.plots.common import PAGE_WIDTH, Array, Look, legend_above, new_axes, say, small_text, write_beside, written
+from autoten._typing import Array
+from autoten.plots.common import PAGE_WIDTH, Look, legend_above, new_axes, say, small_text, write_beside, written
 from autoten.selection.choice import Choice
 from autoten.selection.policies import trade_off
 from autoten.table import RankTable

@@ -13,11 +13,11 @@ from math import prod
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.linalg import cho_factor, cho_solve
 from scipy.sparse.linalg import LinearOperator, cg
 
 from autoten._errors import refuse
+from autoten._typing import Array
 from autoten.door import as_tensor, model_of
 from autoten.kernels import linear
 from autoten.matching import Seen
@@ -29,8 +29,6 @@ if TYPE_CHECKING:
     from autoten.fits import RankFits
     from autoten.tensors.sparse import SparseTensor
     from autoten.tensors.tensor import Tensor
-
-Array = NDArray[Any]
 
 # Singular values of a factor below this share of its largest count as zero.
 RANK_CUTOFF = 1e-10

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from autoten._errors import refuse
+from autoten._typing import Array
 from autoten.door import as_tensor, model_of
 from autoten.model import CPModel
 from autoten.tensors.counts import Poisson, deviance, null_deviance
@@ -124,7 +125,7 @@ def relative_error(
     if isinstance(cells, Block):
         part = tensor.sub(cells.indices)
         return _share(part.squared_error(model.rows(cells.indices).folded()), part.norm_squared)
-    values: NDArray[Any] = tensor.values_at(cells)
+    values: Array = tensor.values_at(cells)
     errors = values - model_values(model.folded(), cells, tensor.shape)
     if offsets is not None:
         values, errors = values - offsets[1], errors - offsets[0]

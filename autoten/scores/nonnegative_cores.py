@@ -12,11 +12,11 @@ from math import prod
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.optimize import nnls
 from scipy.special import rel_entr
 
 from autoten._errors import refuse
+from autoten._typing import Array
 from autoten.door import as_tensor, model_of
 from autoten.kernels.linear import ROUNDING
 from autoten.matching import Seen
@@ -39,8 +39,6 @@ from autoten.tensors.tensor import model_values
 if TYPE_CHECKING:
     from autoten.fits import RankFits
     from autoten.tensors.tensor import Tensor
-
-Array = NDArray[Any]
 
 # Newton steps to a core of counts, at most; and the decrease of the divergence, relative, at which they end.
 KL_CORE_STEPS = 100

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from autoten._errors import check_mode
+from autoten._typing import Array
 from autoten.door import data_of, model_of
 from autoten.labels import names_of
 from autoten.model import khatri_rao
@@ -18,8 +19,6 @@ from autoten.scores.core_consistency import RANK_CUTOFF
 if TYPE_CHECKING:
     from autoten.fits import RankFits
     from autoten.tensors.tensor import Tensor
-
-Array = NDArray[Any]
 
 N_COPIES = 4
 POWER_SWEEPS = 10

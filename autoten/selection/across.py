@@ -11,8 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from autoten._errors import refuse
+from autoten._typing import Array
 from autoten.selection.calibrated import DEFAULT_POLICY
-from autoten.selection.choice import Array, Choice, Policy, apply_policy, check_policy, score_of
+from autoten.selection.choice import Choice, Policy, apply_policy, check_policy, score_of
 from autoten.table import RankTable
 
 # Published constants of AutoTen: core consistencies below 20 count as 0, and rank 1 is not a candidate.

@@ -13,7 +13,8 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from autoten.selection.choice import Alternative, Array, Choice, is_scored, score_of, where_it_ends
+from autoten._typing import Array
+from autoten.selection.choice import Alternative, Choice, is_scored, score_of, where_it_ends
 from autoten.table import LOWEST_CONSISTENCY, RankTable
 
 # Gains of log held-out error below this are none; ratios of gains are taken above it.
@@ -205,7 +206,7 @@ def fall(table: RankTable) -> Array:
     the components. 0 for the last rank.
     """
     strengths = _above_noise(table)
-    return np.clip(strengths - np.append(strengths[1:], strengths[-1:]), *FALLS)
+    return np.asarray(np.clip(strengths - np.append(strengths[1:], strengths[-1:]), *FALLS))
 
 
 def _above_noise(table: RankTable) -> Array:

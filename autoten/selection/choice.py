@@ -10,9 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from autoten._errors import refuse
+from autoten._typing import Array
 from autoten.table import RankTable
-
-Array = NDArray[np.float64]
 
 
 class Alternative(NamedTuple):

@@ -17,7 +17,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from autoten._errors import check_real, refuse
-from autoten.selection.choice import Alternative, Array, Choice, score_of, where_it_ends
+from autoten._typing import Array
+from autoten.selection.choice import Alternative, Choice, score_of, where_it_ends
 from autoten.table import LOWEST_CONSISTENCY, RankTable
 
 # Two predictions closer than this share of the data's sum of squares are the same prediction: on data without noise the

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
+from autoten._typing import Array
 from autoten.model import CPModel
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ class Fit:
     loss: float
     n_iter: int
     converged: bool
-    history: NDArray[Any]
+    history: Array
 
     def __repr__(self) -> str:
         state = "converged" if self.converged else "not converged"
@@ -54,7 +54,7 @@ class Explored(NamedTuple):
     """
 
     model: CPModel
-    losses: NDArray[Any]
+    losses: Array
     in_span: bool
 
 
@@ -96,9 +96,7 @@ def ability(record: Any, name: str, kind: type) -> Any:
     return getattr(record, name, getattr(kind(), name))
 
 
-def make_start(
-    number: int, bases: Sequence[NDArray[Any]], rank: int, smaller: CPModel, rng: np.random.Generator
-) -> CPModel:
+def make_start(number: int, bases: Sequence[Array], rank: int, smaller: CPModel, rng: np.random.Generator) -> CPModel:
     """Return start number `number`, of several kinds because none is good on all data.
 
     First one grown from `smaller`, the best model of the rank below (without components where there is none), then the

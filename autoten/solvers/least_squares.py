@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from autoten._typing import Array
 from autoten.kernels.dense import Dense, Layout, fill_pairs, gram_of_others, model_at_cells, product, row_equations
 from autoten.kernels.linear import PROXIMAL, ROUNDING, compiled, solve_each, solve_rows
 from autoten.kernels.sparse import Slices, add_mttkrp, observed_only
@@ -32,7 +33,7 @@ from autoten.solvers.stopping import enough, rest_of_series
 from autoten.solvers.subspaces import Compression
 from autoten.tensors.dense import DenseTensor
 from autoten.tensors.sparse import SparseTensor
-from autoten.tensors.tensor import Array, model_values
+from autoten.tensors.tensor import model_values
 
 if TYPE_CHECKING:
     from autoten.solvers.als import LeastSquares

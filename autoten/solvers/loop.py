@@ -14,13 +14,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numba.extending import overload
-from numpy.typing import NDArray
 
+from autoten._typing import Array
 from autoten.kernels.linear import COMPILED, compiled
 from autoten.model import CPModel
 from autoten.solvers.stopping import enough, to_come
-
-Array = NDArray[Any]
 
 # Extrapolation: plain sweeps before it may begin, first step, growth on success, shrinkage on failure, bounds.
 PLAIN_SWEEPS = 5

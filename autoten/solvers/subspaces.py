@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from autoten._typing import Array
 from autoten.model import CPModel
 from autoten.tensors.dense import DenseTensor
-from autoten.tensors.tensor import LISTABLE, Array, directions, indices_of
+from autoten.tensors.tensor import LISTABLE, directions, indices_of
 
 if TYPE_CHECKING:
     from autoten.tensors.tensor import Tensor

@@ -16,11 +16,11 @@ from math import prod
 from typing import Any, NamedTuple, NoReturn
 
 import numpy as np
-from numpy.typing import NDArray
 
 from autoten._errors import refuse
+from autoten._typing import Array
 from autoten.tensors.dense import DenseTensor
-from autoten.tensors.tensor import NO_CELLS, Array, Cells, Tensor, directions
+from autoten.tensors.tensor import NO_CELLS, Cells, Tensor, directions
 
 # A dask array of at most so many bytes is computed and then treated like any other array, which is far faster. So is
 # the part of one read in chunks that a fold is fitted to, if it is no more than this share of the whole.
@@ -240,13 +240,13 @@ class ChunkedTensor(Tensor):
 class _Survey(NamedTuple):
     largest: float
     norm_squared: float
-    grams: dict[int, NDArray[Any]]
+    grams: dict[int, Array]
 
 
 class _Compressed(NamedTuple):
-    gram: NDArray[Any]
-    bases: dict[int, NDArray[Any]]
-    kept: NDArray[Any]
+    gram: Array
+    bases: dict[int, Array]
+    kept: Array
 
 
 def _asked(block: Array, operation: str, *arguments: Any) -> Any:

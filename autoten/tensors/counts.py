@@ -6,12 +6,12 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import prod
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
 import numpy as np
-from numpy.typing import NDArray
 
+from autoten._typing import Array
 from autoten.kernels.counts import Counts
 from autoten.kernels.dense import Layout
 from autoten.kernels.sparse import Slices
@@ -21,8 +21,6 @@ from autoten.tensors.tensor import model_values, other_cells
 
 if TYPE_CHECKING:
     from autoten.tensors.tensor import Tensor
-
-Array = NDArray[Any]
 
 # Up to this share of cells with counts these are listed, and gone through one by one.
 LISTED_SHARE = 0.25

@@ -10,11 +10,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from autoten._typing import Array
 from autoten.kernels import dense as dense_kernels
 from autoten.kernels import linear
 from autoten.kernels.dense import Dense, Layout, Work
 from autoten.model import khatri_rao
-from autoten.tensors.tensor import NO_CELLS, Array, Cells, Tensor, joined, part_of, side_by_side
+from autoten.tensors.tensor import NO_CELLS, Cells, Tensor, joined, part_of, side_by_side
 
 # Up to so many columns the compiled contraction is faster than OpenBLAS (benchmarks/archive/products.md).
 KERNEL_COLUMNS = 32
@@ -42,7 +43,7 @@ class DenseTensor(Tensor):
 
     def __init__(
         self,
-        data: NDArray[Any],
+        data: Array,
         scale: float = 1.0,
         hidden: Cells = NO_CELLS,
         cell_weights: NDArray[np.float64] | None = None,
@@ -89,7 +90,7 @@ class DenseTensor(Tensor):
         return self.data.reshape(-1, self.shape[-1])
 
     @cached_property
-    def row_weights(self) -> NDArray[Any]:
+    def row_weights(self) -> Array:
         """What each cell of `rows` counts for: booleans where all observed ones count alike, empty if all cells do."""
         if self.cell_weights is not None:
             return self.cell_weights.reshape(self.rows.shape)
@@ -229,7 +230,7 @@ class DenseTensor(Tensor):
         return DenseTensor(data, self.scale, np.sort(part_of(self.hidden, self.shape, indices)[0]))
 
 
-def _read_only(array: NDArray[Any]) -> NDArray[Any]:
+def _read_only(array: Array) -> Array:
     """Return a view that is compiled once, whether or not it came from a read-only memory map."""
     view = array.view(np.ndarray)  # drops np.memmap, whose slices would each carry the file along
     view.flags.writeable = False

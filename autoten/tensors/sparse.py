@@ -8,17 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from functools import cached_property
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from autoten._typing import Array
 from autoten.kernels import sparse as sparse_kernels
 from autoten.kernels.dense import Layout
 from autoten.kernels.sparse import Slices
 from autoten.tensors.tensor import (
     NO_CELLS,
-    Array,
     Cells,
     Tensor,
     gram_of_others,
@@ -110,7 +108,7 @@ class SparseTensor(Tensor):
         Sorted C-order linear indices of the cells that are not observed; nonzeros among them are not used.
     """
 
-    def __init__(self, pattern: Pattern, values: NDArray[Any], scale: float = 1.0, hidden: Cells = NO_CELLS) -> None:
+    def __init__(self, pattern: Pattern, values: Array, scale: float = 1.0, hidden: Cells = NO_CELLS) -> None:
         self.pattern = pattern
         self.scale = scale
         self.hidden = hidden
@@ -122,7 +120,7 @@ class SparseTensor(Tensor):
         self._by_slices: dict[int, Array] = {}
 
     @classmethod
-    def of(cls, cells: Cells, values: NDArray[Any], shape: tuple[int, ...], scale: float = 1.0) -> SparseTensor:
+    def of(cls, cells: Cells, values: Array, shape: tuple[int, ...], scale: float = 1.0) -> SparseTensor:
         """Return the tensor with these values: cells in any order, values of the same cell summed, zeros dropped."""
         if (cells[1:] <= cells[:-1]).any():
             order = np.argsort(cells, kind="stable")
@@ -249,7 +247,7 @@ class SparseTensor(Tensor):
     def hide(self, cells: Cells) -> SparseTensor:
         return SparseTensor(self.pattern, self.values, self.scale, joined(self.hidden, cells))
 
-    def with_values(self, values: NDArray[Any]) -> SparseTensor:
+    def with_values(self, values: Array) -> SparseTensor:
         # Cells that are the same share all that is known of them.
         everything = values
         if len(self.hidden):

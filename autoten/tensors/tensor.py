@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from functools import reduce
 from math import prod
-from typing import Any, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from autoten._typing import Array
 from autoten.kernels import dense as dense_kernels
 from autoten.kernels import linear
 from autoten.kernels.dense import Layout
 from autoten.model import khatri_rao
 
-Array = NDArray[Any]
 Cells = NDArray[np.int64]  # sorted C-order linear indices
 
 NO_CELLS: Cells = np.empty(0, dtype=np.int64)
