@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from autoten.tensors.tensor import Cells, Tensor
 
 # A slab never loses more than this share of its observed cells to one fold.
-LARGEST_LOSS = 0.5
+MOST_OF_A_SLAB = 0.5
 
 # Of a sparse tensor too large to list its cells, a fold hides a share of the nonzeros and a sample of the zeros: so
 # many for each nonzero, at least so many in all. Half of the sample is drawn from anywhere, half from busy slabs.
@@ -560,11 +560,11 @@ def _spare_slabs(tensor: Tensor, cells: Cells, units: NDArray[np.int64], rng: np
     gaps = np.unravel_index(tensor.hidden, tensor.shape)
     for mode, length in enumerate(tensor.shape):
         observed = prod(tensor.shape) // length - np.bincount(gaps[mode], minlength=length)
-        for slab in np.flatnonzero(np.bincount(index[mode], minlength=length) > LARGEST_LOSS * observed):
+        for slab in np.flatnonzero(np.bincount(index[mode], minlength=length) > MOST_OF_A_SLAB * observed):
             inside = units[index[mode] == slab]
             shuffled, counts = np.unique(inside, return_counts=True)
             order = rng.permutation(len(shuffled))
-            spared = shuffled[order[np.cumsum(counts[order]) > LARGEST_LOSS * observed[slab]]]
+            spared = shuffled[order[np.cumsum(counts[order]) > MOST_OF_A_SLAB * observed[slab]]]
             keep = ~np.isin(units, spared)
             cells, units, index = cells[keep], units[keep], tuple(axis[keep] for axis in index)
     return cells

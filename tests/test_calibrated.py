@@ -86,7 +86,7 @@ def test_replicability_counts_components_that_differ():
     assert calibrated.replicability(make_table([0.0, 1.0], alike=1.0)).tolist() == [0.0, 0.0]
 
 
-@pytest.mark.parametrize("name", ["replicability", "split_half", "fall"])
+@pytest.mark.parametrize("name", ["replicability", "halves_alike", "fall"])
 def test_what_could_not_be_scored_is_no_evidence(name):
     known = {
         "stability_halves": [[nan], [0.9], [0.8], [nan]],
@@ -101,9 +101,9 @@ def test_what_could_not_be_scored_is_no_evidence(name):
 
 def test_halves_are_weighed_as_folds_are():
     table = make_table([1.0] * 4, stability_halves=[[nan], [0.7], [0.985], [0.9], [nan]])
-    np.testing.assert_allclose(calibrated.split_half(table), [-1.0, 1.0, -1.0, 0.0], atol=1e-9)
+    np.testing.assert_allclose(calibrated.halves_alike(table), [-1.0, 1.0, -1.0, 0.0], atol=1e-9)
     exact = make_table([1.0, -0.5], stability_halves=[[nan], [1.0], [1.0]])
-    assert calibrated.split_half(exact).tolist() == [0.0, 0.0]  # and what explains nothing gets no credit
+    assert calibrated.halves_alike(exact).tolist() == [0.0, 0.0]  # and what explains nothing gets no credit
 
 
 WHAT_IS_LEFT = {

@@ -318,7 +318,7 @@ def multiplied(core: Array, matrices: list[Array]) -> Array:
     return core
 
 
-def tucker_values(tensor: DenseTensor | SparseTensor, matrices: list[Array]) -> Callable[[Array], Array]:
+def values_of_core(tensor: DenseTensor | SparseTensor, matrices: list[Array]) -> Callable[[Array], Array]:
     """Return a function of a core: its model's values at the nonzero cells of a tensor."""
     cells = tensor.nonzero
     if isinstance(tensor, DenseTensor):
@@ -368,7 +368,7 @@ class CoreEquations:
         common, apart = self._seen.common, self._seen.apart
         assert apart is not None  # else there is nothing to solve
         grams = [matrix.T @ matrix for matrix in self._matrices]
-        weights, model_at = apart.values_at(apart.nonzero), tucker_values(apart, self._matrices)
+        weights, model_at = apart.values_at(apart.nonzero), values_of_core(apart, self._matrices)
 
         def times(core: Array) -> Array:
             core = core.reshape(self._shape)

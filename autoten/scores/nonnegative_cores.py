@@ -29,8 +29,8 @@ from autoten.scores.core_consistency import (
     attainable,
     consistency,
     superdiagonal,
-    tucker_values,
     unseen,
+    values_of_core,
 )
 from autoten.tensors.dense import DenseTensor
 from autoten.tensors.sparse import Pattern, SparseTensor
@@ -173,7 +173,7 @@ def kl_core(tensor: Tensor, model: CPModel) -> Array | None:
     target = superdiagonal(model.weights, model.ndim)
     pull = unseen(tensor) / np.maximum(weights, SMALLEST)
     counts, tensor_of = _counts(tensor, model)
-    rates_of = tucker_values(tensor_of(counts), factors)
+    rates_of = values_of_core(tensor_of(counts), factors)
     sums = Seen.of(tensor).project(factors)
     sums = np.where(sums > ROUNDING, sums, 0.0)  # else no cell of theirs is observed: a difference of equals
 

@@ -64,7 +64,7 @@ DOUBTS = {
     "share": "explains little of all that is held out",
     "trilinearity": "costs core consistency",
     "replicability": "folds find less alike",
-    "split_half": "does not come back from halves of the data",
+    "halves_alike": "does not come back from halves of the data",
     "degeneracy": "nearly cancels another one",
     "strength": "hardly stands above noise",
     "fall": "is about as weak as those that follow",
@@ -154,7 +154,7 @@ def replicability(table: RankTable) -> Array:
     return _found_alike(table, "stability_folds", LEAST_IN_FOLDS)
 
 
-def split_half(table: RankTable) -> Array:
+def halves_alike(table: RankTable) -> Array:
     """Return the same as `replicability` of models of two halves; s leaves out the mode that is halved."""
     return _found_alike(table, "stability_halves", LEAST_IN_HALVES)
 
@@ -224,12 +224,12 @@ def likeness(table: RankTable) -> Array:
     return np.asarray(alike[:-1] - 0.5 * alike[1:])
 
 
-_PIECES = (intercept, contrast, share, trilinearity, replicability, split_half, degeneracy, strength, fall, likeness)
+_PIECES = (intercept, contrast, share, trilinearity, replicability, halves_alike, degeneracy, strength, fall, likeness)
 EVIDENCE: Mapping[str, Callable[[RankTable], Array]] = MappingProxyType({f.__name__: f for f in _PIECES})
 
 # Pieces of evidence that a table may lack, by what they need: without them other coefficients apply.
 NEEDS: Mapping[str, tuple[str, ...]] = MappingProxyType(
-    {"halves": ("split_half",), "residuals": ("strength", "fall", "likeness")}
+    {"halves": ("halves_alike",), "residuals": ("strength", "fall", "likeness")}
 )
 
 
@@ -276,7 +276,7 @@ def log_odds(table: RankTable, coefficients: Mapping[str, float]) -> Array:
     scores = np.zeros(len(table))
     scores[scored] = np.concatenate([[0.0], np.cumsum(odds)])
     if not scored.all():
-        apart = sum(coefficients.get(f.__name__, 0.0) * f(table) for f in (trilinearity, split_half, degeneracy))
+        apart = sum(coefficients.get(f.__name__, 0.0) * f(table) for f in (trilinearity, halves_alike, degeneracy))
         for row in np.flatnonzero(~scored):
             scores[row] = scores[row - 1] + UNKNOWN + min(float(np.asarray(apart)[row - 1]), 0.0)
     return np.diff(scores)
@@ -315,7 +315,7 @@ class Calibrated:
 
     Nine pieces of evidence speak for a component or against it: how much more it lowers the held-out error than those
     that follow (`contrast`), how much of the data it explains (`share`), how much corrected core consistency is lost
-    (`trilinearity`), whether folds (`replicability`) and halves of the longest mode (`split_half`) find the same
+    (`trilinearity`), whether folds (`replicability`) and halves of the longest mode (`halves_alike`) find the same
     components, whether two of them cancel each other (`degeneracy`), how far the weakest one stands above noise
     (`strength`), and more so than that of the next rank (`fall`), and whether what was left before it is like the
     components, as it is while they are mixtures (`likeness`). Their weighted sum is the log odds of a rank against the
