@@ -417,8 +417,7 @@ def _tensor_of(X: Any, samples: int | None) -> Tensor:
         modes, remedy = range(missing.ndim), "Leave such slabs out: autoten.preprocess.drop_empty_slabs(X)."
         if samples is not None:
             modes, remedy = range(samples, samples + 1), "Drop it with numpy.delete(X, {slabs}, axis={mode})."
-        counts = {n: missing.sum(axis=tuple(m for m in range(missing.ndim) if m != n)) for n in modes}
-        _check_seen(counts, missing.shape, remedy)
+        _check_seen({n: missing.all(axis=tuple(m for m in range(missing.ndim) if m != n)) for n in modes}, remedy)
         array = np.where(missing, array.dtype.type(0), array)
     tensor = DenseTensor(*_finite_in_range(np.ascontiguousarray(array)))
     return tensor.hide(np.flatnonzero(missing)) if missing.any() else tensor
@@ -438,7 +437,8 @@ def _sparse_tensor(listed: Coordinates) -> Tensor:
         cells, values = cells[~missing], values[~missing]
         places = enumerate(np.unravel_index(hidden, shape))
         counts = {n: np.bincount(index, minlength=shape[n]) for n, index in places}
-        _check_seen(counts, shape, "Leave this slab out.")
+        unseen = {n: missed == prod(shape) // shape[n] for n, missed in counts.items()}
+        _check_seen(unseen, "Leave this slab out.")
     with np.errstate(over="ignore"):
         tensor = SparseTensor.of(cells, values, shape)
     tensor = SparseTensor(tensor.pattern, *_finite_in_range(tensor.values))
@@ -557,12 +557,12 @@ def _check_shape(shape: tuple[int, ...], samples: int | None) -> None:
         refuse("X", "a tensor whose modes all have length >= 2", f"shape {shape}", remedy)
 
 
-def _check_seen(missing: Mapping[int, Array], shape: tuple[int, ...], remedy: str) -> None:
-    """Refuse slabs without an observed cell, by the missing cells in each slab of some modes."""
-    if any(counts.sum() == prod(shape) for counts in missing.values()):
+def _check_seen(unseen: Mapping[int, Any], remedy: str) -> None:
+    """Refuse what has slabs without an observed cell: for some modes, which these are."""
+    if all(slabs.all() for slabs in unseen.values()):
         refuse("X", "a tensor with observed cells", "only missing cells")
-    for mode, counts in missing.items():
-        empty = np.flatnonzero(counts == prod(shape) // shape[mode]).tolist()
+    for mode, slabs in unseen.items():
+        empty = np.flatnonzero(slabs).tolist()
         if empty:
             listed = f"{'index' if len(empty) == 1 else 'indices'} {', '.join(map(str, empty[:5]))}"
             more = f" and {len(empty) - 5} more" if len(empty) > 5 else ""

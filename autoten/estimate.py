@@ -21,10 +21,10 @@ from autoten._errors import check_integer, check_ranks, check_real, refuse
 from autoten._typing import Array
 from autoten.answer import RankEstimate
 from autoten.door import Data, data_of
-from autoten.fits import N_SPLITS, RESAMPLE, Plan, RankFits, check_largest_rank, entropy_of, largest_determined_rank
+from autoten.fits import N_SPLITS, RESAMPLE, Plan, RankFits, entropy_of
 from autoten.holdout import Blocks, Holdout, HoldoutDefaults, RandomElements
 from autoten.matching import Seen
-from autoten.model import CPModel, n_parameters
+from autoten.model import CPModel, check_largest_rank, largest_determined_rank, n_parameters
 from autoten.scores import DEFAULT_SCORERS
 from autoten.selection import DEFAULT_POLICY, Choice, Policy, apply_policy, choose_between, selection_frequency
 from autoten.selection.choice import check_policy, policy_name
@@ -328,7 +328,7 @@ def _candidates(tensor: Tensor, ranks: Sequence[int] | None) -> tuple[Sequence[i
     candidates = range(1, LARGEST_BY_DEFAULT + 1) if ranks is None else ranks
     if ranks is not None:
         check_largest_rank(tensor.shape, candidates[-1], "the largest of the ranks of estimate_rank")
-    largest = largest_determined_rank(tensor)
+    largest = largest_determined_rank(tensor.shape, tensor.n_observed)
     n_tried = bisect_right(candidates, largest)
     if n_tried == 0:
         expected = f"such that {tensor.n_observed:,} observed cells determine one: {largest} or less"

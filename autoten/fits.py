@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from autoten._errors import as_generator, refuse
+from autoten._errors import as_generator
 from autoten._typing import Array
 from autoten.holdout import CentredFold, Fold, Holdout, longest_mode, without_mode
 from autoten.matching import Seen
@@ -284,24 +284,3 @@ def entropy_of(random_state: Any) -> int:
     """Return the integer from which every stream of random numbers derives."""
     rng = as_generator(random_state)
     return int(random_state) if isinstance(random_state, (int, np.integer)) else int(rng.integers(2**63))
-
-
-def largest_useful_rank(shape: Sequence[int]) -> int:
-    """Return the product of all mode lengths but the largest: no tensor of this shape has a larger rank."""
-    return math.prod(sorted(shape)[:-1])
-
-
-def check_largest_rank(shape: Sequence[int], rank: int, what: str) -> None:
-    """Refuse a rank above what any tensor of this shape can have."""
-    bound = largest_useful_rank(shape)
-    if rank > bound:
-        expected = f"at most {bound}, the largest rank that a tensor of shape {tuple(shape)} can have"
-        refuse(what, expected, str(rank), "Ask for fewer components.")
-
-
-def largest_determined_rank(tensor: Tensor) -> int:
-    """Return the largest rank, 1 at least, whose free parameters do not outnumber the observed cells.
-
-    Beyond it many models fit equally well, and none can be told from the others.
-    """
-    return max(tensor.n_observed // n_parameters(tensor.shape, 1), 1)

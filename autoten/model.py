@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import reduce
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -325,3 +326,24 @@ def is_surely_unique(shape: Sequence[int], rank: int) -> bool:
     Sufficient, not necessary; N-way form by Sidiropoulos & Bro (2000). Beyond it uniqueness is not guaranteed.
     """
     return rank <= 1 or sum(min(length, rank) for length in shape) >= 2 * rank + len(shape) - 1
+
+
+def largest_useful_rank(shape: Sequence[int]) -> int:
+    """Return the product of all mode lengths but the largest: no tensor of this shape has a larger rank."""
+    return prod(sorted(shape)[:-1])
+
+
+def check_largest_rank(shape: Sequence[int], rank: int, what: str) -> None:
+    """Refuse a rank above what any tensor of this shape can have."""
+    bound = largest_useful_rank(shape)
+    if rank > bound:
+        expected = f"at most {bound}, the largest rank that a tensor of shape {tuple(shape)} can have"
+        refuse(what, expected, str(rank), "Ask for fewer components.")
+
+
+def largest_determined_rank(shape: Sequence[int], n_observed: int) -> int:
+    """Return the largest rank, 1 at least, whose free parameters do not outnumber the observed cells.
+
+    Beyond it many models fit equally well, and none can be told from the others.
+    """
+    return max(n_observed // n_parameters(shape, 1), 1)

@@ -9,10 +9,10 @@ import numpy as np
 from autoten._errors import check_integer, refuse
 from autoten._typing import Array
 from autoten.door import data_of
-from autoten.fits import Plan, check_largest_rank, entropy_of
+from autoten.fits import Plan, entropy_of
 from autoten.holdout import SHORTEST_SPLIT, RandomElements, random_halves, without_mode
 from autoten.matching import Seen, match_score, matches
-from autoten.model import CPModel
+from autoten.model import CPModel, check_largest_rank
 from autoten.solvers.als import ALS
 from autoten.solvers.base import Fit, Solver
 from autoten.solvers.subspaces import Occupied

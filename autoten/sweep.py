@@ -22,12 +22,11 @@ from autoten.fits import (
     explore,
     fit_fold,
     fit_half,
-    largest_useful_rank,
     refine,
     seen_by_fold,
 )
 from autoten.holdout import Fold, draw_halves
-from autoten.model import CPModel
+from autoten.model import CPModel, largest_useful_rank
 from autoten.solvers.base import Fit, Solver, make_start
 from autoten.solvers.subspaces import Subspaces
 from autoten.tensors.chunked import ChunkedTensor

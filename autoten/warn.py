@@ -13,9 +13,8 @@ from scipy.sparse.csgraph import connected_components
 
 from autoten._errors import counted
 from autoten._typing import Array
-from autoten.fits import largest_determined_rank
 from autoten.labels import Labels
-from autoten.model import CPModel, is_surely_unique
+from autoten.model import CPModel, is_surely_unique, largest_determined_rank
 from autoten.table import RankTable
 from autoten.tensors.chunked import ChunkedTensor
 from autoten.tensors.tensor import LISTABLE, Tensor, indices_of
@@ -180,7 +179,7 @@ def fit_warnings(tensor: Tensor, table: RankTable, rank: int) -> Iterator[str]:
     *_, largest = ranks
     smallest = ranks[min(1, len(table) - 1)]
     if rank == largest and table.complete:
-        if rank < largest_determined_rank(tensor):
+        if rank < largest_determined_rank(tensor.shape, tensor.n_observed):
             yield f"Rank {rank} is the largest that was tried: the data may support more. Widen the range of ranks."
         else:
             yield f"Rank {rank} is the largest that so few observed cells determine: the data may hold more components."

@@ -22,8 +22,8 @@ from scipy.stats import linregress, t
 
 from autoten import KL, CPModel, RankEstimate, core_consistency, selection
 from autoten.door import as_tensor
-from autoten.fits import largest_useful_rank
 from autoten.holdout import longest_mode
+from autoten.model import largest_useful_rank
 from autoten.parafac import split_half
 from autoten.scores.core_consistency import consistency
 from autoten.selection.policies import best_row, trade_off
