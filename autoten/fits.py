@@ -16,7 +16,7 @@ from autoten._errors import as_generator
 from autoten._typing import Array
 from autoten.holdout import CentredFold, Fold, Holdout, longest_mode, without_mode
 from autoten.matching import Seen
-from autoten.model import CPModel, n_parameters
+from autoten.model import CPModel, empty_model, n_parameters
 from autoten.solvers.als import ALS
 from autoten.solvers.base import Fit, Solver, SolverDefaults, ability, make_start
 from autoten.solvers.subspaces import Compression, Subspaces, completed, is_complete
@@ -261,7 +261,7 @@ def fit_half(
 ) -> CPModel:
     """Return the model of a half without the mode that was split; `inner` are the bases of its core, if it has any."""
     part = tensor.sub(half)
-    rng, nothing = plan.rng(HALF, rank, number), empty_model(part)
+    rng, nothing = plan.rng(HALF, rank, number), empty_model(part.shape)
     plan = replace(plan, solver=settling(plan.solver, part))
     own_bases = [basis[rows] for basis, rows in zip(bases, half, strict=True)]
     # The model of the whole must not say what a half has not seen: while it is explored its missing cells are zero.
@@ -273,11 +273,6 @@ def fit_half(
     best = best_of([explore(part, plan, start, small) for start in starts])
     fit = plan.solver.fit(part, best.model, max_iter=HALF_SWEEPS, deadline=plan.deadline)
     return without_mode(fit.model, longest_mode(tensor.shape))
-
-
-def empty_model(tensor: Tensor) -> CPModel:
-    """Return the model without components."""
-    return CPModel(np.zeros(0), tuple(np.zeros((length, 0)) for length in tensor.shape))
 
 
 def entropy_of(random_state: Any) -> int:

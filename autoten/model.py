@@ -315,6 +315,11 @@ def khatri_rao(matrices: Sequence[Array]) -> Array:
     return reduce(pair, matrices)
 
 
+def empty_model(shape: Sequence[int]) -> CPModel:
+    """Return the model without components."""
+    return CPModel(np.zeros(0), tuple(np.zeros((length, 0)) for length in shape))
+
+
 def n_parameters(shape: Sequence[int], rank: int) -> int:
     """Return the number of free parameters of a CP model: ``R (sum_n I_n - N + 1)``, scales counted once."""
     return rank * (sum(shape) - len(shape) + 1)

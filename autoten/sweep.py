@@ -18,7 +18,6 @@ from autoten.fits import (
     Plan,
     RankFits,
     best_of,
-    empty_model,
     explore,
     fit_fold,
     fit_half,
@@ -26,7 +25,7 @@ from autoten.fits import (
     seen_by_fold,
 )
 from autoten.holdout import Fold, draw_halves
-from autoten.model import CPModel, largest_useful_rank
+from autoten.model import CPModel, empty_model, largest_useful_rank
 from autoten.solvers.base import Fit, Solver, make_start
 from autoten.solvers.subspaces import Subspaces
 from autoten.tensors.chunked import ChunkedTensor
@@ -66,7 +65,9 @@ def fit_once(tensor: Tensor, rank: int, plan: Plan) -> Fit:
     """Return the best fit of one rank from starts of its own: none is grown from a smaller rank."""
     with Workers(1, here=isinstance(tensor, ChunkedTensor)) as workers:
         workers.share(tensor)
-        starts, _ = _fit_starts(_Runner(workers, tensor, plan), Subspaces(tensor), plan, rank, empty_model(tensor))
+        starts, _ = _fit_starts(
+            _Runner(workers, tensor, plan), Subspaces(tensor), plan, rank, empty_model(tensor.shape)
+        )
     return best_of(starts.fits)
 
 
@@ -102,7 +103,7 @@ def fit_ranks(
         yield from (Passed(rank, known[rank], {}) for rank in (0, *climb))
         return
     folds = plan.holdout.folds(tensor, plan.n_folds, plan.rng(DRAW_FOLDS))
-    null = plan.solver.fit(tensor, empty_model(tensor))
+    null = plan.solver.fit(tensor, empty_model(tensor.shape))
     subspaces = Subspaces(tensor)
     # An array read in chunks has none: their fits would take more passes than all others.
     split = not isinstance(tensor, ChunkedTensor)

@@ -12,7 +12,8 @@ import autoten
 from autoten import ALS, CPModel
 from autoten.datasets import gaussian_factors, load_amino_acids, make_cp_tensor, uniform_factors, white_noise
 from autoten.door import as_tensor
-from autoten.fits import Plan, empty_model
+from autoten.fits import Plan
+from autoten.model import empty_model
 from autoten.solvers.base import Fit
 from autoten.sweep import fit_ranks
 from autoten.tensors.tensor import Tensor
@@ -103,7 +104,7 @@ def rank_sweep(X: Array, ranks: Sequence[int], solver: ALS, n_starts: int) -> di
     """
     plan = Plan(solver, NoHoldout(), n_starts, 0, 0, n_splits=0)
     tensor = as_tensor(X)
-    found = fit_ranks(tensor, ranks, plan, known={0: empty_model(tensor)})
+    found = fit_ranks(tensor, ranks, plan, known={0: empty_model(tensor.shape)})
     return {fits.rank: fits for fits in found if fits.rank}
 
 

@@ -14,7 +14,7 @@ import reference
 
 from autoten.door import as_tensor
 from autoten.fits import FoldFit, RankFits
-from autoten.model import CPModel
+from autoten.model import CPModel, empty_model
 from autoten.solvers.als import ALS
 from autoten.solvers.least_squares import Sweeps, problem_of
 from autoten.store import fingerprint
@@ -39,10 +39,6 @@ def noisy_tensor(shape, rank, noise=0.3, missing=0.0, seed=0):
     signal = reference.cp_tensor(draw_factors(shape, rank, seed))
     rng = np.random.default_rng(seed + 1000)
     return with_holes(signal + noise * signal.std() * rng.standard_normal(shape), missing, seed + 2000)
-
-
-def empty_model(shape):
-    return CPModel(np.zeros(0), tuple(np.zeros((length, 0)) for length in shape))
 
 
 def assert_close(got, expected, rtol):

@@ -7,19 +7,13 @@ from itertools import count, permutations
 import numpy as np
 import pytest
 import reference
-from contracts import (
-    SolverContract,
-    draw_factors,
-    draw_model,
-    empty_model,
-    noisy_tensor,
-    with_holes,
-)
+from contracts import SolverContract, draw_factors, draw_model, noisy_tensor, with_holes
 
 from autoten import ALS, CPModel, factor_match_score, fit_parafac
 from autoten.datasets import collinear_factors, make_cp_tensor, white_noise
 from autoten.door import as_tensor
 from autoten.kernels.linear import compiled
+from autoten.model import empty_model
 from autoten.solvers import loop
 from autoten.solvers.base import make_start
 from autoten.solvers.least_squares import Sweeps, problem_of

@@ -9,11 +9,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from contracts import TensorCase, TensorContract, assert_close, draw_factors, empty_model
+from contracts import TensorCase, TensorContract, assert_close, draw_factors
 
 from autoten import ALS, Blocks, estimate_rank, fit_parafac, streamed
 from autoten.datasets import make_cp_tensor, white_noise
 from autoten.door import as_tensor
+from autoten.model import empty_model
 from autoten.solvers.subspaces import Subspaces
 from autoten.tensors import chunked
 from autoten.tensors.chunked import ChunkedTensor, side_by_side

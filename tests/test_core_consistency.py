@@ -8,7 +8,7 @@ import pyttb
 import reference
 import tensorly
 import tlviz.model_evaluation
-from contracts import ScorerContract, draw_factors, draw_model, empty_model, make_fits, noisy_tensor, with_holes
+from contracts import ScorerContract, draw_factors, draw_model, make_fits, noisy_tensor, with_holes
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
@@ -16,6 +16,7 @@ from autoten import ALS, CPModel, core_consistency, corrected_core_consistency, 
 from autoten.door import as_tensor
 from autoten.fits import RankFits
 from autoten.matching import Seen, most_opposed_pair
+from autoten.model import empty_model
 from autoten.scores import core_consistency_scores
 from autoten.scores.core_consistency import LARGEST_SOLVED_CORE, CoreEquations
 

@@ -3,12 +3,13 @@
 import numpy as np
 import pytest
 import reference
-from contracts import FoldFit, RankFits, SolverContract, empty_model, noisy_tensor, with_holes
+from contracts import FoldFit, RankFits, SolverContract, noisy_tensor, with_holes
 from scipy import sparse
 
 from autoten import ALS, KL, CountSplit, CPModel, RandomElements, estimate_rank, factor_match_score, fit_parafac
 from autoten.door import as_tensor
 from autoten.kernels import counts as kernels
+from autoten.model import empty_model
 from autoten.scores import heldout_scores
 from autoten.solvers import kl, loop
 from autoten.tensors import counts as storage

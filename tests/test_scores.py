@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import reference
-from contracts import ScorerContract, draw_factors, draw_model, empty_model, make_fits, noisy_tensor, with_holes
+from contracts import ScorerContract, draw_factors, draw_model, make_fits, noisy_tensor, with_holes
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -23,6 +23,7 @@ from autoten import (
 )
 from autoten.door import as_tensor
 from autoten.fits import FoldFit, RankFits
+from autoten.model import empty_model
 from autoten.scores import DEFAULT_SCORERS, fit_scores, heldout_scores, stability_scores
 
 
