@@ -24,7 +24,7 @@ from autoten.door import Data, data_of
 from autoten.fits import N_SPLITS, RESAMPLE, Plan, RankFits, entropy_of
 from autoten.holdout import Blocks, Holdout, HoldoutDefaults, RandomElements
 from autoten.matching import Seen
-from autoten.model import CPModel, check_largest_rank, largest_determined_rank, n_parameters
+from autoten.model import CPModel, check_largest_rank, largest_determined_rank
 from autoten.scores import DEFAULT_SCORERS
 from autoten.selection import DEFAULT_POLICY, Choice, Policy, apply_policy, choose_between, selection_frequency
 from autoten.selection.choice import check_policy, policy_name
@@ -37,7 +37,18 @@ from autoten.sweep import fit_ranks
 from autoten.table import RankTable
 from autoten.tensors.chunked import ChunkedTensor
 from autoten.tensors.tensor import Tensor
-from autoten.warn import data_warnings, empty_warnings, fit_warnings, looks_like_counts, unseen_warnings
+from autoten.warn import (
+    ERROR_FAR_PAST,
+    RANKS_FAR_PAST,
+    counts_warning,
+    data_warnings,
+    empty_warnings,
+    fit_warnings,
+    left_out_warning,
+    looks_like_counts,
+    range_warnings,
+    unseen_warnings,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -48,17 +59,6 @@ logger = logging.getLogger("autoten")
 
 # Ranks are tried up to this one unless the data cannot determine so many components.
 LARGEST_BY_DEFAULT = 10
-
-# No more ranks are tried once the held-out errors of so many in a row were more than so many times the smallest one:
-# larger models cost ever more, and the data do not carry them.
-RANKS_FAR_PAST = 10
-ERROR_FAR_PAST = 2.0
-
-# Said where nobody named a solver.
-COUNTS = (
-    "X looks like counts (whole numbers, unseen ones predicted no better than Poisson noise allows), of which least "
-    "squares often misses components"
-)
 
 
 def estimate_rank(
@@ -201,12 +201,9 @@ def estimate_rank(
     estimate = _estimate_by(job, first, store)
     if solver is not None or not looks_like_counts(job.occupied.tensor, estimate.table):
         return estimate
-    if store is not None:
-        said = f"{COUNTS}: estimate by KL() too, with a checkpoint of its own."
-        return replace(estimate, warnings=(*estimate.warnings, said))
-    both = _estimate_by_each(job, {"KL": KL()}, {"ALS": estimate})
-    said = f"{COUNTS}: where no solver is named, KL() takes part beside ALS()."
-    return replace(both, warnings=(*both.warnings, said))
+    if store is None:
+        estimate = _estimate_by_each(job, {"KL": KL()}, {"ALS": estimate})
+    return replace(estimate, warnings=(*estimate.warnings, counts_warning(store is None)))
 
 
 @dataclass(frozen=True, eq=False)
@@ -335,9 +332,7 @@ def _candidates(tensor: Tensor, ranks: Sequence[int] | None) -> tuple[Sequence[i
         refuse("ranks of estimate_rank", expected, candidates[0])
     if n_tried == len(candidates):
         return candidates, []
-    first, last = candidates[n_tried], candidates[n_tried - 1]
-    said = f"rank {first} has {n_parameters(tensor.shape, first):,} free parameters, the data have"
-    return candidates[:n_tried], [f"Ranks above {last} were left out: {said} {tensor.n_observed:,} observed cells."]
+    return candidates[:n_tried], [left_out_warning(tensor, candidates[n_tried - 1], candidates[n_tried])]
 
 
 def select_rank(table: RankTable, policy: Policy = DEFAULT_POLICY) -> Choice:
@@ -415,20 +410,7 @@ class _ScoredSweep:
         if {0, *self._cut_short} >= set(self.models):
             raise TimeoutError(f"max_time must be long enough for one rank. Rank {ranks[0]} did not finish. Raise it.")
         self._complete = (done == ranks[-1] or ended) and not self._cut_short
-        if ended and done < ranks[-1]:
-            self.warnings.append(
-                f"Ranks above {done} were not tried: the held-out errors of the last {RANKS_FAR_PAST} were more than "
-                f"{ERROR_FAR_PAST:g} times the smallest."
-            )
-        elif done < ranks[-1]:
-            self.warnings.append(
-                f"The run ended early: of ranks {ranks[0]} to {ranks[-1]} only those up to {done} are in the table."
-            )
-        if self._cut_short:
-            self.warnings.append(
-                f"Time was over before all fits of these ranks had ended: {', '.join(map(str, self._cut_short))}. "
-                "Scores are missing there, or those of unfinished fits. Raise max_time, or go on from a checkpoint."
-            )
+        self.warnings.extend(range_warnings(ranks, done, ended, self._cut_short))
 
     def _far_past(self) -> bool:
         """Tell whether larger ranks have long ceased to predict anything; a score that is absent tells nothing."""

@@ -14,7 +14,7 @@ from scipy.sparse.csgraph import connected_components
 from autoten._errors import counted
 from autoten._typing import Array
 from autoten.labels import Labels
-from autoten.model import CPModel, is_surely_unique, largest_determined_rank
+from autoten.model import CPModel, is_surely_unique, largest_determined_rank, n_parameters
 from autoten.table import RankTable
 from autoten.tensors.chunked import ChunkedTensor
 from autoten.tensors.tensor import LISTABLE, Tensor, indices_of
@@ -47,6 +47,44 @@ LARGEST_MEAN_COUNT = 1000.0
 # Slabs of a sparse tensor with fewer nonzeros are often the same by chance; of the others so many pairs are compared.
 FEWEST_TWIN_NONZEROS = 5
 MOST_TWINS = 20
+
+
+# No more ranks are tried once the held-out errors of so many in a row were more than so many times the smallest one:
+# larger models cost ever more, and the data do not carry them.
+RANKS_FAR_PAST = 10
+ERROR_FAR_PAST = 2.0
+
+
+def left_out_warning(tensor: Tensor, last: int, first: int) -> str:
+    """Return what is said of the ranks above `last`, from `first` on, that the data cannot determine."""
+    said = f"rank {first} has {n_parameters(tensor.shape, first):,} free parameters, the data have"
+    return f"Ranks above {last} were left out: {said} {tensor.n_observed:,} observed cells."
+
+
+def range_warnings(ranks: Sequence[int], done: int, far_past: bool, cut_short: Sequence[int]) -> Iterator[str]:
+    """Yield why not all ranks that were asked for stand in the table with all their scores."""
+    if far_past and done < ranks[-1]:
+        yield (
+            f"Ranks above {done} were not tried: the held-out errors of the last {RANKS_FAR_PAST} were more than "
+            f"{ERROR_FAR_PAST:g} times the smallest."
+        )
+    elif done < ranks[-1]:
+        yield f"The run ended early: of ranks {ranks[0]} to {ranks[-1]} only those up to {done} are in the table."
+    if cut_short:
+        yield (
+            f"Time was over before all fits of these ranks had ended: {', '.join(map(str, cut_short))}. "
+            "Scores are missing there, or those of unfinished fits. Raise max_time, or go on from a checkpoint."
+        )
+
+
+def counts_warning(joined: bool) -> str:
+    """Return what is said of counts where nobody named a solver: whether KL has joined in."""
+    beside = "where no solver is named, KL() takes part beside ALS()"
+    remedy = beside if joined else "estimate by KL() too, with a checkpoint of its own"
+    return (
+        "X looks like counts (whole numbers, unseen ones predicted no better than Poisson noise allows), of which "
+        f"least squares often misses components: {remedy}."
+    )
 
 
 def empty_warnings(whole: Tensor, occupied: Tensor) -> Iterator[str]:
