@@ -29,8 +29,8 @@ $(STAMP): requirements.lock pyproject.toml
 demo: $(STAMP) ## estimate the rank of a real tensor; the first run installs everything
 	@$(BIN)/python examples/demo.py
 
-test: $(STAMP) ## the whole test suite; ARGS="-n 2 -k sparse" is passed to pytest
-	$(BIN)/python -m pytest $(ARGS)
+test: $(STAMP) ## the whole test suite, by two workers; ARGS="-n 0 -k sparse" is passed to pytest
+	$(BIN)/python -m pytest -n 2 --dist worksteal $(ARGS)
 
 lint: $(STAMP) ## ruff and mypy
 	$(BIN)/ruff check .
