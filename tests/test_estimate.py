@@ -167,7 +167,7 @@ def test_four_modes_with_missing_cells():
         (range(3, 0, -1), [0, 1, 2, 3]),
         (np.array([1, 3], dtype=np.uint8), [0, 1, 3]),
         ({2, 1}, [0, 1, 2]),
-        ((rank for rank in (2, 4)), [0, 2, 4]),
+        pytest.param((rank for rank in (2, 4)), [0, 2, 4], id="a generator"),
     ],
     ids=str,
 )
