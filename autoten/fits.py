@@ -225,10 +225,8 @@ def settling(solver: Solver, tensor: Tensor) -> Solver:
 def _fit_beside_offsets(
     tensor: Tensor, plan: Plan, fold: CentredFold, start: CPModel, max_iter: int | None = None
 ) -> Fit:
-    """Fit a fold's offsets and its components in turn: the error over what it sees never rises.
-
-    With `max_iter` one turn of so many sweeps.
-    """
+    """Fit a fold's offsets and its components in turn: the error over what it sees never rises."""
+    # With `max_iter` one turn of so many sweeps.
     model, before, settled = start, math.inf, False
     for _ in range(OFFSET_TURNS if max_iter is None else 1):
         training = fold.without(tensor, fold.offsets(tensor, model))

@@ -527,13 +527,11 @@ def _nonzeros_of_long_list(tensor: Tensor) -> Cells | None:
 def _with_sampled_zeros(
     tensor: Tensor, nonzeros: Cells, hidden: Cells, share: float, rng: np.random.Generator
 ) -> tuple[Cells, NDArray[np.float64]]:
-    """Return some nonzeros and a sample of zeros, sorted, and how many cells each of them stands for.
-
-    A zero is drawn, index by index, with probability p = prod_n (1 / I_n + c_n / nnz) / 2, c_n the nonzeros in its
-    slab of mode n, again and again. Drawn k times of m, it stands for share * k / (m p) zeros: by Hansen & Hurwitz
-    (1943) the weighted sum of anything over the sample then has the expected value of the sum over a share of all
-    zeros. Uniform draws alone would hardly ever meet the cells where a model of sparse data is not zero.
-    """
+    """Return some nonzeros and a sample of zeros, sorted, and how many cells each of them stands for."""
+    # A zero is drawn, index by index, with probability p = prod_n (1 / I_n + c_n / nnz) / 2, c_n the nonzeros in its
+    # slab of mode n, again and again. Drawn k times of m, it stands for share * k / (m p) zeros: by Hansen & Hurwitz
+    # (1943) the weighted sum of anything over the sample then has the expected value of the sum over a share of all
+    # zeros. Uniform draws alone would hardly ever meet the cells where a model of sparse data is not zero.
     size = max(ZEROS_PER_NONZERO * len(hidden), FEWEST_ZEROS)
     chance = np.ones(size)
     index = [np.empty(0, dtype=np.int64)] * len(tensor.shape)

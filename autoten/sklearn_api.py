@@ -32,10 +32,9 @@ if TYPE_CHECKING:
 
 
 class _SampleTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
-    """What a fitted model tells of new samples: their amounts of each component, and how well it predicts them.
+    """What a fitted model tells of new samples: their amounts of each component, and how well it predicts them."""
 
-    A subclass has the parameters `mode`, `heldout_share` and `random_state`; its `fit` sets ``model_``.
-    """
+    # A subclass has the parameters `mode`, `heldout_share` and `random_state`; its `fit` sets ``model_``.
 
     mode: int | str
     heldout_share: float

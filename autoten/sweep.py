@@ -155,10 +155,8 @@ def _nothing_fitted(tensor: Tensor, plan: Plan, folds: Sequence[Fold], null: Fit
 
 
 def _limited(plan: Plan, left: Sequence[int], first: int) -> dict[int, Plan]:
-    """Return the plan of each rank that is left to be fitted, with a deadline of its own.
-
-    Ranks up to the first requested one may take all the time: without that one there is no answer.
-    """
+    """Return the plan of each rank that is left to be fitted, with a deadline of its own."""
+    # Ranks up to the first requested one may take all the time: without that one there is no answer.
     if plan.deadline == math.inf:
         return dict.fromkeys(left, plan)
     share = HELD_BACK * max(plan.deadline - time.monotonic(), 0.0) / max(len(left), 1)
@@ -168,10 +166,9 @@ def _limited(plan: Plan, left: Sequence[int], first: int) -> dict[int, Plan]:
 
 @dataclass(frozen=True, eq=False)
 class _Group:
-    """Fits of one kind and rank: what is called with the tensor, the plan and each of the arguments.
+    """Fits of one kind and rank: what is called with the tensor, the plan and each of the arguments."""
 
-    Not `settled` if they are grown from fits that time has cut short, so that more time would give others.
-    """
+    # Not `settled` if they are grown from fits that time has cut short, so that more time would give others.
 
     rank: int
     function: Callable[..., Any]
@@ -321,10 +318,8 @@ def _fit_starts(
     settled: bool = True,
     waiting: _Waiting | None = None,
 ) -> tuple[_Starts, _Done]:
-    """Return a fit from every start: all explored, the best of them refined until they converge.
-
-    The second entry is what the groups of a rank that waits have returned.
-    """
+    """Return a fit from every start: all explored, the best of them refined until they converge."""
+    # The second entry is what the groups of a rank that waits have returned.
     began = time.monotonic()
     several = plan.n_starts > 1  # else there is only one, grown or random, in full space
     core = subspaces.core(rank, smaller) if plan.solver.compress and several else None

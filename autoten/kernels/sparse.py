@@ -72,11 +72,9 @@ def _add_three(slices, values, offsets, stacked, out):  # type: ignore[no-untype
 
 @compiled
 def _add_slices(slices, values, offsets, stacked, out):  # type: ignore[no-untyped-def]
-    """Do so for any order.
-
-    Level m of `sums` adds up what has the present indices of the others before m in common, so that a row of a factor
-    is multiplied in once for a whole run of nonzeros that share it.
-    """
+    """Do so for any order."""
+    # Level m of `sums` adds up what has the present indices of the others before m in common, so that a row of a factor
+    # is multiplied in once for a whole run of nonzeros that share it.
     starts, _, others = slices
     n_others, rank = others.shape[0], out.shape[1]
     last = n_others - 1

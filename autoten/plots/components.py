@@ -386,10 +386,8 @@ def _write_indices(ax: Axes, length: int, names: Names) -> None:
 
 
 def _fit_indices(panels: Sequence[Axes]) -> float:
-    """Turn written indices upright where they would touch, leave some out where they still would.
-
-    Returns the height of upright ones in inches, zero without any.
-    """
+    """Turn written indices upright where they would touch, leave some out where they still would."""
+    # Returns the height of upright ones in inches, zero without any.
     figure, needed = figure_of(panels[0]), 0.0
     figure.draw_without_rendering()  # settles how wide the Axes are
     for ax in panels:

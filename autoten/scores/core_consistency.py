@@ -447,10 +447,8 @@ def _noise_loss(tensor: Tensor, weights: Array, spectra: list[_Spectrum], square
 
 
 def _inner_products(free: list[Array], mixed: list[Array], fixed: list[Array]) -> Array:
-    """Return the Gram matrix of tangent vectors: e_i in mode n times component r's columns in every other mode.
-
-    By mode, inner products of e_i with e_j (`free`), with columns (`mixed`), and of columns with columns (`fixed`).
-    """
+    """Return the Gram matrix of tangent vectors: e_i in mode n times component r's columns in every other mode."""
+    # By mode, inner products of e_i with e_j (`free`), with columns (`mixed`), and of columns with columns (`fixed`).
     order, rank = len(free), len(free[0])
     gram = np.zeros((order, rank, rank, order, rank, rank))
     for n in range(order):

@@ -283,10 +283,8 @@ def log_odds(table: RankTable, coefficients: Mapping[str, float]) -> Array:
 
 
 def _odds_against_nothing(table: RankTable, coefficients: Mapping[str, float]) -> float:
-    """Return the log odds of a first rank above 1, by what it explains and how far one component is above noise.
-
-    What else speaks against it may speak for a smaller one, which was not tried.
-    """
+    """Return the log odds of a first rank above 1, by what it explains and how far one component is above noise."""
+    # What else speaks against it may speak for a smaller one, which was not tried.
     gain = np.log(max(gains_over_best(table)[0], LEAST_GAIN) / LEAST_GAIN)
     explained = {"intercept": 1.0, "contrast": min(gain, LARGEST_CONTRAST), "share": share(table)[0]}
     above = np.nan_to_num(table.known("residual_excess")[0])

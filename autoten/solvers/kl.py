@@ -175,10 +175,7 @@ class KL(SolverDefaults):
 
 
 def _admissible_start(counts: Counts, start: CPModel) -> tuple[Model, float]:
-    """Return the start without signs, of the size of the counts if it has none, and with a rate for every count.
-
-    And its loss.
-    """
+    """Return the start without signs, as large as the counts if it has no size, a rate for each count; and its loss."""
     start = start.normalized()
     factors, weights = [np.abs(factor) for factor in start.factors], start.weights
     if not weights.any():

@@ -366,10 +366,8 @@ class Sweeps:
         return np.array(losses), settled
 
     def _round(self, most: int, deadline: float) -> tuple[list[float], bool]:
-        """Sweep once in full space, then in the span of the factors before and after.
-
-        Return the losses, those in the span of the filled tensor, and whether the latter had settled.
-        """
+        """Sweep once in full space, then in the span of the factors before and after."""
+        # Return the losses, those in the span of the filled tensor, and whether the latter had settled.
         earlier = self._model.factors.copy()
         losses = self.sweep(1, deadline)[0].tolist()
         columns = np.vstack([self._model.factors, earlier]).T
