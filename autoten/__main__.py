@@ -1,4 +1,4 @@
-"""``python -m autoten FILE``: the rank of the tensor in a file. Progress on stderr, the report on stdout."""
+"""``autoten FILE``, or ``python -m autoten FILE``: the rank of the tensor in a file. Progress on stderr, the report on stdout."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     """Return the options; their names are those of `estimate_rank`, and a test holds their defaults to its own."""
     parser = argparse.ArgumentParser(
-        prog="python -m autoten",
+        prog="autoten",
         description="Estimate how many PARAFAC/CP components the tensor in FILE supports.",
         epilog="Exit status: 0; 2 for an unsuitable file or option; 1 if only PNG, HTML or JSON could not be written.",
     )
