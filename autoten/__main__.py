@@ -1,4 +1,4 @@
-"""``autoten FILE``, or ``python -m autoten FILE``: the rank of the tensor in a file. Progress on stderr, the report on stdout."""
+"""The command ``autoten FILE``: the rank of the tensor in a file. Progress on stderr, the report on stdout."""
 
 from __future__ import annotations
 
