@@ -40,7 +40,7 @@ lint: $(STAMP) ## ruff and mypy
 notebooks: $(STAMP) ## run every notebook in examples/ from clean
 	$(BIN)/python -m pytest tests/test_examples.py $(ARGS)
 
-bench: $(STAMP) ## run every benchmark script (long), then write the tables of both README.md
+bench: $(STAMP) ## run every benchmark script (long), then write the tables of all pages
 	set -e; for script in benchmarks/bench_*.py; do echo "== $$script"; $(BIN)/python $$script; done
 	$(BIN)/python benchmarks/tables.py
 

@@ -69,10 +69,10 @@ def test_rivals_do_as_many_sweeps_as_asked_for(monkeypatch):
     assert [(call["n_iter_max"], call["init"], call["tol"]) for call in seen] == [(3, "random", 0), (4, "random", 0)]
 
 
-@pytest.mark.parametrize(("page", "blocks"), [(tables.README, tables.BLOCKS), (tables.FIRST, tables.FIRST_PAGE)])
-def test_the_committed_tables_are_those_of_the_committed_results(page, blocks):
+@pytest.mark.parametrize("page", tables.PAGES, ids=lambda page: page.relative_to(tables.CHECKOUT).as_posix())
+def test_the_committed_tables_are_those_of_the_committed_results(page):
     text = page.read_text("utf-8")
-    assert tables.render(text, blocks) == text, "run `python benchmarks/tables.py`"
+    assert tables.render(text, tables.PAGES[page]) == text, "run `python benchmarks/tables.py`"
 
 
 def test_every_table_has_its_markers():
