@@ -3,7 +3,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint notebooks bench size dist lock clean
+.PHONY: help demo test lint notebooks docs bench size dist lock clean
 
 # Each candidate is run, not only looked up: a version manager's shim can be on PATH and refuse to start.
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
@@ -40,6 +40,9 @@ lint: $(STAMP) ## ruff and mypy
 notebooks: $(STAMP) ## run every notebook in examples/ from clean
 	$(BIN)/python -m pytest tests/test_examples.py $(ARGS)
 
+docs: $(STAMP) ## the documentation, as pages in docs/_build/html; a warning is an error
+	$(BIN)/python -m sphinx -W --keep-going -q -c docs -d docs/_build/doctrees . docs/_build/html $(ARGS)
+
 bench: $(STAMP) ## run every benchmark script (long), then write the tables of all pages
 	set -e; for script in benchmarks/bench_*.py; do echo "== $$script"; $(BIN)/python $$script; done
 	$(BIN)/python benchmarks/tables.py
@@ -59,5 +62,5 @@ lock: ## write requirements.lock anew from pyproject.toml
 	  --generate-hashes --no-header --no-annotate --no-emit-index-url --no-emit-find-links --quiet $(ARGS) -o requirements.lock
 
 clean: ## remove builds and caches, keep the environment
-	rm -rf dist build .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	rm -rf dist build docs/_build docs/reference/generated .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -not -path './$(VENV)/*' -prune -exec rm -rf {} +
