@@ -1,4 +1,4 @@
-"""Draw the pictures of the README's gallery anew: `python examples/gallery.py`."""
+"""Draw the pictures of the README and of its gallery anew: `python examples/gallery.py`."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ mpl.use("Agg")
 
 import matplotlib.pyplot as plt
 
-from autoten import CPModel, core_elements, datasets, estimate_rank, fit_parafac, plots, sample_influence
+from autoten import KL, CPModel, core_elements, datasets, estimate_rank, fit_parafac, plots, sample_influence
 from autoten.labels import Labels
 
 HERE = Path(__file__).parent
@@ -27,6 +27,7 @@ def new_axes():
 
 # Three amino acids in five samples, with the names of their modes.
 data = datasets.load_amino_acids()
+estimate_rank(data.X, range(1, 7), random_state=0).plot(HERE / "amino_acids_overview.png")
 modes = Labels(
     ("sample", "emission (nm)", "excitation (nm)"), (np.array(data.samples), data.emission_nm, data.excitation_nm)
 )
@@ -35,14 +36,34 @@ save(plots.plot_components(three)[0].figure, "components")
 for name, model in (("core_at_3", three), ("core_at_4", four)):
     save(plots.plot_core_elements(core_elements(data.X, model), new_axes()).figure, name)
 
-# The same from a third of the cells, with noise: what is still found?
-rng = np.random.default_rng(0)
-poor = np.where(rng.random(data.X.shape) < 2 / 3, np.nan, data.X + 60 * rng.standard_normal(data.X.shape))
-again = fit_parafac(poor, 3, random_state=0).model
-save(plots.plot_comparison(three, again, names=("all cells", "a third of them, and noise"))[0, 0].figure, "comparison")
+# A fourth has nothing to describe: it shares what belongs to another, or noise.
+save(plots.plot_comparison(three, four, names=("three components", "four"))[0, 0].figure, "comparison")
+
+# What is sold where and when: a summer, a winter, and what people take on the way to work.
+products = """ice cream|lemonade|sun cream|charcoal|watermelon|frozen yoghurt|insect spray|iced tea|tea|soup|cough drops
+gloves|candles|oranges|gingerbread|cocoa|coffee|croissant|newspaper|sandwich|fruit salad|water|chewing gum|umbrella
+bread|milk|eggs|rice|pasta|soap""".replace("\n", "|").split("|")
+shops = """Beach Road|Lido|Camping|Lakeside|Old Mill|High Street|Church Square|Hill Lane|Market Hall|Station|Airport
+University|Bus Terminal|Hospital""".replace("\n", "|").split("|")
+rng = np.random.default_rng(3)
+sold = [rng.gamma(0.6, 0.06, size=(length, 3)) for length in (len(products), len(shops))]
+sold[0][:8, 0] += np.geomspace(1.0, 0.3, 8)
+sold[0][8:16, 1] += np.geomspace(1.0, 0.3, 8)
+sold[0][16:24, 2] += np.geomspace(1.0, 0.3, 8)
+sold[1][:4, 0] += np.geomspace(1.0, 0.5, 4)
+sold[1][3:9, 1] += np.geomspace(1.0, 0.6, 6)
+sold[1][9:, 2] += np.geomspace(1.0, 0.4, 5)
+weeks = np.arange("2024-01-01", "2024-12-30", 7, dtype="datetime64[D]")
+year = np.cos(2 * np.pi * (np.arange(len(weeks)) - 29) / len(weeks))
+season = np.column_stack(
+    [np.exp(2 * year), np.exp(-1.2 * year), 2.5 - 1.2 * np.exp(-((np.arange(len(weeks)) - 31) ** 2) / 12)]
+)
+counts = rng.poisson(20 * np.einsum("ir,jr,kr->ijk", *sold, season))
+named = Labels(("product", "shop", "week"), (np.array(products), np.array(shops), weeks))
+save(plots.plot_top(fit_parafac(counts, 3, solver=KL(), random_state=0).model.labelled(named), 8)[0, 0].figure, "top")
 
 # Eight components over fifty weeks: too many for lines.
-weeks = np.arange("2024-01-01", "2024-12-16", 7, dtype="datetime64[D]")
+weeks = weeks[:50]
 season = np.sin(np.linspace(0, 2 * np.pi, len(weeks))[:, None] * np.arange(1, 9) / 2 + np.arange(8))
 named = Labels(("person", "week", "place"), (None, weeks, None))
 many = CPModel(np.arange(8.0, 0.0, -1), [rng.random((6, 8)), season, rng.random((5, 8))], named)

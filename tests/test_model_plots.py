@@ -10,7 +10,18 @@ from autoten import CPModel, estimate_rank, fit_parafac, match_components, plots
 from autoten.datasets import load_amino_acids, make_cp_tensor
 from autoten.door import as_tensor
 from autoten.labels import Labels
-from autoten.plots import bars, heat_map, lines, plot_components, plot_core_elements, plot_influence, plot_mode, points
+from autoten.plots import (
+    bars,
+    heat_map,
+    lines,
+    plot_components,
+    plot_core_elements,
+    plot_influence,
+    plot_mode,
+    plot_top,
+    points,
+    top_bars,
+)
 from autoten.warn import unseen_warnings
 
 MONTHS = np.arange("2021-01", "2023-07", dtype="M8[M]")
@@ -174,13 +185,16 @@ def drawing_of(length, rank, labels=None):
     ax = plot_mode(make_model((length, 4, 5), rank), 0, labels=labels)
     if ax.collections:
         return heat_map
+    if ax.get_yticklabels()[0].get_text().startswith("all "):
+        return top_bars
     return bars if ax.containers else points if ax.lines[1].get_linestyle() == "None" else lines
 
 
 def test_how_a_mode_is_drawn_follows_length_rank_and_labels():
     assert [drawing_of(12, 3), drawing_of(12, 4)] == [bars, heat_map]
     assert [drawing_of(13, 6), drawing_of(13, 7)] == [lines, heat_map]
-    assert [drawing_of(13, 2, list("abcdefghijklm")), drawing_of(13, 2, MONTHS[:13])] == [points, lines]
+    assert [drawing_of(13, 2, list("abcdefghijklm")), drawing_of(13, 2, MONTHS[:13])] == [top_bars, lines]
+    assert [drawing_of(13, 7, list("abcdefghijklm")), drawing_of(12, 3, list("abcdefghijkl"))] == [top_bars, bars]
 
 
 def test_a_heat_map_has_a_row_for_each_component_and_numbers_along_x():
@@ -189,10 +203,88 @@ def test_a_heat_map_has_a_row_for_each_component_and_numbers_along_x():
     mesh = ax.collections[0]
     np.testing.assert_allclose(np.asarray(mesh.get_array()), model.factors[1][::-1].T)
     assert (ax.get_xlim(), ax.get_ylim()) == ((300.5, 320.5), (4.5, 0.5))  # the first on top
-    assert mesh.get_clim() == pytest.approx((model.factors[1].min(), model.factors[1].max()))
-    assert mesh.get_cmap().name == mpl.rcParams["image.cmap"]
-    nonnegative = CPModel(np.ones(4), [np.abs(factor) for factor in model.factors])
-    assert plot_mode(nonnegative, 1, draw=heat_map).collections[0].get_clim()[0] == 0
+
+
+def test_a_heat_map_is_centred_at_zero_where_entries_have_both_signs():
+    factor = np.abs(make_model((20, 4, 5), 4).factors[0])
+    largest = factor.max()
+    for least, colors, span in (
+        (0.0, mpl.rcParams["image.cmap"], (0.0, largest)),
+        (-1e-3 * largest, mpl.rcParams["image.cmap"], (-1e-3 * largest, largest)),  # rounding, not a sign
+        (-0.2 * largest, "RdBu_r", (-largest, largest)),
+        (-2.0 * largest, "RdBu_r", (-2.0 * largest, 2.0 * largest)),
+    ):
+        ax = plt.figure().add_subplot()
+        factor[3, 2] = least
+        heat_map(ax, factor, None, plots.component_styles(4))
+        mesh = ax.collections[0]
+        assert (mesh.get_cmap().name, mesh.get_clim()) == (colors, pytest.approx(span))
+
+
+def names_and_bars(ax):
+    """Return the names at the bars that lie in Axes, and how long these are."""
+    return [*zip(tick_names(ax), [bar.get_width() for bar in ax.patches], strict=True)]
+
+
+def tick_names(ax):
+    return [text for text in (label.get_text() for label in ax.get_yticklabels()) if not text.startswith("all ")]
+
+
+def test_the_largest_entries_of_each_component_are_named_in_the_order_of_their_magnitude():
+    factor = np.zeros((30, 2))
+    factor[[3, 7, 12], 0] = -0.5, 0.4, 0.1
+    factor[[4, 3], 1] = 0.9, 0.2
+    model = CPModel(np.array([2.0, 1.0]), [np.ones((4, 2)), factor, np.ones((20, 2))])
+    names = [f"place {i}" for i in range(30)]
+    axes = plot_top(model, 2, labels=[None, names, range(20)])
+    assert axes.shape == (2, 3)
+    assert [ax.get_ylabel()[:2] for ax in axes[:, 0]] == ["1:", "2:"]
+    unit = model.normalized().factors[1]
+    wanted = [("place 3", unit[3, 0]), ("place 7", unit[7, 0])], [("place 4", unit[4, 1]), ("place 3", unit[3, 1])]
+    for ax, named in zip(axes[:, 1], wanted, strict=True):
+        assert names_and_bars(ax) == [(name, pytest.approx(entry)) for name, entry in named]
+        assert len(ax.lines[1].get_xdata()) == 30  # and every entry is a stroke
+    assert [len(ax.containers) for ax in axes[0, [0, 2]]] == [1, 0]  # a mode without names as ever: bars, lines
+    together = plot_mode(model, 1, labels=names)
+    assert [name for name in tick_names(together) if name][:3] == ["place 3", "place 7", "place 12"]
+    assert tick_names(together)[-3:] == [""] * 3  # of zeros there is nothing to name
+
+
+TOP = {
+    "many components": ((40, 15, 65), 12, 2),
+    "one component": ((13, 6, 20), 1, 10),
+    "more than there are": ((4, 5, 3), 2, 10),
+    "four modes": ((30, 20, 7, 9), 3, 5),
+}
+
+
+@pytest.mark.parametrize(("shape", "rank", "n"), TOP.values(), ids=TOP)
+def test_the_largest_entries_are_readable(shape, rank, n):
+    labels = [STATIONS[: shape[0]], 1000 * np.arange(shape[1]), *([f"a{i}" for i in range(n)] for n in shape[2:])]
+    axes = plot_top(make_model(shape, rank), n, labels=labels)
+    assert len(tick_names(axes[0, 0])) == min(n, shape[0])
+    assert_readable(axes[0, 0].figure)
+
+
+@pytest.mark.parametrize(("rank", "n_named"), [(1, 10), (3, 4), (12, 3)])
+def test_names_of_a_long_mode_stand_beside_the_largest_entries(rank, n_named):
+    axes = plot_components(make_model((300, 13, 4), rank), labels=[STATIONS, None, None])
+    assert len(tick_names(axes[0])) == rank * n_named
+    assert_readable(axes[0].figure)
+
+
+def test_where_not_even_one_name_for_each_component_has_room_there_is_a_heat_map():
+    ax = plt.figure(figsize=(3.5, 2.0), layout="constrained").add_subplot()
+    plot_mode(make_model((300, 4, 5), 9), 0, labels=[f"s{i}" for i in range(300)], ax=ax)
+    assert ax.collections
+    assert_readable(ax.figure)
+
+
+def test_every_label_of_a_few_is_written():
+    wavelengths = [230, 240, 255, 290, 305, 325, 340]
+    axes = plot_components(make_model((268, 53, 7), 3), labels=[None, None, wavelengths])
+    assert tick_texts(axes[2]) == [str(each) for each in wavelengths]
+    assert_readable(axes[0].figure)
 
 
 SPANS = np.arange(8).astype("m8[h]")
@@ -268,18 +360,24 @@ def test_a_comparison_draws_matched_pairs_in_the_first_models_order():
 
 def test_a_comparison_says_which_components_and_how_alike():
     a, b = make_model((6, 20, 30), 2), make_model((6, 20, 30), 3, seed=1)
-    _, given = plt.subplots(2, 3)
+    _, given = plt.subplots(3, 3)
     axes = plots.plot_comparison(a, b, axes=given)
     assert (axes == given).all()
     matches = match_components(a.normalized(), b.normalized())
     wanted = [f"{r + 1} and {s + 1}" for r, s in zip(matches.first, matches.second, strict=True)]
-    assert [ax.get_ylabel() for ax in axes[:, 0]] == wanted
+    (alone,) = {0, 1, 2} - set(matches.second)
+    assert [ax.get_ylabel() for ax in axes[:, 0]] == [*wanted, f"– and {alone + 1}"]
+    (line,) = axes[2, 1].lines[1:]  # what one model has beyond the other stands alone, in that one's look
+    np.testing.assert_allclose(line.get_ydata(), b.normalized().factors[1][:, alone])
+    assert (line.get_linestyle(), axes[2, 1].get_title(loc="right")) == ("--", "")
+    assert plots.plot_comparison(b, a)[2, 0].get_ylabel() == f"{alone + 1} and –"
     assert axes[1, 2].get_title(loc="right") == f"{matches.cosines[1, 2]:.3f}".replace("-", "−")
 
 
-@pytest.mark.parametrize(("rank", "labels"), [(1, [None, None, STATIONS[:20]]), (5, None)])
-def test_a_comparison_is_readable(rank, labels):
-    axes = plots.plot_comparison(*(make_model((5, 30, 20), rank, seed, LABELS) for seed in (0, 1)), labels=labels)
+@pytest.mark.parametrize(("ranks", "labels"), [((1, 1), [None, None, STATIONS[:20]]), ((3, 5), None)])
+def test_a_comparison_is_readable(ranks, labels):
+    models = [make_model((5, 30, 20), rank, seed, LABELS) for seed, rank in enumerate(ranks)]
+    axes = plots.plot_comparison(*models, labels=labels)
     assert axes[-1, 1].get_xlabel() == "month"
     assert_readable(axes[0, 0].figure)
 

@@ -264,6 +264,12 @@ DRAWINGS = [
         "axes of plot_comparison must be an array of shape (2, 3). Got shape (3,).",
     ),
     (
+        lambda: plots.plot_top(TO_DRAW, axes=[None]),
+        "axes of plot_top must be an array of shape (2, 3). Got shape (1,).",
+    ),
+    (lambda: plots.plot_top(TO_DRAW, 0), "n of plot_top must be an integer >= 1. Got 0."),
+    (lambda: plots.plot_top(EMPTY), "the model of plot_top must be of at least one component. Got rank 0."),
+    (
         lambda: plots.plot_comparison(TO_DRAW, EMPTY),
         "the models of plot_comparison must be of at least one component each. Got ranks 2 and 0.",
     ),

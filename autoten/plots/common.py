@@ -23,7 +23,7 @@ PAGE_WIDTH = 7.0
 # Points: legends, notes and point labels are never smaller; axis and tick labels are as the style sheet has them.
 SMALLEST_TEXT = 8.0
 
-# Characters: a longer label of an index is cut.
+# Characters: a longer label of an index is cut, unless there is more room.
 LONGEST_LABEL = 18
 
 SPACING = {"borderaxespad": 0.1, "handlelength": 1.6, "handletextpad": 0.5, "columnspacing": 0.8, "labelspacing": 0.3}
@@ -71,8 +71,8 @@ def written(value: float) -> str:
     return f"{'−' if value < 0 else ''}{abs(value):g}".replace("e+0", "e").replace("e-0", "e-")
 
 
-def texts_of(names: Array) -> list[str]:
-    """Return labels as texts of bounded length, times in the coarsest unit that loses nothing."""
+def texts_of(names: Array, longest: int = LONGEST_LABEL) -> list[str]:
+    """Return labels as texts of at most so many letters, times in the coarsest unit that loses nothing."""
     kind = names.dtype.kind
     if kind in "mM":
         # Spans of years or months have no other unit.
@@ -81,8 +81,8 @@ def texts_of(names: Array) -> list[str]:
         names = names.astype(f"{kind}8[{units[0]}]") if units else names
     texts = [f"{name:g}" if kind in "iuf" else str(name).strip() for name in names]
     # Cut in the middle: labels that begin alike differ at their ends.
-    half = LONGEST_LABEL // 2
-    return [text if len(text) <= LONGEST_LABEL else f"{text[:half]}…{text[1 - half :]}" for text in texts]
+    half = longest // 2
+    return [text if len(text) <= longest else f"{text[:half]}…{text[1 - half :]}" for text in texts]
 
 
 def say(ax: Axes, text: str) -> None:

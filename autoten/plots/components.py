@@ -1,54 +1,49 @@
-"""The components of a model, mode by mode: bars, lines, points or a heat map; and those of two models compared."""
+"""The components of models: mode by mode, the largest entries by name, and those of two models compared."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
-from matplotlib import rcParams
 from matplotlib.axes import Axes
-from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 from matplotlib.legend_handler import HandlerTuple
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
-from matplotlib.patheffects import withStroke
-from matplotlib.ticker import FixedLocator, MaxNLocator
+from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
-from autoten._errors import refuse
+from autoten._errors import check_integer, refuse
 from autoten._typing import Array
 from autoten.labels import Labels
 from autoten.matching import match_components
 from autoten.model import CPModel, as_cp
-from autoten.plots.common import PAGE_WIDTH, Look, figure_of, legend_above, new_axes, say, small_text, texts_of
+from autoten.plots.common import PAGE_WIDTH, Look, figure_of, legend_above, new_axes, small_text
+from autoten.plots.modes import (
+    FEWEST_NAMED,
+    ComponentStyle,
+    ModeDrawing,
+    bars,
+    component_styles,
+    cross,
+    cross_out,
+    draw_factor,
+    draw_mode,
+    fit_indices,
+    heat_map,
+    height_for_top,
+    height_lacking,
+    is_named,
+    lines,
+    n_named_within,
+    points,
+    top_bars,
+)
 
 # Inches.
 MODE_HEIGHT = 2.2
 PAIR_HEIGHT = 1.25
-
-# A mode up to this length is drawn as bars, if they are not too many to be told apart in a third of a page's width.
-LONGEST_BARS = 12
-MOST_BARS = 36
-
-# More lines than this in one panel cannot be followed: a heat map then has a row for each component.
-MOST_LINES = 6
-
-# No more texts than this are tried along an axis, however long the mode.
-MOST_TICKS = 200
-
-# The width of all bars at one index, in indices.
-BARS_WIDTH = 0.8
-
-# What tells components apart without their colour.
-LINES = ("-", "--", "-.", ":")
-MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "*")
-HATCHES = ("", "////", "....", "xxxx", "----", "++++", "\\\\\\\\", "||||", "oooo", "OO")
-
-# Draws one factor (I, R) on Axes, given a label for each index (or None) and the looks of the components.
-Names = Array | None
-ModeDrawing = Callable[[Axes, Array, Names, "Sequence[ComponentStyle]"], None]
 
 
 def plot_components(
@@ -63,8 +58,9 @@ def plot_components(
     Columns have unit length and components are ordered by weight; the legend gives each one's share of the sum of
     weights, over observed cells where some are missing. Crosses mark entries of which the data say next to nothing,
     since hardly a cell with the component in it was observed (`CPModel.support`). A mode of up to 12 entries is drawn
-    as bars, a longer one as lines or, when its labels are texts and so without an order, as points. Where bars or lines
-    would be too many, a heat map has a row for each component.
+    as bars, a longer one as lines or, when its labels are texts and so without an order, as bars of the largest entries
+    of each component with their names (`plot_top` has more of them). Where bars or lines would be too many, a heat map
+    has a row for each component.
 
     Parameters
     ----------
@@ -74,8 +70,8 @@ def plot_components(
         For each mode None or one label per index; those of the model by default. Numbers and dates become the x values
         of a line.
     draw : sequence of functions, optional
-        For each mode `bars`, `lines`, `points`, `heat_map` or a function of your own with their arguments; None for
-        the choice above.
+        For each mode `bars`, `lines`, `points`, `top_bars`, `heat_map` or a function of your own with their arguments;
+        None for the choice above.
     axes : sequence of Axes, optional
         One per mode. A new figure's by default.
 
@@ -100,7 +96,9 @@ def plot_components(
     model = _to_draw(model, labels)
     columns = 2 if model.ndim == 4 else min(model.ndim, 3)
     rows = -(-model.ndim // columns)
+    n_named = None
     if axes is None:
+        n_named = max(n_named_within(MODE_HEIGHT, model.rank), FEWEST_NAMED)
         figure = plt.figure(figsize=(PAGE_WIDTH, MODE_HEIGHT * rows + 0.4), layout="constrained")
         panels = [figure.add_subplot(rows, columns, place + 1) for place in range(model.ndim)]
     else:
@@ -111,8 +109,9 @@ def plot_components(
             refuse(f"{what} of plot_components", f"one for each of {model.ndim} modes", f"{len(parts)}")
     used = set()
     for mode, (ax, drawing) in enumerate(zip(panels, drawings, strict=True)):
-        used.add(_draw_mode(ax, model, mode, drawing))
-        ax.set_title(model.named.names[mode])
+        drawn = draw_mode(ax, model, mode, drawing, n_named)
+        ax.set_title(model.named.names[mode], **_place_of_name(drawn))
+        used.add(drawn)
     if model.rank:
         legend = _legend_of_components(used, model, range(model.ndim))
         _finish(panels, legend, rows if axes is None else 0)
@@ -137,7 +136,7 @@ def plot_mode(
     labels : sequence, optional
         One label per index; those of the model by default.
     draw : function, optional
-        `bars`, `lines`, `points`, `heat_map` or one of your own; by length, labels and rank by default.
+        `bars`, `lines`, `points`, `top_bars`, `heat_map` or one of your own; by length, labels and rank by default.
     ax : Axes, optional
         A new figure's by default.
 
@@ -162,12 +161,75 @@ def plot_mode(
     given = None if labels is None else [labels if n == number else None for n in range(model.ndim)]
     model = _to_draw(model, given)
     ax = new_axes() if ax is None else ax
-    used = _draw_mode(ax, model, number, draw)
+    used = draw_mode(ax, model, number, draw)
     ax.set_xlabel(model.named.names[number])
     if used is not heat_map:
         legend_above(ax, **_legend_of_components({used}, model, [number]))
-    _fit_indices([ax])
+    fit_indices([ax])
     return ax
+
+
+def plot_top(
+    model: Any, n: int = 10, *, labels: Sequence[Sequence[Any] | None] | None = None, axes: Any = None
+) -> NDArray[np.object_]:
+    """Draw the largest entries of each component, by name: a row for each component, a column for each mode.
+
+    Columns of factors have unit length, components are ordered by weight, and entries by magnitude; a row of strokes
+    above the bars shows all entries of the mode, so that one sees whether those named stand out. Modes without labels,
+    or labelled by numbers or dates, have an order: of them every entry is drawn, as by `plot_components`. Numbers that
+    are mere names, such as those of customers, are drawn as names when they are given as texts.
+
+    Parameters
+    ----------
+    model : CP model
+        `CPModel`, tensorly's ``CPTensor``, pyttb's ``ktensor`` or ``(weights, factors)``.
+    n : int
+        How many entries of each component and mode to name, >= 1.
+    labels : sequence, optional
+        For each mode None or one label per index; those of the model by default.
+    axes : array of Axes, shape (R, n_modes), optional
+        A new figure's by default, high enough for its names.
+
+    Returns
+    -------
+    array of Axes, shape (R, n_modes)
+
+    Raises
+    ------
+    ValueError
+        If the model has no component, `n` is no positive integer, or `labels` or `axes` do not fit the model.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> factors = [rng.random((length, 2)) for length in (4, 40, 30)]
+    >>> axes = plot_top((None, factors), 3, labels=[["Ann", "Bo", "Cy", "Di"], range(300, 340), None])
+    >>> axes.shape, len(axes[0, 0].patches)
+    ((2, 3), 3)
+    """
+    model, n = _to_draw(model, labels), check_integer(n, "n of plot_top", minimum=1)
+    if not model.rank:
+        refuse("the model of plot_top", "of at least one component", "rank 0")
+    shares, styles = _shares(model), component_styles(model.rank)
+    height = max(PAIR_HEIGHT, height_for_top(1, min(n, max(model.shape))) + 0.15)
+    panels = _grid("plot_top", (model.rank, model.ndim), axes, height)
+    for (r, mode), ax in np.ndenumerate(panels):
+        factor, names = model.factors[mode][:, [r]], model.named.indices[mode]
+        draw = top_bars if is_named(names) else None
+        used = draw_factor(ax, factor, names, [styles[r]], draw, n)
+        cross_out(ax, factor, names, model.without_support(mode)[:, [r]], used)
+        if r == 0:
+            ax.set_title(model.named.names[mode], **_place_of_name(used))
+    for r, ax in enumerate(panels[:, 0]):
+        ax.set_ylabel(f"{r + 1}: {shares[r]:.0%}")
+    legend = _with_crosses(_legend_of(set(), [], []), model, range(model.ndim))
+    title = "largest entries of each component, and its share of the weights"
+    if legend["labels"]:
+        legend["title"] = title
+    elif axes is None:
+        figure_of(panels[0, 0]).suptitle(title, fontsize=small_text())
+    _finish([*panels.flat], legend, model.rank if axes is None else 0, panels[-1])
+    return panels
 
 
 def plot_comparison(
@@ -181,8 +243,8 @@ def plot_comparison(
     """Draw the components of two models over one another: a row for each matched pair, a column for each mode.
 
     Pairs are matched as by `autoten.match_components` and stand in the order of the first model; above each panel is
-    the cosine between its two columns (Tucker's congruence). Columns have unit length and point the same way. What one
-    model has beyond the other is left out; the numbers at the rows say what is shown.
+    the cosine between its two columns (Tucker's congruence). Columns have unit length and point the same way. Below the
+    pairs stands, alone, what one model has beyond the other; the numbers at the rows say what is shown.
 
     Parameters
     ----------
@@ -191,13 +253,12 @@ def plot_comparison(
         What to call them.
     labels : sequence, optional
         For each mode None or one label per index; those of `a` by default.
-    axes : array of Axes, shape (n_pairs, n_modes), optional
-        A new figure's by default.
+    axes : array of Axes, shape (R, n_modes), optional
+        R is the larger of the ranks. A new figure's by default.
 
     Returns
     -------
-    array of Axes, shape (n_pairs, n_modes)
-        ``n_pairs`` is the smaller rank.
+    array of Axes, shape (R, n_modes)
 
     Raises
     ------
@@ -217,192 +278,32 @@ def plot_comparison(
     n_pairs, n_modes = matches.cosines.shape
     if not n_pairs:
         refuse("the models of plot_comparison", "of at least one component each", f"ranks {a.rank} and {b.rank}")
-    if axes is None:
-        figure = plt.figure(figsize=(PAGE_WIDTH, PAIR_HEIGHT * n_pairs + 1.0), layout="constrained")
-        panels = figure.subplots(n_pairs, n_modes, sharex="col", squeeze=False)
-    else:
-        panels = np.asarray(axes, dtype=object)
-    if panels.shape != (n_pairs, n_modes):
-        refuse("axes of plot_comparison", f"an array of shape {(n_pairs, n_modes)}", f"shape {panels.shape}")
+    # Of each row the two components, None for the model that has no such.
+    alone = [(r, None) for r in np.setdiff1d(range(a.rank), matches.first)]
+    alone += [(None, s) for s in np.setdiff1d(range(b.rank), matches.second)]
+    rows = [*zip(matches.first, matches.second, strict=True), *alone]
+    panels = _grid("plot_comparison", (len(rows), n_modes), axes, PAIR_HEIGHT)
     styles = component_styles(2)
     used = set()
     for (row, mode), ax in np.ndenumerate(panels):
-        r, s, cosine = matches.first[row], matches.second[row], matches.cosines[row, mode]
-        pair = np.column_stack([a.factors[mode][:, r], np.copysign(1.0, cosine) * b.factors[mode][:, s]])
-        used.add(_draw_factor(ax, pair, a.named.indices[mode], styles))
-        ax.set_title(f"{cosine:.3f}".replace("-", "−"), loc="right", fontsize=small_text(), pad=2.0)
-        ax.set(ylabel="" if mode else f"{r + 1} and {s + 1}", xlabel="" if row < n_pairs - 1 else a.named.names[mode])
-        ax.yaxis.set_major_locator(MaxNLocator(3))
-        ax.tick_params(labelbottom=row == n_pairs - 1)
+        r, s = rows[row]
+        cosine = matches.cosines[row, mode] if row < n_pairs else 1.0
+        columns = [] if r is None else [a.factors[mode][:, r]]
+        columns += [] if s is None else [np.copysign(1.0, cosine) * b.factors[mode][:, s]]
+        looks = [style for style, which in zip(styles, (r, s), strict=True) if which is not None]
+        n_named = FEWEST_NAMED if axes is None else None
+        drawn = draw_factor(ax, np.column_stack(columns), a.named.indices[mode], looks, n=n_named)
+        used.add(drawn)
+        if row == len(rows) - 1:
+            ax.set_xlabel(a.named.names[mode], **_place_of_name(drawn))
+        if row < n_pairs:
+            ax.set_title(f"{cosine:.3f}".replace("-", "−"), loc="right", fontsize=small_text(), pad=2.0)
+    for (r, s), ax in zip(rows, panels[:, 0], strict=True):
+        ax.set_ylabel(" and ".join("–" if which is None else str(which + 1) for which in (r, s)))
     title = "components; above each panel, the cosine" if axes is None else None
-    _finish(panels[-1], {**_legend_of(used, styles, names), "title": title}, 1 if axes is None else 0)
+    legend = {**_legend_of(used, styles, names), "title": title}
+    _finish([*panels.flat], legend, len(rows) if axes is None else 0, panels[-1])
     return panels
-
-
-class ComponentStyle(NamedTuple):
-    """How one component looks."""
-
-    color: str
-    linestyle: str
-    marker: str
-    hatch: str
-
-    def line(self, **changes: Any) -> Look:
-        """Return the arguments of its line."""
-        look = {"color": self.color, "linestyle": self.linestyle, "marker": self.marker}
-        return {**look, "markersize": 4.0, "markeredgewidth": 0.0, **changes}
-
-    def bar(self) -> Look:
-        """Return the arguments of its bars; the hatch has the colour of the paper, so it shows on any bar."""
-        return {"facecolor": self.color, "hatch": self.hatch, "edgecolor": rcParams["axes.facecolor"], "linewidth": 0.0}
-
-
-def component_styles(rank: int) -> list[ComponentStyle]:
-    """Return `rank` styles; any two of the first ten differ without their colour, as lines, as points and as bars.
-
-    Examples
-    --------
-    >>> component_styles(2)[1]
-    ComponentStyle(color='C1', linestyle='--', marker='s', hatch='////')
-    """
-    looks = (LINES, MARKERS, HATCHES)
-    return [ComponentStyle(f"C{r}", *(kinds[r % len(kinds)] for kinds in looks)) for r in range(rank)]
-
-
-# How one mode is drawn
-
-
-def bars(ax: Axes, factor: Array, names: Names, styles: Sequence[ComponentStyle]) -> None:
-    """Draw a factor as bars, the components side by side at each index."""
-    for r, (column, style) in enumerate(zip(factor.T, styles, strict=True)):
-        middles = np.arange(len(column)) + _shift(r, len(styles))
-        ax.bar(middles, column, BARS_WIDTH / len(styles), **style.bar())
-    _write_indices(ax, len(factor), names)
-    ax.set_xlim(-0.6, len(factor) - 0.4)
-
-
-def lines(ax: Axes, factor: Array, names: Names, styles: Sequence[ComponentStyle]) -> None:
-    """Draw a factor as one line per component over labels that are numbers or dates, else over indices."""
-    x = _places(ax, len(factor), names)
-    order = np.argsort(x, kind="stable")
-    step = max(1, len(x) // 8)
-    for r, (column, style) in enumerate(zip(factor.T, styles, strict=True)):
-        # Sparse markers, staggered, so that components are told apart where lines meet.
-        staggered = (r * step // len(styles), step)
-        ax.plot(x[order], column[order], markevery=staggered, **style.line())
-
-
-def points(ax: Axes, factor: Array, names: Names, styles: Sequence[ComponentStyle]) -> None:
-    """Draw a factor as points that no line joins: a mode without an order."""
-    x = _places(ax, len(factor), names)
-    for column, style in zip(factor.T, styles, strict=True):
-        ax.plot(x, column, **style.line(linestyle="none", markersize=5.0))
-
-
-def heat_map(ax: Axes, factor: Array, names: Names, styles: Sequence[ComponentStyle]) -> None:
-    """Draw a factor as a heat map, a row for each component, the first on top, and a colour bar.
-
-    Colours are those of the style sheet (``image.cmap``), over a range that holds all entries and zero.
-    """
-    x = _places(ax, len(factor), names)
-    order = np.argsort(x, kind="stable")
-    rows = np.arange(1, len(styles) + 1)
-    span: Look = {"vmin": min(0.0, float(factor.min())), "vmax": max(0.0, float(factor.max()))}
-    mesh = ax.pcolormesh(x[order], rows, factor[order].T, shading="nearest", rasterized=True, **span)
-    ax.hlines(rows[:-1] + 0.5, 0, 1, ax.get_facecolor(), linewidth=1.0, transform=ax.get_yaxis_transform())
-    ax.set(ylim=(len(styles) + 0.5, 0.5), ylabel="component")
-    ax.yaxis.set_major_locator(MaxNLocator(min(len(styles), 10), integer=True, min_n_ticks=1))
-    bar = figure_of(ax).colorbar(mesh, ax=ax, pad=0.02)
-    bar.ax.yaxis.set_major_locator(MaxNLocator(4))
-
-
-def _draw_mode(ax: Axes, model: CPModel, mode: int, draw: ModeDrawing | None) -> ModeDrawing:
-    """Draw one mode of a labelled model, crosses on entries without support; return how."""
-    names, factor = model.named.indices[mode], np.asarray(model.factors[mode], dtype=float)
-    used = _draw_factor(ax, factor, names, component_styles(model.rank), draw)
-    index, r = np.nonzero(model.without_support(mode))
-    if len(index) and used in (bars, lines, points, heat_map):
-        x: Any = index + _shift(r, model.rank) if used is bars else _places(ax, len(factor), names)[index]
-        ax.plot(x, r + 1 if used is heat_map else factor[index, r], **_cross())
-    return used
-
-
-def _draw_factor(
-    ax: Axes, factor: Array, names: Names, styles: Sequence[ComponentStyle], draw: ModeDrawing | None = None
-) -> ModeDrawing:
-    """Draw a factor by its length, labels and rank, unless it is said how; return how."""
-    if draw is None and len(factor) <= LONGEST_BARS:
-        draw = bars if factor.size <= MOST_BARS else heat_map
-    elif draw is None:
-        draw = heat_map if len(styles) > MOST_LINES else lines if _has_positions(names) else points
-    if draw is not heat_map:
-        ax.axhline(0, color=rcParams["axes.edgecolor"], linewidth=0.5, zorder=0.5)
-    if len(styles):
-        draw(ax, factor, names, styles)
-    else:
-        say(ax, "no components")
-    return draw
-
-
-def _shift(r: Any, rank: int) -> Any:
-    """Return where the bar of component `r` stands, from its index."""
-    return (r + 0.5 - rank / 2) * BARS_WIDTH / rank
-
-
-def _cross() -> Look:
-    """Return the looks of a mark on an entry without support."""
-    rim = [withStroke(linewidth=2.5, foreground=rcParams["axes.facecolor"])]
-    look = {"color": rcParams["text.color"], "linestyle": "none", "marker": "x", "markersize": 4.0}
-    return {**look, "zorder": 4, "path_effects": rim}
-
-
-# Along the indices of a mode
-
-
-def _has_positions(names: Names) -> bool:
-    """Tell whether indices are places along an axis: unlabelled, or labelled by numbers or dates, all of them known."""
-    return names is None or (names.dtype.kind in "iufM" and bool(np.isfinite(names).all()))
-
-
-def _places(ax: Axes, length: int, names: Names) -> Array:
-    """Mark the indices of a mode along x; return where they are."""
-    if not _has_positions(names):
-        _write_indices(ax, length, names)
-        return np.arange(length)
-    x = np.arange(length) if names is None else names
-    if x.dtype.kind == "M":
-        locator = AutoDateLocator(minticks=2, maxticks=6)
-        ax.xaxis.set_major_locator(locator)
-        ax.xaxis.set_major_formatter(ConciseDateFormatter(locator))
-    else:
-        ax.xaxis.set_major_locator(MaxNLocator(4, integer=x.dtype.kind in "iu"))
-    return x
-
-
-def _write_indices(ax: Axes, length: int, names: Names) -> None:
-    """Write the indices of a mode one by one."""
-    places = np.arange(length)[:: -(-length // MOST_TICKS)]
-    ax.set_xticks(places, texts_of(places if names is None else names[places]), parse_math=False)
-
-
-def _fit_indices(panels: Sequence[Axes]) -> float:
-    """Turn written indices upright where they would touch, leave some out where they still would."""
-    # Returns the height of upright ones in inches, zero without any.
-    figure, needed = figure_of(panels[0]), 0.0
-    figure.draw_without_rendering()  # settles how wide the Axes are
-    for ax in panels:
-        labels, places = ax.get_xticklabels(), np.array(ax.get_xticks())
-        if not labels or not isinstance(ax.xaxis.get_major_locator(), FixedLocator):
-            continue  # nothing, or numbers or dates
-        width, height = np.max([label.get_window_extent().size for label in labels], axis=0)
-        room = 0.9 * ax.get_window_extent().width * np.diff(places).max(initial=1.0) / np.ptp(ax.get_xlim())
-        # Short labels, such as numbers, are easier to read level, if fewer.
-        upright = width > max(room, 3 * height)
-        step = max(1, int(np.ceil((height if upright else width) / room)))  # blank labels have no width
-        texts = [label.get_text() for label in labels[::step]]
-        ax.set_xticks(places[::step], texts, rotation=90 if upright else 0, parse_math=False)
-        needed = max(needed, width / figure.dpi if upright else 0.0)
-    return needed
 
 
 # Around the modes
@@ -417,9 +318,30 @@ def _to_draw(model: Any, labels: Sequence[Any] | None = None) -> CPModel:
     return cp.labelled(Labels(cp.named.names, arrays))
 
 
+def _place_of_name(used: ModeDrawing) -> Look:
+    """Return where the name of a mode stands: names beside bars leave it little room but to the left."""
+    return {"x": 1.0, "ha": "right"} if used is top_bars else {}
+
+
+def _grid(asker: str, shape: tuple[int, int], axes: Any, height: float) -> NDArray[np.object_]:
+    """Return Axes in rows and columns, with a common x axis in a column; those given, if they fit."""
+    if axes is None:
+        figure = plt.figure(figsize=(PAGE_WIDTH, height * shape[0] + 1.0), layout="constrained")
+        panels = figure.subplots(*shape, sharex="col", squeeze=False)
+    else:
+        panels = np.asarray(axes, dtype=object)
+    if panels.shape != shape:
+        refuse(f"axes of {asker}", f"an array of shape {shape}", f"shape {panels.shape}")
+    for ax in panels.flat:
+        ax.yaxis.set_major_locator(MaxNLocator(3))
+    for ax in panels[:-1].flat:
+        ax.tick_params(labelbottom=False)
+    return panels
+
+
 def _legend_of(used: set[ModeDrawing], styles: Sequence[ComponentStyle], labels: Sequence[str]) -> Look:
     """Return the arguments of one legend for all modes: each component as bar, line or point."""
-    as_bars, as_lines = bars in used, bool(used & {lines, points})
+    as_bars, as_lines = bool(used & {bars, top_bars}), bool(used & {lines, points})
     dots = {} if lines in used else {"linestyle": "none"}
     handles = []
     for style in styles:
@@ -434,22 +356,33 @@ def _legend_of(used: set[ModeDrawing], styles: Sequence[ComponentStyle], labels:
 
 def _legend_of_components(used: set[ModeDrawing], model: CPModel, modes: Iterable[int]) -> Look:
     """Return the arguments of a legend of components, their weights, and the crosses in these modes."""
-    weights = model.weights * np.sqrt(model.observed_share)
-    labels = [f"{r + 1}: {share:.0%}" for r, share in enumerate(weights / (weights.sum() or 1.0))]
-    legend = _legend_of(used, component_styles(model.rank), labels)
-    if any(model.without_support(mode).any() for mode in modes):
-        legend["handles"].append(Line2D([], [], **_cross()))
-        legend["labels"].append("hardly observed")
+    labels = [f"{r + 1}: {share:.0%}" for r, share in enumerate(_shares(model))]
+    legend = _with_crosses(_legend_of(used, component_styles(model.rank), labels), model, modes)
     where = "" if model.support is None else " in observed cells"
     return {**legend, "title": f"component: share of the weights{where}"}
 
 
-def _finish(panels: Sequence[Axes], legend: Look, rows: int) -> None:
-    """Add the legend and fit the indices; a figure of ours has `rows` of Axes, and grows by what upright texts take."""
+def _shares(model: CPModel) -> Array:
+    """Return the share of each component in the sum of weights, in observed cells."""
+    weights = model.weights * np.sqrt(model.observed_share)
+    return np.asarray(weights / (weights.sum() or 1.0))
+
+
+def _with_crosses(legend: Look, model: CPModel, modes: Iterable[int]) -> Look:
+    """Return a legend with an entry for the crosses in these modes, if there are any."""
+    if not any(model.without_support(mode).any() for mode in modes):
+        return legend
+    handles, labels = [*legend["handles"], Line2D([], [], **cross())], [*legend["labels"], "hardly observed"]
+    return {**legend, "handles": handles, "labels": labels}
+
+
+def _finish(panels: Sequence[Axes], legend: Look, rows: int, lowest: Sequence[Axes] | None = None) -> None:
+    """Add the legend and fit the indices, where only the `lowest` have any; a figure of ours, with `rows`, grows."""
+    figure = figure_of(panels[0])
+    if legend["labels"]:
+        ours: Look = {"loc": "outside upper center", "frameon": False}
+        figure.legend(**ours, **legend) if rows else panels[-1].legend(**legend)
+    taken = fit_indices(panels if lowest is None else lowest)
     if rows:
-        figure = figure_of(panels[0])
-        figure.legend(loc="outside upper center", frameon=False, **legend)
-        figure.set_figheight(figure.get_figheight() + rows * _fit_indices(panels))
-    else:
-        panels[-1].legend(**legend)
-        _fit_indices(panels)
+        for_indices = taken * (rows if lowest is None else 1)
+        figure.set_figheight(figure.get_figheight() + for_indices + rows * height_lacking(panels))
