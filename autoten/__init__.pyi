@@ -7,6 +7,7 @@ from autoten import selection as selection
 from autoten._errors import AutotenWarning as AutotenWarning
 from autoten.answer import RankEstimate as RankEstimate
 from autoten.answer import load as load
+from autoten.door import labelled as labelled
 from autoten.door import masked as masked
 from autoten.door import streamed as streamed
 from autoten.door import weighted as weighted
@@ -14,6 +15,7 @@ from autoten.estimate import estimate_rank as estimate_rank
 from autoten.estimate import select_rank as select_rank
 from autoten.files import read_tensor as read_tensor
 from autoten.files import read_tns as read_tns
+from autoten.frames import from_table as from_table
 from autoten.holdout import Blocks as Blocks
 from autoten.holdout import Centred as Centred
 from autoten.holdout import CountSplit as CountSplit

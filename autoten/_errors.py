@@ -9,6 +9,7 @@ import numbers
 import operator
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from importlib import import_module
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -33,6 +34,14 @@ def reading(path: Path, kind: str, *errors: type[Exception]) -> Iterator[None]:
     except errors as error:
         message = f"{path.name} cannot be read as a {kind} file: {type(error).__name__}: {error}"
         raise ValueError(message.splitlines()[0]) from error
+
+
+def imported(name: str, asker: str) -> Any:
+    """Return a package that comes with the extra for labels, or say how to install it."""
+    try:
+        return import_module(name)
+    except ImportError as error:
+        raise ImportError(f"{asker} needs {name}. Install it with `pip install 'autoten[labels]'`.") from error
 
 
 def counted(n: int, what: str) -> str:

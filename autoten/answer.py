@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, field, replace
+from math import prod
+from pathlib import Path
+from typing import Any
+
+import numpy as np
 
 from autoten import report, store
+from autoten._errors import check_integer, refuse
 from autoten.labels import Labels
 from autoten.model import CPModel
 from autoten.selection import Alternative, Choice, Policy, apply_policy, choose_between
 from autoten.table import RankTable
-
-if TYPE_CHECKING:
-    from pathlib import Path
+from autoten.warn import fit_warnings
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,6 +81,36 @@ class RankEstimate:
         """Names of the modes and their indices; None if the data had none. Every model has them too."""
         return self.model.labels
 
+    def at(self, rank: int) -> RankEstimate:
+        """Return the same estimate with another rank taken: its model, and a report, pictures and a page that say so.
+
+        Nothing is fitted again. With several solvers it is a rank of the chosen one; of another solver take
+        ``estimate.by_solver[name].at(rank)``. ``at`` the rank that was estimated gives the estimate itself again.
+
+        Parameters
+        ----------
+        rank : int
+            One of the ranks in the table.
+
+        Examples
+        --------
+        >>> from autoten import datasets, estimate_rank
+        >>> estimate = estimate_rank(datasets.load_amino_acids().X, range(1, 5), n_starts=3, random_state=0)
+        >>> estimate.at(2).model
+        CPModel(rank=2, shape=(5, 201, 61))
+        >>> print(estimate.at(2).report().splitlines()[0])
+        Rank taken: 2. Estimated rank: 3
+        """
+        rank = check_integer(rank, "rank of at", minimum=0)
+        if rank not in self.models:
+            refuse("rank of at", f"one of {list(self.models)}, the ranks in the table", str(rank))
+        # Of the warnings some are about the rank that was chosen; whichever it was, they are of no other.
+        n_observed = self.settings.get("observed", prod(self.table.shape))
+        of_ranks = {each: list(fit_warnings(self.table, n_observed, each)) for each in self.models}
+        about_ranks = {warning for found in of_ranks.values() for warning in found}
+        kept = [warning for warning in self.warnings if warning not in about_ranks]
+        return replace(self, choice=self.choice.at(rank), warnings=(*kept, *of_ranks[rank]))
+
     def select(self, policy: Policy) -> Choice:
         """Return the choice of another policy from the same table, or tables; nothing is fitted again."""
         if not self.by_solver:
@@ -101,9 +134,64 @@ class RankEstimate:
         """Write the report to `path` as one self-contained web page: table, pictures, settings, versions."""
         report.write_page(self, path)
 
-    def to_json(self) -> str:
-        """Return rank, reason, probabilities, table and settings as a JSON document (NaN becomes null)."""
-        return json.dumps(report.as_plain(self), indent=2, allow_nan=False)
+    def to_json(self, path: str | Path | None = None, *, factors: bool = False) -> str:
+        """Return rank, reason, probabilities, table and settings as a JSON document (NaN becomes null).
+
+        Parameters
+        ----------
+        path : str or Path, optional
+            A file to write it to as well.
+        factors : bool
+            Whether it has the model, too: its weights, and the labels and the factor of each mode.
+        """
+        text = json.dumps(report.as_plain(self, factors=factors), indent=2, allow_nan=False)
+        if path is not None:
+            Path(path).write_text(f"{text}\n", encoding="utf-8")
+        return text
+
+    def to_xarray(self) -> Any:
+        """Return every score and the chosen model as an xarray ``Dataset``, which ``to_netcdf`` can write.
+
+        Returns
+        -------
+        Dataset
+            What `CPModel.to_xarray` gives of the model, and *scores* over *score* (its name), *rank* and *replicate*
+            (``score_replicate``), filled up with NaN where a score has fewer replicates. Its attributes are the rank,
+            and as text the reason, the warnings, and the settings in JSON.
+
+        Raises
+        ------
+        ImportError
+            If xarray is not installed (``pip install 'autoten[labels]'``).
+        ValueError
+            If the name of a mode is one of these dimensions.
+
+        Examples
+        --------
+        >>> from autoten import datasets, estimate_rank
+        >>> estimate = estimate_rank(datasets.load_amino_acids().X, range(1, 4), n_starts=3, random_state=0)
+        >>> found = estimate.to_xarray()
+        >>> dict(found.sizes)["score_replicate"], found["factor_mode 2"].shape
+        (5, (61, 3))
+        >>> float(found.scores.sel(score="fit", rank=3).mean()) > 0.99
+        True
+        """
+        found = self.model.to_xarray()
+        dims = ("score", "rank", "score_replicate")
+        taken = [str(name) for name in found.variables if name in (*dims, "scores")]
+        if taken:
+            refuse("the names of modes of to_xarray", f"none of {', '.join(dims)}", ", ".join(taken))
+        columns = self.table.replicates
+        width = max((column.shape[1] for column in columns.values()), default=0)
+        filled = [np.pad(c, ((0, 0), (0, width - c.shape[1])), constant_values=np.nan) for c in columns.values()]
+        found = found.assign_coords(score=list(columns), rank=self.table.ranks)
+        found["scores"] = dims, np.array(filled).reshape(len(filled), len(self.table), width)
+        said = {
+            "reason": self.reason,
+            "warnings": "\n".join(self.warnings),
+            "settings": json.dumps(dict(self.settings)),
+        }
+        return found.assign_attrs(rank=self.rank, **said)
 
     def plot(self, path: str | Path | None = None) -> Any:
         """Draw the overview figure, write it to `path` if given, and return its Axes by panel name."""

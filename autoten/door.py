@@ -6,7 +6,7 @@ The only place that looks at types of other packages, NaN, masks and dtype; what
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
 from numbers import Real
 from os import PathLike
@@ -40,14 +40,14 @@ PLAIN_KINDS = "biufmMU"
 
 @dataclass(frozen=True, eq=False)
 class Preprocessed:
-    """A tensor and what was done to it: what `weighted`, `read_tensor` and the functions of `preprocess` return.
+    """A tensor and what was done to it: what `from_table`, `labelled`, `weighted` and `preprocess` return.
 
     Every function of the package takes it in place of an array, and the report of `estimate_rank` states its steps.
     NumPy takes it too: ``np.asarray(prepared)`` is the tensor, with NaN for what a mask hides.
 
     Parameters
     ----------
-    X : array or masked array of shape (I_1, ..., I_N)
+    X : array, masked array or sparse array of shape (I_1, ..., I_N)
         The tensor.
     steps : tuple of str
         What was done, first step first, such as ``("centred across mode 0",)``.
@@ -68,7 +68,8 @@ class Preprocessed:
         return np.shape(self.X)
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
-        return np.array(np.ma.filled(self.X, np.nan), dtype=dtype, copy=copy)
+        X = self.X.toarray() if scipy.sparse.issparse(self.X) else np.ma.filled(self.X, np.nan)
+        return np.array(X, dtype=dtype, copy=copy)
 
     def __repr__(self) -> str:
         return f"Preprocessed(shape={self.shape}, steps={self.steps})"
@@ -168,6 +169,57 @@ def masked(X: Any, observed: Any) -> np.ma.MaskedArray[Any, Any]:
     if observed.dtype != bool and not np.isin(observed, (0, 1)).all():
         refuse("observed", "boolean, True for an observed cell", f"dtype {observed.dtype}")
     return np.ma.masked_array(X, mask=~observed.astype(bool))
+
+
+def labelled(X: Any, labels: Mapping[str, Any]) -> Preprocessed:
+    """Return `X` with names for its modes and labels for their indices.
+
+    They come back on models, pictures, warnings, reports and saved files, and a mode may then be given by its name.
+
+    Parameters
+    ----------
+    X : array_like of shape (I_1, ..., I_N), masked, sparse or Preprocessed
+        The data, as they are: nothing is copied. Labels that they have are replaced.
+    labels : mapping from name to array_like of shape (I_n,), or to None
+        The name of each mode, in the order of the modes, and the labels of its indices: numbers, dates or texts, which
+        differ. None where they have none.
+
+    Returns
+    -------
+    Preprocessed
+
+    Raises
+    ------
+    TypeError, ValueError
+        If there is not a name for each mode and a label for each index, or labels of a mode are equal.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from autoten import fit_parafac
+    >>> X = labelled(np.arange(24.0).reshape(2, 3, 4), {"sample": ["a", "b"], "time": None, "sensor": [1, 2, 5, 9]})
+    >>> fit_parafac(X, 1, random_state=0).model.top("sensor", 2)
+    {1: [('9', 0.54...), ('5', 0.51...)]}
+    """
+    given = unlabelled(X)
+    if isinstance(given.X, (list, tuple)):
+        given = replace(given, X=np.asarray(given.X))
+    what = "labels of labelled"
+    if not isinstance(labels, Mapping):
+        expected = "a mapping from the name of each mode to its labels, or to None"
+        refuse(what, expected, type(labels).__name__, kind=TypeError)
+    shape = given.shape
+    if len(labels) != len(shape):
+        refuse(what, f"a name for each mode of shape {shape}", f"{len(labels)}: {', '.join(map(str, labels))}")
+    indices = []
+    for (name, of_mode), length in zip(labels.items(), shape, strict=True):
+        found = None if of_mode is None else plain_labels(of_mode)
+        if found is not None and found.shape != (length,):
+            refuse(f"the labels of {name}", f"{length}, one for each index", f"shape {found.shape}")
+        if found is not None and len(np.unique(found)) < length:
+            refuse(f"the labels of {name}", "labels that differ", f"{len(np.unique(found))} for {length} indices")
+        indices.append(found)
+    return replace(given, labels=Labels(tuple(map(str, labels)), tuple(indices)))
 
 
 def weighted(X: Any, noise: Any) -> Preprocessed:
@@ -296,7 +348,7 @@ def unlabelled(X: Any) -> Preprocessed:
     if isinstance(X, Preprocessed):
         return X
     if hasattr(X, "dims") and hasattr(X, "coords") and hasattr(X, "data"):
-        indices = tuple(_plain(X.coords[name]) if name in X.coords else None for name in X.dims)
+        indices = tuple(plain_labels(X.coords[name]) if name in X.coords else None for name in X.dims)
         return Preprocessed(X.data, labels=Labels(tuple(map(str, X.dims)), indices))
     if getattr(X, "ndim", 0) == 1 and hasattr(getattr(X, "index", None), "codes") and hasattr(X.index, "levels"):
         return _unfolded(X)
@@ -315,13 +367,13 @@ def _unfolded(series: Any) -> Preprocessed:
     names = tuple(f"mode {mode}" if name is None else str(name) for mode, name in enumerate(index.names))
     remedy = "Sum or average them first: X.groupby(level=list(range(X.index.nlevels))).mean()."
     array = filled("X", "a Series", codes, shape, values, remedy)
-    return Preprocessed(array, labels=Labels(names, tuple(_plain(level) for level in index.levels)))
+    return Preprocessed(array, labels=Labels(names, tuple(plain_labels(level) for level in index.levels)))
 
 
 def filled(what: str, kind: str, codes: Iterable[Any], shape: tuple[int, ...], values: Array, remedy: str) -> Array:
     """Return listed values as a dense array, NaN where nothing is listed; `remedy` is for cells listed twice."""
     if prod(shape) > LARGEST_UNFOLDED:
-        sparse = "Where an unlisted combination means zero, give a sparse array."
+        sparse = "Where an unlisted combination means zero, say so: autoten.from_table(..., unlisted='zero')."
         refuse(what, f"{kind} whose labels span at most {LARGEST_UNFOLDED} cells", f"shape {shape}", sparse)
     cells = np.ravel_multi_index(tuple(codes), shape)
     twice = np.size(cells) - np.unique(cells).size
@@ -338,9 +390,13 @@ def _is_nullable(dtype: Any) -> bool:
     return not isinstance(dtype, np.dtype) and getattr(dtype, "kind", "O") in "biuf"
 
 
-def _plain(labels: Any) -> Array:
-    """Return labels as an array of numbers, dates or texts."""
+def plain_labels(labels: Any) -> Array:
+    """Return labels as an array of numbers, texts, or dates, which say days where they are whole ones, else seconds."""
     array = np.asarray(labels)
+    if array.dtype.kind == "M":
+        for coarser in (array.astype("M8[D]"), array.astype("M8[s]")):
+            if coarser.dtype < array.dtype and np.array_equal(coarser, array):
+                return coarser
     if array.dtype.kind in PLAIN_KINDS:
         return array
     texts = [" / ".join(map(str, label)) if isinstance(label, tuple) else str(label) for label in array]
@@ -498,16 +554,26 @@ def _refuse_what_is_no_array(X: Any, parts: Sequence[Any], what: str) -> None:
     if isinstance(X, (str, PathLike)):
         remedy = "Read a file first: autoten.read_tensor(path)."
         refuse(what, "an array of real numbers", repr(X), remedy, kind=TypeError)
-    if hasattr(X, "iloc") and hasattr(X, "columns"):
+    if _is_frame(X):
+        wide = " Of a wide one, whose rows and columns together have a level for each mode, give X.stack()."
         remedy = (
-            "Of a long table, a row for each cell, give X.set_index([modes])[values]; of a wide one, whose rows and "
-            "columns together have a level for each mode, X.stack()."
+            "Of a long table, a row for each cell or event, give autoten.from_table(X, modes, values): the names of "
+            f"its columns.{wide if hasattr(X, 'stack') else ''}"
         )
-        refuse(what, "an array, or a Series with a level of its index for each mode", "a DataFrame", remedy)
+        refuse(what, "an array or a labelled tensor", "a data frame", remedy)
     tables = [part for part in parts if hasattr(part, "iloc") and hasattr(part, "columns")]
     if any(not (one.index.equals(tables[0].index) and one.columns.equals(tables[0].columns)) for one in tables):
         remedy = "Give pandas.concat(dict of tables).stack(): cells that a table lacks are then missing."
         refuse(what, "tables with the same rows and columns, to stack", "tables that differ in them", remedy)
+
+
+def _is_frame(X: Any) -> bool:
+    """Tell whether X is a data frame of any package."""
+    if not hasattr(X, "columns"):
+        return False
+    import narwhals as nw
+
+    return isinstance(nw.from_native(X, pass_through=True), (nw.DataFrame, nw.LazyFrame))
 
 
 def _as_real(array: Array, remedy: str, what: str = "X") -> Array:

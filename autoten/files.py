@@ -1,24 +1,27 @@
-"""Tensors in files: .npy, .npz, .mat, long tables in .csv, and FROSTT's .tns."""
+"""Tensors in files: .npy, .npz, .mat, long tables in .csv and .parquet, and FROSTT's .tns."""
 
 from __future__ import annotations
 
 import csv
 import gzip
 import zlib
+from array import array
 from codecs import BOM_UTF8
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from importlib.util import find_spec
 from itertools import islice
 from math import nan
 from pathlib import Path
-from typing import IO, Any, NoReturn
+from typing import IO, Any, Literal, NoReturn
 
 import numpy as np
 import scipy.sparse
+from numpy.typing import NDArray
 
 from autoten._errors import counted, is_number, reading, refuse
 from autoten._typing import Array
-from autoten.door import Preprocessed, filled, linear_cells
-from autoten.labels import Labels
+from autoten.door import Preprocessed, linear_cells
+from autoten.frames import Frame, Table, coded, tensor_of
 
 # A text file is parsed in blocks of so many bytes.
 BLOCK_BYTES = 2**23
@@ -29,34 +32,69 @@ LARGEST_INDEX = 2**53
 # How a missing value is written in a table, besides NaN.
 MISSING_VALUES = ("", "NA")
 
+# What a table that is a tensor as a whole looks like.
+LONG = "a table with a row for each cell: its label in each mode, then its value, below a header of names"
+
 # What stands for an array in a file that is a pickle, which is never loaded.
 UNREADABLE = "(pickled)"
 
 
-def read_tensor(path: str | Path) -> Any:
-    """Return the tensor in a ``.npy``, ``.npz``, ``.mat``, ``.csv``, ``.tns`` or ``.tns.gz`` file.
+def read_tensor(path: str | Path, *, modes: Any = None, values: Any = None, unlisted: str | None = None) -> Any:
+    r"""Return the tensor in a ``.npy``, ``.npz``, ``.mat``, ``.csv``, ``.parquet``, ``.tns`` or ``.tns.gz`` file.
 
     Of a file that holds several arrays the one called ``X`` is taken, or the only one with three or more modes; a field
     of a MATLAB struct is one of them, such as ``X.data``. A file with ``coords`` (nnz, N), counted from zero, ``vals``
     and ``shape``, and a FROSTT ``.tns`` file, give a ``scipy.sparse.coo_array``.
 
-    A ``.csv`` file is a long table: a row for each cell, which holds its label in each mode and then its value, below a
-    header that names the modes. Fields are separated by commas, semicolons or tabs. A combination of labels that is not
-    listed, or whose value is blank or NA, is missing. The result, a `Preprocessed`, has the labels, sorted, as numbers
-    where all of a column are. A first column without a name, such as the row numbers that pandas and R write, is left
-    out.
+    A ``.csv`` or ``.parquet`` file is a long table: a row for each cell, which holds its label in each mode and then
+    its value. A combination of labels that is not listed, or whose value is blank or NA, is missing. The result, a
+    `Preprocessed`, has the labels, sorted. Columns that are named below are read as by `from_table`.
+
+    In a ``.csv`` file a header names the columns, and fields are separated by commas, semicolons or tabs. Labels are
+    numbers where all of a column are. A first column without a name, such as the row numbers that pandas and R write,
+    is left out.
+
+    Parameters
+    ----------
+    path : str or Path
+        The file.
+    modes : sequence of names of columns, optional
+        Of a table, a column for each mode; by default all but that of the values.
+    values : name of a column, optional
+        Of a table, the column of values. If it is left out beside `modes`, rows are counted; by default the last one.
+    unlisted : {"zero", "missing"}, optional
+        Of a table, what a combination of labels without a row means; see `from_table`. If neither `modes` nor `values`
+        are named, "missing" by default.
 
     Raises
     ------
-    ValueError
+    ImportError
+        If nothing is installed that reads ``.parquet`` files (``pip install 'autoten[tables]'``).
+    TypeError, ValueError
         If the file cannot be read or holds no such tensor, or several: the sentence names what it holds.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as folder:
+    ...     path = Path(folder) / "calls.csv"
+    ...     _ = path.write_text("caller,callee,day,minutes\nAnn,Bo,Mon,3\nBo,Cy,Tue,5\nAnn,Bo,Mon,2\n")
+    ...     X = read_tensor(path, modes=["caller", "callee", "day"], values="minutes", unlisted="zero")
+    >>> X.labels.names, X.X[0].tolist()
+    (('caller', 'callee', 'day'), [[5.0, 0.0], [0.0, 0.0]])
     """
     path = Path(path)
     kind = "".join(path.suffixes[-2:]).lower() if path.suffix.lower() == ".gz" else path.suffix.lower()
-    if kind not in READERS:
-        refuse("the file", f"one of {', '.join(READERS)}", path.name)
+    kinds = [*READERS, *TABLES]
+    if kind not in kinds:
+        refuse("the file", f"one of {', '.join(kinds)}", path.name)
     if not path.is_file():
         refuse("the file", "an existing file", str(path))
+    if kind in TABLES:
+        return _read_table(path, modes, values, unlisted)
+    if any(option is not None for option in (modes, values, unlisted)):
+        refuse("the file", f"one of {', '.join(TABLES)} where modes, values or unlisted are said", path.name)
     return READERS[kind](path)
 
 
@@ -150,69 +188,93 @@ def _sparse_from(arrays: Any, name: str) -> scipy.sparse.coo_array | None:
     return scipy.sparse.coo_array((values, tuple(coords.T)), shape=lengths)
 
 
-def _read_csv(path: Path) -> Preprocessed:
-    """Return the tensor in a long table, with its labels."""
-    expected = "a table with a row for each cell: its label in each mode, then its value, below a header of names"
-    rows: list[list[str]] = []
-    values = []
-    with (
-        reading(path, ".csv", OSError, csv.Error, UnicodeDecodeError),
-        path.open(encoding="utf-8-sig", newline="") as file,
-    ):
-        separator = max(",;\t", key=file.readline().count)
-        file.seek(0)
-        table = csv.reader(file, delimiter=separator)
-        names = [name.strip() for name in next(table, [])]
-        for row in table:
-            if not any(row):
+def _read_table(path: Path, modes: Any, values: Any, unlisted: Any) -> Preprocessed:
+    """Return the tensor in a long table: as a whole, the last column its values, where no column is named."""
+    table = TABLES[path.suffix.lower()](path)
+    if modes is not None:
+        return tensor_of(table, modes, values, unlisted)
+    if values is None:
+        values, unlisted = next(reversed(table.names), None), unlisted or "missing"
+    modes = [name for name in table.names if name != values]
+    if len(modes) < 3 or not table.n_rows or is_number(str(table.names[-1])):
+        header = ", ".join(map(str, table.names)) or "(nothing)"
+        refuse(path.name, LONG, f"{counted(table.n_rows, 'row')} below the header {header}")
+    tensor = tensor_of(table, modes, values, unlisted)
+    shape = tensor.shape
+    if unlisted == "missing" and table.n_rows <= sum(shape) - len(shape):  # fewer cells than rank 1 has parameters
+        refuse(path.name, LONG, f"{table.n_rows} rows whose labels span shape {shape}")
+    return tensor
+
+
+class _Csv:
+    """A .csv file as a long table."""
+
+    def __init__(self, path: Path) -> None:
+        self.what, self.asker = path.name, "read_tensor"
+        self._rows: list[list[str]] = []
+        self._lines = array("q")
+        with (
+            reading(path, ".csv", OSError, csv.Error, UnicodeDecodeError),
+            path.open(encoding="utf-8-sig", newline="") as file,
+        ):
+            separator = max(",;\t", key=file.readline().count)
+            file.seek(0)
+            rows = csv.reader(file, delimiter=separator)
+            names = [name.strip() for name in next(rows, [])]
+            for row in rows:
+                if not any(row):
+                    continue
+                if len(row) != len(names):
+                    refuse(f"line {rows.line_num} of {path.name}", f"{len(names)} fields", str(len(row)))
+                self._rows.append(row)
+                self._lines.append(rows.line_num)
+        self.n_rows = len(self._rows)
+        first = 1 if names and not names[0] and len({row[0] for row in self._rows}) == self.n_rows else 0
+        self._places = {name or f"mode {n}": n + first for n, name in enumerate(names[first:])}
+        self.names = list(self._places)
+        if len(self.names) < len(names) - first:
+            refuse(f"the header of {path.name}", "names that differ", ", ".join(names))
+
+    def coded(self, name: str) -> tuple[Array, NDArray[np.int64]]:
+        """Return the labels of a column, sorted, and which of them stands in each row."""
+        labels = np.char.strip(np.array(self._column(name)))
+        n_blank = int((labels == "").sum())
+        for kind in (np.int64, np.float64):
+            try:
+                numbers = labels.astype(kind)
+            except (ValueError, OverflowError):
                 continue
-            if len(row) != len(names):
-                refuse(f"line {table.line_num} of {path.name}", f"{len(names)} fields", str(len(row)))
-            rows.append(row[:-1])
-            values.append(_value(row[-1], f"the last field in line {table.line_num} of {path.name}"))
-    columns = list(zip(*rows, strict=True))
-    if columns and not names[0] and len(set(columns[0])) == len(rows):
-        del names[0], columns[0]
-    if len(columns) < 3 or is_number(names[-1]):
-        refuse(path.name, expected, f"{counted(len(rows), 'row')} below the header {', '.join(names) or '(nothing)'}")
-    modes = [name or f"mode {mode}" for mode, name in enumerate(names[:-1])]
-    if len(set(modes)) < len(modes):
-        refuse(f"the header of {path.name}", "names that differ", ", ".join(names))
-    pairs = [
-        np.unique(_column(column, f"{name} in {path.name}"), return_inverse=True)
-        for name, column in zip(modes, columns, strict=True)
-    ]
-    shape = tuple(len(labels) for labels, _ in pairs)
-    if len(rows) <= sum(shape) - len(shape):  # fewer cells than rank 1 has parameters
-        refuse(path.name, expected, f"{len(rows)} rows whose labels span shape {shape}")
-    array = filled(
-        path.name, "a table", [codes for _, codes in pairs], shape, np.array(values), "Sum or average them first."
-    )
-    return Preprocessed(array, labels=Labels(tuple(modes), tuple(labels for labels, _ in pairs)))
+            if np.isfinite(numbers).all():
+                labels = numbers
+                break
+        return coded(labels, f"{name} in {self.what}", n_blank)
+
+    def numbers(self, name: str) -> Array:
+        """Return the values of a column, NaN where there is none."""
+        for text, line in zip(self._column(name), self._lines, strict=True):
+            if text.strip() not in MISSING_VALUES and not is_number(text):
+                expected = "a number, with a decimal point, or blank where the cell is missing"
+                refuse(f"the field {name} in line {line} of {self.what}", expected, text)
+        return np.array([nan if text.strip() in MISSING_VALUES else float(text) for text in self._column(name)])
+
+    def _column(self, name: str) -> list[str]:
+        place = self._places[name]
+        return [row[place] for row in self._rows]
 
 
-def _value(text: str, what: str) -> float:
-    if text.strip() in MISSING_VALUES:
-        return nan
-    if not is_number(text):
-        refuse(what, "a number, with a decimal point, or blank where the cell is missing", text)
-    return float(text)
+def _parquet(path: Path) -> Frame:
+    """Return a .parquet file as a long table, by whichever package is there to read it."""
+    import narwhals as nw
 
-
-def _column(words: Sequence[str], what: str) -> Array:
-    """Return the labels of a column, one for each row, as numbers if all are finite ones."""
-    labels = np.char.strip(np.array(words))
-    blank = int((labels == "").sum())
-    if blank:
-        refuse(f"the column {what}", "labelled in every row", counted(blank, "blank field"))
-    for kind in (np.int64, np.float64):
-        try:
-            numbers = labels.astype(kind)
-        except (ValueError, OverflowError):
-            continue
-        if np.isfinite(numbers).all():
-            return numbers
-    return labels
+    backends: tuple[Literal["polars", "pyarrow"], ...] = ("polars", "pyarrow")
+    backend = next((name for name in backends if find_spec(name)), None)
+    if backend is None:
+        raise ImportError("A .parquet file needs polars. Install it with `pip install 'autoten[tables]'`.")
+    with reading(path, ".parquet", Exception):
+        frame = nw.read_parquet(str(path), backend=backend)
+    # An index that pandas has written stands behind the columns.
+    names = [name for name in frame.columns if not name.startswith("__index_level_")]
+    return Frame(frame.select(names), path.name, "read_tensor")
 
 
 def read_tns(path: str | Path, shape: Sequence[int] | None = None) -> scipy.sparse.coo_array:
@@ -359,12 +421,12 @@ def _refuse_line(lines: list[str], n_before: int, n_columns: int, name: str) -> 
     refuse(name, "lines of indices and values", f"what NumPy cannot read, in lines {n_before + 1} to {number}")
 
 
-# What reads a file of each kind.
+# What reads a file of each kind, and a long table of each kind, of which columns may be named.
+TABLES: dict[str, Callable[[Path], Table]] = {".csv": _Csv, ".parquet": _parquet}
 READERS: dict[str, Callable[[Path], Any]] = {
     ".npy": _read_npy,
     ".npz": _read_npz,
     ".mat": _read_mat,
-    ".csv": _read_csv,
     ".tns": read_tns,
     ".tns.gz": read_tns,
 }

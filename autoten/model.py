@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import csv
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import reduce
 from math import prod
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from autoten._errors import refuse
+from autoten._errors import check_integer, imported, refuse
 from autoten._typing import Array
 from autoten.kernels.linear import to_unit_columns
 from autoten.labels import Labels
@@ -21,6 +24,9 @@ from autoten.labels import Labels
 # more than a hundred times, no cell tells it from zero.
 WITHOUT_SUPPORT = 0.01
 UNDETERMINED = 1e-4
+
+# A name of a mode makes so many characters of the name of a file.
+LONGEST_FILE_NAME = 60
 
 
 @dataclass(frozen=True, eq=False)
@@ -173,46 +179,160 @@ class CPModel:
         """Return the model with these labels, or without any for None."""
         return replace(self, labels=labels)
 
-    def to_frame(self, mode: int | str) -> Any:
-        """Return a factor as a pandas data frame: a row for each index of the mode, a column for each component.
+    def to_frame(self, mode: int | str | None = None) -> Any:
+        """Return a factor, or all of them, as a pandas data frame: a row for each index, a column for each component.
 
         Parameters
         ----------
-        mode : int or str
-            The mode's number, or its name if the model is labelled.
+        mode : int or str, optional
+            The mode's number, or its name if the model is labelled. By default all modes, one below the other.
 
         Returns
         -------
-        DataFrame of shape (I_mode, R)
+        DataFrame of shape (I_mode, R), or (I_1 + ... + I_N, R) with levels *mode* and *label* of its index
             Rows are called by the labels of the mode, numbers from 0 where it has none; columns, the components, by
             numbers from 1, as in pictures.
 
         Raises
         ------
         ImportError
-            If pandas is not installed (``pip install autoten[labels]``).
+            If pandas is not installed (``pip install 'autoten[labels]'``).
         ValueError
             If the model has no such mode.
 
         Examples
         --------
         >>> labels = Labels(("person", "day"), (np.array(["Ann", "Bo"]), None))
-        >>> CPModel(np.ones(1), [np.array([[0.5], [1.0]]), np.ones((3, 1))], labels).to_frame("person")
+        >>> model = CPModel(np.ones(1), [np.array([[0.5], [1.0]]), np.ones((2, 1))], labels)
+        >>> model.to_frame("person")
         component    1
         person
         Ann        0.5
         Bo         1.0
+        >>> model.to_frame()
+        component       1
+        mode   label
+        person Ann    0.5
+               Bo     1.0
+        day    0      1.0
+               1      1.0
         """
-        try:
-            import pandas as pd
-        except ImportError as error:
-            raise ImportError("to_frame needs pandas. Install it with `pip install autoten[labels]`.") from error
+        pd = imported("pandas", "to_frame")
         labels = self.named
+        if mode is None:
+            parts = [self.to_frame(number) for number in range(self.ndim)]
+            return pd.concat(parts, keys=labels.names, names=["mode", "label"])
         number = labels.mode(mode)
-        names = labels.indices[number]
-        index = pd.Index(range(self.shape[number]) if names is None else names, name=labels.names[number])
+        index = pd.Index(self._index(number), name=labels.names[number])
         columns = pd.RangeIndex(1, self.rank + 1, name="component")
         return pd.DataFrame(self.factors[number], index=index, columns=columns)
+
+    def to_xarray(self) -> Any:
+        """Return weights and factors as an xarray ``Dataset``: dimensions are the modes and *component*.
+
+        Returns
+        -------
+        Dataset
+            *weights* over the components, numbered from 1, and for each mode *factor_NAME* over its indices and the
+            components, with the labels of the mode as a coordinate where it has any.
+
+        Raises
+        ------
+        ImportError
+            If xarray is not installed (``pip install 'autoten[labels]'``).
+        ValueError
+            If two modes have the same name, or one is called *component*.
+
+        Examples
+        --------
+        >>> labels = Labels(("person", "day"), (np.array(["Ann", "Bo"]), None))
+        >>> model = CPModel(np.ones(1), [np.array([[0.5], [1.0]]), np.ones((3, 1))], labels)
+        >>> float(model.to_xarray()["factor_person"].sel(person="Ann", component=1))
+        0.5
+        """
+        xr = imported("xarray", "to_xarray")
+        names, indices = self.named.names, self.named.indices
+        if len({*names, "component"}) <= self.ndim:
+            refuse("the names of modes of to_xarray", "different, and none of them 'component'", ", ".join(names))
+        coords = {name: index for name, index in zip(names, indices, strict=True) if index is not None}
+        factors = zip(names, self.factors, strict=True)
+        variables = {f"factor_{name}": ((name, "component"), factor) for name, factor in factors}
+        components = {"component": np.arange(1, self.rank + 1)}
+        return xr.Dataset({"weights": ("component", self.weights), **variables}, {**coords, **components})
+
+    def to_csv(self, folder: str | Path) -> list[Path]:
+        r"""Write a CSV file for each mode into a folder: a row for each index, its label first, then each component.
+
+        Parameters
+        ----------
+        folder : str or Path
+            It is made where it does not exist; files of the same names in it are replaced.
+
+        Returns
+        -------
+        list of Path
+            A file for each mode, called by its name (what no file name may hold becomes ``_``), and ``weights.csv``.
+
+        Examples
+        --------
+        >>> from tempfile import TemporaryDirectory
+        >>> labels = Labels(("person", "day"), (np.array(["Ann", "Bo"]), None))
+        >>> model = CPModel(np.ones(1), [np.array([[0.5], [1.0]]), np.ones((3, 1))], labels)
+        >>> with TemporaryDirectory() as folder:
+        ...     paths = model.to_csv(folder)
+        ...     print(paths[0].name, paths[0].read_text(), sep="\n")
+        person.csv
+        person,component 1
+        Ann,0.5
+        Bo,1.0
+        <BLANKLINE>
+        """
+        folder, names = Path(folder), self.named.names
+        folder.mkdir(parents=True, exist_ok=True)
+        header = [f"component {number}" for number in range(1, self.rank + 1)]
+        *paths, of_weights = (folder / name for name in _file_names(names))
+        for mode, (name, path) in enumerate(zip(names, paths, strict=True)):
+            rows = zip(self._index(mode), self.factors[mode].tolist(), strict=True)
+            _write_csv(path, [[name, *header], *([label, *row] for label, row in rows)])
+        _write_csv(of_weights, [header, self.weights.tolist()])
+        return [*paths, of_weights]
+
+    def top(self, mode: int | str, n: int = 10) -> dict[int, list[tuple[str, float]]]:
+        """Return the entries of a mode that are largest in magnitude in each component, with their labels.
+
+        Parameters
+        ----------
+        mode : int or str
+            The mode's number, or its name if the model is labelled.
+        n : int
+            So many entries at most. Zeros are left out, and entries that rest on hardly an observed cell (see
+            `without_support`).
+
+        Returns
+        -------
+        dict from component, from 1, to list of (label, entry)
+            The largest magnitude first.
+
+        Examples
+        --------
+        >>> labels = Labels(("word", "day"), (np.array(["tea", "sun", "fog"]), None))
+        >>> model = CPModel(np.ones(2), [np.array([[0.6, 0.0], [-0.8, 0.0], [0.1, 1.0]]), np.ones((2, 2))], labels)
+        >>> model.top("word", 2)
+        {1: [('sun', -0.8), ('tea', 0.6)], 2: [('fog', 1.0)]}
+        """
+        number, labels = self.named.mode(mode), self.named
+        n = check_integer(n, "n of top", minimum=1)
+        entries = np.where(self.without_support(number), 0.0, self.factors[number])
+        largest = np.argsort(-np.abs(entries), axis=0, kind="stable")[:n]
+        return {
+            r + 1: [(labels.index(number, i), float(entries[i, r])) for i in largest[:, r].tolist() if entries[i, r]]
+            for r in range(self.rank)
+        }
+
+    def _index(self, mode: int) -> Any:
+        """Return the labels of a mode, numbers from 0 where it has none."""
+        labels = self.named.indices[mode]
+        return range(self.shape[mode]) if labels is None else labels
 
     def to_tensorly(self) -> Any:
         """Return the model as tensorly's own ``CPTensor``, with copies of weights and factors.
@@ -283,6 +403,22 @@ def as_cp(model: Any, shape: tuple[int, ...] | None = None) -> CPModel:
     if shape is not None and cp.shape != tuple(shape):
         refuse("the CP model", f"of the tensor's shape {tuple(shape)}", f"shape {cp.shape}")
     return cp
+
+
+def _file_names(names: Sequence[str]) -> list[str]:
+    """Return names that a file of any system may have, no two of them alike, and none like that of the weights."""
+    stems = ["weights"]
+    for name in names:
+        stem = re.sub(r"[^\w .-]", "_", name[:LONGEST_FILE_NAME]).strip(" .") or "mode"
+        while stem.casefold() in (other.casefold() for other in stems):
+            stem += "_"
+        stems.append(stem)
+    return [f"{stem}.csv" for stem in (*stems[1:], stems[0])]
+
+
+def _write_csv(path: Path, rows: list[list[Any]]) -> None:
+    with path.open("w", encoding="utf-8", newline="") as file:
+        csv.writer(file, lineterminator="\n").writerows(rows)
 
 
 def _check_labels(labels: Labels, shape: tuple[int, ...]) -> None:

@@ -18,6 +18,7 @@ from autoten.table import LOWEST_CONSISTENCY
 
 if TYPE_CHECKING:
     from autoten.answer import RankEstimate
+    from autoten.model import CPModel
 
 # Columns of the printed table: score, heading, format.
 COLUMNS = (
@@ -59,14 +60,27 @@ def as_text(estimate: RankEstimate) -> str:
     return "\n".join([*lines, "", _how(estimate)])
 
 
-def as_plain(estimate: RankEstimate) -> Any:
-    """Return the estimate as plain values; what is not finite becomes None."""
+def as_plain(estimate: RankEstimate, *, factors: bool = False) -> Any:
+    """Return the estimate as plain values, with its model on request; what is not finite becomes None."""
     names = ("rank", "reason", "alternatives", "probabilities", "warnings", "timings", "settings")
     plain = {name: getattr(estimate, name) for name in names}
     plain |= {"table": estimate.table.to_dict(), "complete": estimate.table.complete}
+    if estimate.choice.in_place_of is not None:
+        plain["in_place_of"] = estimate.choice.in_place_of.rank
+    if factors:
+        plain["model"] = _plain_model(estimate.model)
     if estimate.by_solver:
-        plain["by_solver"] = {name: as_plain(each) for name, each in estimate.by_solver.items()}
+        plain["by_solver"] = {name: as_plain(each, factors=factors) for name, each in estimate.by_solver.items()}
     return _finite(plain)
+
+
+def _plain_model(model: CPModel) -> dict[str, Any]:
+    """Return weights and factors as plain lists, with the labels of each mode or None."""
+    named = model.named
+    labels = [None if index is None else [str(label) for label in index] for index in named.indices]
+    of_modes = zip(named.names, labels, (factor.tolist() for factor in model.factors), strict=True)
+    modes = [{"mode": name, "labels": index, "factor": factor} for name, index, factor in of_modes]
+    return {"weights": model.weights.tolist(), "modes": modes}
 
 
 def as_html(estimate: RankEstimate) -> str:
@@ -114,7 +128,9 @@ def write_page(estimate: RankEstimate, path: str | Path) -> None:
 
 def headline(estimate: RankEstimate) -> str:
     """Return the answer in a line."""
-    return f"Estimated rank: {estimate.rank or '0 (no component that can be told from noise)'}"
+    estimated = estimate.choice.in_place_of or estimate.choice
+    said = f"Estimated rank: {estimated.rank or '0 (no component that can be told from noise)'}"
+    return said if estimated is estimate.choice else f"Rank taken: {estimate.rank}. {said}"
 
 
 def call(estimate: RankEstimate) -> str:
@@ -123,7 +139,8 @@ def call(estimate: RankEstimate) -> str:
     names = ("solver", "holdout", "policy", "n_starts", "n_folds", "n_splits")
     arguments = {name: settings[name] for name in names if name in settings} | {"random_state": settings.get("seed")}
     written = ", ".join(f"{name}={value}" for name, value in arguments.items())
-    return f"estimate_rank(X, {estimate.table.ranks[1:].tolist()}, {written})"
+    taken = "" if estimate.choice.in_place_of is None else f".at({estimate.rank})"
+    return f"estimate_rank(X, {estimate.table.ranks[1:].tolist()}, {written}){taken}"
 
 
 def _cells(estimate: RankEstimate) -> list[tuple[str, ...]]:

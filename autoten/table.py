@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from autoten._errors import refuse
+from autoten._errors import imported, refuse
 from autoten._typing import Array
 
 # Share of replicates cut at each end before averaging, so that one exploded fold cannot decide.
@@ -223,12 +223,9 @@ class RankTable:
         Raises
         ------
         ImportError
-            If pandas is not installed (``pip install autoten[labels]``).
+            If pandas is not installed (``pip install 'autoten[labels]'``).
         """
-        try:
-            import pandas as pd
-        except ImportError as error:
-            raise ImportError("to_frame needs pandas. Install it with `pip install autoten[labels]`.") from error
+        pd = imported("pandas", "to_frame")
         columns: dict[str, Any] = {"rank": self.ranks}
         for name, column in self.replicates.items():
             columns[name] = self.mean(name)

@@ -198,7 +198,7 @@ def _twins(tensor: Tensor, mode: int, products: Array) -> Iterator[tuple[int, in
             yield pair[0], pair[1]
 
 
-def fit_warnings(tensor: Tensor, table: RankTable, rank: int) -> Iterator[str]:
+def fit_warnings(table: RankTable, n_observed: int, rank: int) -> Iterator[str]:
     """Yield what the fits of the chosen rank and of its neighbours make doubtful."""
     ranks = table.ranks
     opposed = table["opposition"][:, 0] if "opposition" in table else np.zeros(len(ranks))
@@ -211,13 +211,13 @@ def fit_warnings(tensor: Tensor, table: RankTable, rank: int) -> Iterator[str]:
     if "converged" in table and len(rows := np.flatnonzero((table["converged"][:, 0] != 1.0) & (ranks > 0))):
         fits = _ranks(ranks[rows], rank, ": the best fit", ": the best fits")
         yield f"{fits} had not converged; raise max_iter of the solver{'' if table.complete else ' or max_time'}."
-    if len(rows := np.flatnonzero([not is_surely_unique(tensor.shape, int(each)) for each in ranks])):
+    if len(rows := np.flatnonzero([not is_surely_unique(table.shape, int(each)) for each in ranks])):
         past = _ranks(ranks[rows], rank, "is", "are")
         yield f"{past} past Kruskal's bound for this shape: uniqueness is not guaranteed."
     *_, largest = ranks
     smallest = ranks[min(1, len(table) - 1)]
     if rank == largest and table.complete:
-        if rank < largest_determined_rank(tensor.shape, tensor.n_observed):
+        if rank < largest_determined_rank(table.shape, n_observed):
             yield f"Rank {rank} is the largest that was tried: the data may support more. Widen the range of ranks."
         else:
             yield f"Rank {rank} is the largest that so few observed cells determine: the data may hold more components."
@@ -237,8 +237,8 @@ def unseen_warnings(tensor: Tensor, model: CPModel, labels: Labels | None = None
         if len(found := np.flatnonzero(shares > UNSEEN)):
             held = ", ".join(f"{100 * shares[r]:.0f} % of component {r + 1}" for r in found)
             yield (
-                f"Cells that no slab of {_lowered(_mode(labels, mode))} shows hold {held} (of its squares): there the "
-                "model extrapolates, and what it says was never measured."
+                f"Cells that no slab of {_lowered(_mode(labels, mode))} shows hold at rank {model.rank} {held} (of its "
+                "squares): there the model extrapolates, and what it says was never measured."
             )
 
 

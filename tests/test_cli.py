@@ -104,7 +104,7 @@ UNWRITABLE = "--{} must be a file that can be written. Got {}."
 TWICE = "--{} must be a file of its own, neither FILE nor another output. Got {}."
 UNSUITABLE = [
     (["absent.npy"], "the file must be an existing file. Got absent.npy."),
-    (["."], "the file must be one of .npy, .npz, .mat, .csv, .tns, .tns.gz. Got ."),
+    (["."], "the file must be one of .npy, .npz, .mat, .tns, .tns.gz, .csv, .parquet. Got ."),
     (["text.npy"], "text.npy must be a .npy file that NumPy wrote. Got one that begins with b'no tensor\\n'."),
     (["matrix.npy"], "X must be a tensor with at least 3 modes. Got shape (7, 8). "),
     (["X.npy", "--ranks", "0:3"], RANKS.format("0:3")),

@@ -377,7 +377,7 @@ MANY = [f"{n % 1300},{n // 4},{n // 4},1" for n in range(5200)]  # span more tha
         (lambda lines: [*lines, "s1,300,2024-01-09"], "line 62 of X.csv must be 4 fields. Got 3."),
         (
             lambda lines: [*lines, "s1,300,2024-01-09,low"],
-            "the last field in line 62 of X.csv must be a number, with a decimal point, or blank where the cell is "
+            "the field value in line 62 of X.csv must be a number, with a decimal point, or blank where the cell is "
             "missing. Got low.",
         ),
         (

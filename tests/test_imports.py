@@ -27,6 +27,7 @@ LAYERS = [
     ["tensors"],
     ["solvers"],
     ["door", "holdout", "datasets", "workers"],
+    ["frames"],
     ["files"],
     ["matching"],
     ["fits"],

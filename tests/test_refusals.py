@@ -649,7 +649,9 @@ ARGUMENTS = [
 ITEMS = pd.MultiIndex.from_product([["s0", "s1"], [1, 2], [5, 6, 7]], names=["sample", "time", "sensor"])
 LISTED = pd.Series(np.arange(12.0), ITEMS)
 TABLES = [pd.DataFrame(X[0]), pd.DataFrame(X[1]).iloc[::-1]]
-FRAME = r"^X must be an array, or a Series .* Got a DataFrame\. Of a long table, .*X\.set_index\(.*X\.stack\(\)"
+FRAME = (
+    r"^X must be an array or a labelled tensor\. Got a data frame\. Of a long table, .*from_table\(X, .*X\.stack\(\)"
+)
 
 NO_LABELLED_TENSORS = {
     "a cell listed twice": (
@@ -666,7 +668,7 @@ NO_LABELLED_TENSORS = {
     "a dataset": (LISTED.to_frame("a").to_xarray(), r"^X must be an array of real numbers\. Got Dataset"),
     "too large": (
         pd.Series(np.ones(2000), pd.MultiIndex.from_arrays([np.arange(2000)] * 3)),
-        r"span at most 2147483648 cells\. Got shape .*give a sparse array\.$",
+        r"span at most 2147483648 cells\. Got shape .*from_table\(\.\.\., unlisted='zero'\)\.$",
     ),
     "tables": (TABLES, r"^X must be tables with the same rows and columns, .*pandas\.concat\("),
 }
@@ -690,7 +692,10 @@ NO_NUMBERS = [
     (None, "must be an array of real numbers. Got dtype object."),
     ("data.npz", "must be an array of real numbers. Got 'data.npz'. Read a file first: autoten.read_tensor"),
     (np.where(X > 1, np.inf, X), "must be finite. Got an infinite entry. Mark a missing cell with"),
-    (TABLES[0], "must be an array, or a Series with a level of its index for each mode. Got a DataFrame."),
+    (
+        TABLES[0],
+        "must be an array or a labelled tensor. Got a data frame. Of a long table, a row for each cell or event,",
+    ),
 ]
 SCATTERED = {"X": X, "emission": np.arange(300.0, 307.0), "excitation": np.arange(250.0, 256.0), "width": 5.0}
 NO_FLUORESCENCE = [
@@ -877,7 +882,7 @@ DOOR_AND_ESTIMATE = [
     *(
         refused("no file", lambda read=read, name=name: read(name), ValueError, f"the file must be {sentence}")
         for read, name, sentence in [
-            (read_tensor, "a.xlsx", "one of .npy, .npz, .mat, .csv, .tns, .tns.gz. Got a.xlsx."),
+            (read_tensor, "a.xlsx", "one of .npy, .npz, .mat, .tns, .tns.gz, .csv, .parquet. Got a.xlsx."),
             (read_tensor, "absent.npy", "an existing file. Got absent.npy."),
             (read_tns, "absent.tns", "an existing file. Got absent.tns."),
         ]

@@ -215,6 +215,6 @@ def test_to_frame_has_a_row_for_every_rank():
 
 def test_to_frame_without_pandas_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "pandas", None)
-    sentence = r"^to_frame needs pandas\. Install it with `pip install autoten\[labels\]`\.$"
+    sentence = r"^to_frame needs pandas\. Install it with `pip install 'autoten\[labels\]'`\.$"
     with pytest.raises(ImportError, match=sentence):
         TABLE.to_frame()

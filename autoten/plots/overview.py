@@ -77,7 +77,10 @@ def plot_overview(
     if figure is None:
         figure = plt.figure(figsize=(PAGE_WIDTH, sum(heights)), layout="constrained")
     title = " × ".join(map(str, table.shape)) + " tensor"
-    title = title if choice is None else f"Rank {choice.rank} chosen for the {title}"
+    if choice is not None:
+        instead = choice.in_place_of
+        how = "chosen" if instead is None else f"taken in place of {instead.rank}"
+        title = f"Rank {choice.rank} {how} for the {title}"
     figure.suptitle(title if table.complete else f"{title} (interrupted: not all ranks tried)")
     panels = figure.subplot_mosaic(rows[: len(heights)], height_ratios=heights)
     plot_fit(table, choice, panels["fit"])

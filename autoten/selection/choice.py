@@ -35,12 +35,25 @@ class Choice:
         Other ranks worth a look, best first.
     probabilities : mapping from rank to probability, or None
         None when the policy makes no such statement.
+    in_place_of : Choice, optional
+        The policy's own choice, where a person has taken another rank (`RankEstimate.at`).
     """
 
     rank: int
     reason: str = ""
     alternatives: tuple[Alternative, ...] = ()
     probabilities: Mapping[int, float] | None = None
+    in_place_of: Choice | None = None
+
+    def at(self, rank: int) -> Choice:
+        """Return the choice of another rank, by hand, in place of what the policy chose; its own choice for its own."""
+        chosen = self.in_place_of or self
+        if rank == chosen.rank:
+            return chosen
+        reason = f"Rank {rank} was taken by hand, in place of {chosen.rank}, the estimate. {chosen.reason}".strip()
+        others = [other for other in chosen.alternatives if other.rank != rank]
+        alternatives = (Alternative(chosen.rank, "the estimate"), *others)
+        return replace(chosen, rank=rank, reason=reason, alternatives=alternatives, in_place_of=chosen)
 
 
 Policy = Callable[[RankTable], "Choice | int"]

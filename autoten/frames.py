@@ -1,0 +1,229 @@
+"""Long tables, a row for each cell or event: data frames, and what files hold, become labelled tensors."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from math import prod
+from numbers import Real
+from typing import Any, Protocol
+
+import numpy as np
+import scipy.sparse
+from numpy.typing import NDArray
+
+from autoten._errors import counted, refuse
+from autoten._typing import Array
+from autoten.door import LARGEST_UNFOLDED, PLAIN_KINDS, Preprocessed, filled, linear_cells, plain_labels
+from autoten.labels import Labels
+
+# With zeros where nothing is listed a tensor is dense up to so many cells, where every function of the package takes
+# it, and beyond them where so large a share is listed: from there on dense fits are the faster ones.
+FEW_CELLS = 2**20
+WELL_FILLED = 0.1
+
+# What a combination of labels without a row can mean.
+UNLISTED = ("zero", "missing")
+
+
+class Table(Protocol):
+    """A long table, and how sentences call it and the function that reads it."""
+
+    what: str
+    asker: str
+    n_rows: int
+
+    @property
+    def names(self) -> Sequence[Any]:
+        """Names of the columns."""
+
+    def coded(self, name: Any) -> tuple[Array, NDArray[np.int64]]:
+        """Return the labels of a column in their order, and which of them stands in each row."""
+
+    def numbers(self, name: Any) -> Array:
+        """Return the values of a column, NaN where there is none."""
+
+
+def from_table(frame: Any, modes: Sequence[Any], values: Any = None, *, unlisted: str | None = None) -> Preprocessed:
+    """Return the labelled tensor in a long table: a data frame with a row for each cell, or for each event.
+
+    Parameters
+    ----------
+    frame : data frame
+        Of pandas, polars, pyarrow, or of any other package that narwhals knows; a lazy one is collected.
+    modes : sequence of names of columns
+        A column for each mode, three or more: numbers, texts, dates, booleans or categories. Its labels are sorted;
+        those of a pandas ``Categorical`` or a polars ``Enum`` keep their order there. A label without a row is none.
+    values : name of a column, optional
+        The column of values; a blank one is a missing cell. If left out, each row is an event, and rows are counted.
+    unlisted : {"zero", "missing"}, optional
+        What a combination of labels without a row means. "zero": nothing was there, as in counts; rows of the same
+        cell are then summed. "missing": nobody looked; a cell may then be listed once. Rows that are counted mean zero;
+        values need no word only where every combination is listed.
+
+    Returns
+    -------
+    Preprocessed
+        The tensor with its labels. With zeros, where it has many cells of which few are listed, it is a
+        ``scipy.sparse.coo_array``; else dense, with NaN for missing cells.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If there is no such column, a label is blank, values are no numbers, a cell is listed twice where unlisted ones
+        are missing, or `unlisted` must be said.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> flights = pd.DataFrame({
+    ...     "airline": ["UA", "B6", "UA", "UA"],
+    ...     "origin": ["EWR", "JFK", "EWR", "JFK"],
+    ...     "hour": [6, 6, 6, 9],
+    ...     "delay": [12.0, -3.0, 0.5, 4.0],
+    ... })
+    >>> X = from_table(flights, ["airline", "origin", "hour"])
+    >>> X
+    Preprocessed(shape=(2, 2, 2), steps=())
+    >>> X.labels.indices[0].tolist(), np.asarray(X)[1].tolist()
+    (['B6', 'UA'], [[2.0, 0.0], [0.0, 1.0]])
+    >>> from_table(flights[1:], ["airline", "origin", "hour"], "delay", unlisted="missing").X[0].tolist()
+    [[nan, nan], [-3.0, nan]]
+    """
+    return tensor_of(Frame(frame), modes, values, unlisted)
+
+
+class Frame:
+    """A data frame of any package as a long table."""
+
+    def __init__(self, frame: Any, what: str = "the frame", asker: str = "from_table") -> None:
+        import narwhals as nw
+
+        table = nw.from_native(frame, pass_through=True)
+        if isinstance(table, nw.LazyFrame):
+            table = table.collect()
+        if not isinstance(table, nw.DataFrame):
+            refuse(f"{what} of {asker}", "a data frame", type(frame).__name__, kind=TypeError)
+        self._table = table
+        self.what, self.asker = what, asker
+        self.names = table.columns
+        self.n_rows = len(table)
+
+    def coded(self, name: Any) -> tuple[Array, NDArray[np.int64]]:
+        """Return the labels of a column in their order, and which of them stands in each row."""
+        column = self._table.get_column(name)
+        array = column.to_numpy()
+        blank = np.asarray(column.is_null().to_numpy(), dtype=bool)
+        if array.dtype.kind == "f":
+            blank = blank | np.isnan(array)
+        return coded(array, f"{name} in {self.what}", int(blank.sum()), _own_order(column))
+
+    def numbers(self, name: Any) -> Array:
+        """Return the values of a column, NaN where there is none."""
+        import narwhals as nw
+
+        column = self._table.get_column(name)
+        if not (column.dtype.is_numeric() or column.dtype == nw.Boolean):
+            refuse(f"the column {name} in {self.what}", "numbers", f"dtype {column.dtype}", kind=TypeError)
+        return np.asarray(column.cast(nw.Float32 if column.dtype == nw.Float32 else nw.Float64).to_numpy())
+
+
+def tensor_of(table: Table, modes: Sequence[Any], values: Any, unlisted: str | None) -> Preprocessed:
+    """Return the tensor in a long table; see `from_table`."""
+    _check_columns(table, modes, values)
+    if unlisted is not None and unlisted not in UNLISTED:
+        refuse(f"unlisted of {table.asker}", "'zero' or 'missing'", repr(unlisted))
+    if values is None and unlisted == "missing":
+        remedy = "A combination without a row had no event. Name the column of values if there is one."
+        refuse(f"unlisted of {table.asker}", "'zero' where rows are counted", repr(unlisted), remedy)
+    if not table.n_rows:
+        refuse(table.what, "a table with at least one row", "none")
+    pairs = [table.coded(name) for name in modes]
+    labels = Labels(tuple(map(str, modes)), tuple(found for found, _ in pairs))
+    codes, shape = [places for _, places in pairs], tuple(len(found) for found, _ in pairs)
+    if values is None:
+        return Preprocessed(_summed(table.what, codes, shape, None), labels=labels)
+    numbers = table.numbers(values)
+    if unlisted is None and table.n_rows < prod(shape):
+        refuse(
+            f"unlisted of {table.asker}",
+            "'zero' or 'missing', since not every combination of labels is listed",
+            f"{counted(table.n_rows, 'row')} for {prod(shape)} combinations",
+            "Say 'zero' where nothing was there, as in counts, and 'missing' where nobody looked.",
+        )
+    if unlisted == "zero":
+        return Preprocessed(_summed(table.what, codes, shape, numbers), labels=labels)
+    remedy = "Sum or average them first, or say unlisted='zero' if they are parts of a sum."
+    return Preprocessed(filled(table.what, "a table", codes, shape, numbers, remedy), labels=labels)
+
+
+def _summed(what: str, codes: Sequence[Array], shape: tuple[int, ...], values: Array | None) -> Any:
+    """Return the sums of the rows of each cell, or their numbers where there are no values, and zero elsewhere."""
+    n_cells = prod(shape)
+    if n_cells >= 2**63:
+        remedy = "Leave out modes, or put labels together."
+        refuse(what, "a table whose labels span fewer than 2**63 cells", f"shape {shape}", remedy)
+    cells, rows = np.unique(linear_cells(codes, shape), return_inverse=True)
+    sums = np.bincount(rows, values).astype(np.float64 if values is None else values.dtype)
+    if n_cells > FEW_CELLS and (len(cells) < WELL_FILLED * n_cells or n_cells > LARGEST_UNFOLDED):
+        return scipy.sparse.coo_array((sums, np.unravel_index(cells, shape)), shape=shape)
+    array = np.zeros(shape, dtype=sums.dtype)
+    array.reshape(-1)[cells] = sums
+    return array
+
+
+def coded(array: Array, what: str, n_blank: int, order: Iterable[Any] | None = None) -> tuple[Array, NDArray[np.int64]]:
+    """Return the labels of a column, sorted or in an order of their own, and which of them stands in each row."""
+    if n_blank:
+        remedy = "Drop these rows, or give them a label."
+        refuse(f"the column {what}", "labelled in every row", counted(n_blank, "blank field"), remedy)
+    if order is None and array.dtype.kind in PLAIN_KINDS:
+        labels, codes = np.unique(array, return_inverse=True)
+        return plain_labels(labels), codes
+    rows = array.tolist()
+    try:
+        present = set(rows)
+    except TypeError:
+        got = f"a {type(rows[0]).__name__}"
+        refuse(f"the column {what}", "labels: numbers, texts, dates, categories", got, kind=TypeError)
+    kept = [label for label in (_sorted(present) if order is None else order) if label in present]
+    places = {label: place for place, label in enumerate(kept)}
+    codes = np.fromiter(map(places.__getitem__, rows), np.int64, len(rows))
+    if all(isinstance(label, Real) for label in kept):
+        return np.array(kept), codes
+    return plain_labels(np.fromiter(kept, object, len(kept))), codes
+
+
+def _sorted(labels: Iterable[Any]) -> list[Any]:
+    """Return labels in order; those of several types, which have none, by their texts."""
+    try:
+        return sorted(labels)
+    except TypeError:
+        return sorted(labels, key=str)
+
+
+def _own_order(column: Any) -> Iterable[Any] | None:
+    """Return the categories of a column in their order; None where it has no order of its own."""
+    import narwhals as nw
+
+    # narwhals tells the order of ordered categories alone, pandas knows that of all.
+    categories = getattr(getattr(column.to_native(), "cat", None), "categories", None)
+    if categories is not None:
+        return list(categories)
+    return list(column.dtype.categories) if isinstance(column.dtype, nw.Enum) else None
+
+
+def _check_columns(table: Table, modes: Any, values: Any) -> None:
+    """Refuse what are no columns of a table, or not what a tensor needs."""
+    what = f"modes of {table.asker}"
+    if isinstance(modes, str) or not isinstance(modes, Sequence):
+        refuse(what, "a list of names of columns", repr(modes), kind=TypeError)
+    for asked, names in ((what, modes), (f"values of {table.asker}", () if values is None else (values,))):
+        for name in names:
+            if not any(name is each or name == each for each in table.names):
+                refuse(asked, f"out of the columns {', '.join(map(str, table.names))}", repr(name))
+    named = [*modes, values]
+    if len(set(named)) < len(named):
+        refuse(f"modes and values of {table.asker}", "columns that differ", ", ".join(map(str, named)))
+    if len(modes) < 3:
+        remedy = "A matrix has no unique CP decomposition: use a matrix method."
+        refuse(what, "at least three columns", repr(modes), remedy)
