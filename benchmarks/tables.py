@@ -150,6 +150,23 @@ def recovery() -> list[str]:
     ]
 
 
+def real() -> list[str]:
+    """Return what the default says of every real tensor, beside what is known of it or said of it."""
+    found = measure.read("recovery")
+    rows = [
+        {
+            "tensor": row["tensor"],
+            "components": row["accepted"].replace(" ", " or "),
+            "told by": teller,
+            "named": row["autoten"].replace(" ", ", "),
+            "how sure": _percent(row["stated"], 0),
+        }
+        for teller, part in (("the laboratory", "laboratory"), ("a publication", "opinion"))
+        for row in found[part][:-1]  # the last is their average
+    ]
+    return markdown(rows)
+
+
 def summary() -> list[str]:
     """Return what the first page of the project says of both: a sentence each."""
     columns = [line.strip("| ").split(" | ") for line in recovery() if line.startswith("|")]
@@ -177,7 +194,7 @@ BLOCKS = {name: partial(table, *which) for name, which in TABLES.items()}
 PAGES: Mapping[Path, Mapping[str, Callable[[], list[str]]]] = {
     README: BLOCKS,
     CHECKOUT / "README.md": {"summary": summary},
-    CHECKOUT / "docs" / "right.md": {"recovery": recovery},
+    CHECKOUT / "docs" / "right.md": {"recovery": recovery, "honesty": BLOCKS["honesty"], "real": real},
     CHECKOUT / "docs" / "speed.md": {"speed": speed},
 }
 # The few rules that the site shows first.

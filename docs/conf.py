@@ -26,21 +26,23 @@ include_patterns = ["docs/**", "benchmarks/README.md", "benchmarks/archive/*.md"
 exclude_patterns = ["docs/_*", "**/.ipynb_checkpoints"]
 nitpicky = True
 nitpick_ignore = [("py:class", "collections.abc.Callable")]  # no page of other projects is fetched
+nitpick_ignore_regex = [("py:obj", r"\w+")]  # `tol` in a docstring of its class: a parameter, told on the same page
 
 # Pages with `{code-cell}` run, each in a folder of its own that is thrown away, and a page that fails fails the build.
-# What they printed is kept for the next build, as long as the package is the same. The notebooks of examples/ are
+# What they printed is kept for the next build, as long as the package and the results are the same. The notebooks of examples/ are
 # shown as they are stored: tests run them.
-package = hashlib.sha256()
-for file in sorted((CHECKOUT / "autoten").rglob("*.py")):
-    package.update(file.read_bytes())
+used = hashlib.sha256()
+for file in [*(CHECKOUT / "autoten").rglob("*.py"), *CHECKOUT.glob("benchmarks/results/*.json")]:
+    used.update(file.read_bytes())
 nb_execution_mode = "cache"
-nb_execution_cache_path = str(HERE / "_build" / "executed" / package.hexdigest()[:12])
+nb_execution_cache_path = str(HERE / "_build" / "executed" / used.hexdigest()[:12])
 nb_execution_excludepatterns = ["examples/*"]
 nb_execution_raise_on_error = True
 nb_execution_in_temp = True
 nb_execution_timeout = 120
 nb_ipywidgets_js = {}  # else two scripts from elsewhere
 nb_merge_streams = True
+nb_code_prompt_show, nb_code_prompt_hide = "Show the code", "Hide the code"
 myst_enable_extensions = ["colon_fence", "deflist", "dollarmath"]
 myst_heading_anchors = 3
 
@@ -48,7 +50,13 @@ myst_heading_anchors = 3
 autosummary_generate = True
 autosummary_ignore_module_all = False
 autodoc_typehints = "none"
+autodoc_preserve_defaults = True  # a default by its name, not by its repr
+default_role = "autolink"  # `name` leads to its page where it has one
 autodoc_member_order = "bysource"
+# All of numpydoc's checks but these: not every function needs an example or others to see, a method that fits in a line is
+# told in one (so no Parameters, no Returns), and a type stands where it is not plain from the words.
+numpydoc_validation_checks = {"all", "EX01", "SA01", "ES01", "PR01", "PR04", "PR07", "RT01", "RT03", "YD01"}
+numpydoc_validation_exclude = {r"\.(DEFAULT_\w+|Policy)$"}  # values and an alias, which have no docstring of their own
 numpydoc_show_class_members = False  # the template names them, with their docstrings
 templates_path = [str(HERE / "_templates")]  # whole: autosummary looks from the source folder, others from this one
 
@@ -59,8 +67,16 @@ html_css_files = ["autoten.css"]
 html_math_renderer = "mathml"
 html_copy_source = html_show_sourcelink = False
 html_additional_pages = {"index": "to_docs.html"}
+html_favicon = "_static/mark.svg"
+html_sidebars = {
+    page: [] for page in ("docs/index", "docs/start", "docs/reading", "docs/how", "docs/right", "docs/speed")
+}
 html_theme_options = {
+    "logo": {"text": "autoten", "image_light": "_static/mark.svg", "image_dark": "_static/mark.svg"},
     "header_links_before_dropdown": 9,
+    "navbar_align": "left",
+    "navbar_persistent": ["search-button"],
+    "back_to_top_button": False,
     "show_prev_next": True,
     "secondary_sidebar_items": ["page-toc"],
     "footer_start": [],

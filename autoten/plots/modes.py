@@ -57,9 +57,13 @@ class ComponentStyle(NamedTuple):
     """How one component looks."""
 
     color: str
+    """The colour of lines, points and bars."""
     linestyle: str
+    """The dashes of its lines."""
     marker: str
+    """The sign at its points."""
     hatch: str
+    """The pattern of its bars."""
 
     def line(self, **changes: Any) -> Look:
         """Return the arguments of its line."""

@@ -18,7 +18,9 @@ class Alternative(NamedTuple):
     """Another rank worth a look, and why."""
 
     rank: int
+    """The rank."""
     reason: str
+    """What speaks for it, in a sentence."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +58,7 @@ class Choice:
         return replace(chosen, rank=rank, reason=reason, alternatives=alternatives, in_place_of=chosen)
 
 
+#: A policy: a function from the table of scores to a choice, or to a rank alone.
 Policy = Callable[[RankTable], "Choice | int"]
 
 
