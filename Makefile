@@ -42,6 +42,7 @@ notebooks: $(STAMP) ## run every notebook in examples/ from clean
 
 docs: $(STAMP) ## the documentation, as pages in docs/_build/html; a warning is an error
 	$(BIN)/python -m sphinx -W --keep-going -q -c docs -d docs/_build/doctrees . docs/_build/html $(ARGS)
+	$(BIN)/python docs/check_site.py docs/_build/html
 
 bench: $(STAMP) ## run every benchmark script (long), then write the tables of all pages
 	set -e; for script in benchmarks/bench_*.py; do echo "== $$script"; $(BIN)/python $$script; done

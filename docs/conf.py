@@ -29,8 +29,8 @@ nitpick_ignore = [("py:class", "collections.abc.Callable")]  # no page of other 
 nitpick_ignore_regex = [("py:obj", r"\w+")]  # `tol` in a docstring of its class: a parameter, told on the same page
 
 # Pages with `{code-cell}` run, each in a folder of its own that is thrown away, and a page that fails fails the build.
-# What they printed is kept for the next build, as long as the package and the results are the same. The notebooks of examples/ are
-# shown as they are stored: tests run them.
+# What they printed is kept for the next build, as long as the package and the results are the same. The notebooks of
+# examples/ are shown as they are stored: tests run them.
 used = hashlib.sha256()
 for file in [*(CHECKOUT / "autoten").rglob("*.py"), *CHECKOUT.glob("benchmarks/results/*.json")]:
     used.update(file.read_bytes())
@@ -53,8 +53,8 @@ autodoc_typehints = "none"
 autodoc_preserve_defaults = True  # a default by its name, not by its repr
 default_role = "autolink"  # `name` leads to its page where it has one
 autodoc_member_order = "bysource"
-# All of numpydoc's checks but these: not every function needs an example or others to see, a method that fits in a line is
-# told in one (so no Parameters, no Returns), and a type stands where it is not plain from the words.
+# All of numpydoc's checks but these: not every function needs an example or others to see, a method that fits in a line
+# is told in one (so no Parameters, no Returns), and a type stands where it is not plain from the words.
 numpydoc_validation_checks = {"all", "EX01", "SA01", "ES01", "PR01", "PR04", "PR07", "RT01", "RT03", "YD01"}
 numpydoc_validation_exclude = {r"\.(DEFAULT_\w+|Policy)$"}  # values and an alias, which have no docstring of their own
 numpydoc_show_class_members = False  # the template names them, with their docstrings
@@ -71,6 +71,7 @@ html_favicon = "_static/mark.svg"
 html_sidebars = {
     page: [] for page in ("docs/index", "docs/start", "docs/reading", "docs/how", "docs/right", "docs/speed")
 }
+html_context = {"default_mode": "auto"}  # light or dark as the system is
 html_theme_options = {
     "logo": {"text": "autoten", "image_light": "_static/mark.svg", "image_dark": "_static/mark.svg"},
     "header_links_before_dropdown": 9,
@@ -82,4 +83,3 @@ html_theme_options = {
     "footer_start": [],
     "footer_end": [],
 }
-suppress_warnings = ["misc.highlighting_failure"]  # until the drawing of docs/architecture.md is one
