@@ -1,6 +1,7 @@
 """The public names: where each one lives. The package reads this table when it is imported, type checkers as ever."""
 
 from autoten import datasets as datasets
+from autoten import fluorescence as fluorescence
 from autoten import plots as plots
 from autoten import preprocess as preprocess
 from autoten import selection as selection

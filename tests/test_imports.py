@@ -29,7 +29,7 @@ LAYERS = [
     ["door", "holdout", "datasets", "workers"],
     ["frames"],
     ["files"],
-    ["matching"],
+    ["matching", "fluorescence"],
     ["fits"],
     ["sweep", "preprocess"],
     ["parafac"],

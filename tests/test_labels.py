@@ -172,7 +172,7 @@ ONES = CPModel(np.ones(1), [np.ones((n, 1)) for n in (5, 7, 8)])
 BY_MODE = {
     "center": lambda X, mode: center(X, [mode, 2]).X,
     "scale": lambda X, mode: scale(X, mode).X,
-    "mask_scatter": lambda X, mode: mask_scatter(X, range(300, 308), range(300, 305), 1.5, modes=(2, mode)).X,
+    "mask_scatter": lambda X, mode: mask_scatter(X, range(300, 308), range(290, 295), 7.5, modes=(2, mode)).X,
     "RandomFibres": by_fibres,
     "Centred": by_centred,
     "HALS": by_hals,

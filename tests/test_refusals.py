@@ -4,6 +4,7 @@ import math
 import re
 from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import dask.array as da
 import numpy as np
@@ -59,9 +60,17 @@ from autoten.datasets import (
     white_noise,
 )
 from autoten.door import as_tensor
+from autoten.fluorescence import maxima, read_eems, write_openfluor
 from autoten.labels import Labels
-from autoten.model import CPModel, as_cp
-from autoten.preprocess import center, drop_empty_slabs, mask_scatter, scale
+from autoten.model import CPModel, as_cp, empty_model
+from autoten.preprocess import (
+    center,
+    correct_inner_filter,
+    drop_empty_slabs,
+    interpolate_scatter,
+    mask_scatter,
+    scale,
+)
 from autoten.selection import Calibrated, apply_policy
 
 # Rows: a name, a call without arguments, the kind of error, a pattern of the sentence. One section for each part.
@@ -282,6 +291,13 @@ DRAWINGS = [
         lambda: plots.plot_influence(([0.1, 0.2], [1.0, 2.0, 3.0])),
         "leverage, residual and labels of plot_influence must be of one length. Got (2,), (3,) and (2,).",
     ),
+    (lambda: plots.plot_landscape(np.ones((2, 3)), 0), "X of plot_landscape must be a tensor or model of three modes."),
+    (lambda: plots.plot_landscape(CUBE, 4), "index of plot_landscape must be a number below 4, the length of mode 0."),
+    (
+        lambda: plots.plot_landscape(CUBE, "4"),
+        "index of plot_landscape must be a label of mode 0, such as 0, 1, 2. Got",
+    ),
+    (lambda: plots.plot_landscape(CUBE, 0, mode="sample"), "mode of plot_landscape must be one of ['mode 0', '"),
     (
         lambda: core_elements(TO_DRAW.to_tensor(), EMPTY),
         "the model of core_elements must be a model of at least one component",
@@ -705,11 +721,59 @@ NO_FLUORESCENCE = [
     ({"width": 0}, "width of mask_scatter must be a number above 0"),
     ({"orders": [3]}, "orders of mask_scatter must be 1, 2 or both. Got (3,)"),
     ({"orders": []}, "orders of mask_scatter must be 1, 2 or both"),
-    ({"modes": (1, 1)}, "modes of mask_scatter must be one mode or several different ones"),
-    ({"modes": 1}, "modes of mask_scatter must be two, of emission and of excitation"),
+    ({"modes": (1, 1)}, "modes of mask_scatter must be two different ones, of emission and of excitation. Got (1, 1)"),
+    ({"modes": 1}, "modes of mask_scatter must be two different ones, of emission and of excitation. Got 1."),
+    ({"emission": None}, "emission of mask_scatter must be the wavelengths of its mode in nm where X is not labelled"),
+    ({"excitation": list("abcdef")}, "excitation of mask_scatter must be 6 wavelengths in nm"),
     ({"raman_shift": 1e5}, "raman_shift of mask_scatter must be a number above 0 and below"),
     ({"X": np.where(X > 1, np.inf, X)}, "X of mask_scatter must be finite"),
 ]
+
+ABSORBING = {**SCATTERED, "absorbance": np.zeros((8, 3)), "wavelengths": [200.0, 300.0, 400.0]}
+del ABSORBING["width"]
+NO_ABSORBANCE = [
+    (
+        {"absorbance": np.zeros((7, 3))},
+        "absorbance of correct_inner_filter must be of shape (8, 3), a row for each sam",
+    ),
+    ({"absorbance": np.full((8, 3), np.nan)}, "absorbance of correct_inner_filter must be finite. Got NaN"),
+    ({"wavelengths": [260, 300, 400]}, "wavelengths of correct_inner_filter must be from 250 to 306 nm at least, as X"),
+    ({"wavelengths": [0, 300, 400]}, "wavelengths of correct_inner_filter must be positive and finite, in nm. Got 0"),
+    ({"wavelengths": "blue"}, "wavelengths of correct_inner_filter must be 1 wavelengths in nm"),
+]
+
+# Landscapes in a file, and what is said of it.
+PLAIN = ",250,260\n300,1,2\n310,3,4\n"
+NO_LANDSCAPES = [
+    ("nothing in it", {"a": ""}, "^a\\.csv must be a text file with a matrix of .*read_eems\\(folder, pattern\\)\\.$"),
+    ("no wavelengths", {"a": "1,2,3\n4,5,6\n7,8,9\n"}, "Got no line of rising or falling wavelengths above rows"),
+    ("an index of pandas", {"a": ",250,260\n0,1,2\n1,3,4\n"}, "Got no line of rising or falling wavelengths"),
+    ("a picture", {"a": bytes(range(256)) * 9}, "a.csv must be a text file with a matrix of intensities"),
+    (
+        "a word",
+        {"a": PLAIN.replace("3,4", "high,4")},
+        "line 3 of a.csv must be numbers, or blank where missing. Got high",
+    ),
+    ("a line cut off", {"a": PLAIN + "320,5\n330,1,2\n"}, "line 4 of a.csv must be a wavelength and an intensity for"),
+    ("twice", {"a": PLAIN + "300,5,6\n"}, "the wavelengths of a.csv must be different ones. Got 300 nm twice"),
+    (
+        "other wavelengths",
+        {"a": PLAIN + "320,5,6\n", "b": PLAIN.replace("310", "315")},
+        "b.csv must be of emission wavelengths among those of the file with the most, 3 from 300 to 320 nm. Got 2",
+    ),
+    ("pairs", {"a": "s_EX_250.00,,s_EX_260.00,\n300,low,300,2\n"}, "the columns 300 of a.csv must be a wavelength and"),
+]
+UNLABELLED = (None, [np.ones((4, 1)), np.ones((5, 1)), np.ones((6, 1))])
+
+
+def landscapes(texts):
+    def read():
+        with TemporaryDirectory() as folder:
+            for name, text in texts.items():
+                Path(folder, f"{name}.csv").write_bytes(text if isinstance(text, bytes) else text.encode())
+            read_eems(folder)
+
+    return read
 
 
 ESTIMATORS = [CP(2, n_starts=1), AutoTen([2], policy=lambda table: 2, n_starts=1, n_folds=2, n_splits=0)]
@@ -915,6 +979,44 @@ DOOR_AND_ESTIMATE = [
     *(
         refused(str([*wrong]), partial(mask_scatter, **{**SCATTERED, **wrong}), (ValueError, TypeError), sentence)
         for wrong, sentence in NO_FLUORESCENCE
+    ),
+    *(
+        refused(
+            str([*wrong]), partial(correct_inner_filter, **{**ABSORBING, **wrong}), (ValueError, TypeError), sentence
+        )
+        for wrong, sentence in NO_ABSORBANCE
+    ),
+    *((f"a landscape: {name}", landscapes(texts), ValueError, said) for name, texts, said in NO_LANDSCAPES),
+    *(
+        refused(sentence, call, (ValueError, TypeError), sentence)
+        for call, sentence in [
+            (lambda: read_eems("nowhere"), "folder of read_eems must be a folder of files. Got nowhere"),
+            (
+                lambda: read_eems(Path(__file__).parent, "*.eem"),
+                "folder of read_eems must be a folder with files named *.",
+            ),
+            (
+                lambda: interpolate_scatter(X, np.full(7, 300)),
+                "emission of interpolate_scatter must be wavelengths that differ. Got 300 nm twice",
+            ),
+            (lambda: maxima((None, [np.ones((4, 2)), np.ones((5, 2))])), "modes of maxima must be a mode of a tensor"),
+            (
+                lambda: maxima(UNLABELLED, modes=("emission", 1)),
+                "modes of maxima must be a number, since X has no names",
+            ),
+            (
+                lambda: write_openfluor(UNLABELLED, "x.txt", name="x"),
+                "excitation of write_openfluor must be the wavelengths of its mode in nm where X is not labelled",
+            ),
+            (
+                lambda: write_openfluor(UNLABELLED, "x.txt", name="x", Doi="1"),
+                "a field of write_openfluor must be one of",
+            ),
+            (
+                lambda: write_openfluor(empty_model((4, 5, 6)), "x.txt", name="x"),
+                "model of write_openfluor must be a model of at least one component",
+            ),
+        ]
     ),
     *(
         refused(

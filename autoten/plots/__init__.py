@@ -14,6 +14,7 @@ from autoten.plots.components import plot_mode as plot_mode
 from autoten.plots.components import plot_top as plot_top
 from autoten.plots.diagnostics import plot_core_elements as plot_core_elements
 from autoten.plots.diagnostics import plot_influence as plot_influence
+from autoten.plots.diagnostics import plot_landscape as plot_landscape
 from autoten.plots.modes import ComponentStyle as ComponentStyle
 from autoten.plots.modes import bars as bars
 from autoten.plots.modes import component_styles as component_styles

@@ -1,4 +1,4 @@
-"""A closer look at one model: the core behind core consistency, and samples one by one."""
+"""A closer look: the core behind core consistency, samples one by one, a slab of the data or of a model."""
 
 from __future__ import annotations
 
@@ -8,10 +8,16 @@ from typing import Any
 import numpy as np
 from matplotlib import rcParams
 from matplotlib.axes import Axes
-from matplotlib.ticker import FuncFormatter, SymmetricalLogLocator
+from matplotlib.axis import Axis
+from matplotlib.ticker import FuncFormatter, MaxNLocator, SymmetricalLogLocator
 
-from autoten._errors import refuse
-from autoten.plots.common import Look, legend_above, new_axes, texts_of, write_beside, written
+from autoten._errors import check_integer, check_mode, refuse
+from autoten._typing import Array
+from autoten.door import Preprocessed, missing_cells, numbers_of, unlabelled
+from autoten.fluorescence import LANDSCAPE
+from autoten.labels import Labels
+from autoten.model import CPModel
+from autoten.plots.common import Look, figure_of, legend_above, new_axes, texts_of, write_beside, written
 from autoten.scores.core_consistency import consistency
 from autoten.table import LOWEST_CONSISTENCY
 
@@ -28,6 +34,9 @@ FEWEST_NAMED = 3
 # Beyond this multiple of the mean a leverage deserves a look (a rule of thumb from regression), and so does a residual
 # beyond this multiple of the median.
 HIGH = 3.0
+
+# Texts along an axis of a picture.
+MOST_TEXTS = 12
 
 
 def plot_core_elements(core: Any, ax: Axes | None = None) -> Axes:
@@ -144,3 +153,103 @@ def plot_influence(influence: Any, *, labels: Sequence[Any] | None = None, ax: A
     texts = [text if sample in named else "" for sample, text in enumerate(texts_of(names))]
     write_beside(ax, leverage, residual, texts)
     return ax
+
+
+def plot_landscape(X: Any, index: int | str, mode: int | str = 0, *, ax: Axes | None = None) -> Axes:
+    """Draw one slab of a tensor, or of a model, as a picture: the landscape of one sample of fluorescence, say.
+
+    The two other modes are the axes, the first of them across, over their labels where these are numbers. Cells that
+    are missing, such as scatter left out, are hatched.
+
+    Parameters
+    ----------
+    X : array, masked array, DataArray, Series, Preprocessed or CPModel
+        Of three modes.
+    index : int or str
+        Which slab: its number, or its label as a text.
+    mode : int or str
+        The mode that it is a slab of, by number, or by name if X is labelled.
+    ax : Axes, optional
+        A new figure's by default.
+
+    Returns
+    -------
+    Axes
+
+    Raises
+    ------
+    TypeError, ValueError
+        If `X` is no tensor of three modes, or has no such slab.
+
+    Examples
+    --------
+    >>> from autoten import datasets, preprocess
+    >>> data = datasets.load_amino_acids()
+    >>> ax = plot_landscape(preprocess.mask_scatter(data.X, data.emission_nm, data.excitation_nm), 3)
+    >>> ax.get_title(), ax.get_xlabel(), ax.get_ylabel()
+    ('mode 0: 3 (hatched: missing)', 'mode 1', 'mode 2')
+    """
+    given = Preprocessed(X, labels=X.named) if isinstance(X, CPModel) else unlabelled(X)
+    if len(given.shape) != 3:
+        remedy = "Take a part of it first."
+        refuse("X of plot_landscape", "a tensor or model of three modes", f"shape {given.shape}", remedy)
+    labels = given.labels or Labels(tuple(f"mode {n}" for n in range(3)), (None,) * 3)
+    place = check_mode(mode, 3, "mode of plot_landscape", labels.names)
+    number = _index_of(index, place, given.shape[place], labels)
+    across, up = (n for n in range(3) if n != place)
+    values = _slab(given.X, place, number).T
+    ax = new_axes() if ax is None else ax
+    x, y = (_places(axis, labels, n, given.shape[n]) for axis, n in ((ax.xaxis, across), (ax.yaxis, up)))
+    # Colours span all cells and zero; what is not drawn shows the hatches behind.
+    span: Look = {"vmin": min(0.0, np.nanmin(values, initial=0.0)), "vmax": max(0.0, np.nanmax(values, initial=0.0))}
+    rising = np.ix_(np.argsort(y), np.argsort(x))
+    shown = np.ma.masked_invalid(values[rising])
+    mesh = ax.pcolormesh(np.sort(x), np.sort(y), shown, shading="nearest", rasterized=True, **span)
+    is_missing = bool(np.isnan(values).any())
+    ax.patch.set(hatch="////" if is_missing else None, edgecolor="0.6", facecolor="0.9")
+    hatched = " (hatched: missing)" if is_missing else ""
+    title = f"{labels.names[place]}: {labels.index(place, number)}{_unit(labels, place)}{hatched}"
+    ax.set_title(title, parse_math=False)
+    bar = figure_of(ax).colorbar(mesh, ax=ax, pad=0.02)
+    bar.ax.yaxis.set_major_locator(MaxNLocator(5))
+    return ax
+
+
+def _index_of(index: Any, mode: int, length: int, labels: Labels) -> int:
+    """Return a slab's number, which is given as such or as a label."""
+    if not isinstance(index, str):
+        number = check_integer(index, "index of plot_landscape", minimum=-length)
+        if number >= length:
+            refuse("index of plot_landscape", f"a number below {length}, the length of {labels.names[mode]}", number)
+        return number % length
+    texts = [labels.index(mode, n) for n in range(length)]
+    if index not in texts:
+        some = ", ".join(texts[:FEWEST_NAMED])
+        refuse("index of plot_landscape", f"a label of {labels.names[mode]}, such as {some}", repr(index))
+    return texts.index(index)
+
+
+def _slab(X: Any, mode: int, number: int) -> Array:
+    """Return a slab of a tensor or of a model, NaN where it is missing."""
+    if isinstance(X, CPModel):
+        rows = [[number] if n == mode else slice(None) for n in range(X.ndim)]
+        return np.squeeze(X.rows(rows).to_tensor(), axis=mode)
+    values, mask = numbers_of(X, "X of plot_landscape")
+    return np.asarray(np.where(missing_cells(values, mask), np.nan, values).take(number, axis=mode))
+
+
+def _places(axis: Axis, labels: Labels, mode: int, length: int) -> Array:
+    """Name an axis and mark the indices of a mode along it; return where they are."""
+    names, unit = labels.indices[mode], _unit(labels, mode)
+    axis.set_label_text(f"{labels.names[mode]} ({unit.strip()})" if unit else labels.names[mode])
+    if names is not None and names.dtype.kind in "iuf" and np.isfinite(names).all():
+        return names.astype(float)
+    if names is not None:
+        some = np.arange(length)[:: -(-length // MOST_TEXTS)]
+        axis.set_ticks(some, texts_of(names[some]), parse_math=False)
+    return np.arange(length)
+
+
+def _unit(labels: Labels, mode: int) -> str:
+    """Return the unit of a mode's labels, after a blank."""
+    return " nm" if labels.names[mode] in LANDSCAPE and labels.indices[mode] is not None else ""

@@ -1,4 +1,4 @@
-"""Before a fit: centring across and scaling within modes, the two steps that leave trilinear structure alone.
+"""Centring across and scaling within modes, the two steps that leave trilinear structure alone; empty slabs left out.
 
 Take a fibre of mode n to be what one gets by fixing every index but the n-th, and a slab of mode n what one gets by
 fixing the n-th alone. An offset is removed by *centring across* a mode: from each fibre of the mode its mean is
@@ -7,9 +7,6 @@ Both act on a CP model through one factor matrix only, so the number of componen
 slab means, or dividing fibre by fibre ("autoscaling" an unfolded tensor), acts on no factor: it adds structure.
 
 Source: Bro & Smilde (2003), Centering and scaling in component analysis, Journal of Chemometrics 17, 16-33.
-
-`mask_scatter` leaves out what is not trilinear in fluorescence: scattered light. `drop_empty_slabs` leaves out what was
-never observed.
 """
 
 from __future__ import annotations
@@ -22,7 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from autoten._errors import AutotenWarning, check_mode, check_real, refuse
+from autoten._errors import AutotenWarning, check_mode, refuse
 from autoten._typing import Array
 from autoten.door import Preprocessed, missing_cells, numbers_of, unlabelled
 from autoten.labels import names_of
@@ -31,9 +28,6 @@ from autoten.labels import names_of
 # root mean square is further than this from one (scaling).
 TOLERANCE = 1e-10
 MAX_SWEEPS = 1000
-
-# The O-H stretching band of liquid water, 1/cm.
-RAMAN_SHIFT_OF_WATER = 3400.0
 
 # So many indices of slabs are listed in a warning or a step before it only counts.
 LISTED_SLABS = 10
@@ -96,7 +90,7 @@ def center(X: Any, modes: int | str | Iterable[int | str]) -> Preprocessed:
     >>> prepared.X[:, 0, 0]
     array([-6.,  6.])
     """
-    given, values, observed = _observed_values(X, "X of center")
+    given, values, observed = observed_values(X, "X of center")
     modes = _check_modes(modes, given, "modes of center")
 
     def subtract_means(mode: int) -> float:
@@ -107,7 +101,7 @@ def center(X: Any, modes: int | str | Iterable[int | str]) -> Preprocessed:
         return _largest(means) / (_largest(values) or 1.0)
 
     _sweep(subtract_means, modes, "Centring")
-    return _prepared(given, values, observed, f"centred across {_named(modes)}")
+    return prepared(given, values, observed, f"centred across {_named(modes)}")
 
 
 def scale(X: Any, modes: int | str | Iterable[int | str]) -> Preprocessed:
@@ -164,7 +158,7 @@ def scale(X: Any, modes: int | str | Iterable[int | str]) -> Preprocessed:
     >>> prepared.X[:, 0, 0], prepared.steps
     (array([ 1., -1.]), ('scaled within mode 0',))
     """
-    given, values, observed = _observed_values(X, "X of scale")
+    given, values, observed = observed_values(X, "X of scale")
     modes = _check_modes(modes, given, "modes of scale")
     # A zero slab can never be scaled; counted in the means of the other modes it would make equal scales impossible.
     counted = observed & ~_in_zero_slabs(values, modes)
@@ -176,101 +170,7 @@ def scale(X: Any, modes: int | str | Iterable[int | str]) -> Preprocessed:
         return _largest(divisors - 1)
 
     _sweep(divide_by_root_mean_squares, modes, "Scaling")
-    return _prepared(given, values, observed, f"scaled within {_named(modes)}")
-
-
-def mask_scatter(
-    X: Any,
-    emission: Any,
-    excitation: Any,
-    width: float,
-    *,
-    modes: tuple[int | str, int | str] = (1, 2),
-    orders: Iterable[int] = (1, 2),
-    raman_shift: float | None = RAMAN_SHIFT_OF_WATER,
-) -> Preprocessed:
-    r"""Mark the scattered light in excitation-emission fluorescence as missing: Rayleigh and Raman bands.
-
-    Light that the solvent scatters lies along lines where emission depends on excitation; no product of an emission and
-    an excitation spectrum describes that, so it is left out. With wavelengths in nm and order n, a cell is masked
-    where its emission is within `width` of
-
-    .. math:: n \lambda_{ex} \;\text{(Rayleigh)} \qquad \text{or} \qquad
-              \frac{n}{1 / \lambda_{ex} - 10^{-7} \Delta \tilde\nu} \;\text{(Raman)}
-
-    Parameters
-    ----------
-    X : array, masked array, DataArray, Series or Preprocessed
-        Fluorescence, of three modes or more. It is not modified; what is missing already stays missing.
-    emission : array_like of shape (I_emission,)
-        Emission wavelengths in nm.
-    excitation : array_like of shape (I_excitation,)
-        Excitation wavelengths in nm.
-    width : float
-        Half the width of a band: nm from its middle to either edge, > 0.
-    modes : pair of int or str
-        The modes of emission and excitation, by number, or by name if X is labelled.
-    orders : iterable of int
-        Which orders to mask, out of 1 and 2.
-    raman_shift : float or None
-        The Raman shift of the solvent in 1/cm: 3400 for the O-H stretching band of water. None: Rayleigh bands alone.
-
-    Returns
-    -------
-    Preprocessed
-        ``.X`` with NaN (a masked array: masked) in the bands, and ``.steps``, for `estimate_rank` and its report.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If `X` is no tensor of finite real numbers, wavelengths are not positive, finite and one for each index of their
-        mode, or another argument is unsuitable.
-
-    Notes
-    -----
-    Where the bands leave an index of a mode without any observed cell, `estimate_rank` names it and refuses;
-    `drop_empty_slabs` leaves it out.
-
-    References
-    ----------
-    Bahram, Bro, Stedmon & Afkhami (2006), Handling of Rayleigh and Raman scatter for PARAFAC modeling of fluorescence
-    data, Journal of Chemometrics 20, 99-105; Lawaetz & Stedmon (2009), Applied Spectroscopy 63, 936-940 (the Raman band
-    of water).
-
-    Examples
-    --------
-    >>> from autoten import datasets
-    >>> data = datasets.load_amino_acids()
-    >>> prepared = mask_scatter(data.X, data.emission_nm, data.excitation_nm, width=10)
-    >>> prepared.steps
-    ('Rayleigh and Raman scatter of orders 1 and 2 within 10 nm left out',)
-    >>> bool(np.isnan(prepared.X[0, 0, 10])), int(data.emission_nm[0]), int(data.excitation_nm[10])
-    (True, 250, 250)
-    """
-    given, values, observed = _observed_values(X, "X of mask_scatter")
-    places = _check_modes(modes, given, "modes of mask_scatter")
-    if len(places) != 2:
-        refuse("modes of mask_scatter", "two, of emission and of excitation", repr(modes))
-    asked = tuple(dict.fromkeys(orders))
-    if not asked or not set(asked) <= {1, 2}:
-        refuse("orders of mask_scatter", "1, 2 or both", asked)
-    width = check_real(width, "width of mask_scatter", above=0.0, below=np.inf)
-    em, ex = (
-        _wavelengths(wavelengths, values.shape[place], f"{name} of mask_scatter")
-        for name, wavelengths, place in zip(("emission", "excitation"), (emission, excitation), places, strict=True)
-    )
-    middles = [order * ex for order in asked]
-    if raman_shift is not None:
-        shift = check_real(raman_shift, "raman_shift of mask_scatter", above=0.0, below=1e7 / float(ex.max()))
-        middles += [order / (1.0 / ex - 1e-7 * shift) for order in asked]
-    band = (np.abs(em[:, None, None] - np.stack(middles, axis=1)) <= width).any(axis=2)
-    # From (emission, excitation) to the tensor's order of modes, length 1 in all others.
-    band = band if places[0] < places[1] else band.T
-    lengths = [length if n in places else 1 for n, length in enumerate(values.shape)]
-    observed = observed & ~band.reshape(lengths)
-    kinds = "Rayleigh" if raman_shift is None else "Rayleigh and Raman"
-    named = f"order {asked[0]}" if len(asked) == 1 else "orders 1 and 2"
-    return _prepared(given, values, observed, f"{kinds} scatter of {named} within {width:g} nm left out")
+    return prepared(given, values, observed, f"scaled within {_named(modes)}")
 
 
 def drop_empty_slabs(X: Any) -> Preprocessed:
@@ -302,7 +202,7 @@ def drop_empty_slabs(X: Any) -> Preprocessed:
     >>> drop_empty_slabs(X)
     Preprocessed(shape=(2, 2, 4), steps=('slab 1 of mode 1 left out, nothing observed',))
     """
-    given, values, observed = _observed_values(X, "X of drop_empty_slabs")
+    given, values, observed = observed_values(X, "X of drop_empty_slabs")
     if not observed.any():
         refuse("X of drop_empty_slabs", "a tensor with observed cells", "only missing cells")
     # One look is enough: a slab that holds an observed cell holds it still when empty slabs of other modes are gone.
@@ -314,7 +214,7 @@ def drop_empty_slabs(X: Any) -> Preprocessed:
     ]
     kept = [np.flatnonzero(kept) for kept in seen]
     given = replace(given, labels=given.labels and given.labels.rows(kept))
-    return _prepared(given, values[np.ix_(*kept)], observed[np.ix_(*kept)], *steps)
+    return prepared(given, values[np.ix_(*kept)], observed[np.ix_(*kept)], *steps)
 
 
 def _slabs(indices: Array) -> str:
@@ -322,16 +222,6 @@ def _slabs(indices: Array) -> str:
     listed = ", ".join(map(str, indices[:LISTED_SLABS]))
     more = f" and {len(indices) - LISTED_SLABS} more" if len(indices) > LISTED_SLABS else ""
     return f"{'slab' if len(indices) == 1 else 'slabs'} {listed}{more}"
-
-
-def _wavelengths(given: Any, length: int, what: str) -> Array:
-    """Return wavelengths, one for each index of a mode, as floats."""
-    wavelengths = np.asarray(given)
-    if wavelengths.dtype.kind not in "iuf" or wavelengths.shape != (length,):
-        refuse(what, f"{length} wavelengths in nm, one for each index of its mode", f"shape {wavelengths.shape}")
-    if not (np.isfinite(wavelengths).all() and (wavelengths > 0).all()):
-        refuse(what, "positive and finite, in nm", f"{wavelengths.min()} to {wavelengths.max()}")
-    return wavelengths.astype(float)
 
 
 def _sweep(step: Callable[[int], float], modes: tuple[int, ...], verb: str) -> None:
@@ -367,7 +257,7 @@ def _in_zero_slabs(values: Array, modes: tuple[int, ...]) -> NDArray[np.bool_]:
     return inside
 
 
-def _observed_values(X: Any, what: str) -> tuple[Preprocessed, Array, NDArray[np.bool_]]:
+def observed_values(X: Any, what: str) -> tuple[Preprocessed, Array, NDArray[np.bool_]]:
     """Return what was given, a new float64 array with 0 in missing cells, and which cells are observed."""
     given = unlabelled(X)
     if given.noise is not None:
@@ -382,7 +272,7 @@ def _observed_values(X: Any, what: str) -> tuple[Preprocessed, Array, NDArray[np
     return given, values, observed
 
 
-def _prepared(given: Preprocessed, values: Array, observed: NDArray[np.bool_], *more: str) -> Preprocessed:
+def prepared(given: Preprocessed, values: Array, observed: NDArray[np.bool_], *more: str) -> Preprocessed:
     """Return the new values in the likeness of what was given: its precision, its mask, its steps and those added."""
     values[~observed] = np.nan
     if getattr(given.X, "dtype", None) == np.float32:
