@@ -92,6 +92,11 @@ class RankEstimate:
         rank : int
             One of the ranks in the table.
 
+        Raises
+        ------
+        ValueError
+            If the table has no such rank.
+
         Examples
         --------
         >>> from autoten import datasets, estimate_rank
@@ -155,16 +160,16 @@ class RankEstimate:
         Returns
         -------
         Dataset
-            What `CPModel.to_xarray` gives of the model, and *scores* over *score* (its name), *rank* and *replicate*
-            (``score_replicate``), filled up with NaN where a score has fewer replicates. Its attributes are the rank,
-            and as text the reason, the warnings, and the settings in JSON.
+            What `CPModel.to_xarray` gives of the model (nothing of one without components), and *scores* over *score*
+            (its name), *rank* and *score_replicate*, filled up with NaN where a score has fewer replicates. Its
+            attributes are the rank, and as text the reason, the warnings, and the settings in JSON.
 
         Raises
         ------
         ImportError
             If xarray is not installed (``pip install 'autoten[labels]'``).
         ValueError
-            If the name of a mode is one of these dimensions.
+            If two modes have the same name, or one has that of a variable or of another dimension.
 
         Examples
         --------
@@ -176,11 +181,12 @@ class RankEstimate:
         >>> float(found.scores.sel(score="fit", rank=3).mean()) > 0.99
         True
         """
+        dims, names = ("score", "rank", "score_replicate"), self.model.named.names
+        if taken := {*dims, "scores"}.intersection(names):
+            refuse("the names of modes of to_xarray", f"none of scores, {', '.join(dims)}", ", ".join(sorted(taken)))
         found = self.model.to_xarray()
-        dims = ("score", "rank", "score_replicate")
-        taken = [str(name) for name in found.variables if name in (*dims, "scores")]
-        if taken:
-            refuse("the names of modes of to_xarray", f"none of {', '.join(dims)}", ", ".join(taken))
+        if self.rank == 0:
+            found = found.drop_dims("component")  # netCDF takes a dimension of length 0 for one without an end
         columns = self.table.replicates
         width = max((column.shape[1] for column in columns.values()), default=0)
         filled = [np.pad(c, ((0, 0), (0, width - c.shape[1])), constant_values=np.nan) for c in columns.values()]

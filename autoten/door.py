@@ -179,7 +179,7 @@ def labelled(X: Any, labels: Mapping[str, Any]) -> Preprocessed:
     Parameters
     ----------
     X : array_like of shape (I_1, ..., I_N), masked, sparse or Preprocessed
-        The data, as they are: nothing is copied. Labels that they have are replaced.
+        The data. Labels that they have are replaced.
     labels : mapping from name to array_like of shape (I_n,), or to None
         The name of each mode, in the order of the modes, and the labels of its indices: numbers, dates or texts, which
         differ. None where they have none.
@@ -191,7 +191,8 @@ def labelled(X: Any, labels: Mapping[str, Any]) -> Preprocessed:
     Raises
     ------
     TypeError, ValueError
-        If there is not a name for each mode and a label for each index, or labels of a mode are equal.
+        If `X` is no array of real numbers, there is not a name for each mode and a label for each index, or labels of
+        a mode are equal.
 
     Examples
     --------
@@ -202,8 +203,9 @@ def labelled(X: Any, labels: Mapping[str, Any]) -> Preprocessed:
     {1: [('9', 0.54...), ('5', 0.51...)]}
     """
     given = unlabelled(X)
-    if isinstance(given.X, (list, tuple)):
-        given = replace(given, X=np.asarray(given.X))
+    if not _is_dask(given.X) and coordinates_of(given.X) is None:
+        data, mask = numbers_of(given.X, "X of labelled")
+        given = replace(given, X=data if mask is None else np.ma.masked_array(data, mask))
     what = "labels of labelled"
     if not isinstance(labels, Mapping):
         expected = "a mapping from the name of each mode to its labels, or to None"
@@ -517,6 +519,9 @@ def numbers_of(X: Any, what: str = "X") -> tuple[Array, NDArray[np.bool_] | None
     mask = None
     parts = X if isinstance(X, (list, tuple)) else ()
     _refuse_what_is_no_array(X, parts, what)
+    if coordinates_of(X) is not None:
+        remedy = "Give X.toarray() or X.todense(), if it fits into memory."
+        refuse(what, "a dense array", type(X).__name__, remedy, kind=TypeError)
     if type(X).__module__.partition(".")[0] == "pyttb":
         X = getattr(X, "data", X)
     remedy = "Give a NumPy array, or anything that converts to one."
@@ -569,7 +574,7 @@ def _refuse_what_is_no_array(X: Any, parts: Sequence[Any], what: str) -> None:
 
 def _is_frame(X: Any) -> bool:
     """Tell whether X is a data frame of any package."""
-    if not hasattr(X, "columns"):
+    if not hasattr(type(X), "columns"):
         return False
     import narwhals as nw
 

@@ -210,7 +210,7 @@ class _Csv:
     """A .csv file as a long table."""
 
     def __init__(self, path: Path) -> None:
-        self.what, self.asker = path.name, "read_tensor"
+        self.what, self.asker, self.remedy = path.name, "read_tensor", ""
         self._rows: list[list[str]] = []
         self._lines = array("q")
         with (

@@ -26,10 +26,11 @@ UNLISTED = ("zero", "missing")
 
 
 class Table(Protocol):
-    """A long table, and how sentences call it and the function that reads it."""
+    """A long table; how sentences call it and its reader, and what they add where a column is absent."""
 
     what: str
     asker: str
+    remedy: str
     n_rows: int
 
     @property
@@ -43,7 +44,7 @@ class Table(Protocol):
         """Return the values of a column, NaN where there is none."""
 
 
-def from_table(frame: Any, modes: Sequence[Any], values: Any = None, *, unlisted: str | None = None) -> Preprocessed:
+def from_table(frame: Any, modes: Iterable[Any], values: Any = None, *, unlisted: str | None = None) -> Preprocessed:
     """Return the labelled tensor in a long table: a data frame with a row for each cell, or for each event.
 
     Parameters
@@ -97,14 +98,20 @@ class Frame:
 
     def __init__(self, frame: Any, what: str = "the frame", asker: str = "from_table") -> None:
         import narwhals as nw
+        from narwhals.exceptions import DuplicateError
 
-        table = nw.from_native(frame, pass_through=True)
+        self.what, self.asker = what, asker
+        has_index = any(getattr(getattr(frame, "index", None), "names", ()))
+        self.remedy = "Make columns of the levels of its index: reset_index()." if has_index else ""
+        try:
+            table = nw.from_native(frame, pass_through=True)
+        except DuplicateError:
+            refuse(f"the columns of {what}", "called by names that differ", ", ".join(map(str, frame.columns)))
         if isinstance(table, nw.LazyFrame):
             table = table.collect()
         if not isinstance(table, nw.DataFrame):
-            refuse(f"{what} of {asker}", "a data frame", type(frame).__name__, kind=TypeError)
+            refuse(f"{what} of {asker}", "a data frame", type(frame).__name__, self.remedy, kind=TypeError)
         self._table = table
-        self.what, self.asker = what, asker
         self.names = table.columns
         self.n_rows = len(table)
 
@@ -127,8 +134,11 @@ class Frame:
         return np.asarray(column.cast(nw.Float32 if column.dtype == nw.Float32 else nw.Float64).to_numpy())
 
 
-def tensor_of(table: Table, modes: Sequence[Any], values: Any, unlisted: str | None) -> Preprocessed:
+def tensor_of(table: Table, modes: Iterable[Any], values: Any, unlisted: str | None) -> Preprocessed:
     """Return the tensor in a long table; see `from_table`."""
+    if isinstance(modes, str) or not isinstance(modes, Iterable):
+        refuse(f"modes of {table.asker}", "a list of names of columns", repr(modes), kind=TypeError)
+    modes = list(modes)
     _check_columns(table, modes, values)
     if unlisted is not None and unlisted not in UNLISTED:
         refuse(f"unlisted of {table.asker}", "'zero' or 'missing'", repr(unlisted))
@@ -212,16 +222,14 @@ def _own_order(column: Any) -> Iterable[Any] | None:
     return list(column.dtype.categories) if isinstance(column.dtype, nw.Enum) else None
 
 
-def _check_columns(table: Table, modes: Any, values: Any) -> None:
+def _check_columns(table: Table, modes: list[Any], values: Any) -> None:
     """Refuse what are no columns of a table, or not what a tensor needs."""
     what = f"modes of {table.asker}"
-    if isinstance(modes, str) or not isinstance(modes, Sequence):
-        refuse(what, "a list of names of columns", repr(modes), kind=TypeError)
     for asked, names in ((what, modes), (f"values of {table.asker}", () if values is None else (values,))):
         for name in names:
-            if not any(name is each or name == each for each in table.names):
-                refuse(asked, f"out of the columns {', '.join(map(str, table.names))}", repr(name))
-    named = [*modes, values]
+            if name not in table.names:
+                refuse(asked, f"out of the columns {', '.join(map(str, table.names))}", repr(name), table.remedy)
+    named = modes if values is None else [*modes, values]
     if len(set(named)) < len(named):
         refuse(f"modes and values of {table.asker}", "columns that differ", ", ".join(map(str, named)))
     if len(modes) < 3:

@@ -241,7 +241,7 @@ class CPModel:
         ImportError
             If xarray is not installed (``pip install 'autoten[labels]'``).
         ValueError
-            If two modes have the same name, or one is called *component*.
+            If two modes have the same name, or one has that of a variable or of *component*.
 
         Examples
         --------
@@ -252,13 +252,14 @@ class CPModel:
         """
         xr = imported("xarray", "to_xarray")
         names, indices = self.named.names, self.named.indices
-        if len({*names, "component"}) <= self.ndim:
-            refuse("the names of modes of to_xarray", "different, and none of them 'component'", ", ".join(names))
+        variables: dict[str, Any] = {"weights": ("component", self.weights)}
+        for name, factor in zip(names, self.factors, strict=True):
+            variables[f"factor_{name}"] = (name, "component"), factor
+        if len({*names, *variables, "component"}) < 2 * self.ndim + 2:
+            expected = f"different, and none of them one of component, {', '.join(variables)}"
+            refuse("the names of modes of to_xarray", expected, ", ".join(names))
         coords = {name: index for name, index in zip(names, indices, strict=True) if index is not None}
-        factors = zip(names, self.factors, strict=True)
-        variables = {f"factor_{name}": ((name, "component"), factor) for name, factor in factors}
-        components = {"component": np.arange(1, self.rank + 1)}
-        return xr.Dataset({"weights": ("component", self.weights), **variables}, {**coords, **components})
+        return xr.Dataset(variables, {**coords, "component": np.arange(1, self.rank + 1)})
 
     def to_csv(self, folder: str | Path) -> list[Path]:
         r"""Write a CSV file for each mode into a folder: a row for each index, its label first, then each component.
@@ -272,6 +273,11 @@ class CPModel:
         -------
         list of Path
             A file for each mode, called by its name (what no file name may hold becomes ``_``), and ``weights.csv``.
+
+        Raises
+        ------
+        ValueError
+            If there is a file in place of the folder.
 
         Examples
         --------
@@ -288,6 +294,8 @@ class CPModel:
         <BLANKLINE>
         """
         folder, names = Path(folder), self.named.names
+        if folder.exists() and not folder.is_dir():
+            refuse("the folder of to_csv", "a folder, or a new path", str(folder))
         folder.mkdir(parents=True, exist_ok=True)
         header = [f"component {number}" for number in range(1, self.rank + 1)]
         *paths, of_weights = (folder / name for name in _file_names(names))
@@ -312,6 +320,11 @@ class CPModel:
         -------
         dict from component, from 1, to list of (label, entry)
             The largest magnitude first.
+
+        Raises
+        ------
+        ValueError
+            If the model has no such mode, or `n` is below 1.
 
         Examples
         --------

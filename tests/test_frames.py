@@ -225,6 +225,29 @@ def test_a_parquet_file_that_nothing_can_read(tmp_path, monkeypatch):
         read_tensor(tmp_path / "X.parquet")
 
 
+def test_columns_of_a_file_that_is_no_table(tmp_path):
+    np.save(tmp_path / "X.npy", COUNTS)
+    for option in ({"modes": MODES}, {"values": "n"}, {"unlisted": "zero"}):
+        with pytest.raises(
+            ValueError, match=r"^the file must be one of \.csv, \.parquet where modes, .* Got X\.npy\.$"
+        ):
+            read_tensor(tmp_path / "X.npy", **option)
+
+
+def test_columns_of_a_csv_file_may_be_chosen(tmp_path):
+    lines = [",airline,origin,note,hour,n", "0,UA,EWR,late,6,2", "1,B6,JFK,,6,1", "2,UA,JFK,,9,1", "3,AA,EWR,,22,1"]
+    (tmp_path / "X.csv").write_text("\n".join(lines), encoding="utf-8")
+    X = read_tensor(tmp_path / "X.csv", modes=MODES, values="n", unlisted="zero")
+    np.testing.assert_array_equal(X, COUNTS)
+    np.testing.assert_array_equal(read_tensor(tmp_path / "X.csv", modes=MODES), np.minimum(COUNTS, 1))
+    whole = read_tensor(tmp_path / "X.csv", values="hour", unlisted="zero", modes=["airline", "origin", "n"])
+    assert whole.labels.names == ("airline", "origin", "n")
+    with pytest.raises(ValueError, match=r"^the field note in line 2 of X\.csv must be a number, .* Got late\.$"):
+        read_tensor(tmp_path / "X.csv", modes=MODES, values="note", unlisted="zero")
+    with pytest.raises(ValueError, match=r"^modes of read_tensor must be out of the columns airline, .* Got 'day'\.$"):
+        read_tensor(tmp_path / "X.csv", modes=["airline", "origin", "day"])
+
+
 # ----------------------------------------------------------------------------------------------- labels of plain arrays
 
 

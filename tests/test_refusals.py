@@ -9,6 +9,7 @@ from tempfile import TemporaryDirectory
 import dask.array as da
 import numpy as np
 import pandas as pd
+import polars as pl
 import pytest
 import pyttb
 import scipy.sparse
@@ -35,8 +36,10 @@ from autoten import (
     estimate_rank,
     factor_match_score,
     fit_parafac,
+    from_table,
     heldout_error,
     kl_core_consistency,
+    labelled,
     masked,
     pareto_front,
     plots,
@@ -662,12 +665,86 @@ ARGUMENTS = [
 ]
 
 
+EIGHT = np.ones((2, 2, 2))
 ITEMS = pd.MultiIndex.from_product([["s0", "s1"], [1, 2], [5, 6, 7]], names=["sample", "time", "sensor"])
 LISTED = pd.Series(np.arange(12.0), ITEMS)
 TABLES = [pd.DataFrame(X[0]), pd.DataFrame(X[1]).iloc[::-1]]
 FRAME = (
     r"^X must be an array or a labelled tensor\. Got a data frame\. Of a long table, .*from_table\(X, .*X\.stack\(\)"
 )
+
+POLARS = pl.DataFrame({"airline": ["UA", "B6"], "hour": [1, 2], "day": [1, 2], "n": [1.0, 2.0]})
+POLARS_FRAME = r"^X must be an array or a labelled tensor\. Got a data frame\. .*from_table\(X, .* its columns\.$"
+
+# What from_table says of a frame, names of modes, of values, and of what is not listed.
+LONG = POLARS.to_dict(as_series=False)
+EVENT = ["airline", "hour", "day"]
+COLUMNS = "out of the columns airline, hour, day, n. Got"
+NO_TABLES = [
+    ({"frame": LONG}, "the frame of from_table must be a data frame. Got dict."),
+    ({"frame": POLARS["n"]}, "the frame of from_table must be a data frame. Got Series."),
+    (
+        {"frame": LISTED},
+        "the frame of from_table must be a data frame. Got Series. Make columns of the levels of its index",
+    ),
+    (
+        {"frame": LISTED.to_frame("n")},
+        "modes of from_table must be out of the columns n. Got 'airline'. Make columns of",
+    ),
+    ({"frame": POLARS[:0]}, "the frame must be a table with at least one row. Got none."),
+    (
+        {"frame": pd.DataFrame(X[0][:2, :2], columns=list("aa"))},
+        "the columns of the frame must be called by names that",
+    ),
+    ({"modes": "airline"}, "modes of from_table must be a list of names of columns. Got 'airline'."),
+    ({"modes": 3}, "modes of from_table must be a list of names of columns. Got 3."),
+    ({"modes": [*EVENT, "week"]}, f"modes of from_table must be {COLUMNS} 'week'."),
+    ({"modes": [0, 1, 2]}, f"modes of from_table must be {COLUMNS} 0."),
+    ({"modes": [["hour"], "day", "n"]}, f"modes of from_table must be {COLUMNS} ['hour']."),
+    ({"modes": EVENT[:2]}, "modes of from_table must be at least three columns. Got ['airline', 'hour']. A matrix has"),
+    ({"modes": []}, "modes of from_table must be at least three columns. Got []. "),
+    (
+        {"modes": [*EVENT, "day"]},
+        "modes and values of from_table must be columns that differ. Got airline, hour, day, day.",
+    ),
+    ({"values": "day"}, "modes and values of from_table must be columns that differ. Got airline, hour, day, day."),
+    ({"values": "count"}, f"values of from_table must be {COLUMNS} 'count'."),
+    (
+        {"modes": ["n", "hour", "day"], "values": "airline", "unlisted": "zero"},
+        "the column airline in the frame must be nu",
+    ),
+    ({"values": "n"}, "unlisted of from_table must be 'zero' or 'missing', since not every combination of labels is "),
+    ({"values": "n", "unlisted": "nan"}, "unlisted of from_table must be 'zero' or 'missing'. Got 'nan'."),
+    (
+        {"unlisted": "missing"},
+        "unlisted of from_table must be 'zero' where rows are counted. Got 'missing'. A combinat",
+    ),
+    (
+        {"frame": pl.DataFrame(LONG | {"day": [[1], [2]]})},
+        "the column day in the frame must be labels: numbers, texts, ",
+    ),
+    (
+        {"frame": pl.DataFrame(LONG | {"day": [1, None]})},
+        "the column day in the frame must be labelled in every row. Got",
+    ),
+]
+BY_NAME = {"a": None, "b": None, "c": None}
+NO_LABELS = [
+    (
+        (EIGHT, list("abc")),
+        "labels of labelled must be a mapping from the name of each mode to its labels, or to None. Got",
+    ),
+    ((EIGHT, {"a": None}), "labels of labelled must be a name for each mode of shape (2, 2, 2). Got 1: a."),
+    ((EIGHT, BY_NAME | {"b": [1, 2, 3]}), "the labels of b must be 2, one for each index. Got shape (3,)."),
+    ((EIGHT, BY_NAME | {"b": 5}), "the labels of b must be 2, one for each index. Got shape ()."),
+    ((EIGHT, BY_NAME | {"b": ["x", "x"]}), "the labels of b must be labels that differ. Got 1 for 2 indices."),
+    ((POLARS, BY_NAME), "X of labelled must be an array or a labelled tensor. Got a data frame."),
+    (("X.npy", BY_NAME), "X of labelled must be an array of real numbers. Got 'X.npy'. Read a file first:"),
+    (
+        ([np.ones((2, 2)), np.ones((2, 3))], BY_NAME),
+        "X of labelled must be an array, or equal ones to stack. Got 2 arr",
+    ),
+]
 
 NO_LABELLED_TENSORS = {
     "a cell listed twice": (
@@ -677,6 +754,9 @@ NO_LABELLED_TENSORS = {
     "a frame": (LISTED.to_frame(), FRAME),
     "a long frame": (LISTED.rename("value").reset_index(), FRAME),
     "a wide frame": (TABLES[0], FRAME),
+    "a polars frame": (POLARS, POLARS_FRAME),
+    "a lazy frame": (POLARS.lazy(), POLARS_FRAME),
+    "a frame of one column": (POLARS.select("hour"), POLARS_FRAME),
     "two levels": (LISTED["s0"], r"^X must be a tensor with at least 3 modes"),
     "no label": (LISTED.rename({"s0": np.nan}), r"^the index of X must be complete\. Got 6 rows without a label"),
     "texts": (LISTED.astype(str), r"^X must be an array of real numbers\. Got dtype object"),
@@ -707,6 +787,10 @@ NO_NUMBERS = [
     (np.full((2, 2, 2), "a"), "must be an array of real numbers. Got dtype <U1."),
     (None, "must be an array of real numbers. Got dtype object."),
     ("data.npz", "must be an array of real numbers. Got 'data.npz'. Read a file first: autoten.read_tensor"),
+    (
+        scipy.sparse.coo_array(X),
+        "must be a dense array. Got coo_array. Give X.toarray() or X.todense(), if it fits into",
+    ),
     (np.where(X > 1, np.inf, X), "must be finite. Got an infinite entry. Mark a missing cell with"),
     (
         TABLES[0],
@@ -807,7 +891,6 @@ def estimating(X=X, **wrong):
     return lambda: estimate_rank(X, **wrong)
 
 
-EIGHT = np.ones((2, 2, 2))
 MASKED = np.ma.masked_array(np.ones((3, 4)))
 
 
@@ -961,6 +1044,16 @@ DOOR_AND_ESTIMATE = [
         (name, estimating(wrong, ranks=[1]), (ValueError, TypeError), sentence)
         for name, (wrong, sentence) in NO_LABELLED_TENSORS.items()
     ),
+    *(
+        refused(
+            sentence,
+            partial(from_table, **{"frame": POLARS, "modes": EVENT, **wrong}),
+            (ValueError, TypeError),
+            sentence,
+        )
+        for wrong, sentence in NO_TABLES
+    ),
+    *(refused(sentence, partial(labelled, *wrong), (ValueError, TypeError), sentence) for wrong, sentence in NO_LABELS),
     (
         "labels of another length",
         of_labels(("a", "b"), (np.arange(2), None)),
