@@ -72,7 +72,8 @@ class Preprocessed:
         return np.array(X, dtype=dtype, copy=copy)
 
     def __repr__(self) -> str:
-        return f"Preprocessed(shape={self.shape}, steps={self.steps})"
+        modes = "" if self.labels is None else f", modes={self.labels.names}"
+        return f"Preprocessed(shape={self.shape}, steps={self.steps}{modes})"
 
 
 @dataclass(frozen=True, eq=False)
@@ -181,8 +182,8 @@ def labelled(X: Any, labels: Mapping[str, Any]) -> Preprocessed:
     X : array_like of shape (I_1, ..., I_N), masked, sparse or Preprocessed
         The data. Labels that they have are replaced.
     labels : mapping from name to array_like of shape (I_n,), or to None
-        The name of each mode, in the order of the modes, and the labels of its indices: numbers, dates or texts, which
-        differ. None where they have none.
+        The name of each mode, in the order of the modes, and the labels of its indices: numbers, dates or texts. None
+        where they have none.
 
     Returns
     -------
@@ -191,12 +192,22 @@ def labelled(X: Any, labels: Mapping[str, Any]) -> Preprocessed:
     Raises
     ------
     TypeError, ValueError
-        If `X` is no array of real numbers, there is not a name for each mode and a label for each index, or labels of
-        a mode are equal.
+        If `X` is no array of real numbers, or there is not a name for each mode and a label for each index.
+
+    Notes
+    -----
+    Matrices of the same rows and columns are stacked first, such as the layers of an AnnData object ``a``, where
+    ``layers`` is ``a.layers``, the cells are ``a.obs_names`` and the genes ``a.var_names``; a sparse layer has a
+    method ``toarray``.
+
+    >>> import numpy as np
+    >>> layers = {"spliced": np.ones((3, 4)), "unspliced": np.eye(3, 4)}
+    >>> stacked = np.stack(list(layers.values()), axis=2)
+    >>> labelled(stacked, {"cell": ["c1", "c2", "c3"], "gene": list("abcd"), "layer": list(layers)})
+    Preprocessed(shape=(3, 4, 2), steps=(), modes=('cell', 'gene', 'layer'))
 
     Examples
     --------
-    >>> import numpy as np
     >>> from autoten import fit_parafac
     >>> X = labelled(np.arange(24.0).reshape(2, 3, 4), {"sample": ["a", "b"], "time": None, "sensor": [1, 2, 5, 9]})
     >>> fit_parafac(X, 1, random_state=0).model.top("sensor", 2)
@@ -218,8 +229,6 @@ def labelled(X: Any, labels: Mapping[str, Any]) -> Preprocessed:
         found = None if of_mode is None else plain_labels(of_mode)
         if found is not None and found.shape != (length,):
             refuse(f"the labels of {name}", f"{length}, one for each index", f"shape {found.shape}")
-        if found is not None and len(np.unique(found)) < length:
-            refuse(f"the labels of {name}", "labels that differ", f"{len(np.unique(found))} for {length} indices")
         indices.append(found)
     return replace(given, labels=Labels(tuple(map(str, labels)), tuple(indices)))
 

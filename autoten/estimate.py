@@ -87,14 +87,14 @@ def estimate_rank(
     Parameters
     ----------
     X : array_like of shape (I_1, ..., I_N), N >= 3
-        The data: an array of any real type (NaN = missing), ``numpy.ma``, a memory map, what `weighted` and the
-        functions of `preprocess` return; a sparse tensor (n-D ``scipy.sparse.coo_array``, pydata ``sparse``, pyttb
-        ``sptensor``), made dense only where that is cheaper: unlisted cells are observed zeros; or a dask array (one
-        larger than 256 MiB, or `streamed`, is read in chunks, must be complete, and needs ``holdout=Blocks()``). None
-        is missing, too, and equal matrices in a list are stacked; files are read by `read_tensor`. Labels of an xarray
-        ``DataArray`` or of a pandas Series with a level of its index for each mode (a combination that is not listed is
-        missing) come back on models, pictures and in the report, and modes may be given by name. Of a long data frame
-        give ``X.set_index([modes])[values]``, of a wide one ``X.stack()``.
+        The data: an array of any real type (NaN = missing), ``numpy.ma``, a memory map, what `from_table`, `labelled`,
+        `weighted` and the functions of `preprocess` return; a sparse tensor (n-D ``scipy.sparse.coo_array``, pydata
+        ``sparse``, pyttb ``sptensor``), made dense only where that is cheaper: unlisted cells are observed zeros; or a
+        dask array (one larger than 256 MiB, or `streamed`, is read in chunks, must be complete, and needs
+        ``holdout=Blocks()``). None is missing, too, and equal matrices in a list are stacked. Files are read by
+        `read_tensor`, long data frames by `from_table`; of a wide one give ``X.stack()``. Labels, also those of an
+        xarray ``DataArray`` or of a pandas Series with a level of its index for each mode (a combination that is not
+        listed is missing), come back on models, pictures and in the report, and modes may be given by name.
     ranks : int or iterable of int, optional
         Candidate ranks, >= 1: an integer n means 1 to n, ``[n]`` that rank alone, and None 1 to 10. Rank 0, the model
         without components, always stands in the table. A warning says where the table ends before: ranks above 1 with

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from datetime import date
 from math import prod
 from numbers import Real
 from typing import Any, Protocol
@@ -84,7 +85,7 @@ def from_table(frame: Any, modes: Iterable[Any], values: Any = None, *, unlisted
     ... })
     >>> X = from_table(flights, ["airline", "origin", "hour"])
     >>> X
-    Preprocessed(shape=(2, 2, 2), steps=())
+    Preprocessed(shape=(2, 2, 2), steps=(), modes=('airline', 'origin', 'hour'))
     >>> X.labels.indices[0].tolist(), np.asarray(X)[1].tolist()
     (['B6', 'UA'], [[2.0, 0.0], [0.0, 1.0]])
     >>> from_table(flights[1:], ["airline", "origin", "hour"], "delay", unlisted="missing").X[0].tolist()
@@ -198,8 +199,10 @@ def coded(array: Array, what: str, n_blank: int, order: Iterable[Any] | None = N
     kept = [label for label in (_sorted(present) if order is None else order) if label in present]
     places = {label: place for place, label in enumerate(kept)}
     codes = np.fromiter(map(places.__getitem__, rows), np.int64, len(rows))
+    if all(type(label) is date for label in kept):
+        return plain_labels(np.array(kept, dtype="M8[D]")), codes
     if all(isinstance(label, Real) for label in kept):
-        return np.array(kept), codes
+        return plain_labels(np.array(kept)), codes
     return plain_labels(np.fromiter(kept, object, len(kept))), codes
 
 

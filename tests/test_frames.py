@@ -81,6 +81,7 @@ OWN = {
     "categories that are numbers": (pd.Categorical([3, 1], categories=[3, 2, 1]), [3, 1]),
     "polars categories": (pl.Series(["Wed", "Mon"], dtype=pl.Categorical), ["Mon", "Wed"]),
     "dates": (pl.Series(DATES), DATES[::-1]),
+    "dates as objects": (pd.Series(DATES, dtype=object), DATES[::-1]),
     "times of whole days": (pd.to_datetime(DATES), DATES[::-1]),
     "times": (
         pd.to_datetime(["2024-01-01 05:30", "2024-01-01 00:00"]),
@@ -93,6 +94,8 @@ OWN = {
     "whole numbers that may be missing": (pd.array([10, 9], dtype="Int64"), [9, 10]),
     "texts of another package": (pd.array(["b", "a"], dtype="string"), ["a", "b"]),
     "pairs": (pd.Series([(2, 1), (1, 2)]), ["1 / 2", "2 / 1"]),
+    "dates and numbers": (pd.Series([2, dt.date(2024, 1, 1)], dtype=object), ["2", "2024-01-01"]),
+    "numbers of any size": (pd.Series([2**70, 1], dtype=object), ["1", str(2**70)]),
     "of two kinds": (pd.Series(["a", 1], dtype=object), ["1", "a"]),
     "wavelengths": (pl.Series([300.5, 300.0]), [300.0, 300.5]),
 }

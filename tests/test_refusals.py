@@ -737,7 +737,6 @@ NO_LABELS = [
     ((EIGHT, {"a": None}), "labels of labelled must be a name for each mode of shape (2, 2, 2). Got 1: a."),
     ((EIGHT, BY_NAME | {"b": [1, 2, 3]}), "the labels of b must be 2, one for each index. Got shape (3,)."),
     ((EIGHT, BY_NAME | {"b": 5}), "the labels of b must be 2, one for each index. Got shape ()."),
-    ((EIGHT, BY_NAME | {"b": ["x", "x"]}), "the labels of b must be labels that differ. Got 1 for 2 indices."),
     ((POLARS, BY_NAME), "X of labelled must be an array or a labelled tensor. Got a data frame."),
     (("X.npy", BY_NAME), "X of labelled must be an array of real numbers. Got 'X.npy'. Read a file first:"),
     (
