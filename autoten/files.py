@@ -207,11 +207,10 @@ def _read_table(path: Path, modes: Any, values: Any, unlisted: Any) -> Preproces
 
 
 class _Csv:
-    """A .csv file as a long table."""
+    """A .csv file as a long table, every text of a column kept once: tables of events have many rows, few labels."""
 
     def __init__(self, path: Path) -> None:
         self.what, self.asker, self.remedy = path.name, "read_tensor", ""
-        self._rows: list[list[str]] = []
         self._lines = array("q")
         with (
             reading(path, ".csv", OSError, csv.Error, UnicodeDecodeError),
@@ -221,24 +220,29 @@ class _Csv:
             file.seek(0)
             rows = csv.reader(file, delimiter=separator)
             names = [name.strip() for name in next(rows, [])]
+            columns: list[tuple[dict[str, int], array[int]]] = [({}, array("q")) for _ in names]
             for row in rows:
                 if not any(row):
                     continue
                 if len(row) != len(names):
                     refuse(f"line {rows.line_num} of {path.name}", f"{len(names)} fields", str(len(row)))
-                self._rows.append(row)
                 self._lines.append(rows.line_num)
-        self.n_rows = len(self._rows)
-        first = 1 if names and not names[0] and len({row[0] for row in self._rows}) == self.n_rows else 0
-        self._places = {name or f"mode {n}": n + first for n, name in enumerate(names[first:])}
-        self.names = list(self._places)
-        if len(self.names) < len(names) - first:
+                for text, (places, codes) in zip(row, columns, strict=True):
+                    codes.append(places.setdefault(text, len(places)))
+        self.n_rows = len(self._lines)
+        if names and not names[0] and len(columns[0][0]) == self.n_rows:
+            del names[0], columns[0]
+        names = [name or f"mode {mode}" for mode, name in enumerate(names)]
+        self._columns = dict(zip(names, columns, strict=True))
+        self.names = list(self._columns)
+        if len(self.names) < len(names):
             refuse(f"the header of {path.name}", "names that differ", ", ".join(names))
 
     def coded(self, name: str) -> tuple[Array, NDArray[np.int64]]:
         """Return the labels of a column, sorted, and which of them stands in each row."""
-        labels = np.char.strip(np.array(self._column(name)))
-        n_blank = int((labels == "").sum())
+        texts, codes = self._column(name)
+        labels = np.char.strip(np.array(texts))
+        n_blank = int((labels == "")[codes].sum())
         for kind in (np.int64, np.float64):
             try:
                 numbers = labels.astype(kind)
@@ -247,19 +251,24 @@ class _Csv:
             if np.isfinite(numbers).all():
                 labels = numbers
                 break
-        return coded(labels, f"{name} in {self.what}", n_blank)
+        found, places = coded(labels, f"{name} in {self.what}", n_blank)
+        return found, places[codes]
 
     def numbers(self, name: str) -> Array:
         """Return the values of a column, NaN where there is none."""
-        for text, line in zip(self._column(name), self._lines, strict=True):
-            if text.strip() not in MISSING_VALUES and not is_number(text):
+        texts, codes = self._column(name)
+        words = [text.strip() for text in texts]
+        for place, word in enumerate(words):
+            if word not in MISSING_VALUES and not is_number(word):
+                line = self._lines[int(np.argmax(codes == place))]
                 expected = "a number, with a decimal point, or blank where the cell is missing"
-                refuse(f"the field {name} in line {line} of {self.what}", expected, text)
-        return np.array([nan if text.strip() in MISSING_VALUES else float(text) for text in self._column(name)])
+                refuse(f"the field {name} in line {line} of {self.what}", expected, texts[place])
+        return np.array([nan if word in MISSING_VALUES else float(word) for word in words])[codes]
 
-    def _column(self, name: str) -> list[str]:
-        place = self._places[name]
-        return [row[place] for row in self._rows]
+    def _column(self, name: str) -> tuple[list[str], NDArray[np.int64]]:
+        """Return the texts of a column, and which of them stands in each row."""
+        places, codes = self._columns[name]
+        return list(places), np.array(codes, dtype=np.int64)
 
 
 def _parquet(path: Path) -> Frame:
