@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import ast
 import math
 from base64 import b64encode
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from html import escape
-from importlib import resources
+from importlib import import_module, resources
 from pathlib import Path
 from string import Template
 from typing import TYPE_CHECKING, Any
@@ -20,16 +21,31 @@ if TYPE_CHECKING:
     from autoten.answer import RankEstimate
     from autoten.model import CPModel
 
-# Columns of the printed table: score, heading, format.
+# Columns of the printed table: score, heading, format, meaning.
 COLUMNS = (
-    ("fit", "fit %", "fit"),
-    ("core_consistency", "core cons.", "points"),
-    ("corrected_core_consistency", "corrected", "points"),
-    ("ceiling", "ceiling", "points"),
-    ("heldout", "held-out", "share"),
-    ("stability_folds", "stability", "share"),
-    ("stability_halves", "halves", "share"),
-    ("residual_excess", "left", "times"),  # what the strongest component left explains, in times that of noise
+    ("fit", "fit %", "fit", "explained share of the sum of squares, of the best start"),
+    ("core_consistency", "core cons.", "points", "core consistency: 100 where components do not mix at all"),
+    (
+        "corrected_core_consistency",
+        "corrected",
+        "points",
+        "the same, without what noise and short modes cost even a true model",
+    ),
+    ("ceiling", "ceiling", "points", "the largest core consistency that modes of these lengths allow"),
+    ("heldout", "held-out", "share", "error on cells that the fit has not seen; 1 is no better than predicting zero"),
+    (
+        "stability_folds",
+        "stability",
+        "share",
+        "how alike components are when found without a part of the cells: 1 the same, 0 nothing in common",
+    ),
+    ("stability_halves", "halves", "share", "the same, of models of two halves of the longest mode"),
+    (
+        "residual_excess",
+        "left",
+        "times",
+        "what the strongest component left explains, in times that of noise: 1 where nothing but noise is left",
+    ),
 )
 
 # Pictures of the page: a function of `autoten.plots`, its caption.
@@ -41,8 +57,11 @@ PANELS = (
     ("plot_leftover", "What is left, beside noise, and the weakest component of the model, against rank"),
 )
 
-# Inches: on a narrow screen one picture fills a row, and its texts keep about the size they have in print.
+# Inches, the least: on a narrow screen one picture fills a row, and its texts keep about the size they have in print.
 PICTURE_SIZE = (3.7, 2.9)
+
+# Above the table on a narrow screen.
+MORE = "Scroll sideways for all columns →"
 
 # Components are drawn up to this rank; beyond it no picture of them can be read.
 LARGEST_DRAWN = 30
@@ -98,24 +117,23 @@ def as_page(estimate: RankEstimate) -> str:
     from autoten import plots
 
     panels = [(said, partial(getattr(plots, name), estimate.table, estimate.choice)) for name, said in PANELS]
-    model = estimate.model
-    components = [
-        (f"Components in {name}, columns of unit length", partial(plots.plot_mode, model, mode))
-        for mode, name in enumerate(model.named.names)
-        if 0 < model.rank <= LARGEST_DRAWN
-    ]
-    facts = "".join(f"<dt>{escape(name)}</dt><dd>{escape(str(fact))}</dd>" for name, fact in _facts(estimate).items())
+    facts = _definitions(_facts(estimate))
+    meanings = {heading: meaning for name, heading, _, meaning in COLUMNS if name in estimate.table}
+    legend = _folded("What the columns mean", _definitions({"*": "the rank taken", **meanings}))
     sections = {
-        "Pictures": _pictures(panels),
-        "Scores": f'<div class="scroll">{_table(estimate)}</div>',
-        f"Components of rank {estimate.rank}": _pictures(components),
         "Warnings": _list(estimate.warnings),
-        "How it was made": f"<dl>{facts}</dl>",
+        "Pictures": _side_by_side([_picture(said, draw) for said, draw in panels]),
+        "Scores": f'<p class="hint">{MORE}</p>\n<div class="scroll">{_table(estimate)}</div>\n{legend}',
+        f"Components of rank {estimate.rank}": _components(estimate, estimate.rank),
+        "Components of other ranks": "".join(
+            _folded(f"Rank {rank}", _components(estimate, rank)) for rank in _neighbours(estimate)
+        ),
+        "How it was made": facts,
+        "To do it again": f"<pre>{escape(program(estimate))}</pre>",
     }
     body = [
         *(f"<p>{escape(said)}</p>" for said in (estimate.reason, *_notes(estimate))),
         *(f"<h2>{title}</h2>\n{inside}" for title, inside in sections.items() if inside),
-        f"<p>To do it again, with X the same data:</p>\n<pre>{escape(call(estimate))}</pre>",
     ]
     template = resources.files("autoten").joinpath("data/page.html").read_text(encoding="utf-8")
     return Template(template).substitute(title=headline(estimate), body="\n".join(body))
@@ -133,21 +151,54 @@ def headline(estimate: RankEstimate) -> str:
     return said if estimated is estimate.choice else f"Rank taken: {estimate.rank}. {said}"
 
 
-def call(estimate: RankEstimate) -> str:
-    """Return the call that makes the estimate again."""
-    settings = estimate.settings
+def program(estimate: RankEstimate) -> str:
+    """Return a program that makes the estimate again, of the same X."""
+    settings, solvers = estimate.settings, [each.settings.get("solver") for each in estimate.by_solver.values()]
     names = ("solver", "holdout", "policy", "n_starts", "n_folds", "n_splits")
-    arguments = {name: settings[name] for name in names if name in settings} | {"random_state": settings.get("seed")}
-    written = ", ".join(f"{name}={value}" for name, value in arguments.items())
-    taken = "" if estimate.choice.in_place_of is None else f".at({estimate.rank})"
-    return f"estimate_rank(X, {estimate.table.ranks[1:].tolist()}, {written}){taken}"
+    arguments = {name: str(settings[name]) for name in names if name in settings}
+    if solvers:
+        arguments["solver"] = f"({', '.join(map(str, solvers))})"
+    homes: dict[str, set[str]] = {"autoten": {"estimate_rank"}}
+    own = {name: value for name, value in arguments.items() if not _imported(value, homes)}
+    steps = settings.get("preprocessing") or ["none stated"]
+    said = [
+        f"X: the data, {_lengths(estimate, ' × ')}",
+        *(f"preprocessing of X, to be done before: {step}" for step in steps),
+        *(f"{name} was {value}, of your own: give it here" for name, value in own.items()),
+    ]
+    inside = ["X", str(estimate.table.ranks[1:].tolist())]
+    inside += [f"{name}={value}" for name, value in arguments.items() if name not in own]
+    return "\n".join(
+        [
+            *(f"from {home} import {', '.join(sorted(imported))}" for home, imported in homes.items()),
+            "",
+            *(f"# {' '.join(line.split())}" for line in said),
+            "estimate = estimate_rank(",
+            *(f"    {argument}," for argument in [*inside, f"random_state={settings.get('seed')}"]),
+            ")" if estimate.choice.in_place_of is None else f").at({estimate.rank})",
+        ]
+    )
+
+
+def _imported(expression: str, homes: dict[str, set[str]]) -> bool:
+    """Tell whether an expression can be written with public names only, and add them to those of their modules."""
+    try:
+        names = {node.id for node in ast.walk(ast.parse(expression)) if isinstance(node, ast.Name)}
+    except SyntaxError:  # the repr of what has none of its own
+        return False
+    public = {name: home for home in ("autoten.selection", "autoten") for name in import_module(home).__all__}
+    if not names <= public.keys():
+        return False
+    for name in names:
+        homes.setdefault(public[name], set()).add(name)
+    return True
 
 
 def _cells(estimate: RankEstimate) -> list[tuple[str, ...]]:
     """Return the printed table: a header, then a row for every rank, the chosen one starred."""
     table = estimate.table
     columns = [["rank", *(f"{'* ' if rank == estimate.rank else ''}{rank}" for rank in table.ranks)]]
-    for name, heading, style in COLUMNS:
+    for name, heading, style, _ in COLUMNS:
         if name in table:
             columns.append([heading, *(_formatted(value, style) for value in table.mean(name))])
     return list(zip(*columns, strict=True))
@@ -215,7 +266,7 @@ def _table(estimate: RankEstimate) -> str:
     for rank, row in zip(estimate.table.ranks, rows, strict=True):
         cells = "".join(f"<td style='text-align:right'>{escape(cell)}</td>" for cell in row)
         body += f"<tr style='font-weight:{'bold' if rank == estimate.rank else 'normal'}'>{cells}</tr>"
-    head = "".join(f"<th>{escape(cell)}</th>" for cell in header)
+    head = "".join(f'<th scope="col">{escape(cell)}</th>' for cell in header)
     return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
 
 
@@ -224,16 +275,56 @@ def _list(texts: Sequence[str]) -> str:
     return f"<ul>{''.join(f'<li>{escape(text)}</li>' for text in texts)}</ul>" if texts else ""
 
 
-def _pictures(drawings: Sequence[tuple[str, Callable[..., Any]]]) -> str:
-    """Return what functions draw, above their captions, as pictures in HTML, no pictures as nothing."""
+def _definitions(said: Mapping[str, Any]) -> str:
+    """Return terms and what is said of each as a list in HTML."""
+    rows = "".join(f"<dt>{escape(term)}</dt><dd>{escape(str(what))}</dd>" for term, what in said.items())
+    return f"<dl>{rows}</dl>"
+
+
+def _folded(title: str, inside: str) -> str:
+    """Return what is shown when its title is clicked; nothing as nothing."""
+    return f"<details><summary>{escape(title)}</summary>\n{inside}</details>\n" if inside else ""
+
+
+def _neighbours(estimate: RankEstimate) -> list[int]:
+    """Return the ranks before and after the one taken, and the estimate in whose place it was; those of components."""
+    ranks = estimate.table.ranks.tolist()
+    row = ranks.index(estimate.rank)
+    beside = {*ranks[max(row - 1, 0) : row + 2], (estimate.choice.in_place_of or estimate.choice).rank}
+    return sorted(beside - {0, estimate.rank})
+
+
+def _components(estimate: RankEstimate, rank: int) -> str:
+    """Return pictures of the components of a rank, a mode each; of none or too many nothing."""
+    from autoten import plots
+
+    model = estimate.models[rank]
+    if not 0 < model.rank <= LARGEST_DRAWN:
+        return ""
+    figures = [
+        _picture(
+            f"Components in {name}, columns of unit length",
+            partial(plots.plot_mode, model, mode),
+            plots.least_height(model, mode),
+        )
+        for mode, name in enumerate(model.named.names)
+    ]
+    return _side_by_side(figures)
+
+
+def _side_by_side(figures: Sequence[str]) -> str:
+    """Return pictures beside one another, as many as the screen is wide."""
+    return f'<div class="pictures">{"".join(figures)}</div>'
+
+
+def _picture(caption: str, draw: Callable[..., Any], least_height: float = 0.0) -> str:
+    """Return what a function draws, above its caption, as a picture in HTML."""
     from autoten.plots import as_png
 
-    figures = ""
-    for caption, draw in drawings:
-        source = f"data:image/png;base64,{b64encode(as_png(draw, PICTURE_SIZE)).decode()}"
-        said = escape(caption)
-        figures += f'<figure><img alt="{said}" src="{source}"><figcaption>{said}</figcaption></figure>'
-    return f'<div class="pictures">{figures}</div>' if figures else ""
+    width, height = PICTURE_SIZE
+    source = f"data:image/png;base64,{b64encode(as_png(draw, (width, max(height, least_height)))).decode()}"
+    said = escape(caption)
+    return f'<figure><img alt="{said}" src="{source}"><figcaption>{said}</figcaption></figure>'
 
 
 def _finite(value: Any) -> Any:

@@ -250,6 +250,19 @@ def test_the_largest_entries_of_each_component_are_named_in_the_order_of_their_m
     assert tick_names(together)[-3:] == [""] * 3  # of zeros there is nothing to name
 
 
+def test_entries_without_support_are_not_named(extrapolated):
+    _, model = extrapolated
+    names = np.array([f"{wavelength} nm" for wavelength in range(model.shape[2])])
+    without = model.without_support(2)
+    factors = [*model.factors[:2], np.where(without, 10.0, model.factors[2])]  # the largest of all, and unknown
+    in_order = CPModel(np.array([1e6, 1e3, 1.0]), factors, support=model.support)
+    axes = plot_top(in_order, 5, labels=[None, None, names])
+    for ax, unknown in zip(axes[:, 2], without.T, strict=True):
+        assert unknown.any()
+        assert not set(tick_names(ax)) & set(names[unknown])
+    assert_readable(axes[0, 0].figure)
+
+
 TOP = {
     "many components": ((40, 15, 65), 12, 2),
     "one component": ((13, 6, 20), 1, 10),

@@ -14,11 +14,12 @@ import pytest
 from PIL import Image
 
 import autoten
-from autoten import estimate_rank, load, selection
+from autoten import HALS, KL, estimate_rank, labelled, load, selection
 from autoten.datasets import make_cp_tensor, white_noise
 from autoten.labels import Labels
 from autoten.model import CPModel
-from autoten.report import LARGEST_DRAWN, as_page, call
+from autoten.preprocess import center
+from autoten.report import COLUMNS, LARGEST_DRAWN, as_page, program
 
 X = make_cp_tensor((6, 20, 8), 2, noise=white_noise(20), random_state=0).X
 QUICK = {"ranks": [1, 2, 3], "n_starts": 3, "n_folds": 3, "random_state": 0}
@@ -48,7 +49,7 @@ class Reader(HTMLParser):
         assert self.open.pop() == tag
 
     def handle_data(self, text):
-        if self.open and self.open[-1] != "style" and text.strip():
+        if self.open and self.open[-1] not in ("style", "script") and text.strip():
             self.texts.append(text)
 
 
@@ -72,7 +73,7 @@ def test_the_page_holds_answer_table_pictures_settings_and_versions(estimate, te
         assert cell in read.texts
     for setting in ("6 × 20 × 8", "960", "none stated", "RandomElements(share=0.1)", f"numpy {np.__version__}"):
         assert setting in read.said
-    captions = ["Fit: the ", "Core cons", "Held-out ", "Pareto fr", "What is l", *["Component"] * 3]
+    captions = ["Fit: the ", "Core cons", "Held-out ", "Pareto fr", "What is l", *["Component"] * 9]
     assert [picture["alt"][:9] for picture in read.images] == captions
     for image in read.images:
         picture = Image.open(BytesIO(base64.b64decode(image["src"].removeprefix("data:image/png;base64,"))))
@@ -85,17 +86,70 @@ def test_the_page_is_one_file_that_fetches_and_runs_nothing_also_when_loaded(est
     load(tmp_path / "estimate.npz").to_html(tmp_path / "report.html")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["estimate.npz", "report.html"]
     assert (tmp_path / "report.html").read_text(encoding="utf-8") == text
-    assert not {"script", "link", "iframe"} & set(Reader(text).tags)
+    assert not {"link", "iframe"} & set(Reader(text).tags)
+    assert not re.search(r"<script [^>]*src|fetch\(|XMLHttpRequest", text)
     assert not re.search(r"https?:|url\(|@import", text)
     assert not plt.get_fignums()
 
 
-def test_the_call_on_the_page_makes_the_estimate_again(estimate, text):
-    names = {**vars(selection), **{name: getattr(autoten, name) for name in autoten.__all__}, "X": X}
-    again = eval(call(estimate), names)
-    assert call(estimate) in Reader(text).texts
+def test_every_column_is_explained_and_other_ranks_are_folded(estimate, text):
+    read = Reader(text)
+    for name, heading, _, meaning in COLUMNS:
+        assert (read.texts.count(heading), meaning in read.texts) == (
+            (2, True) if name in estimate.table else (0, False)
+        )
+    assert [said for said in read.texts if re.fullmatch(r"Rank \d", said)] == ["Rank 1", "Rank 3"]
+    assert read.tags.count("details") == read.tags.count("summary") == 3
+
+
+def test_the_page_of_another_rank_says_what_the_policy_chose_and_has_its_components(estimate):
+    read = Reader(as_page(estimate.at(3)))
+    assert "Rank taken: 3. Estimated rank: 2" in read.said
+    assert "Rank 3 was taken by hand, in place of 2" in read.said
+    assert "Components of rank 3" in read.texts
+    assert "Rank 2" in read.texts
+    assert program(estimate.at(3)).endswith(").at(3)")
+
+
+def ran(estimate, **given):
+    """Return the estimate that the program on its page makes, of data given, in a namespace of its own."""
+    assert program(estimate) in Reader(as_page(estimate)).texts
+    exec(program(estimate), given)
+    return given["estimate"]
+
+
+def assert_same(again, estimate):
+    assert again.rank == estimate.rank
     for name in estimate.table.replicates:
         np.testing.assert_array_equal(again.table[name], estimate.table[name])
+
+
+RUNS = {
+    "defaults": {},
+    "every choice": {
+        "solver": HALS(nonnegative=(0, 2), max_iter=50),
+        "holdout": autoten.RandomFibres(1, 0.2),
+        "policy": selection.HarmonicMean(),
+        "n_splits": 2,
+    },
+    "two solvers": {"solver": (HALS(max_iter=50), KL(max_iter=50)), "policy": selection.BestLoss(selection.Knee())},
+}
+
+
+@pytest.mark.parametrize("options", RUNS.values(), ids=RUNS)
+def test_the_program_on_the_page_makes_the_estimate_again(options):
+    estimate = estimate_rank(np.abs(X), **{**QUICK, "ranks": [1, 2]}, **options)
+    assert_same(ran(estimate, X=np.abs(X)), estimate)
+
+
+def test_the_program_says_what_was_done_to_the_data_and_what_it_cannot_write():
+    prepared = center(labelled(X, {"sample\nof": None, "time": None, "place": None}), 0)
+    answer = estimate_rank(prepared, **{**QUICK, "ranks": [1, 2]}, policy=lambda table: 2)
+    said = program(answer)
+    assert "# X: the data, 6 × 20 × 8 (sample of × time × place)" in said
+    assert "# preprocessing of X, to be done before: centred across mode 0" in said
+    assert "# policy was <lambda>, of your own: give it here" in said
+    np.testing.assert_array_equal(ran(answer, X=prepared).table["heldout"], answer.table["heldout"])
 
 
 def test_labels_name_modes_and_nothing_is_taken_for_html(estimate):
@@ -112,16 +166,16 @@ def test_labels_name_modes_and_nothing_is_taken_for_html(estimate):
 def test_labels_that_are_hard_to_draw_are_drawn(labels):
     xarray = pytest.importorskip("xarray")
     answer = estimate_rank(xarray.DataArray(X, dims=list("abc"), coords={"b": labels}), **QUICK)
-    assert as_page(answer).count("<img") == 8
+    assert as_page(answer).count("<img") == 5 + 9
 
 
 def test_without_components_or_with_too_many_there_is_no_picture_of_them(estimate):
     nothing = replace(estimate, choice=selection.Choice(0))
-    assert len(Reader(as_page(nothing)).images) == 5
+    assert len(Reader(as_page(nothing)).images) == 5 + 3  # those of rank 1, folded
     rank = LARGEST_DRAWN + 1
     models = {**estimate.models, 2: CPModel(np.ones(rank), [np.ones((n, rank)) for n in X.shape])}
     many = Reader(as_page(replace(estimate, models=models, settings={}, timings={})))
-    assert len(many.images) == 5
+    assert len(many.images) == 5 + 6
     assert "not recorded" in many.texts[-3]
 
 
@@ -145,4 +199,22 @@ def test_a_browser_shows_every_picture_and_nothing_wider_than_the_screen(text, t
     seen = in_browser(tmp_path / "page.html", tmp_path, "--window-size=1400,900", "--dump-dom")
     scroll, offset, shown = map(int, re.search(r"<title>([\d ]+)</title>", seen)[1].split())
     assert scroll <= offset <= width
-    assert shown == 7
+    assert shown == 14
+
+
+@pytest.mark.skipif(BROWSER is None, reason="no Chromium")
+def test_a_click_on_a_heading_sorts_the_table_and_another_one_turns_it(estimate, text, tmp_path):
+    clicked = (
+        "<script>const order = () => [...document.querySelectorAll('tbody tr')].map((row) => row.cells[0].innerText);"
+        "const head = [...document.querySelectorAll('th')].find((each) => each.innerText == 'held-out').firstChild;"
+        "const said = [order()]; head.click(); said.push(order()); head.click(); said.push(order());"
+        "const first = document.querySelector('th').firstChild; first.click(); said.push(order());"
+        "document.title = said.map((each) => each.join(',')).join(';')</script>"
+    )
+    (tmp_path / "page.html").write_text(text.replace("</body>", f"{clicked}</body>"), encoding="utf-8")
+    seen = in_browser(tmp_path / "page.html", tmp_path, "--dump-dom")
+    by_rank = ["0", "1", "* 2", "3"]
+    errors = estimate.table.mean("heldout")
+    by_error = [by_rank[row] for row in np.argsort(errors)]
+    wanted = [by_rank, by_error, by_error[::-1], by_rank]
+    assert re.search(r"<title>(.*?)</title>", seen)[1] == ";".join(map(",".join, wanted))

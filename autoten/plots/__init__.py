@@ -8,6 +8,7 @@ in a heat map.
 
 from autoten.plots.common import as_png as as_png
 from autoten.plots.common import writable_formats as writable_formats
+from autoten.plots.components import least_height as least_height
 from autoten.plots.components import plot_comparison as plot_comparison
 from autoten.plots.components import plot_components as plot_components
 from autoten.plots.components import plot_mode as plot_mode

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import matplotlib.pyplot as plt
@@ -22,14 +22,15 @@ from autoten.model import CPModel, as_cp
 from autoten.plots.common import PAGE_WIDTH, Look, figure_of, legend_above, new_axes, small_text
 from autoten.plots.modes import (
     FEWEST_NAMED,
+    STILL_TO_COME,
     ComponentStyle,
     ModeDrawing,
     bars,
     component_styles,
     cross,
-    cross_out,
     draw_factor,
     draw_mode,
+    drawing_of,
     fit_indices,
     heat_map,
     height_for_top,
@@ -107,13 +108,12 @@ def plot_components(
     for what, parts in (("axes", panels), ("draw", drawings)):
         if len(parts) != model.ndim:
             refuse(f"{what} of plot_components", f"one for each of {model.ndim} modes", f"{len(parts)}")
-    used = set()
+    used = {}
     for mode, (ax, drawing) in enumerate(zip(panels, drawings, strict=True)):
-        drawn = draw_mode(ax, model, mode, drawing, n_named)
-        ax.set_title(model.named.names[mode], **_place_of_name(drawn))
-        used.add(drawn)
+        used[mode] = draw_mode(ax, model, mode, drawing, n_named)
+        ax.set_title(model.named.names[mode], **_place_of_name(used[mode]))
     if model.rank:
-        legend = _legend_of_components(used, model, range(model.ndim))
+        legend = _legend_of_components(used, model)
         _finish(panels, legend, rows if axes is None else 0)
     return np.array(panels, dtype=object)
 
@@ -160,11 +160,13 @@ def plot_mode(
     number = model.named.mode(mode)
     given = None if labels is None else [labels if n == number else None for n in range(model.ndim)]
     model = _to_draw(model, given)
-    ax = new_axes() if ax is None else ax
+    if ax is None:
+        ax = new_axes()
+        figure_of(ax).set_figheight(max(figure_of(ax).get_figheight(), least_height(model, number)))
     used = draw_mode(ax, model, number, draw)
     ax.set_xlabel(model.named.names[number])
     if used is not heat_map:
-        legend_above(ax, **_legend_of_components({used}, model, [number]))
+        legend_above(ax, **_legend_of_components({number: used}, model))
     fit_indices([ax])
     return ax
 
@@ -174,10 +176,10 @@ def plot_top(
 ) -> NDArray[np.object_]:
     """Draw the largest entries of each component, by name: a row for each component, a column for each mode.
 
-    Columns of factors have unit length, components are ordered by weight, and entries by magnitude; a row of strokes
-    above the bars shows all entries of the mode, so that one sees whether those named stand out. Modes without labels,
-    or labelled by numbers or dates, have an order: of them every entry is drawn, as by `plot_components`. Numbers that
-    are mere names, such as those of customers, are drawn as names when they are given as texts.
+    Columns of factors have unit length, components are ordered by weight, and entries by magnitude, as `CPModel.top`
+    has them; a row of strokes above the bars shows all entries, so that one sees whether those named stand out. Modes
+    without labels, or labelled by numbers or dates, have an order: of them every entry is drawn, as by
+    `plot_components`. Numbers that are mere names, such as those of customers, are drawn as names when given as texts.
 
     Parameters
     ----------
@@ -213,16 +215,16 @@ def plot_top(
     shares, styles = _shares(model), component_styles(model.rank)
     height = max(PAIR_HEIGHT, height_for_top(1, min(n, max(model.shape))) + 0.15)
     panels = _grid("plot_top", (model.rank, model.ndim), axes, height)
+    used = {}
     for (r, mode), ax in np.ndenumerate(panels):
         factor, names = model.factors[mode][:, [r]], model.named.indices[mode]
         draw = top_bars if is_named(names) else None
-        used = draw_factor(ax, factor, names, [styles[r]], draw, n)
-        cross_out(ax, factor, names, model.without_support(mode)[:, [r]], used)
+        used[mode] = draw_factor(ax, factor, names, [styles[r]], draw, n, model.without_support(mode)[:, [r]])
         if r == 0:
-            ax.set_title(model.named.names[mode], **_place_of_name(used))
+            ax.set_title(model.named.names[mode], **_place_of_name(used[mode]))
     for r, ax in enumerate(panels[:, 0]):
         ax.set_ylabel(f"{r + 1}: {shares[r]:.0%}")
-    legend = _with_crosses(_legend_of(set(), [], []), model, range(model.ndim))
+    legend = _with_crosses(_legend_of(set(), [], []), model, used)
     title = "largest entries of each component, and its share of the weights"
     if legend["labels"]:
         legend["title"] = title
@@ -230,6 +232,13 @@ def plot_top(
         figure_of(panels[0, 0]).suptitle(title, fontsize=small_text())
     _finish([*panels.flat], legend, model.rank if axes is None else 0, panels[-1])
     return panels
+
+
+def least_height(model: CPModel, mode: int) -> float:
+    """Return the height, in inches, that a picture of one mode needs at least: names need a row each."""
+    names = model.named.indices[mode]
+    named = drawing_of(model.shape[mode], model.rank, names) is top_bars
+    return height_for_top(model.rank) + 2 * STILL_TO_COME if named else 0.0
 
 
 def plot_comparison(
@@ -354,10 +363,10 @@ def _legend_of(used: set[ModeDrawing], styles: Sequence[ComponentStyle], labels:
     return {"handles": handles, "labels": list(labels), **look, **shown}
 
 
-def _legend_of_components(used: set[ModeDrawing], model: CPModel, modes: Iterable[int]) -> Look:
-    """Return the arguments of a legend of components, their weights, and the crosses in these modes."""
+def _legend_of_components(used: Mapping[int, ModeDrawing], model: CPModel) -> Look:
+    """Return the arguments of a legend of components, their weights, and the crosses in modes that were drawn."""
     labels = [f"{r + 1}: {share:.0%}" for r, share in enumerate(_shares(model))]
-    legend = _with_crosses(_legend_of(used, component_styles(model.rank), labels), model, modes)
+    legend = _with_crosses(_legend_of(set(used.values()), component_styles(model.rank), labels), model, used)
     where = "" if model.support is None else " in observed cells"
     return {**legend, "title": f"component: share of the weights{where}"}
 
@@ -368,9 +377,9 @@ def _shares(model: CPModel) -> Array:
     return np.asarray(weights / (weights.sum() or 1.0))
 
 
-def _with_crosses(legend: Look, model: CPModel, modes: Iterable[int]) -> Look:
-    """Return a legend with an entry for the crosses in these modes, if there are any."""
-    if not any(model.without_support(mode).any() for mode in modes):
+def _with_crosses(legend: Look, model: CPModel, used: Mapping[int, ModeDrawing]) -> Look:
+    """Return a legend with an entry for the crosses, if there are any: none among names."""
+    if not any(model.without_support(mode).any() for mode, drawing in used.items() if drawing is not top_bars):
         return legend
     handles, labels = [*legend["handles"], Line2D([], [], **cross())], [*legend["labels"], "hardly observed"]
     return {**legend, "handles": handles, "labels": labels}

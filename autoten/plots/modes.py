@@ -14,6 +14,7 @@ from matplotlib.patheffects import withStroke
 from matplotlib.ticker import FixedLocator, MaxNLocator
 
 from autoten._typing import Array
+from autoten.labels import Labels
 from autoten.model import CPModel
 from autoten.plots.common import LONGEST_LABEL, Look, figure_of, say, small_text, texts_of
 
@@ -145,17 +146,19 @@ def top_bars(ax: Axes, factor: Array, names: Names, styles: Sequence[ComponentSt
 
 def draw_top(ax: Axes, factor: Array, names: Names, styles: Sequence[ComponentStyle], n: int) -> None:
     """Draw the `n` largest entries of each component."""
-    largest, rows = _largest(factor, n)
+    n = min(n, len(factor))
     points = ax.get_window_extent().width * 72 / figure_of(ax).dpi
     # Names take half of the Axes; a letter is about half as wide as the text is high.
     longest = max(LONGEST_LABEL, int(points / small_text()))
     written = texts_of(np.arange(len(factor)) if names is None else names, longest)
-    texts = []
-    for r, (column, style) in enumerate(zip(factor.T, styles, strict=True)):
-        ax.barh(rows[:, r], column[largest[:, r]], BARS_WIDTH, **style.bar())
+    model = CPModel(np.ones(len(styles)), (factor,), Labels(("mode",), (np.array(written),)))
+    texts: list[str] = []
+    for (r, largest), style in zip(model.top(0, n).items(), styles, strict=True):
+        column, first = factor[:, r - 1], len(texts)
+        ax.barh(first + np.arange(len(largest)), [entry for _, entry in largest], BARS_WIDTH, **style.bar())
         all_entries: Look = {"color": style.color, "linestyle": "none", "marker": "|", "markersize": 5.0, "alpha": 0.5}
-        ax.plot(column, np.full(len(column), rows[0, r] - 1), **all_entries)
-        texts += [f"all {len(column)}", *(written[index] if column[index] else "" for index in largest[:, r])]
+        ax.plot(column, np.full(len(column), first - 1), **all_entries)
+        texts += [f"all {len(column)}", *(name for name, _ in largest), *[""] * (n - len(largest))]
     ax.set_yticks(np.arange(len(texts)) - 1, texts, parse_math=False, fontsize=small_text())
     ax.tick_params("y", length=0)
     ax.set_ylim(len(texts) - 1.4, -1.6)
@@ -190,26 +193,8 @@ def draw_mode(
     ax: Axes, model: CPModel, mode: int, draw: ModeDrawing | None = None, n: int | None = None
 ) -> ModeDrawing:
     """Draw one mode of a labelled model, crosses on entries without support; return how."""
-    names, factor = model.named.indices[mode], np.asarray(model.factors[mode], dtype=float)
-    used = draw_factor(ax, factor, names, component_styles(model.rank), draw, n)
-    without = model.without_support(mode)
-    if without.any():
-        cross_out(ax, factor, names, without, used)
-    return used
-
-
-def cross_out(ax: Axes, factor: Array, names: Names, without: Array, used: ModeDrawing) -> None:
-    """Draw crosses on entries `without` support, by how the factor was drawn."""
-    index, r = np.nonzero(without)
-    rank = factor.shape[1]
-    if used is top_bars:
-        largest, rows = _largest(factor, len(ax.get_yticks()) // rank - 1)
-        shown = without[largest, np.arange(rank)]
-        ax.plot(factor[largest, np.arange(rank)][shown], rows[shown], **cross())
-    elif used is bars:
-        ax.plot(index + _shift(r, rank), factor[index, r], **cross())
-    elif used in (lines, points, heat_map):
-        ax.plot(_places(ax, len(factor), names)[index], r + 1 if used is heat_map else factor[index, r], **cross())
+    factor, names = np.asarray(model.factors[mode], dtype=float), model.named.indices[mode]
+    return draw_factor(ax, factor, names, component_styles(model.rank), draw, n, model.without_support(mode))
 
 
 def draw_factor(
@@ -219,10 +204,12 @@ def draw_factor(
     styles: Sequence[ComponentStyle],
     draw: ModeDrawing | None = None,
     n: int | None = None,
+    without: Array | None = None,
 ) -> ModeDrawing:
     """Draw a factor by its length, labels and rank, unless it is said how; return how.
 
-    Where entries are named they are `n`, as many as have room for None.
+    Where entries are named they are `n`, as many as have room for None. Entries `without` support are crossed out; they
+    are not among those named.
     """
     if draw is None:
         draw = drawing_of(len(factor), len(styles), names)
@@ -233,23 +220,29 @@ def draw_factor(
         (ax.axvline if draw is top_bars else ax.axhline)(0, **zero)
     if not len(styles):
         say(ax, "no components")
-    elif draw is top_bars and n is not None:
-        draw_top(ax, factor, names, styles, n)
+    elif draw is top_bars:
+        seen = factor if without is None else np.where(without, 0.0, factor)
+        draw_top(ax, seen, names, styles, _room_for_top(ax, len(styles)) or 1 if n is None else n)
     else:
         draw(ax, factor, names, styles)
+        if without is not None and without.any():
+            _cross_out(ax, factor, names, without, draw)
     return draw
+
+
+def _cross_out(ax: Axes, factor: Array, names: Names, without: Array, used: ModeDrawing) -> None:
+    """Draw crosses on entries `without` support, by how the factor was drawn."""
+    index, r = np.nonzero(without)
+    if used is bars:
+        ax.plot(index + _shift(r, factor.shape[1]), factor[index, r], **cross())
+    elif used in (lines, points, heat_map):
+        ax.plot(_places(ax, len(factor), names)[index], r + 1 if used is heat_map else factor[index, r], **cross())
 
 
 def _room_for_top(ax: Axes, rank: int) -> int:
     """Return how many entries of each component can be named in Axes; 0 if none can."""
     figure_of(ax).draw_without_rendering()  # settles the layout, but for what is still to come
     return max(n_named_within(ax.get_window_extent().height / figure_of(ax).dpi - STILL_TO_COME, rank), 0)
-
-
-def _largest(factor: Array, n: int) -> tuple[Array, Array]:
-    """Return the indices of the largest entries of each component, by magnitude, and the rows they stand in: (n, R)."""
-    largest = np.argsort(-np.abs(factor), axis=0, kind="stable")[:n]
-    return largest, np.arange(len(largest))[:, None] + (len(largest) + 1) * np.arange(factor.shape[1])
 
 
 def _shift(r: Any, rank: int) -> Any:
