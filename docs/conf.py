@@ -74,6 +74,7 @@ html_sidebars = {
 html_context = {"default_mode": "auto"}  # light or dark as the system is
 html_theme_options = {
     "logo": {"text": "autoten", "image_light": "_static/mark.svg", "image_dark": "_static/mark.svg"},
+    "collapse_navigation": True,  # else every page holds the names of all
     "header_links_before_dropdown": 9,
     "navbar_align": "left",
     "navbar_persistent": ["search-button"],

@@ -79,7 +79,7 @@ def core_consistency(X: Any, cp: Any) -> float:
     r"""Return the core consistency of a CP model of `X` in percent.
 
     .. math:: c = 100 \left(1 - \frac{\|G - T\|^2}{F}\right), \qquad
-              G = \arg\min_G \|X - G \times_1 A_1 \cdots \times_N A_N\|^2
+              G = \operatorname{argmin}_G \|X - G \times_1 A_1 \cdots \times_N A_N\|^2
 
     with unit columns, all weights folded into the first factor, and T the superdiagonal tensor of ones (Bro & Kiers
     2003, equation 7). Which factor carries the weights matters for what the core holds off its diagonal; the first

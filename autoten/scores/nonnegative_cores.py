@@ -61,7 +61,7 @@ def nonnegative_core_consistency(X: Any, cp: Any) -> float:
     r"""Return the core consistency of a CP model of `X` whose core may not be negative, in percent.
 
     .. math:: c = 100 \left(1 - \frac{\|G - T\|^2}{F}\right), \qquad
-              G = \arg\min_{G \ge 0} \|X - G \times_1 A_1 \cdots \times_N A_N\|^2
+              G = \operatorname{argmin}_{G \ge 0} \|X - G \times_1 A_1 \cdots \times_N A_N\|^2
 
     with unit columns and all weights folded into the first factor, as `core_consistency` has them. For models with
     nonnegative factors, whose unrestricted core strays without any component too many.
@@ -113,7 +113,7 @@ def kl_core_consistency(X: Any, cp: Any) -> float:
     r"""Return the core consistency of a CP model of the counts `X` under the Kullback-Leibler divergence, in percent.
 
     .. math:: c = 100 \left(1 - \frac{\|G - T\|^2}{F}\right), \qquad
-              G = \arg\min_{G \ge 0} \mathrm{KL}(\operatorname{vec} X \,\|\, K \operatorname{vec} G), \quad
+              G = \operatorname{argmin}_{G \ge 0} \mathrm{KL}(\operatorname{vec} X \,\|\, K \operatorname{vec} G), \quad
               K = A_N \otimes \cdots \otimes A_1
 
     with columns that sum to 1 and all weights folded into the first factor (Papalexakis 2016). The core is found by

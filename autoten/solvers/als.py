@@ -61,7 +61,7 @@ class ALS(LeastSquares):
 
     Each sweep solves one mode after the other,
 
-    .. math:: A_n \leftarrow \arg\min_A \|W \circ (X - [\![A_1, \dots, A, \dots, A_N]\!])\|^2
+    .. math:: A_n \leftarrow \operatorname{argmin}_A \|W \circ (X - [\![A_1, \dots, A, \dots, A_N]\!])\|^2
 
     over observed cells. Between sweeps the factors are extrapolated along their last change; a step that raises
     the loss is taken back, so the loss never rises (after Bro 1998, section 4.2.2, with an adaptive step).
@@ -109,7 +109,7 @@ class HALS(LeastSquares):
 
     Each sweep lowers the squared error over observed cells in one mode after the other,
 
-    .. math:: A_n \leftarrow \arg\min_{A \ge 0} \|W \circ (X - [\![A_1, \dots, A, \dots, A_N]\!])\|^2
+    .. math:: A_n \leftarrow \operatorname{argmin}_{A \ge 0} \|W \circ (X - [\![A_1, \dots, A, \dots, A_N]\!])\|^2
 
     row by row: at the unconstrained optimum where that is nonnegative, else at the optimum on a face, found by active
     sets from the row as it is (Lawson & Hanson 1974): what hierarchical ALS (Cichocki & Phan 2009) comes to when its
