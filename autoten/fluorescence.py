@@ -25,6 +25,8 @@ from autoten.files import MISSING_VALUES
 from autoten.labels import Labels, names_of
 from autoten.model import as_cp, khatri_rao
 
+__all__ = ["maxima", "read_eems", "write_openfluor"]
+
 # The names of modes by which functions find the wavelengths, and of what is read here.
 LANDSCAPE = ("emission", "excitation")
 

@@ -47,7 +47,7 @@ myst_enable_extensions = ["colon_fence", "deflist", "dollarmath"]
 myst_heading_anchors = 3
 
 # A page for every public name, from its docstring alone: types are said there, in words.
-autosummary_generate = True
+autosummary_generate = [str(page) for page in HERE.glob("reference/*.md")]  # pages that are new, too
 autosummary_ignore_module_all = False
 autodoc_typehints = "none"
 autodoc_preserve_defaults = True  # a default by its name, not by its repr

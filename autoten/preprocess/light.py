@@ -76,17 +76,17 @@ def mask_scatter(
         ``.X`` with NaN (a masked array: masked) in the bands, and ``.steps``, for `estimate_rank` and its report, with
         the share of the observed cells that were left out.
 
-    Warns
-    -----
-    AutotenWarning
-        If the excitations seem to stand in reverse order: outside the bands there is light at emissions shorter than
-        the excitation, where no molecule shines, and much less of it if they are reversed.
-
     Raises
     ------
     TypeError, ValueError
         If `X` is no tensor of finite real numbers, wavelengths are not positive, finite and one for each index of their
         mode, or another argument is unsuitable.
+
+    Warns
+    -----
+    AutotenWarning
+        If the excitations seem to stand in reverse order: outside the bands there is light at emissions shorter than
+        the excitation, where no molecule shines, and much less of it if they are reversed.
 
     Notes
     -----
@@ -246,17 +246,17 @@ def correct_inner_filter(
     Preprocessed
         ``.X``, corrected, and ``.steps``, with the largest factor.
 
-    Warns
-    -----
-    AutotenWarning
-        If the absorbances at a cell's two wavelengths add up to more than 1.5 in some samples, which are named: beyond
-        that the correction is not reliable. Dilute them.
-
     Raises
     ------
     TypeError, ValueError
         If `X` is no tensor of finite real numbers; if `absorbance` is not finite, of another shape, or not measured at
         all wavelengths of X.
+
+    Warns
+    -----
+    AutotenWarning
+        If the absorbances at a cell's two wavelengths add up to more than 1.5 in some samples, which are named: beyond
+        that the correction is not reliable. Dilute them.
 
     References
     ----------
