@@ -39,6 +39,8 @@ from autoten.selection import Choice as Choice
 from autoten.selection import pareto_front as pareto_front
 from autoten.sklearn_api import CP as CP
 from autoten.sklearn_api import AutoTen as AutoTen
+from autoten.sklearn_api import CenterAcross as CenterAcross
+from autoten.sklearn_api import ScaleWithin as ScaleWithin
 from autoten.solvers.als import ALS as ALS
 from autoten.solvers.als import HALS as HALS
 from autoten.solvers.base import Fit as Fit

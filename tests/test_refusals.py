@@ -24,12 +24,14 @@ from autoten import (
     KL,
     AutoTen,
     Blocks,
+    CenterAcross,
     Centred,
     Choice,
     CountSplit,
     RandomElements,
     RandomFibres,
     RankTable,
+    ScaleWithin,
     core_consistency,
     core_elements,
     corrected_core_consistency,
@@ -881,6 +883,48 @@ NO_SAMPLES = [
 ]
 
 
+NO_STEPS = [
+    (
+        lambda: CenterAcross(0).fit(X).transform(X[:, :6]),
+        "X of CenterAcross.transform must be of shape (any, 7, 6), as",
+    ),
+    (
+        lambda: ScaleWithin(1).fit(X).transform(X[0]),
+        "X of ScaleWithin.transform must be of shape (any, 7, 6), as fitted.",
+    ),
+    (
+        lambda: CenterAcross(0).fit(X).inverse_transform(X[0]),
+        "X of CenterAcross.inverse_transform must be of shape (any,",
+    ),
+    (
+        lambda: CenterAcross((0, 1)).fit(X).inverse_transform(X),
+        "modes of CenterAcross must be 0 alone for inverse_transform. Got (0, 1). What was taken from each sample by "
+        "itself is not kept.",
+    ),
+    (
+        lambda: ScaleWithin(0).fit(X).inverse_transform(X),
+        "modes of ScaleWithin must be without 0 for inverse_transform. Got (0,). What was taken from each sample by",
+    ),
+    (
+        lambda: ScaleWithin("time").fit(X),
+        "modes of ScaleWithin must be a number, since X has no names of modes. Got 'time'",
+    ),
+    (lambda: CenterAcross([]).fit(X), "modes of CenterAcross must be one mode or several different ones. Got []."),
+    (lambda: CenterAcross(3).fit(X), "modes of CenterAcross must be a mode of a tensor with 3 modes, 0 to 2. Got 3."),
+    (lambda: CenterAcross(0).fit(X[0]), "X of CenterAcross must be a tensor with at least 3 modes. Got shape (7, 6)."),
+    (lambda: CenterAcross(0).transform(X), "This CenterAcross instance is not fitted yet"),
+    (
+        lambda: CenterAcross(0).fit(X).transform(scipy.sparse.coo_array(X)),
+        "X of CenterAcross must be a dense array. Got coo_array. Give X.toarray() or X.todense(), if it fits into memory.",
+    ),
+    (
+        lambda: ScaleWithin(1).fit(X[:0]),
+        "X of ScaleWithin must be a tensor with at least one cell. Got shape (0, 7, 6).",
+    ),
+    (lambda: center(X[:, :0], 0), "X of center must be a tensor with at least one cell. Got shape (8, 0, 6)."),
+]
+
+
 def refused(name, call, kind, sentence, *, whole=False):
     """Return a row: the sentence as it is, or as it begins."""
     return name, call, kind, f"^{re.escape(sentence)}{'$' if whole else ''}"
@@ -1120,6 +1164,7 @@ DOOR_AND_ESTIMATE = [
         for call, sentence in NO_SAMPLES
         for estimator in ESTIMATORS
     ),
+    *(refused(sentence, call, (ValueError, TypeError), sentence) for call, sentence in NO_STEPS),
     *(
         refused(sentence, lambda model=model: core_consistency(X, model), (ValueError, TypeError), sentence, whole=True)
         for model, sentence in [

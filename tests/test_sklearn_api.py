@@ -5,13 +5,27 @@ import pickle
 
 import joblib
 import numpy as np
+import pandas as pd
+import polars as pl
 import pytest
+import xarray as xr
+from sklearn import config_context
 from sklearn.base import BaseEstimator, TransformerMixin, clone
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.model_selection import GridSearchCV, KFold, cross_val_predict, cross_val_score
 from sklearn.pipeline import make_pipeline
 
-from autoten import ALS, CP, AutoTen, RandomElements, RandomFibres, estimate_rank, factor_match_score, fit_parafac
+from autoten import (
+    ALS,
+    CP,
+    AutoTen,
+    CenterAcross,
+    RandomElements,
+    RandomFibres,
+    estimate_rank,
+    factor_match_score,
+    fit_parafac,
+)
 from autoten.datasets import load_amino_acids, make_cp_tensor, white_noise
 from autoten.door import as_tensor
 from autoten.scores import DEFAULT_SCORERS
@@ -177,12 +191,30 @@ def test_a_fitted_one_comes_back_from_pickle_and_joblib(fitted, tmp_path):
 
 
 def test_features_have_names_and_may_be_a_frame(fitted, empty):
-    pytest.importorskip("pandas")
     names = [f"{type(fitted).__name__.lower()}{n}" for n in range(2)]
+    pipeline = make_pipeline(CenterAcross(0), clone(fitted))
     assert fitted.get_feature_names_out().tolist() == names
-    frame = clone(fitted).set_output(transform="pandas").fit(X).transform(NEW)
-    assert frame.columns.tolist() == names
-    assert clone(empty).set_output(transform="pandas").fit(X).transform(NEW).shape == (5, 0)
+    assert pipeline.fit(X).get_feature_names_out().tolist() == names
+    for estimator in (fitted, pipeline):
+        for output, kind in (("pandas", pd.DataFrame), ("polars", pl.DataFrame)):
+            frame = clone(estimator).set_output(transform=output).fit(X).transform(NEW)
+            assert isinstance(frame, kind)
+            assert list(frame.columns) == names
+            np.testing.assert_array_equal(frame.to_numpy(), estimator.transform(NEW))
+            assert clone(empty).set_output(transform=output).fit(X).transform(NEW).shape[1] == 0
+    with config_context(transform_output="pandas"):
+        assert fitted.transform(NEW).columns.tolist() == names
+        assert pipeline.transform(NEW).columns.tolist() == names
+
+
+def test_a_frame_of_labelled_samples_has_their_labels(fitted):
+    labelled = xr.DataArray(NEW, dims=("sample", "x", "y"), coords={"sample": list("abcde")})
+    for form in (labelled, labelled.to_series()):  # a long table has an index of its own, of every cell
+        framed = clone(fitted).set_output(transform="pandas").fit(X)
+        assert framed.transform(form).index.tolist() == list("abcde")
+        assert isinstance(fitted.transform(form), np.ndarray)
+        assert clone(fitted).set_output(transform="polars").fit(X).transform(form).shape == (5, 2)
+    assert framed.transform(labelled.drop_vars("sample")).index.tolist() == [0, 1, 2, 3, 4]
 
 
 # --------------------------------------------------------------------------------------------------------- new samples

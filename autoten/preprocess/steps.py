@@ -12,7 +12,7 @@ Source: Bro & Smilde (2003), Centering and scaling in component analysis, Journa
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -90,18 +90,7 @@ def center(X: Any, modes: int | str | Iterable[int | str]) -> Preprocessed:
     >>> prepared.X[:, 0, 0]
     array([-6.,  6.])
     """
-    given, values, observed = observed_values(X, "X of center")
-    modes = _check_modes(modes, given, "modes of center")
-
-    def subtract_means(mode: int) -> float:
-        counts = observed.sum(axis=mode, keepdims=True)
-        means = values.sum(axis=mode, keepdims=True) / np.maximum(counts, 1)
-        np.subtract(values, means, out=values, where=observed)
-        # Against what is left, not against X: a huge offset must not hide a mean that is large beside the signal.
-        return _largest(means) / (_largest(values) or 1.0)
-
-    _sweep(subtract_means, modes, "Centring")
-    return prepared(given, values, observed, f"centred across {_named(modes)}")
+    return centred("center", X, modes, {})[0]
 
 
 def scale(X: Any, modes: int | str | Iterable[int | str]) -> Preprocessed:
@@ -158,19 +147,57 @@ def scale(X: Any, modes: int | str | Iterable[int | str]) -> Preprocessed:
     >>> prepared.X[:, 0, 0], prepared.steps
     (array([ 1., -1.]), ('scaled within mode 0',))
     """
-    given, values, observed = observed_values(X, "X of scale")
-    modes = _check_modes(modes, given, "modes of scale")
+    return scaled("scale", X, modes, {})[0]
+
+
+def centred(name: str, X: Any, modes: Any, known: Mapping[int, Array]) -> tuple[Preprocessed, dict[int, Array]]:
+    """Do what `center` does, across some modes with `known` offsets, and return also what was subtracted across each.
+
+    An offset has length 1 along its mode. It is NaN where nothing was observed: there nothing is known of new cells.
+    """
+    given, values, observed = observed_values(X, f"X of {name}")
+    modes = _check_modes(modes, given, f"modes of {name}")
+    offsets = dict(known)
+    for offset in known.values():
+        observed = observed & ~np.isnan(offset)
+        values = np.where(observed, values - offset, 0.0)
+
+    def subtract_means(mode: int) -> float:
+        counts = observed.sum(axis=mode, keepdims=True)
+        means = values.sum(axis=mode, keepdims=True) / np.maximum(counts, 1)
+        np.subtract(values, means, out=values, where=observed)
+        offsets[mode] = offsets.get(mode, 0.0) + np.where(counts > 0, means, np.nan)
+        # Against what is left, not against X: a huge offset must not hide a mean that is large beside the signal.
+        return _largest(means) / (_largest(values) or 1.0)
+
+    _sweep(subtract_means, tuple(mode for mode in modes if mode not in known), "Centring")
+    return prepared(given, values, observed, f"centred across {_named(modes)}"), offsets
+
+
+def scaled(name: str, X: Any, modes: Any, known: Mapping[int, Array]) -> tuple[Preprocessed, dict[int, Array]]:
+    """Do what `scale` does, within some modes with `known` divisors, and return also the divisors of each mode's slabs.
+
+    Divisors have length 1 along all other modes. They are NaN for a slab that is left as it is.
+    """
+    given, values, observed = observed_values(X, f"X of {name}")
+    modes = _check_modes(modes, given, f"modes of {name}")
+    others = tuple(mode for mode in modes if mode not in known)
+    divided, counted = dict(known), observed
+    for divisors in known.values():
+        counted = counted & ~np.isnan(divisors)
+        np.divide(values, divisors, out=values, where=~np.isnan(divisors))
     # A zero slab can never be scaled; counted in the means of the other modes it would make equal scales impossible.
-    counted = observed & ~_in_zero_slabs(values, modes)
+    counted = counted & ~_in_zero_slabs(np.where(counted, values, 0.0), others)
 
     def divide_by_root_mean_squares(mode: int) -> float:
-        roots = _root_mean_squares(values, counted, mode)
+        roots = _root_mean_squares(np.where(counted, values, 0.0), counted, mode)
         divisors = np.where(roots > 0, roots, 1.0)
         np.divide(values, divisors, out=values)
+        divided[mode] = divided.get(mode, 1.0) * np.where(roots > 0, roots, np.nan)
         return _largest(divisors - 1)
 
-    _sweep(divide_by_root_mean_squares, modes, "Scaling")
-    return prepared(given, values, observed, f"scaled within {_named(modes)}")
+    _sweep(divide_by_root_mean_squares, others, "Scaling")
+    return prepared(given, values, observed, f"scaled within {_named(modes)}"), divided
 
 
 def drop_empty_slabs(X: Any) -> Preprocessed:
@@ -227,11 +254,11 @@ def _slabs(indices: Array) -> str:
 def _sweep(step: Callable[[int], float], modes: tuple[int, ...], verb: str) -> None:
     """Apply `step` to mode after mode until the largest change that a step reports is within `TOLERANCE`."""
     for _ in range(MAX_SWEEPS):
-        change = max([step(mode) for mode in modes])
+        change = max([step(mode) for mode in modes], default=0.0)
         if change <= TOLERANCE:
             return
     message = f"{verb} over {_named(modes)} did not settle in {MAX_SWEEPS} sweeps (last relative change {change:.1e})."
-    warnings.warn(message, AutotenWarning, stacklevel=3)
+    warnings.warn(message, AutotenWarning, stacklevel=4)
 
 
 def _root_mean_squares(values: Array, counted: NDArray[np.bool_], mode: int) -> Array:
@@ -253,7 +280,7 @@ def _in_zero_slabs(values: Array, modes: tuple[int, ...]) -> NDArray[np.bool_]:
         if slabs.size:
             listed = ", ".join(map(str, slabs[:LISTED_SLABS])) + (", ..." if slabs.size > LISTED_SLABS else "")
             message = f"{slabs.size} slab(s) of mode {mode} are zero or have no observed entry and stay as they are: "
-            warnings.warn(f"{message}{listed}.", AutotenWarning, stacklevel=3)
+            warnings.warn(f"{message}{listed}.", AutotenWarning, stacklevel=4)
     return inside
 
 
@@ -265,6 +292,8 @@ def observed_values(X: Any, what: str) -> tuple[Preprocessed, Array, NDArray[np.
     data, mask = numbers_of(given.X, what)
     if data.ndim < 3:
         refuse(what, "a tensor with at least 3 modes", f"shape {data.shape}")
+    if not data.size:
+        refuse(what, "a tensor with at least one cell", f"shape {data.shape}")
     observed = ~missing_cells(data, mask)
     values = np.where(observed, data, 0).astype(np.float64)
     if not np.isfinite(values).all():
