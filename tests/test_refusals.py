@@ -915,7 +915,7 @@ NO_STEPS = [
     (lambda: CenterAcross(0).transform(X), "This CenterAcross instance is not fitted yet"),
     (
         lambda: CenterAcross(0).fit(X).transform(scipy.sparse.coo_array(X)),
-        "X of CenterAcross must be a dense array. Got coo_array. Give X.toarray() or X.todense(), if it fits into memory.",
+        "X of CenterAcross must be a dense array. Got coo_array. Give X.toarray() or X.todense(), if",
     ),
     (
         lambda: ScaleWithin(1).fit(X[:0]),
