@@ -1,54 +1,105 @@
-"""The command ``autoten FILE``: the rank of the tensor in a file. Progress on stderr, the report on stdout."""
+"""The command ``autoten FILE``: the rank of the tensor in a file. The report on stdout, everything else on stderr."""
 
 from __future__ import annotations
 
 import argparse
+import ast
+import csv
+import inspect
 import io
+import logging
+import re
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from pkgutil import resolve_name
 from typing import Any
 
+from autoten import __version__
 from autoten._errors import refuse
 
-# What an option may say, and the public class that it means, loaded when it is chosen; policies are in `selection`.
-SOLVERS = {"als": "ALS", "hals": "HALS", "kl": "KL"}
-HOLDOUTS = {"elements": "RandomElements", "fibres:MODE": "RandomFibres", "blocks": "Blocks", "counts": "CountSplit"}
+# What an option may name, and where that is: loaded when it is chosen. The names of classes may stand there, too.
+SOLVERS = {"als": "autoten:ALS", "hals": "autoten:HALS", "kl": "autoten:KL"}
+HOLDOUTS = {
+    "elements": "autoten:RandomElements",
+    "fibres": "autoten:RandomFibres",
+    "blocks": "autoten:Blocks",
+    "counts": "autoten:CountSplit",
+    "centred": "autoten:Centred",
+}
 POLICIES = {
-    "calibrated": "Calibrated",
-    "one-standard-error": "OneStandardError",
-    "held-out-minimum": "HeldOutMinimum",
-    "knee": "Knee",
-    "harmonic-mean": "HarmonicMean",
-    "core-consistency": "CoreConsistencyThreshold",
-    "autoten2016": "AutoTen2016",
+    "calibrated": "autoten.selection:Calibrated",
+    "one-standard-error": "autoten.selection:OneStandardError",
+    "held-out-minimum": "autoten.selection:HeldOutMinimum",
+    "knee": "autoten.selection:Knee",
+    "harmonic-mean": "autoten.selection:HarmonicMean",
+    "core-consistency": "autoten.selection:CoreConsistencyThreshold",
+    "autoten2016": "autoten.selection:AutoTen2016",
+}
+SCORERS = {
+    name: f"autoten.scores:{name.replace('-', '_')}_scores"
+    for name in ("residual", "fit", "core-consistency", "nonnegative-core", "heldout", "stability")
 }
 
-# Options that name a file to write.
-OUTPUTS = ("plot", "html", "json")
+# Option: what it may name, and an example with parameters.
+NAMED: dict[str, tuple[Mapping[str, str], str]] = {
+    "solver": (SOLVERS, '"hals((0, 2))"'),
+    "holdout": (HOLDOUTS, '"fibres(emission, share=0.2)"'),
+    "policy": (POLICIES, '"core-consistency(70)"'),
+    "scorers": (SCORERS, "fit,heldout"),
+}
+
+# Options that name a file or folder to write, and how an estimate does it.
+OUTPUTS: dict[str, Callable[[Any, Path], Any]] = {
+    "plot": lambda estimate, path: estimate.plot(path),
+    "html": lambda estimate, path: estimate.to_html(path),
+    "json": lambda estimate, path: path.write_text(estimate.to_json() + "\n", encoding="utf-8"),
+    "save": lambda estimate, path: estimate.save(path),
+    "components": lambda estimate, path: estimate.model.to_csv(path),
+}
+
+# Options that say how a long table is read.
+TABLE = ("modes", "values", "unlisted")
+
+# Options of the command itself, which `estimate_rank` does not know.
+OWN = ("file", "summary", "quiet", *TABLE, *OUTPUTS)
 
 FILE = (
-    "a .npy, .npz, .mat, .tns or .tns.gz file, NaN = missing; or a long .csv table: a row for each cell, its label in "
-    "each mode and then its value, below a header of names"
+    "a .npy, .npz, .mat, .tns or .tns.gz file, NaN = missing; or a long .csv or .parquet table: below the names of its "
+    "columns a row for each cell, its label in each mode and then its value, or as --modes and --values say"
 )
+EPILOG = """\
+Solvers, hold-outs and policies are named alone, or with parameters as in Python, in the words of the report:
+  autoten X.npy --solver als,kl --holdout "Blocks(0.4, contiguous=True)" --policy "OneStandardError(n_errors=2)"
+  autoten eem.csv --modes sample,emission,excitation --values intensity --solver "hals([emission, excitation])"
+
+--summary prints pairs, key=value, between tabs: rank, probability, alternatives, solver, complete, warnings, seconds,
+file.
+
+Exit status:
+  0    the answer is there
+  1    it is, but not every other file could be written
+  2    a file or an option was unsuitable, which one sentence explains
+  3    the answer is that of what was done when Ctrl-C or --max-time ended the run
+  130  interrupted before there was an answer"""
+
+INCOMPLETE = 3
+INTERRUPTED = 130
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line and return its exit status.
-
-    0, or 2 with one sentence on stderr when the file or an option is unsuitable, 1 when the report is there and another
-    file could not be written after all, and 130 when interrupted.
-    """
+    """Run the command line and return its exit status, which the help explains."""
     options = _parser().parse_args(arguments)
     try:
-        return _run(options)
-    except (ValueError, TypeError, OSError, MemoryError) as error:
+        with _log_lines(options.quiet):
+            return _run(options)
+    except (ValueError, TypeError, OSError, MemoryError, ImportError) as error:
         print(f"autoten: {str(error) or repr(error)}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print("autoten: interrupted.", file=sys.stderr)
-        return 130
+        print("autoten: interrupted before there was an answer.", file=sys.stderr)
+        return INTERRUPTED
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -56,53 +107,68 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="autoten",
         description="Estimate how many PARAFAC/CP components the tensor in FILE supports.",
-        epilog="Exit status: 0; 2 for an unsuitable file or option; 1 if only PNG, HTML or JSON could not be written.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add = parser.add_argument
     add("file", type=Path, metavar="FILE", help=FILE)
-    add("--ranks", help="candidate ranks, LAST for 1:LAST or FIRST:LAST, both included (default 1:10)")
-    said = "how models are fitted; if none is named, kl takes part where the data look like counts (default als)"
-    add("--solver", choices=SOLVERS, help=said)
-    said = "what is hidden: single cells; fibres along a mode, counted from 0; a corner; a part of every count"
-    add("--holdout", default="elements", metavar=f"{{{','.join(HOLDOUTS)}}}", help=f"{said} (default elements)")
+    add("--version", action="version", version=f"%(prog)s {__version__}")
+    add("--modes", metavar="A,B,C", help="columns of the table that are modes, quoted where a name has a comma")
+    add("--values", metavar="COLUMN", help="column of the values (default with --modes: rows are events, counted)")
+    add("--unlisted", choices=("zero", "missing"), help="what a combination is that no row of the table lists")
+    said = "candidate ranks: LAST for 1:LAST, FIRST:LAST, both included, or several of these, 1:4,8 (default 1:10)"
+    add("--ranks", help=said)
+    said = "how models are fitted, one or several; if none is named, kl takes part where the data look like counts"
+    add("--solver", metavar="NAMES", help=f"{said}: {', '.join(SOLVERS)} (default als)")
+    said = "what is hidden: single cells; fibres along a mode; a corner; a part of every count; cells, centred inside"
+    add("--holdout", default="elements", metavar="NAME", help=f"{said}: {', '.join(HOLDOUTS)} (default elements)")
     said = f"how the rank is chosen: {', '.join(POLICIES)} (default calibrated)"
-    add("--policy", choices=POLICIES, default="calibrated", metavar="POLICY", help=said)
+    add("--policy", default="calibrated", metavar="NAME", help=said)
+    add("--scorers", metavar="NAMES", help=f"scores to take: {', '.join(SCORERS)} (default: all)")
     add("--starts", dest="n_starts", type=int, default=10, metavar="N", help="starts per rank (default 10)")
     add("--folds", dest="n_folds", type=int, default=5, metavar="N", help="held-out folds (default 5)")
     add("--splits", dest="n_splits", type=int, default=4, metavar="N", help="random splits into halves (default 4)")
     add("--max-time", type=float, metavar="SECONDS", help="fit nothing after this time (default: no limit)")
+    said = "keep what is finished here; if the file is there, go on from it (default: nowhere)"
+    add("--checkpoint", type=Path, metavar="NPZ", help=said)
     add("--jobs", dest="n_jobs", type=int, default=1, metavar="N", help="workers; -1 for all cores (default 1)")
     add("--seed", dest="random_state", type=int, default=0, metavar="N", help="seed of the random numbers (default 0)")
     add("--plot", type=Path, metavar="PNG", help="write the overview picture here, as PNG, PDF, SVG (default: nowhere)")
     add("--html", type=Path, metavar="HTML", help="write the report with its pictures as a web page (default: nowhere)")
     add("--json", type=Path, metavar="JSON", help="write the whole result here (default: nowhere)")
+    add("--save", type=Path, metavar="NPZ", help="write it for autoten.load, models included (default: nowhere)")
+    said = "write the components into this folder, a labelled CSV file for each mode (default: nowhere)"
+    add("--components", type=Path, metavar="DIR", help=said)
+    add("--summary", action="store_true", help="print one line for scripts in place of the report")
+    add("--quiet", action="store_true", help="no progress and no forecast of time and memory on stderr")
     return parser
 
 
 def _run(options: argparse.Namespace) -> int:
     _check_targets(options)
-    given = {name: value for name, value in vars(options).items() if name not in ("file", *OUTPUTS)}
+    given = {name: value for name, value in vars(options).items() if name not in OWN}
     given["ranks"] = options.ranks if options.ranks is None else _ranks(options.ranks)
-    given["holdout"] = _holdout(options.holdout)
-    given["solver"] = options.solver and resolve_name(f"autoten:{SOLVERS[options.solver]}")()
-    given["policy"] = resolve_name(f"autoten.selection:{POLICIES[options.policy]}")()
+    for name in NAMED:
+        given[name] = None if given[name] is None else _named(name, given[name])
+    if given["scorers"] is None:
+        del given["scorers"]
+    elif not isinstance(given["scorers"], tuple):
+        given["scorers"] = (given["scorers"],)
+    of_table = {name: getattr(options, name) for name in TABLE if getattr(options, name) is not None}
+    if options.modes is not None:
+        of_table["modes"] = next(csv.reader([options.modes], skipinitialspace=True))
     # Imported here: `--help` and a mistyped option answer at once.
     from autoten.estimate import estimate_rank
     from autoten.files import read_tensor
 
-    estimate = estimate_rank(read_tensor(options.file), progress=True, **given)
-    _print(estimate.report())
-    writers: dict[str, Callable[[Path], Any]] = {
-        "json": lambda path: path.write_text(estimate.to_json() + "\n", encoding="utf-8"),
-        "html": estimate.to_html,
-        "plot": estimate.plot,
-    }
-    status = 0
-    for name, write in writers.items():
+    estimate = estimate_rank(read_tensor(options.file, **of_table), progress=not options.quiet, **given)
+    _print(_summary(estimate, options.file) if options.summary else estimate.report())
+    status = 0 if _is_complete(estimate) else INCOMPLETE
+    for name, write in OUTPUTS.items():
         target = getattr(options, name)
         try:
             if target is not None:
-                write(target)
+                write(estimate, target)
         except Exception as error:  # noqa: BLE001 (whatever it is, the other files are written)
             message = f"autoten: {target} could not be written: {type(error).__name__}: {error}"
             print(message.splitlines()[0], file=sys.stderr)
@@ -110,25 +176,95 @@ def _run(options: argparse.Namespace) -> int:
     return status
 
 
-def _ranks(text: str) -> range:
-    first, colon, last = text.rpartition(":")
-    first = first if colon else "1"
-    if not (first.isdecimal() and last.isdecimal() and 1 <= int(first) <= int(last)):
-        refuse("--ranks", "LAST or FIRST:LAST with 1 <= FIRST <= LAST, such as 8 or 2:8", text or "nothing")
-    return range(int(first), int(last) + 1)
+def _ranks(text: str) -> Sequence[int]:
+    ranges = []
+    for part in text.split(","):
+        first, colon, last = part.rpartition(":")
+        first = first if colon else "1" if part == text else last
+        if not (first.isdecimal() and last.isdecimal() and 1 <= int(first) <= int(last)):
+            expected = "LAST or FIRST:LAST with 1 <= FIRST <= LAST, or several of these, such as 8, 2:8 or 1:4,8"
+            refuse("--ranks", expected, text or "nothing")
+        ranges.append(range(int(first), int(last) + 1))
+    return ranges[0] if len(ranges) == 1 else [rank for each in ranges for rank in each]
 
 
-def _holdout(text: str) -> Any:
-    name, colon, mode = text.partition(":")
-    chosen = HOLDOUTS.get(f"{name}:MODE" if colon else name)
-    if chosen is None or (colon and not mode):
-        refuse("--holdout", f"one of {', '.join(HOLDOUTS)}, such as fibres:1", text or "nothing")
-    return resolve_name(f"autoten:{chosen}")(*[int(mode) if mode.lstrip("-").isdecimal() else mode] if colon else ())
+def _named(option: str, text: str) -> Any:
+    """Return what an option names, with its parameters: as in Python, but that names of modes need no quotes."""
+    known, example = NAMED[option]
+    # Of a name outside parentheses a hyphen is a part.
+    head = re.match(r"[\w\s,-]*", text)
+    name = text if head is None else head[0].replace("-", "_") + text[head.end() :]
+    try:
+        return _meant(ast.parse(name.strip(), mode="eval").body, known, outside=True)
+    except SyntaxError as error:
+        why = f" ({error.msg})" if error.msg and error.lineno is None else ""
+        refuse(f"--{option}", f"one of {', '.join(known)}, such as {example}", f"{text or 'nothing'}{why}")
+
+
+def _meant(node: ast.expr, known: Mapping[str, str], *, outside: bool = False) -> Any:
+    """Return the value of an expression of names, calls, tuples and literals; SyntaxError for anything else."""
+    if isinstance(node, ast.Tuple | ast.List):
+        return tuple(_meant(each, known, outside=outside) for each in node.elts)
+    if isinstance(node, ast.Name):
+        place = _place(node.id, known)
+        if place is not None:
+            found = resolve_name(place)
+            return _made(found) if isinstance(found, type) else found
+        if not outside:
+            return node.id
+    elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+        place = _place(node.func.id, known)
+        if place is not None:
+            values = [_meant(each, known) for each in node.args]
+            return _made(resolve_name(place), *values, **{str(n.arg): _meant(n.value, known) for n in node.keywords})
+    elif not outside:
+        try:
+            return ast.literal_eval(node)
+        except ValueError:
+            pass
+    raise SyntaxError
+
+
+def _place(name: str, known: Mapping[str, str]) -> str | None:
+    """Return where that is what a name means: one of the command's own or of a class, in any case."""
+    plain = name.replace("_", "").lower()
+    for ours, place in known.items():
+        if plain in (ours.replace("-", ""), place.partition(":")[2].lower()):
+            return place
+    return None
+
+
+def _made(made: Callable[..., Any], *values: Any, **named: Any) -> Any:
+    """Return what a class makes of its parameters; SyntaxError if it has none such."""
+    try:
+        inspect.signature(made).bind(*values, **named)
+    except TypeError as error:
+        raise SyntaxError(str(error)) from error
+    return made(*values, **named)
+
+
+def _is_complete(estimate: Any) -> bool:
+    return all(each.table.complete for each in (estimate, *estimate.by_solver.values()))
+
+
+def _summary(estimate: Any, file: Path) -> str:
+    """Return the answer in a line: pairs of key and value between tabs."""
+    pairs = {
+        "rank": estimate.rank,
+        "probability": f"{estimate.probabilities.get(estimate.rank, 0.0):.4g}",
+        "alternatives": ",".join(str(other.rank) for other in estimate.alternatives),
+        "solver": estimate.table.solver,
+        "complete": "yes" if _is_complete(estimate) else "no",
+        "warnings": len(estimate.warnings),
+        "seconds": f"{estimate.timings['total']:.3g}",
+        "file": file,
+    }
+    return "\t".join(f"{key}={value}" for key, value in pairs.items())
 
 
 def _check_targets(options: argparse.Namespace) -> None:
     """Refuse, before any work, files that could not be written at its end."""
-    taken = {options.file.resolve()}
+    taken = {path.resolve() for path in (options.file, options.checkpoint) if path is not None}
     for name in OUTPUTS:
         target = getattr(options, name)
         if target is None:
@@ -136,18 +272,50 @@ def _check_targets(options: argparse.Namespace) -> None:
         if target.resolve() in taken:
             refuse(f"--{name}", "a file of its own, neither FILE nor another output", str(target))
         taken.add(target.resolve())
-        if name == "plot":
-            from autoten.plots import writable_formats
-
-            if target.suffix.lower()[1:] not in writable_formats():
-                refuse("--plot", f"a file whose name ends in one of .{', .'.join(writable_formats())}", target.name)
-        is_new = not target.exists()
+        endings = _endings(name)
+        if endings and target.suffix.lower() not in endings:
+            refuse(f"--{name}", f"a file whose name ends in one of {', '.join(endings)}", target.name)
+        is_new, is_folder = not target.exists(), name == "components"
         try:
-            target.open("ab").close()
+            target.mkdir(exist_ok=True) if is_folder else target.open("ab").close()
         except OSError as error:
-            refuse(f"--{name}", "a file that can be written", f"{target} ({error.strerror})")
+            what = "folder" if is_folder else "file"
+            refuse(f"--{name}", f"a {what} that can be written", f"{target} ({error.strerror})")
         if is_new:
-            target.resolve().unlink()
+            target.rmdir() if is_folder else target.resolve().unlink()
+
+
+def _endings(name: str) -> list[str]:
+    """Return how the name of an output has to end; nothing where it may end in any way."""
+    if name != "plot":
+        return [".npz"] if name == "save" else []
+    from autoten.plots import writable_formats
+
+    return [f".{each}" for each in writable_formats()]
+
+
+class _Lines(logging.Handler):
+    """Log lines on stderr, above the bar of the progress if there is one."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Print one."""
+        from tqdm import tqdm
+
+        tqdm.write(f"autoten: {record.getMessage()}", file=sys.stderr)
+
+
+@contextmanager
+def _log_lines(quiet: bool) -> Iterator[None]:
+    """Show what the package logs: forecasts and warnings, or warnings alone."""
+    logger, lines = logging.getLogger("autoten"), _Lines()
+    before = logger.level
+    logger.setLevel(logging.WARNING if quiet else logging.INFO)
+    logger.addHandler(lines)
+    try:
+        yield
+    finally:
+        logger.removeHandler(lines)
+        logger.setLevel(before)
 
 
 def _print(text: str) -> None:

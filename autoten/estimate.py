@@ -25,6 +25,7 @@ from autoten.fits import N_SPLITS, RESAMPLE, Plan, RankFits, entropy_of
 from autoten.holdout import Blocks, Holdout, HoldoutDefaults, RandomElements
 from autoten.matching import Seen
 from autoten.model import CPModel, check_largest_rank, largest_determined_rank
+from autoten.progress import Progress
 from autoten.scores import DEFAULT_SCORERS
 from autoten.selection import DEFAULT_POLICY, Choice, Policy, apply_policy, choose_between, selection_frequency
 from autoten.selection.choice import check_policy, policy_name
@@ -43,10 +44,11 @@ from autoten.warn import (
     counts_warning,
     data_warnings,
     empty_warnings,
+    far_past_warning,
     fit_warnings,
     left_out_warning,
     looks_like_counts,
-    range_warnings,
+    skipped_warning,
     unseen_warnings,
 )
 
@@ -374,22 +376,19 @@ class _ScoredSweep:
         self._scorers = scorers
         self._store = store
         self._scores: dict[int, Mapping[str, Any]] = {}
-        self._cut_short: list[int] = []
+        self._cut_short: dict[int, tuple[str, ...]] = {}
         self._complete = False
 
     def run(self, ranks: Sequence[int], plan: Plan, progress: bool) -> None:
         """Fit and score rank after rank until all are done, time is up or the user interrupts."""
-        from tqdm.auto import tqdm
-
         asked = {0, *ranks}
         stored = {} if self._store is None else self._store.ranks
         known = {rank: done for rank, done in stored.items() if done.scores is not None or rank not in asked}
         models = {rank: done.model for rank, done in known.items()}
-        total = max(ranks) * (plan.n_starts + plan.n_folds)
-        ended = False
-        with tqdm(total=total, unit="fit", disable=not progress) as bar:
+        ended = interrupted = False
+        with Progress(ranks, plan, progress) as shown:
             try:
-                for fits in fit_ranks(self._tensor, ranks, plan, bar.update, models, self._store):
+                for fits in fit_ranks(self._tensor, ranks, plan, shown.on_fit, models, self._store):
                     if isinstance(fits, RankFits):
                         self._score(fits)
                     elif fits.rank not in known:
@@ -398,11 +397,13 @@ class _ScoredSweep:
                             self._keep(fits.rank, fits.model)
                     elif fits.rank in asked:
                         self.models[fits.rank], self._scores[fits.rank] = fits.model, known[fits.rank].scores or {}
+                    shown.on_rank(fits.rank, measured=fits.rank not in known)
                     if ended := self._far_past():
                         break
             except KeyboardInterrupt:
                 if len(self._scores) < 2:
                     raise
+                interrupted = True
             finally:
                 if self._store is not None:
                     self._store.flush()
@@ -410,7 +411,13 @@ class _ScoredSweep:
         if {0, *self._cut_short} >= set(self.models):
             raise TimeoutError(f"max_time must be long enough for one rank. Rank {ranks[0]} did not finish. Raise it.")
         self._complete = (done == ranks[-1] or ended) and not self._cut_short
-        self.warnings.extend(range_warnings(ranks, done, ended, self._cut_short))
+        skipped = ranks[bisect_right(ranks, done) :]
+        if ended and skipped:
+            self.warnings.append(far_past_warning(done))
+            skipped = ()
+        if skipped or self._cut_short:
+            kept = self._store is not None
+            self.warnings.append(skipped_warning(skipped, self._cut_short, interrupted=interrupted, kept=kept))
 
     def _far_past(self) -> bool:
         """Tell whether larger ranks have long ceased to predict anything; a score that is absent tells nothing."""
@@ -428,11 +435,11 @@ class _ScoredSweep:
         self.models[fits.rank] = fits.best.model
         self._count(fits.seconds)
         self.timings["scores"] += time.monotonic() - began
-        logger.info("rank %d: loss %.6g", fits.rank, fits.best.loss)
+        logger.debug("rank %d: loss %.6g", fits.rank, fits.best.loss)
         if fits.whole:
             self._keep(fits.rank, fits.best.model, scores)
         else:
-            self._cut_short.append(fits.rank)
+            self._cut_short[fits.rank] = fits.cut_short
 
     def _count(self, spent: Mapping[str, float]) -> None:
         for part, seconds in spent.items():

@@ -63,6 +63,9 @@ HALF_SWEEPS = 60
 # changes another number.
 START, FOLD, DRAW_FOLDS, RESAMPLE, DRAW_HALVES, HALF = range(6)
 
+# The kinds of fits of a rank, in the order in which they are made.
+KINDS = ("starts", "folds", "halves")
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -129,7 +132,8 @@ class RankFits:
 
     `halves` holds, for each random split of the longest mode, the models of both halves without that mode; none where
     it is too short.
-    Not `whole` if time was over before a fit of this rank, or of one that it was grown from, had ended.
+    Not `whole` if time was over before a fit of this rank, or of one that it was grown from, had ended; `cut_short` are
+    those of its own, of `KINDS`.
     """
 
     rank: int
@@ -139,6 +143,7 @@ class RankFits:
     solver: Solver = ALS()  # noqa: RUF009 (a frozen value)
     halves: tuple[tuple[CPModel, CPModel], ...] = ()
     whole: bool = True
+    cut_short: tuple[str, ...] = ()
 
     @property
     def loss(self) -> Poisson | None:

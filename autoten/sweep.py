@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from autoten.fits import (
     DRAW_FOLDS,
     DRAW_HALVES,
+    KINDS,
     N_REFINED,
     SAME_LOSS,
     START,
@@ -75,7 +76,7 @@ def fit_ranks(
     tensor: Tensor,
     ranks: Sequence[int],
     plan: Plan,
-    on_fit: Callable[[int], Any] = lambda n: None,
+    on_fit: Callable[[int], Any] = lambda rank: None,
     known: Mapping[int, CPModel] = MappingProxyType({}),
     memory: MutableMapping[Key, Any] | None = None,
 ) -> Iterator[RankFits | Passed]:
@@ -92,7 +93,7 @@ def fit_ranks(
         Increasing, >= 1.
     plan : Plan
     on_fit : callable
-        Called with the number of fits just finished.
+        Called with its rank when a start was explored, or a fold or half fitted.
     known : mapping from rank to CPModel
         Best models of ranks, 0 included, that an earlier run has finished: passed over, and grown from.
     memory : mapping, optional
@@ -113,7 +114,7 @@ def fit_ranks(
     waiting: _Waiting | None = None
     with Workers(plan.n_jobs, here=isinstance(tensor, ChunkedTensor)) as workers:
         workers.share(tensor, *folds)
-        runner = _Runner(workers, tensor, plan, memory)
+        runner = _Runner(workers, tensor, plan, memory, on_fit)
         yield Passed(0, known[0], {}) if 0 in known else _nothing_fitted(tensor, plan, folds, null)
         left = [rank for rank in climb if rank not in known]
         limited = _limited(plan, left, min(ranks))
@@ -121,10 +122,8 @@ def fit_ranks(
             if rank in known:
                 best, settled = known[rank], True
                 yield Passed(rank, best, {})
-                on_fit(plan.n_starts + len(folds))
                 continue
             starts, refitted = _fit_starts(runner, subspaces, limited[rank], rank, best, settled, waiting)
-            on_fit(plan.n_starts + (waiting is not None) * len(folds))
             if waiting is not None:
                 own = own.after(rank - 1, refitted[0][0])
                 yield waiting.done(*refitted)
@@ -142,7 +141,6 @@ def fit_ranks(
             waiting = _Waiting(tensor, rank, rank in ranks, starts, folds, (of_folds, of_halves), plan.solver)
             if not waits:
                 refitted = runner.run(*waiting.groups)
-                on_fit(len(folds))
                 own = own.after(rank, refitted[0][0])
                 yield waiting.done(*refitted)
                 waiting = None
@@ -189,12 +187,18 @@ class _Runner:
     """Runs groups of fits, but for those in the memory, and puts there what ends in time, as it comes."""
 
     def __init__(
-        self, workers: Workers, tensor: Tensor, plan: Plan, memory: MutableMapping[Key, Any] | None = None
+        self,
+        workers: Workers,
+        tensor: Tensor,
+        plan: Plan,
+        memory: MutableMapping[Key, Any] | None = None,
+        on_fit: Callable[[int], Any] = lambda rank: None,
     ) -> None:
         self.workers = workers
         self.tensor = tensor
         self._plan = plan
         self._memory = memory
+        self._on_fit = on_fit
         self._begun = False
 
     def run(self, *groups: _Group, together: bool = False) -> _Done:
@@ -210,6 +214,8 @@ class _Runner:
             made[group.key(number)] = result
             if self._memory is not None and result[1] and group.lasts(number):
                 self._memory[group.key(number)] = result[0]
+            if group.function is not refine:  # of which nobody knows beforehand how many there are
+                self._on_fit(group.rank)
 
         _, seconds = self.workers.run(*tasks, told=told, together=together)
         keys = [[group.key(number) for number in range(len(group.arguments))] for group in groups]
@@ -271,9 +277,13 @@ class _OwnModels:
 
 @dataclass(frozen=True, eq=False)
 class _Starts:
-    """The fits from those starts that there was time for, none if none has ended; whether all have; their seconds."""
+    """The fits from those starts that there was time for, none if none has ended; their seconds.
+
+    `whole` if all have `ended`, and what they are grown from.
+    """
 
     fits: tuple[Fit, ...]
+    ended: bool
     whole: bool
     seconds: float
 
@@ -292,7 +302,7 @@ class _Waiting:
 
     def done(self, fitted: Sequence[list[_Result]], seconds: Sequence[float]) -> RankFits | Passed:
         """Return the fits of the rank from what its groups returned, and how long they took."""
-        spent = {"starts": self.starts.seconds, "folds": seconds[0], "halves": seconds[1]}
+        spent = dict(zip(KINDS, (self.starts.seconds, *seconds), strict=True))
         if not self.asked:
             return Passed(self.rank, best_of(self.starts.fits).model, spent, self.starts.whole)
         held_out = tuple(
@@ -305,8 +315,10 @@ class _Waiting:
         halves = tuple((one, other) for (one, ended), (other, too) in pairs if ended and too)
         # Folds may have ended in time and yet have grown from one of the rank below that had not.
         settled = all(group.settled for group in self.groups)
-        whole = settled and all(ended for results in fitted for _, ended in results)
-        return RankFits(self.rank, self.starts.fits, held_out, spent, self.solver, halves, whole)
+        in_time = [self.starts.ended, *(all(ended for _, ended in results) for results in fitted)]
+        cut_short = tuple(kind for kind, ended in zip(KINDS, in_time, strict=True) if not ended)
+        whole = settled and not cut_short
+        return RankFits(self.rank, self.starts.fits, held_out, spent, self.solver, halves, whole, cut_short)
 
 
 def _fit_starts(
@@ -333,15 +345,16 @@ def _fit_starts(
     fits: dict[int, Fit] = {number: fit for number, (fit, _) in enumerate(explored) if fit is not None}
     if not any(ended for _, ended in explored):
         fits = {}  # no fit at all that is worth a look
-    whole = settled and all(ended for _, ended in explored)
+    in_time = all(ended for _, ended in explored)
     promising = _distinct_best(fits)
     spent = time.monotonic() - began
-    refining = _Group(rank, refine, plan, [(fits[number],) for number in promising], whole)
+    refining = _Group(rank, refine, plan, [(fits[number],) for number in promising], settled and in_time)
     groups = () if waiting is None else waiting.groups
     (refined, *others), (seconds, *of_others) = runner.run(refining, *groups, together=waiting is None)
     fits |= {number: fit for number, (fit, _) in zip(promising, refined, strict=True) if fit is not None}
-    whole = whole and all(ended for _, ended in refined)
-    return _Starts(tuple(fits[n] for n in sorted(fits)), whole, spent + seconds), (others, of_others)
+    in_time = in_time and all(ended for _, ended in refined)
+    found = tuple(fits[number] for number in sorted(fits))
+    return _Starts(found, in_time, settled and in_time, spent + seconds), (others, of_others)
 
 
 def _distinct_best(fits: Mapping[int, Fit]) -> list[int]:

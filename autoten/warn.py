@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import combinations
 from math import prod
 
@@ -13,6 +13,7 @@ from scipy.sparse.csgraph import connected_components
 
 from autoten._errors import counted
 from autoten._typing import Array
+from autoten.fits import KINDS
 from autoten.labels import Labels
 from autoten.model import CPModel, is_surely_unique, largest_determined_rank, n_parameters
 from autoten.table import RankTable
@@ -61,20 +62,41 @@ def left_out_warning(tensor: Tensor, last: int, first: int) -> str:
     return f"Ranks above {last} were left out: {said} {tensor.n_observed:,} observed cells."
 
 
-def range_warnings(ranks: Sequence[int], done: int, far_past: bool, cut_short: Sequence[int]) -> Iterator[str]:
-    """Yield why not all ranks that were asked for stand in the table with all their scores."""
-    if far_past and done < ranks[-1]:
-        yield (
-            f"Ranks above {done} were not tried: the held-out errors of the last {RANKS_FAR_PAST} were more than "
-            f"{ERROR_FAR_PAST:g} times the smallest."
-        )
-    elif done < ranks[-1]:
-        yield f"The run ended early: of ranks {ranks[0]} to {ranks[-1]} only those up to {done} are in the table."
-    if cut_short:
-        yield (
-            f"Time was over before all fits of these ranks had ended: {', '.join(map(str, cut_short))}. "
-            "Scores are missing there, or those of unfinished fits. Raise max_time, or go on from a checkpoint."
-        )
+def far_past_warning(done: int) -> str:
+    """Return why ranks above `done` do not stand in the table."""
+    return (
+        f"Ranks above {done} were not tried: the held-out errors of the last {RANKS_FAR_PAST} were more than "
+        f"{ERROR_FAR_PAST:g} times the smallest."
+    )
+
+
+def skipped_warning(
+    skipped: Sequence[int], cut_short: Mapping[int, Sequence[str]], *, interrupted: bool, kept: bool
+) -> str:
+    """Return what an interrupt or the end of the time has cost: whole ranks, and kinds of fits of some others.
+
+    `kept` if there is a checkpoint to go on from.
+    """
+    lost = [_ranks_in_words(skipped)] if skipped else []
+    for kind in KINDS:
+        ranks = [rank for rank, kinds in cut_short.items() if kind in kinds]
+        lost += [f"{kind} of {_ranks_in_words(ranks)}"] if ranks else []
+    how = "were skipped or cut short" if cut_short else f"{'was' if len(skipped) == 1 else 'were'} skipped"
+    grown = [rank for rank, kinds in cut_short.items() if not kinds]
+    after = f" ({_ranks_in_words(grown)} grew from such fits)" if grown else ""
+    cause, more_time = ("The run was interrupted", "") if interrupted else ("Time was over", "raise max_time, or ")
+    remedy = f"{more_time}call it again with the same checkpoint" if kept else f"{more_time}use a checkpoint"
+    return f"{cause}: {', '.join(lost)} {how}{after}. To go on, {remedy}."
+
+
+def _ranks_in_words(ranks: Sequence[int]) -> str:
+    """Return ranks in words: ``rank 4``, ``ranks 2 and 4``, ``ranks 3 to 7``."""
+    first, last = ranks[0], ranks[-1]
+    if first == last:
+        return f"rank {first}"
+    if last - first == len(ranks) - 1 > 1:
+        return f"ranks {first} to {last}"
+    return f"ranks {', '.join(map(str, ranks[:-1]))} and {last}"
 
 
 def counts_warning(joined: bool) -> str:

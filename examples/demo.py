@@ -1,6 +1,6 @@
 """How many amino acids are in five mixtures? The main job on the tensor that ships with the package.
 
-It prints the report and draws the picture that README.md shows.
+It prints the report, and writes a picture and a web page into the folder `demo`.
 """
 
 from pathlib import Path
@@ -12,6 +12,8 @@ print(data.description, "\n")
 estimate = autoten.estimate_rank(data.X, ranks=range(1, 7), random_state=0, progress=True)
 print(estimate.report())
 
-picture = Path(__file__).with_name("amino_acids_overview.png")
-estimate.plot(picture)
-print(f"\nThe overview picture is in {picture}")
+folder = Path("demo")
+folder.mkdir(exist_ok=True)
+estimate.plot(folder / "overview.png")
+estimate.to_html(folder / "report.html")
+print(f"\nThe overview picture is {folder / 'overview.png'}, the report with all pictures {folder / 'report.html'}.")

@@ -15,10 +15,13 @@ from PIL import Image
 from scipy.io import savemat
 
 import autoten
-from autoten import HALS, KL, Blocks, CountSplit, RandomElements, RandomFibres, selection
-from autoten.__main__ import HOLDOUTS, POLICIES, SOLVERS, main
+from autoten import ALS, HALS, KL, Blocks, Centred, CountSplit, RandomElements, RandomFibres, scores, selection
+from autoten.__main__ import EPILOG, NAMED, main
 from autoten.datasets import make_cp_tensor, white_noise
 from autoten.fits import N_SPLITS
+
+# What the help says a summary holds.
+EPILOG_NAMES = EPILOG.partition("between tabs:")[2].partition(".")[0].replace("\n", " ").split(",")
 
 CHECKOUT = Path(autoten.__file__).resolve().parents[1]
 
@@ -83,7 +86,7 @@ def test_the_answer_is_that_of_estimate_rank(folder, capsys):
 
 def test_outputs_hold_the_whole_result(folder, capsys):
     Path("out.json").write_text("old")
-    outputs = ["--json", "out.json", "--plot", "out.png", "--html", "out.html"]
+    outputs = ["--json", "out.json", "--plot", "out.png", "--html", "out.html", "--save", "out.npz"]
     status, out, _ = run(capsys, "X.npy", "--ranks", "1:3", *outputs)
     assert status == 0
     text = Path("out.json").read_text(encoding="utf-8")
@@ -92,14 +95,48 @@ def test_outputs_hold_the_whole_result(folder, capsys):
     assert (record["rank"], record["table"]["rank"], record["settings"]["shape"]) == (2, [0, 1, 2, 3], [6, 7, 8])
     assert record["reason"] in out
     assert record["reason"] in Path("out.html").read_text(encoding="utf-8")
+    assert autoten.load("out.npz").report() == out.rstrip("\n")
     with Image.open("out.png") as picture:  # large enough to read
         assert (picture.format, min(picture.size) > 800) == ("PNG", True)
 
 
+def test_a_summary_is_one_line_of_pairs(folder, capsys):
+    status, out, err = run(capsys, "X.npy", "--ranks", "1:3", "--summary", "--quiet")
+    assert (status, err) == (0, "")
+    assert out.count("\n") == 1
+    pairs = dict(pair.split("=", 1) for pair in out.rstrip("\n").split("\t"))
+    wanted = autoten.estimate_rank(X, 3, random_state=0)
+    assert (pairs["rank"], pairs["solver"], pairs["complete"], pairs["file"]) == ("2", "ALS", "yes", "X.npy")
+    assert float(pairs["probability"]) == pytest.approx(wanted.probabilities[2], rel=1e-3)
+    assert pairs["alternatives"] == ",".join(str(other.rank) for other in wanted.alternatives)
+    assert int(pairs["warnings"]) == len(wanted.warnings)
+    assert list(pairs) == [name.strip(" .") for name in EPILOG_NAMES]
+
+
+def test_a_run_that_time_has_ended_has_a_status_of_its_own(folder, capsys, monkeypatch):
+    now = [0.0]
+    monkeypatch.setattr("time.monotonic", lambda: now[0])
+
+    def slow(tensor, fits):
+        now[0] += 40.0 * (fits.rank == 2)
+        return {}
+
+    monkeypatch.setattr("autoten.scores.fit_scores", slow)
+    options = ["--summary", "--max-time", 30, "--policy", "held-out-minimum", "--scorers", "heldout,fit"]
+    status, out, _ = run(capsys, "X.npy", "--ranks", 4, *options)
+    assert status == 3
+    assert "\tcomplete=no\t" in out
+
+
 # --------------------------------------------------------------------------------------------------------------- errors
 
-RANKS = "--ranks must be LAST or FIRST:LAST with 1 <= FIRST <= LAST, such as 8 or 2:8. Got {}."
-HOLDOUT = "--holdout must be one of elements, fibres:MODE, blocks, counts, such as fibres:1. Got {}."
+RANKS = (
+    "--ranks must be LAST or FIRST:LAST with 1 <= FIRST <= LAST, or several of these, such as 8, 2:8 or 1:4,8. Got {}."
+)
+HOLDOUT = (
+    '--holdout must be one of elements, fibres, blocks, counts, centred, such as "fibres(emission, share=0.2)". Got {}.'
+)
+SOLVER = '--solver must be one of als, hals, kl, such as "hals((0, 2))". Got {}.'
 UNWRITABLE = "--{} must be a file that can be written. Got {}."
 TWICE = "--{} must be a file of its own, neither FILE nor another output. Got {}."
 UNSUITABLE = [
@@ -114,15 +151,36 @@ UNSUITABLE = [
     (["X.npy", "--ranks", ""], RANKS.format("nothing")),
     (["X.npy", "--ranks", "1:43"], "the largest of the ranks of estimate_rank must be at most 42, "),
     (["X.npy", "--seed", "-1"], "random_state must be a seed >= 0, a Generator, RandomState or None. Got -1."),
-    (["X.npy", "--holdout", "fibres"], HOLDOUT.format("fibres")),
-    (["X.npy", "--holdout", "fibres:"], HOLDOUT.format("fibres:")),
-    (["X.npy", "--holdout", "blocks:1"], HOLDOUT.format("blocks:1")),
+    (["X.npy", "--ranks", "1,,3"], RANKS.format("1,,3")),
+    (["X.npy", "--holdout", "fibres"], HOLDOUT.format("fibres (missing a required argument: 'mode')")),
+    (["X.npy", "--holdout", "fibres:1"], HOLDOUT.format("fibres:1")),
+    (["X.npy", "--holdout", "knee"], HOLDOUT.format("knee")),
+    (["X.npy", "--holdout", ""], HOLDOUT.format("nothing")),
+    (
+        ["X.npy", "--holdout", "blocks(part=1)"],
+        HOLDOUT.format("blocks(part=1) (got an unexpected keyword argument 'part')"),
+    ),
+    (["X.npy", "--holdout", "blocks(0.9)"], "share of Blocks must be a number above 0 and below 0.75. Got 0.9."),
+    (["X.npy", "--solver", "nmf"], SOLVER.format("nmf")),
+    (["X.npy", "--solver", "1 + 1"], SOLVER.format("1 + 1")),
+    (["X.npy", "--solver", "als,als"], "solver of estimate_rank must be one solver, or several different ones. "),
+    (["X.npy", "--solver", "hals(1)"], "nonnegative of HALS must be True or a tuple of modes such as (1, 2). Got 1."),
+    (["X.npy", "--solver", "hals(open('x'))"], SOLVER.format("hals(open('x'))")),
+    (["X.npy", "--policy", "best"], "--policy must be one of calibrated, one-standard-error, held-out-minimum, knee, "),
+    (["X.npy", "--scorers", "fit,beauty"], "--scorers must be one of residual, fit, "),
     (["X.npy", "--solver", "kl"], "X for the solver KL must be counts or other amounts >= 0. "),
     (["X.npy", "--starts", "0"], "n_starts of estimate_rank must be an integer >= 1. Got 0."),
     (["X.npy", "--plot", "nowhere/out.png"], UNWRITABLE.format("plot", "nowhere/out.png (No such file or directory)")),
     (["X.npy", "--json", "."], UNWRITABLE.format("json", ". (Is a directory)")),
     (["X.npy", "--html", "X.npy/out.html"], UNWRITABLE.format("html", "X.npy/out.html (Not a directory)")),
     (["X.npy", "--plot", "out"], "--plot must be a file whose name ends in one of ."),
+    (["X.npy", "--save", "out"], "--save must be a file whose name ends in one of .npz. Got out."),
+    (["X.npy", "--components", "X.npy"], TWICE.format("components", "X.npy")),
+    (
+        ["X.npy", "--components", "nowhere/out"],
+        "--components must be a folder that can be written. Got nowhere/out (No such file or directory).",
+    ),
+    (["X.npy", "--checkpoint", "run.npz", "--save", "run.npz"], TWICE.format("save", "run.npz")),
     (["X.npy", "--html", "out", "--json", "./out"], TWICE.format("json", "out")),
     (["X.npy", "--json", "X.npy"], TWICE.format("json", "X.npy")),
 ]
@@ -145,7 +203,7 @@ def test_what_is_unsuitable_gets_one_sentence_and_status_2(folder, capsys, argum
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["--holdout", "fibres:3"], "mode of RandomFibres must be a mode of a tensor with 3 modes, 0 to 2. Got 3."),
+        (["--holdout", "fibres(3)"], "mode of RandomFibres must be a mode of a tensor with 3 modes, 0 to 2. Got 3."),
         (["--max-time", "1e-6"], "max_time must be long enough for one rank. "),
     ],
 )
@@ -162,10 +220,9 @@ def test_what_does_not_suit_the_data_gets_one_sentence_after_the_progress_bar(fo
         (["X.npy", "--rank", "1:3", "--colour", "red"], "unrecognized arguments: --colour red"),
         (["X.npy", "--seed", "one"], "argument --seed: invalid int value: 'one'"),
         (["X.npy", "--plot"], "argument --plot: expected one argument"),
-        (["X.npy", "--solver", "nmf"], "argument --solver: invalid choice: 'nmf' (choose from "),
-        (["X.npy", "--policy", "best"], "argument --policy: invalid choice: 'best' (choose from "),
+        (["X.npy", "--unlisted", "nan"], "argument --unlisted: invalid choice: 'nan' (choose from "),
     ],
-    ids=["no file", "option", "seed", "no value", "solver", "policy"],
+    ids=["no file", "option", "seed", "no value", "unlisted"],
 )
 def test_an_unknown_option_is_named_with_status_2(folder, capsys, arguments, complaint):
     with pytest.raises(SystemExit) as refusal:
@@ -173,34 +230,48 @@ def test_an_unknown_option_is_named_with_status_2(folder, capsys, arguments, com
     out, err = capsys.readouterr()
     assert refusal.value.code == 2
     assert out == ""
-    assert err.splitlines()[-1].startswith(f"python -m autoten: error: {complaint}")
+    assert err.splitlines()[-1].startswith(f"autoten: error: {complaint}")
 
 
-def test_help_lists_every_option_and_choice(capsys, monkeypatch):
+def test_help_lists_every_option_and_choice_and_exit_status(capsys, monkeypatch):
     monkeypatch.setenv("COLUMNS", "1000")
     with pytest.raises(SystemExit) as leave:
         main(["--help"])
     out, err = capsys.readouterr()
     assert leave.value.code == 0
     assert err == ""
-    entries = [" ".join(entry.split()) for entry in re.split(r"\n  (?=\S)", out.rpartition("\n\n")[0])[1:]]
+    before, _, after = out.partition("\n\nSolvers, hold-outs and policies")
+    entries = [" ".join(entry.split()) for entry in re.split(r"\n  (?=\S)", before)[1:]]
     rows = {entry.split()[0]: entry.partition(" options:")[0] for entry in entries}
     defaults = {"ranks": "1:10", "solver": "als", "holdout": "elements", "policy": "calibrated", "max-time": "no limit"}
-    defaults |= {"starts": "10", "folds": "5", "splits": str(N_SPLITS), "jobs": "1", "seed": "0"} | dict.fromkeys(
-        ("plot", "html", "json"), "nowhere"
-    )
-    assert set(rows) == {"FILE", "-h,", *(f"--{name}" for name in defaults)}
+    defaults |= {"starts": "10", "folds": "5", "splits": str(N_SPLITS), "jobs": "1", "seed": "0", "scorers": "all"}
+    defaults |= dict.fromkeys(("plot", "html", "json", "save", "components", "checkpoint"), "nowhere")
+    without = ("version", "modes", "values", "unlisted", "summary", "quiet")
+    assert set(rows) == {"FILE", "-h,", *(f"--{name}" for name in (*defaults, *without))}
     for name, default in defaults.items():
         assert rows[f"--{name}"].endswith((f"(default {default})", f"(default: {default})"))
-    for name, choices in (("solver", SOLVERS), ("holdout", HOLDOUTS), ("policy", POLICIES)):
-        assert ", ".join(choices) in rows[f"--{name}"].replace(",", ", ").replace("  ", " ")
+    for name, (choices, _) in NAMED.items():
+        assert ", ".join(choices) in rows[f"--{name}"]
+    assert [int(line.split()[0]) for line in after.partition("Exit status:\n")[2].splitlines()] == [0, 1, 2, 3, 130]
 
 
-def test_every_policy_can_be_chosen():
+def test_version(capsys):
+    with pytest.raises(SystemExit) as leave:
+        main(["--version"])
+    assert leave.value.code == 0
+    assert capsys.readouterr().out == f"autoten {autoten.__version__}\n"
+
+
+def test_every_solver_holdout_policy_and_score_can_be_chosen():
     classes = [value for value in map(selection.__dict__.get, selection.__all__) if isinstance(value, type)]
     policies = {each.__name__ for each in classes if any("__call__" in vars(base) for base in each.__mro__)}
-    # All but the one for several solvers and the one of which others are made.
-    assert set(POLICIES.values()) == policies - {"BestLoss", "TradeOffPolicy"}
+    own = {option: {place.partition(":")[2] for place in known.values()} for option, (known, _) in NAMED.items()}
+    # All but the one for several solvers, by which others are wrapped anyway, and the one of which others are made.
+    assert own["policy"] == policies - {"BestLoss", "TradeOffPolicy"}
+    records = [getattr(autoten, name) for name in autoten.__all__]
+    for option, method in (("solver", "compress"), ("holdout", "folds")):
+        assert own[option] == {each.__name__ for each in records if isinstance(each, type) and hasattr(each, method)}
+    assert own["scorers"] == {scorer.__name__ for scorer in scores.DEFAULT_SCORERS}
 
 
 # -------------------------------------------------------------------------------------------------------------- options
@@ -221,6 +292,7 @@ def given(folder, monkeypatch):
     def run(*arguments):
         seen.clear()
         assert main(["X.npy", *map(str, arguments)]) == 2
+        assert set(seen) <= set(signature.parameters)
         return {name: seen.get(name, parameter.default) for name, parameter in signature.parameters.items()}
 
     run.signature = signature
@@ -234,16 +306,35 @@ def test_defaults_are_those_of_estimate_rank(given):
     assert ours == theirs | changed
 
 
+def test_every_parameter_can_be_set(given):
+    arguments = ["--ranks", 2, "--solver", "kl", "--scorers", "fit", "--policy", "knee", "--holdout", "blocks"]
+    arguments += ["--starts", 2, "--folds", 3, "--splits", 1, "--seed", 1, "--jobs", 2, "--quiet", "--max-time", 9]
+    theirs, ours = given(), given(*arguments, "--checkpoint", "run.npz")
+    assert {name for name in ours if ours[name] == theirs[name]} == {"X"}
+
+
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
         (["--ranks", 5], {"ranks": range(1, 6)}),
+        (["--ranks", "1:3,6,8"], {"ranks": [1, 2, 3, 6, 8]}),
         (["--solver", "hals", "--ranks", "2:5"], {"solver": HALS(), "ranks": range(2, 6)}),
+        (["--solver", "als,KL(floor=0.01)"], {"solver": (ALS(), KL(floor=0.01))}),
+        (["--solver", "hals((0, -1), max_iter=9)"], {"solver": HALS((0, -1), max_iter=9)}),
+        (["--solver", "hals([emission, 'day, hour'])"], {"solver": HALS(("emission", "day, hour"))}),
         (["--solver", "kl", "--holdout", "counts"], {"solver": KL(), "holdout": CountSplit()}),
-        (["--holdout", "elements"], {"holdout": RandomElements()}),
-        (["--holdout", "fibres:-1"], {"holdout": RandomFibres(-1)}),
-        (["--holdout", "blocks"], {"holdout": Blocks()}),
+        (["--holdout", "elements(0.2)"], {"holdout": RandomElements(0.2)}),
+        (["--holdout", "fibres(-1)"], {"holdout": RandomFibres(-1)}),
+        (["--holdout", "fibres(emission, share=0.2)"], {"holdout": RandomFibres("emission", 0.2)}),
+        (["--holdout", "Blocks(contiguous=True)"], {"holdout": Blocks(contiguous=True)}),
+        (["--holdout", "centred(fibres(1), modes=(0, 2))"], {"holdout": Centred(RandomFibres(1), (0, 2))}),
+        (["--holdout", "centred(elements, sample)"], {"holdout": Centred(RandomElements(), "sample")}),
         (["--policy", "core-consistency"], {"policy": selection.CoreConsistencyThreshold()}),
+        (["--policy", "one-standard-error(n_errors=2)"], {"policy": selection.OneStandardError(2)}),
+        (["--policy", "CoreConsistencyThreshold(70.0)"], {"policy": selection.CoreConsistencyThreshold(70.0)}),
+        (["--scorers", "core-consistency"], {"scorers": (scores.core_consistency_scores,)}),
+        (["--scorers", "fit, heldout"], {"scorers": (scores.fit_scores, scores.heldout_scores)}),
+        (["--checkpoint", "run.npz", "--quiet"], {"checkpoint": Path("run.npz"), "progress": False}),
         (["--starts", 3, "--folds", 4, "--splits", 5], {"n_starts": 3, "n_folds": 4, "n_splits": 5}),
         (["--max-time", 60, "--seed", 7, "--jobs", -1], {"max_time": 60.0, "random_state": 7, "n_jobs": -1}),
     ],
@@ -253,17 +344,23 @@ def test_what_the_options_set(given, arguments, expected):
     assert given(*arguments) == given() | expected
 
 
+def test_what_a_report_says_of_its_settings_can_be_given_again(given):
+    solver, holdout = HALS(nonnegative=("emission", "day, hour")), Centred(RandomElements(0.2), modes=(0, 1))
+    said = given("--solver", repr(solver), "--holdout", repr(holdout))
+    assert (said["solver"], said["holdout"]) == (solver, holdout)
+
+
 # ------------------------------------------------------------------------------------- when a file cannot be written
 
 
-@pytest.mark.parametrize("broken", ["json", "html", "plot"])
+@pytest.mark.parametrize("broken", ["json", "html", "plot", "save"])
 def test_the_report_and_the_other_files_are_there_when_one_cannot_be_written(folder, capsys, monkeypatch, broken):
     def fail(*_):
         raise OSError(28, "No space left on device")
 
-    method = {"json": "to_json", "html": "to_html", "plot": "plot"}[broken]
+    method = {"json": "to_json", "html": "to_html", "plot": "plot", "save": "save"}[broken]
     monkeypatch.setattr(f"autoten.estimate.RankEstimate.{method}", fail)
-    names = {"json": "out.json", "html": "out.html", "plot": "out.pdf"}
+    names = {"json": "out.json", "html": "out.html", "plot": "out.pdf", "save": "out.npz"}
     targets = [text for name, target in names.items() for text in (f"--{name}", target)]
     status, out, err = run(capsys, "X.npy", "--ranks", 2, "--starts", 2, *targets)
     assert status == 1
@@ -279,7 +376,7 @@ def test_interrupted_before_there_is_an_answer(folder, capsys, monkeypatch):
         raise KeyboardInterrupt
 
     monkeypatch.setattr("autoten.estimate.estimate_rank", interrupt)
-    assert run(capsys, "X.npy") == (130, "", "autoten: interrupted.\n")
+    assert run(capsys, "X.npy") == (130, "", "autoten: interrupted before there was an answer.\n")
 
 
 # --------------------------------------------------------------------------------------------------------- as a program

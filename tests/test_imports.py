@@ -37,7 +37,7 @@ LAYERS = [
     ["table"],
     ["selection"],
     ["plots"],
-    ["warn", "report", "store"],
+    ["warn", "report", "store", "progress"],
     ["answer"],
     ["estimate"],
     ["sklearn_api"],
