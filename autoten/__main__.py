@@ -16,7 +16,6 @@ from pathlib import Path
 from pkgutil import resolve_name
 from typing import Any
 
-from autoten import __version__
 from autoten._errors import refuse
 
 # What an option may name, and where that is: loaded when it is chosen. The names of classes may stand there, too.
@@ -54,7 +53,7 @@ NAMED: dict[str, tuple[Mapping[str, str], str]] = {
 OUTPUTS: dict[str, Callable[[Any, Path], Any]] = {
     "plot": lambda estimate, path: estimate.plot(path),
     "html": lambda estimate, path: estimate.to_html(path),
-    "json": lambda estimate, path: path.write_text(estimate.to_json() + "\n", encoding="utf-8"),
+    "json": lambda estimate, path: estimate.to_json(path),
     "save": lambda estimate, path: estimate.save(path),
     "components": lambda estimate, path: estimate.model.to_csv(path),
 }
@@ -112,7 +111,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     add = parser.add_argument
     add("file", type=Path, metavar="FILE", help=FILE)
-    add("--version", action="version", version=f"%(prog)s {__version__}")
+    add("--version", action="version", version=f"%(prog)s {resolve_name('autoten:__version__')}")
     add("--modes", metavar="A,B,C", help="columns of the table that are modes, quoted where a name has a comma")
     add("--values", metavar="COLUMN", help="column of the values (default with --modes: rows are events, counted)")
     add("--unlisted", choices=("zero", "missing"), help="what a combination is that no row of the table lists")

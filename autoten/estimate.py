@@ -124,11 +124,12 @@ def estimate_rank(
         Workers, through joblib; -1 for all cores. Each fit runs on one thread. Threads of this process, unless
         ``joblib.parallel_config(backend=...)`` names others; a dask cluster works with all it has, whatever `n_jobs`.
     progress : bool
-        Show a progress bar.
+        Show on stderr which rank is fitted and about how long it will still take: a bar, or a few plain lines where
+        stderr is no terminal and this is no notebook with widgets.
     max_time : float, optional
         Seconds after which nothing more is fitted. Half of them are held back so that a rank that takes long leaves
         some for each later one: ranks whose fits had not all ended stand in the table with the scores that there are,
-        and a warning names them.
+        and a warning says which ranks and which kinds of fits were skipped.
     checkpoint : str or Path, optional
         A file of what is finished, single fits included, replaced after every rank, every few seconds, and when the
         run ends early. If it is there already, the run goes on from it.
@@ -151,7 +152,13 @@ def estimate_rank(
     Where the profiles of one mode shift or stretch from slab to slab (retention times, latencies), no CP model of few
     components fits, and ranks grow without end: align the slabs first, or turn to PARAFAC2.
 
-    ``KeyboardInterrupt`` once rank 1 is done returns what is finished, with ``table.complete`` False.
+    A run that is likely to take more than a minute says so once its first rank is done, with the memory that the
+    process has taken at most, which larger ranks raise little: ``logging.basicConfig(level=logging.INFO)`` shows it
+    (logger ``autoten``). Time is known to a factor of two or so, since larger ranks may need more sweeps than those
+    that were measured.
+
+    ``KeyboardInterrupt`` once rank 1 is done returns what is finished, with ``table.complete`` False, and a warning says
+    what was skipped.
 
     With a checkpoint a run that was killed, interrupted or out of time gives, called again, what an undisturbed run
     would have given, to the last bit, and a larger range of ranks begins where a smaller one ended. X, solver, holdout,

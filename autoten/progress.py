@@ -164,7 +164,7 @@ class _Lines:
     """Now and then a line: what is piped into a file shall be readable there."""
 
     def __init__(self) -> None:
-        self._said = ""
+        self._said: set[str] = set()
         self._next = time.monotonic() + BETWEEN_LINES
 
     def show(self, share: float, text: str) -> None:
@@ -172,10 +172,11 @@ class _Lines:
             self.say(share, text)
 
     def say(self, share: float, text: str) -> None:
-        if text != self._said:
+        if text not in self._said:
             sys.stderr.write(f"autoten: {100.0 * share:.0f}% {text}\n")
             sys.stderr.flush()
-        self._said, self._next = text, time.monotonic() + BETWEEN_LINES
+        self._said.add(text)
+        self._next = time.monotonic() + BETWEEN_LINES
 
     end = say
 

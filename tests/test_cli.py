@@ -100,6 +100,22 @@ def test_outputs_hold_the_whole_result(folder, capsys):
         assert (picture.format, min(picture.size) > 800) == ("PNG", True)
 
 
+def test_columns_of_a_table_are_named_and_components_written_with_their_labels(folder, capsys):
+    cells = [(f"s,{i}", f"{300 + 5 * j}", f"{k}", float(X[i, j, k])) for i, j, k in np.ndindex(X.shape)]
+    table = "".join(f'"{i}",{value},{j},unused,{k}\n' for i, j, k, value in cells)
+    Path("X.csv").write_text('"sample, name",x,emission,note,day\n' + table, encoding="utf-8")
+    named = ["--modes", '"sample, name", emission, day', "--values", "x", "--holdout", "fibres('sample, name')"]
+    status, out, _ = run(capsys, "X.csv", *named, "--ranks", 2, "--components", "out")
+    assert status == 0
+    assert "(sample, name x emission x day)" in out
+    files = {path.name: path.read_text("utf-8").splitlines() for path in Path("out").iterdir()}
+    assert len(files) == 4
+    assert [row.split(",")[0] for row in files["day.csv"]] == ["day", *map(str, range(8))]
+    status, out, err = run(capsys, "X.csv", "--modes", "emission,day,note")
+    assert (status, out) == (2, "")
+    assert err.startswith("autoten: X must be a tensor whose modes all have length >= 2. ")
+
+
 def test_a_summary_is_one_line_of_pairs(folder, capsys):
     status, out, err = run(capsys, "X.npy", "--ranks", "1:3", "--summary", "--quiet")
     assert (status, err) == (0, "")

@@ -416,7 +416,8 @@ def test_out_of_time_nothing_unfinished_is_kept(path, undisturbed, monkeypatch):
 def test_the_bar_counts_what_is_finished(path, capfd):
     for ranks in (4, 4, 5):
         estimate_rank(X, **FOUR | {"ranks": ranks}, checkpoint=path, progress=True)
-    assert "30/30" in capfd.readouterr().err
+    said = [line.partition(",")[0] for line in capfd.readouterr().err.splitlines()]
+    assert said == [f"autoten: 100% rank {last} of {last} by ALS" for last in (4, 4, 5)]
 
 
 PROGRAM = """
