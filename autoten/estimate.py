@@ -157,8 +157,8 @@ def estimate_rank(
     (logger ``autoten``). Time is known to a factor of two or so, since larger ranks may need more sweeps than those
     that were measured.
 
-    ``KeyboardInterrupt`` once rank 1 is done returns what is finished, with ``table.complete`` False; a warning says what
-    was skipped.
+    ``KeyboardInterrupt`` once rank 1 is done returns what is finished, with ``table.complete`` False; a warning says
+    what was skipped.
 
     With a checkpoint a run that was killed, interrupted or out of time gives, called again, what an undisturbed run
     would have given, to the last bit, and a larger range of ranks begins where a smaller one ended. X, solver, holdout,
