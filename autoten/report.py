@@ -296,7 +296,7 @@ def _neighbours(estimate: RankEstimate) -> list[int]:
 
 def _components(estimate: RankEstimate, rank: int) -> str:
     """Return pictures of the components of a rank, a mode each; of none or too many nothing."""
-    from autoten import plots
+    from autoten.plots.components import least_height, plot_mode
 
     model = estimate.models[rank]
     if not 0 < model.rank <= LARGEST_DRAWN:
@@ -304,8 +304,8 @@ def _components(estimate: RankEstimate, rank: int) -> str:
     figures = [
         _picture(
             f"Components in {name}, columns of unit length",
-            partial(plots.plot_mode, model, mode),
-            plots.least_height(model, mode),
+            partial(plot_mode, model, mode),
+            least_height(model, mode),
         )
         for mode, name in enumerate(model.named.names)
     ]

@@ -2,13 +2,12 @@
 
 The ``plot_...`` functions draw what is in a table, a choice or a model; nothing here computes a score, and nothing
 calls ``pyplot.show``. Colours, fonts and sizes are those of the user's style sheet; what must be told apart differs in
-marker, line style or hatch too, so a grey print loses nothing but the sign
-in a heat map.
+marker, line style or hatch too, so a grey print loses nothing but the sign in a
+heat map.
 """
 
 from autoten.plots.common import as_png as as_png
 from autoten.plots.common import writable_formats as writable_formats
-from autoten.plots.components import least_height as least_height
 from autoten.plots.components import plot_comparison as plot_comparison
 from autoten.plots.components import plot_components as plot_components
 from autoten.plots.components import plot_mode as plot_mode
