@@ -24,6 +24,10 @@ PAGE_WIDTH = 7.0
 # Points: legends, notes and point labels are never smaller; axis and tick labels are as the style sheet has them.
 SMALLEST_TEXT = 8.0
 
+# A negative value as large as this share of the largest is no rounding: colours then tell the sign.
+SIGNED = 0.01
+SIGNED_COLORS = "RdBu_r"
+
 # Colours in a PNG: shades of a dozen, and of a heat map.
 PALETTE = 256
 
@@ -89,6 +93,15 @@ def texts_of(names: Array, longest: int = LONGEST_LABEL) -> list[str]:
     # Cut in the middle: labels that begin alike differ at their ends.
     half = longest // 2
     return [text if len(text) <= longest else f"{text[:half]}…{text[1 - half :]}" for text in texts]
+
+
+def colors_of(values: Array) -> Look:
+    """Return colours and their span: those of the style sheet from zero on; of both signs, around a white zero."""
+    low, high = float(np.nanmin(values, initial=0.0)), float(np.nanmax(values, initial=0.0))
+    largest = max(high, -low)
+    if low >= -SIGNED * largest:
+        return {"vmin": low, "vmax": high}
+    return {"vmin": -largest, "vmax": largest, "cmap": SIGNED_COLORS}
 
 
 def say(ax: Axes, text: str) -> None:

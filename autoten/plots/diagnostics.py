@@ -17,7 +17,7 @@ from autoten.door import Preprocessed, missing_cells, numbers_of, unlabelled
 from autoten.fluorescence import LANDSCAPE
 from autoten.labels import Labels
 from autoten.model import CPModel
-from autoten.plots.common import Look, figure_of, legend_above, new_axes, texts_of, write_beside, written
+from autoten.plots.common import Look, colors_of, figure_of, legend_above, new_axes, texts_of, write_beside, written
 from autoten.scores.core_consistency import consistency
 from autoten.table import LOWEST_CONSISTENCY
 
@@ -200,11 +200,10 @@ def plot_landscape(X: Any, index: int | str, mode: int | str = 0, *, ax: Axes | 
     values = _slab(given.X, place, number).T
     ax = new_axes() if ax is None else ax
     x, y = (_places(axis, labels, n, given.shape[n]) for axis, n in ((ax.xaxis, across), (ax.yaxis, up)))
-    # Colours span all cells and zero; what is not drawn shows the hatches behind.
-    span: Look = {"vmin": min(0.0, np.nanmin(values, initial=0.0)), "vmax": max(0.0, np.nanmax(values, initial=0.0))}
+    # What is not drawn shows the hatches behind.
     rising = np.ix_(np.argsort(y), np.argsort(x))
     shown = np.ma.masked_invalid(values[rising])
-    mesh = ax.pcolormesh(np.sort(x), np.sort(y), shown, shading="nearest", rasterized=True, **span)
+    mesh = ax.pcolormesh(np.sort(x), np.sort(y), shown, shading="nearest", rasterized=True, **colors_of(values))
     is_missing = bool(np.isnan(values).any())
     ax.patch.set(hatch="////" if is_missing else None, edgecolor="0.6", facecolor="0.9")
     hatched = " (hatched: missing)" if is_missing else ""

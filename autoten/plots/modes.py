@@ -16,7 +16,7 @@ from matplotlib.ticker import FixedLocator, MaxNLocator
 from autoten._typing import Array
 from autoten.labels import Labels
 from autoten.model import CPModel
-from autoten.plots.common import LONGEST_LABEL, Look, figure_of, say, small_text, texts_of
+from autoten.plots.common import LONGEST_LABEL, Look, colors_of, figure_of, say, small_text, texts_of
 
 # A mode up to this length is drawn as bars, if they are not too many to be told apart in a third of a page's width.
 LONGEST_BARS = 12
@@ -39,10 +39,6 @@ ROW = 1.3
 
 # Inches: what title, legend and ticks will take of the height of Axes.
 STILL_TO_COME = 0.6
-
-# A negative entry as large as this share of the largest is no rounding: colours then tell the sign.
-SIGNED = 0.01
-SIGNED_COLORS = "RdBu_r"
 
 # What tells components apart without their colour.
 LINES = ("-", "--", "-.", ":")
@@ -124,11 +120,7 @@ def heat_map(ax: Axes, factor: Array, names: Names, styles: Sequence[ComponentSt
     x = _places(ax, len(factor), names)
     order = np.argsort(x, kind="stable")
     rows = np.arange(1, len(styles) + 1)
-    low, high = min(0.0, float(factor.min())), max(0.0, float(factor.max()))
-    span: Look = {"vmin": low, "vmax": high}
-    if low < -SIGNED * max(high, -low):
-        span = {"vmin": -max(high, -low), "vmax": max(high, -low), "cmap": SIGNED_COLORS}
-    mesh = ax.pcolormesh(x[order], rows, factor[order].T, shading="nearest", rasterized=True, **span)
+    mesh = ax.pcolormesh(x[order], rows, factor[order].T, shading="nearest", rasterized=True, **colors_of(factor))
     ax.hlines(rows[:-1] + 0.5, 0, 1, ax.get_facecolor(), linewidth=1.0, transform=ax.get_yaxis_transform())
     ax.set(ylim=(len(styles) + 0.5, 0.5), ylabel="component")
     ax.yaxis.set_major_locator(MaxNLocator(min(len(styles), 10), integer=True, min_n_ticks=1))
