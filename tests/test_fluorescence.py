@@ -276,6 +276,22 @@ def test_samples_that_absorb_too_much_are_named():
     assert caught[0].filename == __file__
 
 
+def test_the_correction_straightens_real_mixtures(real_data):
+    # Two dyes at concentrations whose absorption bends the law. How strongly they absorb is not known, but where: in
+    # proportion to what excites them. Their emission lies beyond. All wavelengths are made up.
+    mixtures = real_data("nlfd_inner_filter_2comp")
+    excitation, emission = 250 + np.arange(46), 400 + np.arange(51)
+    spectra = mixtures["excitation_profiles"] / mixtures["excitation_profiles"].max(axis=0)
+    absorbance = np.pad(mixtures["concentrations"] @ spectra.T, ((0, 0), (0, 156)))
+    where = {"emission": emission, "excitation": excitation, "modes": (2, 1)}
+    corrected = preprocess.correct_inner_filter(mixtures["X"], absorbance, 250 + np.arange(202), **where)
+    left = []
+    for X in (mixtures["X"], corrected.X):
+        model = fit_parafac(X, 2, solver=HALS(), random_state=0).model
+        left.append(np.sum((X - model.to_tensor()) ** 2) / np.sum(X**2))
+    assert left[1] < 0.75 * left[0]
+
+
 # ---------------------------------------------------------------------------------------------- what is reported
 
 
