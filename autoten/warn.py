@@ -41,6 +41,9 @@ LEAST_DISPERSION = 0.9
 # scale that errors do not tell from counts, of ten steps and more, ends in 0.05 of them and more.
 SCALE_END = 0.05
 
+# So many zeros at least must be lacking among counts before it is said that they may only not be listed.
+FEWEST_LACKING = 10.0
+
 # Whole numbers as large as this on average are as often the readings of an instrument, whose unit is no event.
 LARGEST_MEAN_COUNT = 1000.0
 
@@ -133,6 +136,7 @@ def data_warnings(tensor: Tensor, table: RankTable, labels: Labels | None = None
                 f"more components than that cannot be told apart there (largest rank tried: {largest})."
             )
     yield from _unlinked_warnings(tensor, hidden, labels)
+    yield from _unlisted_warnings(tensor)
     if "heldout" in table and (n_empty := int(np.isnan(table["heldout"][0]).sum())):
         n_folds = table["heldout"].shape[1]
         yield (
@@ -161,6 +165,27 @@ def _unlinked_warnings(tensor: Tensor, hidden: dict[int, Array], labels: Labels 
                 f"{_lowered(_mode(labels, other))} ({n_parts} such parts): amounts cannot be compared between them. "
                 "Decompose each part by itself."
             )
+
+
+def _unlisted_warnings(tensor: Tensor) -> Iterator[str]:
+    """Find counts of which the zeros seem to be taken for missing, as where a table lists only what happened.
+
+    Of Poisson counts about ``f1 (f1 - 1) / (2 (f2 + 1))`` at least are 0 where f1 are 1 and f2 are 2, whatever their
+    rates (Chao 1984, Scandinavian Journal of Statistics 11, 265-270).
+    """
+    if not len(tensor.hidden) or tensor.cell_weights is not None or len(tensor.nonzero) < tensor.n_observed:
+        return
+    values = tensor.values_at(tensor.nonzero) * tensor.scale
+    ones, twos = (np.count_nonzero(values == n) for n in (1.0, 2.0))
+    lacking = ones * (ones - 1) / (2 * (twos + 1))
+    ends = np.count_nonzero(values == values.max()) > SCALE_END * len(values)
+    if lacking < FEWEST_LACKING or ends or values.min() < 1.0 or not np.array_equal(values, np.floor(values)):
+        return
+    yield (
+        f"Observed cells are counts, none of them 0, where at least {lacking:.0f} zeros are expected of so many ones: "
+        "zeros may be taken for missing. If what is not listed means zero, say so: "
+        "autoten.from_table(..., unlisted='zero')."
+    )
 
 
 def looks_like_counts(tensor: Tensor, table: RankTable) -> bool:

@@ -4,15 +4,16 @@ import time
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 import pytest
 import scipy.sparse
 from test_kl import counts
 
-from autoten import ALS, HALS, KL, AutoTen, RankTable, estimate_rank, load, weighted
+from autoten import ALS, HALS, KL, AutoTen, RankTable, estimate_rank, from_table, load, weighted
 from autoten.datasets import make_cp_tensor, white_noise
 from autoten.door import as_tensor, streamed
 from autoten.selection import HeldOutMinimum
-from autoten.warn import looks_like_counts
+from autoten.warn import data_warnings, looks_like_counts
 
 BRIEF = {"n_starts": 3, "n_folds": 3, "random_state": 0}
 SHAPE = (8, 9, 10)
@@ -162,3 +163,39 @@ def test_what_least_squares_found_is_kept_when_kl_does_not_end(solver, limit, wh
     assert limit is None or time.monotonic() - began < limit + 1.0
     assert (kept.rank, kept.reason) == (alone.rank, alone.reason)
     assert f"KL was left out: {why}" in kept.warnings
+
+
+LACKING = "Observed cells are counts, none of them 0, where at least "
+
+
+@pytest.mark.parametrize(
+    ("draw", "lacks"),
+    [
+        (lambda rng: rng.poisson(rng.gamma(1.0, 2.0, SHAPE)), True),
+        (lambda rng: rng.poisson(30.0, SHAPE), False),  # zeros are not to be expected
+        (lambda rng: 1 + rng.integers(5, size=SHAPE), False),  # a scale
+        (lambda rng: rng.gamma(1.0, 2.0, SHAPE), False),
+        (lambda rng: -rng.poisson(2.0, SHAPE), False),
+    ],
+)
+def test_counts_of_which_zeros_are_not_listed(draw, lacks):
+    X = draw(np.random.default_rng(0)).astype(float)
+    without = np.where(X == 0, np.nan, X)
+    without[0, 0, 0] = np.nan
+    curve = table(X, 1.0)
+    assert any(warning.startswith(LACKING) for warning in data_warnings(as_tensor(without), curve)) == lacks
+    observed = np.where(np.random.default_rng(1).random(SHAPE) < 0.8, X, np.nan)
+    listed = scipy.sparse.coo_array(observed)
+    for with_zeros in (observed, X, listed):
+        assert not any(LACKING in warning for warning in data_warnings(as_tensor(with_zeros), curve))
+
+
+def test_flights_that_are_listed_where_there_were_any(real_data):
+    arrays = real_data("nycflights13")
+    frame = pd.DataFrame(arrays["coords"][:, 1:], columns=["hour", "origin", "dest", "carrier"])
+    modes = ["hour", "dest", "carrier"]
+    counts = frame.groupby(modes).size()
+    told = list(data_warnings(as_tensor(counts), table(np.ones(SHAPE), 1.0)))
+    assert any(warning.startswith(LACKING) and "from_table" in warning for warning in told)
+    zeros = from_table(counts.reset_index(name="n"), modes, "n", unlisted="zero")
+    assert not any(LACKING in warning for warning in data_warnings(as_tensor(zeros), table(np.ones(SHAPE), 1.0)))
