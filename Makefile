@@ -41,6 +41,7 @@ notebooks: $(STAMP) ## run every notebook in examples/ from clean
 	$(BIN)/python -m pytest tests/test_examples.py $(ARGS)
 
 docs: $(STAMP) ## the documentation, as pages in docs/_build/html; a warning is an error
+	rm -rf docs/reference/generated # pages of names that are gone
 	$(BIN)/python -m sphinx -W --keep-going -q -c docs -d docs/_build/doctrees . docs/_build/html $(ARGS)
 	$(BIN)/python docs/check_site.py docs/_build/html
 

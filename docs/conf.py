@@ -56,7 +56,6 @@ autodoc_member_order = "bysource"
 # All of numpydoc's checks but these: not every function needs an example or others to see, a method that fits in a line
 # is told in one (so no Parameters, no Returns), and a type stands where it is not plain from the words.
 numpydoc_validation_checks = {"all", "EX01", "SA01", "ES01", "PR01", "PR04", "PR07", "RT01", "RT03", "YD01"}
-numpydoc_validation_exclude = {r"\.(DEFAULT_\w+|Policy)$"}  # values and an alias, which have no docstring of their own
 numpydoc_show_class_members = False  # the template names them, with their docstrings
 templates_path = [str(HERE / "_templates")]  # whole: autosummary looks from the source folder, others from this one
 

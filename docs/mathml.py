@@ -26,7 +26,7 @@ def visit_math(self, node):
 
 def visit_displaymath(self, node):
     """Write a formula on a line of its own; a wide one scrolls within the page."""
-    self.body.append(f'<div class="math">{written(node, "block")}</div>')
+    self.body.append(f'<div class="formula">{written(node, "block")}</div>')
     raise SkipNode
 
 

@@ -18,7 +18,7 @@ MODULES = [scores, *filter(inspect.ismodule, PUBLIC.values())]
 def listed():
     """Return the names in the tables of the reference, as often as they stand there."""
     pages = [page.read_text("utf-8") for page in sorted(REFERENCE.glob("*.md"))]
-    return [name for page in pages for name in re.findall(r"^   ([\w.]+)$", page, re.MULTILINE)]
+    return [name for page in pages for name in re.findall(r"^(?:   |\.\. py:data:: )([\w.]+)$", page, re.MULTILINE)]
 
 
 def public(module):

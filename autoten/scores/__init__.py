@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
     Scorer = Callable[[Tensor, RankFits], Mapping[str, Any]]
 
-#: What `estimate_rank` scores every rank by, unless told otherwise.
 DEFAULT_SCORERS: tuple[Scorer, ...] = (
     residual_scores,
     fit_scores,

@@ -486,5 +486,4 @@ def _points(consistency: float) -> str:
     return f"below {LOWEST_CONSISTENCY:g}" if consistency < LOWEST_CONSISTENCY else f"{consistency:.1f}"
 
 
-#: What `estimate_rank` uses unless told otherwise: `Calibrated` with the coefficients that ship with the package.
 DEFAULT_POLICY = Calibrated()

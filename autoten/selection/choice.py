@@ -58,7 +58,6 @@ class Choice:
         return replace(chosen, rank=rank, reason=reason, alternatives=alternatives, in_place_of=chosen)
 
 
-#: A policy: a function from the table of scores to a choice, or to a rank alone.
 Policy = Callable[[RankTable], "Choice | int"]
 
 
