@@ -3,7 +3,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint notebooks docs bench size dist lock clean
+.PHONY: help demo test oldest newest lint notebooks docs bench size dist lock clean
 
 # Each candidate is run, not only looked up: a version manager's shim can be on PATH and refuse to start.
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
@@ -36,6 +36,11 @@ lint: $(STAMP) ## ruff and mypy
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+oldest: ## the suite with the oldest packages that pyproject.toml allows; ARGS as for `make test`
+newest: ## the same with the newest, pre-releases too
+oldest newest:
+	.ci/versions $@ $(ARGS)
 
 notebooks: $(STAMP) ## run every notebook in examples/ from clean
 	$(BIN)/python -m pytest tests/test_examples.py $(ARGS)

@@ -321,7 +321,7 @@ def read_tns(path: str | Path, shape: Sequence[int] | None = None) -> scipy.spar
     ...     path = Path(folder) / "tiny.tns"
     ...     _ = path.write_text("# day hour place count\n1 1 2 4\n3 2 1 1.5\n")
     ...     X = read_tns(path)
-    >>> X.shape, X.nnz, float(X.sum())
+    >>> X.shape, X.nnz, float(X.data.sum())
     ((3, 2, 2), 2, 5.5)
     """
     path = Path(path)

@@ -233,7 +233,8 @@ def test_an_archive_of_coordinates(tmp_path):
 def test_an_archive_that_another_package_saved(tmp_path):
     X, path = draw(), tmp_path / "X.npz"
     scipy.sparse.save_npz(path, coo(X))
-    check_tensor(as_tensor(read_tensor(path)), X, 1e-9)
+    if "coords" in np.load(path):  # before 1.17 scipy saves but two of the modes
+        check_tensor(as_tensor(read_tensor(path)), X, 1e-9)
     sparse.save_npz(path, sparse.COO.from_numpy(X))
     check_tensor(as_tensor(read_tensor(path)), X, 1e-9)
     sparse.save_npz(path, sparse.COO.from_numpy(X) + 1)  # unlisted cells are no zeros
