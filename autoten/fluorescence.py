@@ -36,7 +36,7 @@ SHORTEST, LONGEST = 100.0, 2500.0
 DECIMALS = 2
 
 # Cary Eclipse: the head of a pair of columns, such as "river 3_EX_240.00", whose cells are wavelength and intensity.
-HEAD_OF_PAIR = re.compile(r"_(EX|EM)_(\d+(?:[.,]\d+)?)$", re.IGNORECASE)
+HEAD_OF_PAIR = re.compile(r"_(EX|EM)_(\d+(?:\.\d+)?)$", re.IGNORECASE)
 
 # The header of an OpenFluor file, in the order of that site's own template; what nobody says stays blank.
 OPENFLUOR_FIELDS = (
@@ -287,10 +287,8 @@ def _with_emission_down(eems: list[_Eem]) -> list[_Eem]:
     for eem in eems:
         longer = np.sign(eem.down[:, None] - eem.across)
         balance += float(np.nansum(longer * np.abs(eem.values)))
-    return [
-        eem if (balance >= 0 if eem.down_is_emission is None else eem.down_is_emission) else eem.turned()
-        for eem in eems
-    ]
+    is_down = [balance >= 0 if eem.down_is_emission is None else eem.down_is_emission for eem in eems]
+    return [eem if down else eem.turned() for eem, down in zip(eems, is_down, strict=True)]
 
 
 def _natural(file: Path) -> list[Any]:
@@ -355,18 +353,18 @@ def _from_matrix(rows: list[list[str]], name: str) -> _Eem | None:
         if len(head) < 2:
             continue
         # Without a field in the corner, as R writes tables, the wavelengths stand one field too far to the left.
-        end = max((place for place, field in enumerate(row, 1) if field))
-        first = max(end - len(head), 1)
+        first = max(_length(row) - len(head), 1)
         last = first + len(head)
         below = [n for n in range(top + 1, len(rows)) if len(rows[n]) >= last and _wavelength(rows[n][first - 1])]
+        if max((_length(rows[n]) for n in below), default=0) > last:
+            continue  # these wavelengths are a remark: there are more columns below
         if len(below) >= 2:
             _check_lines(rows, below, name)
             values = [[_number(field) for field in rows[n][first:last]] for n in below]
             for n, line in zip(below, values, strict=True):
                 if None in line:
-                    refuse(
-                        f"line {n + 1} of {name}", "numbers, or blank where missing", rows[n][first + line.index(None)]
-                    )
+                    word = rows[n][first + line.index(None)]
+                    refuse(f"line {n + 1} of {name}", "numbers, or blank where missing", word)
             down = np.array([_wavelength(rows[n][first - 1]) for n in below])
             return _Eem(down, np.array(head), np.array(values, dtype=float))
     return None
@@ -385,23 +383,31 @@ def _wavelengths_at_the_end(row: list[str]) -> list[float]:
     return found
 
 
+def _length(row: list[str]) -> int:
+    """Return the number of fields in a line up to its last one that is not blank."""
+    return max((place for place, field in enumerate(row, 1) if field), default=0)
+
+
 def _check_lines(rows: list[list[str]], below: list[int], name: str) -> None:
     """Refuse a matrix that is interrupted: a line that was cut off would be passed over."""
-    odd = [n for n in range(below[0], below[-1]) if n not in below and any(rows[n])]
-    if odd:
-        refuse(
-            f"line {odd[0] + 1} of {name}", "a wavelength and an intensity for each one above", ",".join(rows[odd[0]])
-        )
+    expected = "a wavelength and an intensity for each one above"
+    for n in sorted(set(range(below[0], below[-1])) - set(below)):
+        if any(rows[n]):
+            refuse(f"line {n + 1} of {name}", expected, ",".join(rows[n]))
+
+
+def _heads(row: list[str]) -> dict[int, re.Match[str]]:
+    """Return what stands in a line as heads of pairs of columns, by their places."""
+    found = {place: HEAD_OF_PAIR.search(field) for place, field in enumerate(row)}
+    return {place: head for place, head in found.items() if head}
 
 
 def _from_pairs(rows: list[list[str]], name: str) -> _Eem | None:
     """Return a landscape from pairs of columns, wavelength and intensity, below heads that state the other one."""
-    found = ({place: HEAD_OF_PAIR.search(field) for place, field in enumerate(row)} for row in rows)
-    matches = [{place: head for place, head in line.items() if head} for line in found]
-    top = next((n for n, line in enumerate(matches) if len(line) >= 2), None)
+    top = next((n for n, row in enumerate(rows) if len(_heads(row)) >= 2), None)
     if top is None:
         return None
-    heads = matches[top]
+    heads = _heads(rows[top])
 
     def is_measured(row: list[str]) -> bool:
         return any(place + 1 < len(row) and _wavelength(row[place]) for place in heads)
@@ -414,11 +420,8 @@ def _from_pairs(rows: list[list[str]], name: str) -> _Eem | None:
             if place + 1 < len(row) and row[place]:
                 down, value = _wavelength(row[place]), _number(row[place + 1])
                 if down is None or value is None:
-                    refuse(
-                        f"the columns {row[place]} of {name}",
-                        "a wavelength and an intensity",
-                        ",".join(row[place : place + 2]),
-                    )
+                    what = f"the columns {row[place]} of {name}"
+                    refuse(what, "a wavelength and an intensity", ",".join(row[place : place + 2]))
                 cells[round(down, DECIMALS), float(head[2])] = value
     if not cells:
         return None

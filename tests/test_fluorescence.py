@@ -4,6 +4,7 @@ import warnings
 from datetime import UTC, datetime
 
 import numpy as np
+import pandas as pd
 import pytest
 import xarray as xr
 from pictures import assert_readable
@@ -54,6 +55,7 @@ FILES = {
     "blanks": "  " + matrix("  "),
     "written by R, nothing in the corner": matrix().removeprefix(","),
     "lines above and below": f"Operator: a, b\nslits, 5, 5\n\n{matrix()}\nend of file\n",
+    "a range above": f"Emission range,300,320\nExcitation range,240,265\n{matrix()}",
     "Windows": matrix().replace("\n", "\r\n"),
     "Horiba, comments around": with_comments(matrix(corner="Wavelength")),
     "Aqualog": matrix("\t", corner="Sample - Blank").replace("\n", "\nnm\t\t\t\nNormalized by 75.335\t\t\t\n", 1),
@@ -254,7 +256,8 @@ def test_the_inner_filter_is_undone():
     np.testing.assert_allclose(corrected.X, X.X, rtol=1e-12)
     assert corrected.labels is dimmed.labels
     assert corrected.steps == ("inner filter corrected by absorbance (factors up to 2.46)",)
-    again = preprocess.correct_inner_filter(dimmed, absorbance[:, ::-1], wavelengths[::-1])
+    table = pd.DataFrame(absorbance, columns=wavelengths).iloc[:, ::-1]
+    again = preprocess.correct_inner_filter(dimmed, table, table.columns)
     np.testing.assert_allclose(again.X, X.X, rtol=1e-12)
     holes = preprocess.mask_scatter(dimmed)
     np.testing.assert_array_equal(

@@ -821,7 +821,11 @@ NO_ABSORBANCE = [
         {"absorbance": np.zeros((7, 3))},
         "absorbance of correct_inner_filter must be of shape (8, 3), a row for each sam",
     ),
-    ({"absorbance": np.full((8, 3), np.nan)}, "absorbance of correct_inner_filter must be finite. Got NaN"),
+    ({"absorbance": np.full((8, 3), np.nan)}, "absorbance of correct_inner_filter must be finite and at most 10,"),
+    (
+        {"absorbance": np.full((8, 3), 99.5)},
+        "absorbance of correct_inner_filter must be finite and at most 10, decadic, in",
+    ),
     ({"wavelengths": [260, 300, 400]}, "wavelengths of correct_inner_filter must be from 250 to 306 nm at least, as X"),
     ({"wavelengths": [0, 300, 400]}, "wavelengths of correct_inner_filter must be positive and finite, in nm. Got 0"),
     ({"wavelengths": "blue"}, "wavelengths of correct_inner_filter must be 1 wavelengths in nm"),

@@ -31,6 +31,9 @@ MUCH_BRIGHTER = 3.0
 # The sum of the absorbances at both wavelengths, per cm, up to which the correction was found to hold.
 LARGEST_ABSORBANCE = 1.5
 
+# No photometer sees through more; what is larger is transmission in percent, or of another length.
+LARGEST_MEASURED = 10.0
+
 
 def mask_scatter(
     X: Any,
@@ -249,8 +252,8 @@ def correct_inner_filter(
     Raises
     ------
     TypeError, ValueError
-        If `X` is no tensor of finite real numbers; if `absorbance` is not finite, of another shape, or not measured at
-        all wavelengths of X.
+        If `X` is no tensor of finite real numbers; if `absorbance` is not finite, beyond 10, of another shape, or not
+        measured at all wavelengths of X.
 
     Warns
     -----
@@ -275,15 +278,16 @@ def correct_inner_filter(
     given, values, observed = observed_values(X, "X of correct_inner_filter")
     places = landscape_modes(modes, values.ndim, given.labels, "modes of correct_inner_filter")
     em, ex = _both_wavelengths(emission, excitation, places, given, "correct_inner_filter")
-    measured = numbers_of(absorbance, "absorbance of correct_inner_filter")[0].astype(float)
+    measured = numbers_of(np.asarray(absorbance), "absorbance of correct_inner_filter")[0].astype(float)
     others = tuple(length for mode, length in enumerate(values.shape) if mode not in places)
     what = "wavelengths of correct_inner_filter"
     at = wavelengths_of(wavelengths, -1, np.size(wavelengths), None, what)
     if measured.shape != (*others, len(at)):
         expected = f"of shape {(*others, len(at))}, a row for each sample, a column for each of its wavelengths"
         refuse("absorbance of correct_inner_filter", expected, f"shape {measured.shape}")
-    if not np.isfinite(measured).all():
-        refuse("absorbance of correct_inner_filter", "finite", "NaN or infinite entries", "Leave such wavelengths out.")
+    if not (np.abs(measured) <= LARGEST_MEASURED).all():
+        expected = f"finite and at most {LARGEST_MEASURED:g}, decadic, in 1 cm"
+        refuse("absorbance of correct_inner_filter", expected, f"{measured.min():g} to {measured.max():g}")
     both = np.concatenate([em, ex])
     if both.min() < at.min() or both.max() > at.max():
         expected = f"from {both.min():g} to {both.max():g} nm at least, as X is"
