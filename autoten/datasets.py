@@ -387,7 +387,8 @@ class CountTensor:
         return self.model.rank
 
     def __repr__(self) -> str:
-        return f"CountTensor(shape={self.X.shape}, rank={self.rank}, events={int(self.X.sum())})"
+        events = int(np.sum(self.X.data))  # X.sum() of an n-dimensional sparse array takes scipy 1.16
+        return f"CountTensor(shape={self.X.shape}, rank={self.rank}, events={events})"
 
 
 def make_count_tensor(
