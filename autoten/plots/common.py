@@ -89,7 +89,7 @@ def texts_of(names: Array, longest: int = LONGEST_LABEL) -> list[str]:
         coarser = "YMDhms" if kind == "M" else "Dhms" if np.datetime_data(names.dtype)[0] not in "YM" else ""
         units = [unit for unit in coarser if (np.isnat(names) | (names.astype(f"{kind}8[{unit}]") == names)).all()]
         names = names.astype(f"{kind}8[{units[0]}]") if units else names
-    texts = [f"{name:g}" if kind in "iuf" else str(name).strip() for name in names]
+    texts = [f"{name:g}" if kind in "iuf" else " ".join(str(name).split()) for name in names]
     # Cut in the middle: labels that begin alike differ at their ends.
     half = longest // 2
     return [text if len(text) <= longest else f"{text[:half]}…{text[1 - half :]}" for text in texts]
