@@ -24,8 +24,8 @@ PAGE_WIDTH = 7.0
 # Points: legends, notes and point labels are never smaller; axis and tick labels are as the style sheet has them.
 SMALLEST_TEXT = 8.0
 
-# A negative value as large as this share of the largest is no rounding: colours then tell the sign.
-SIGNED = 0.01
+# A negative value as large as this share of the largest is no noise about zero: colours then tell the sign.
+SIGNED = 0.05
 SIGNED_COLORS = "RdBu_r"
 
 # Colours in a PNG: shades of a dozen, and of a heat map.
