@@ -54,7 +54,7 @@ autodoc_preserve_defaults = True  # a default by its name, not by its repr
 default_role = "autolink"  # `name` leads to its page where it has one
 autodoc_member_order = "bysource"
 # All of numpydoc's checks but these: not every function needs an example or others to see, and a type or a sentence is
-# left out where it is plain. What fits in a few words has no sections; who lists parameters lists all, and what comes out.
+# left out where it is plain. What fits in few words has none; who lists parameters lists all, and what is returned.
 numpydoc_validation_checks = {"all", "EX01", "SA01", "ES01", "PR04", "PR07", "RT03", "YD01"}
 numpydoc_validation_overrides = {check: [r"(?s)\A(?!.*\bParameters\n)"] for check in ("PR01", "RT01")}
 numpydoc_show_class_members = False  # the template names them, with their docstrings
