@@ -22,7 +22,7 @@ html_show_sphinx = html_show_copyright = False
 
 extensions = ["sphinx.ext.autodoc", "sphinx.ext.autosummary", "numpydoc", "myst_nb", "mathml"]
 root_doc = "docs/index"
-include_patterns = ["docs/**", "benchmarks/README.md", "benchmarks/archive/*.md", "examples/*.ipynb", "CHANGELOG.md"]
+include_patterns = ["docs/**", "benchmarks/README.md", "benchmarks/archive/*.md", "examples/*.ipynb", "C*.md"]
 exclude_patterns = ["docs/_*", "**/.ipynb_checkpoints"]
 nitpicky = True
 nitpick_ignore = [("py:class", "collections.abc.Callable")]  # no page of other projects is fetched
