@@ -24,8 +24,8 @@ PAGE_WIDTH = 7.0
 # Points: legends, notes and point labels are never smaller; axis and tick labels are as the style sheet has them.
 SMALLEST_TEXT = 8.0
 
-# A negative value as large as this share of the largest is no noise about zero: colours then tell the sign.
-SIGNED = 0.05
+# A negative value as large as this share of the largest is no rounding: colours then tell the sign.
+SIGNED = 0.01
 SIGNED_COLORS = "RdBu_r"
 
 # Colours in a PNG: shades of a dozen, and of a heat map.
@@ -89,7 +89,7 @@ def texts_of(names: Array, longest: int = LONGEST_LABEL) -> list[str]:
         coarser = "YMDhms" if kind == "M" else "Dhms" if np.datetime_data(names.dtype)[0] not in "YM" else ""
         units = [unit for unit in coarser if (np.isnat(names) | (names.astype(f"{kind}8[{unit}]") == names)).all()]
         names = names.astype(f"{kind}8[{units[0]}]") if units else names
-    texts = [f"{name:g}" if kind in "iuf" else " ".join(str(name).split()) for name in names]
+    texts = [f"{name:g}" if kind in "iuf" else str(name).strip() for name in names]
     # Cut in the middle: labels that begin alike differ at their ends.
     half = longest // 2
     return [text if len(text) <= longest else f"{text[:half]}…{text[1 - half :]}" for text in texts]

@@ -213,8 +213,7 @@ def plot_top(
     if not model.rank:
         refuse("the model of plot_top", "of at least one component", "rank 0")
     shares, styles = _shares(model), component_styles(model.rank)
-    lengths = [length for length, names in zip(model.shape, model.named.indices, strict=True) if is_named(names)]
-    height = max(PAIR_HEIGHT, height_for_top(1, min(n, max(lengths, default=0))))
+    height = max(PAIR_HEIGHT, height_for_top(1, min(n, max(model.shape))) + 0.15)
     panels = _grid("plot_top", (model.rank, model.ndim), axes, height)
     used = {}
     for (r, mode), ax in np.ndenumerate(panels):
