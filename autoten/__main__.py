@@ -69,18 +69,19 @@ FILE = (
     "columns a row for each cell, its label in each mode and then its value, or as --modes and --values say"
 )
 EPILOG = """\
-Solvers, hold-outs and policies are named alone, or with parameters as in Python, in the words of the report:
-  autoten X.npy --solver als,kl --holdout "Blocks(0.4, contiguous=True)" --policy "OneStandardError(n_errors=2)"
-  autoten eem.csv --modes sample,emission,excitation --values intensity --solver "hals([emission, excitation])"
+Solvers, hold-outs and policies are named alone, or with parameters as in
+Python, in the words of the report:
+  autoten X.npy --solver als,kl --holdout "Blocks(0.4, contiguous=True)"
+  autoten X.csv --solver "hals([emission, excitation])" --policy knee
 
---summary prints pairs, key=value, between tabs: rank, probability, alternatives, solver, complete, warnings, seconds,
-file.
+--summary prints pairs, key=value, between tabs: rank, probability,
+alternatives, solver, complete, warnings, seconds, file.
 
 Exit status:
   0    the answer is there
   1    it is, but not every other file could be written
   2    a file or an option was unsuitable, which one sentence explains
-  3    the answer is that of what was done when Ctrl-C or --max-time ended the run
+  3    the answer of what was done when Ctrl-C or --max-time ended the run
   130  interrupted before there was an answer"""
 
 INCOMPLETE = 3

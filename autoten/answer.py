@@ -92,6 +92,11 @@ class RankEstimate:
         rank : int
             One of the ranks in the table.
 
+        Returns
+        -------
+        RankEstimate
+            With `rank` taken, and all else as it was.
+
         Raises
         ------
         ValueError
@@ -148,6 +153,11 @@ class RankEstimate:
             A file to write it to as well.
         factors : bool
             Whether it has the model, too: its weights, and the labels and the factor of each mode.
+
+        Returns
+        -------
+        str
+            The document, also where it is written to `path`.
         """
         text = json.dumps(report.as_plain(self, factors=factors), indent=2, allow_nan=False)
         if path is not None:

@@ -158,6 +158,12 @@ def collinear_factors(correlation: float) -> FactorGenerator:
     correlation : float
         The common cosine ``c``, at least 0 and below 1. Such a mode must be at least as long as the rank.
 
+    Returns
+    -------
+    function
+        Called with the length of a mode, a rank and a ``numpy.random.Generator``, it returns a factor matrix, shape
+        ``(length, rank)``.
+
     References
     ----------
     Tomasi & Bro (2006), A comparison of algorithms for fitting the PARAFAC model, Computational Statistics & Data
@@ -196,6 +202,12 @@ def gamma_factors(concentration: float = 0.3) -> FactorGenerator:
     concentration : float
         The shape parameter of the gamma distribution, above 0: the columns are symmetric Dirichlet draws.
 
+    Returns
+    -------
+    function
+        Called with the length of a mode, a rank and a ``numpy.random.Generator``, it returns a factor matrix, shape
+        ``(length, rank)``.
+
     Examples
     --------
     >>> A = gamma_factors(0.3)(50, 2, np.random.default_rng(0))
@@ -218,6 +230,12 @@ def smooth_spectra(width: float = 0.1, n_bands: int = 2) -> FactorGenerator:
         Usual standard deviation of a band as a share of the mode, above 0 and below 1.
     n_bands : int
         Number of bands in a column.
+
+    Returns
+    -------
+    function
+        Called with the length of a mode, a rank and a ``numpy.random.Generator``, it returns a factor matrix, shape
+        ``(length, rank)``.
 
     Examples
     --------
@@ -252,6 +270,11 @@ def white_noise(snr_db: float) -> Noise:
     snr_db : float
         The ratio in decibels: 20 means that the noise has a tenth of the signal's norm.
 
+    Returns
+    -------
+    function
+        Called with the signal, shape (I_1, ..., I_N), and a ``numpy.random.Generator``, it returns noise of this shape.
+
     Examples
     --------
     >>> drawn = make_cp_tensor((5, 6, 7), rank=2, noise=white_noise(snr_db=-5), random_state=0)
@@ -275,6 +298,11 @@ def structured_noise(ratio: float, n_terms: int = 100) -> Noise:
         square).
     n_terms : int
         Number of rank-one terms.
+
+    Returns
+    -------
+    function
+        Called with the signal, shape (I_1, ..., I_N), and a ``numpy.random.Generator``, it returns noise of this shape.
 
     References
     ----------
@@ -387,7 +415,8 @@ class CountTensor:
         return self.model.rank
 
     def __repr__(self) -> str:
-        return f"CountTensor(shape={self.X.shape}, rank={self.rank}, events={int(self.X.sum())})"
+        events = int(np.sum(self.X.data))  # X.sum() of an n-dimensional sparse array takes scipy 1.16
+        return f"CountTensor(shape={self.X.shape}, rank={self.rank}, events={events})"
 
 
 def make_count_tensor(

@@ -152,6 +152,11 @@ def masked(X: Any, observed: Any) -> np.ma.MaskedArray[Any, Any]:
     observed : array_like of bool, shape (I_1, ..., I_N)
         True = observed, as in tensorly and tensortools (``numpy.ma`` uses the opposite sense).
 
+    Returns
+    -------
+    masked array of shape (I_1, ..., I_N)
+        `X` with a mask (``numpy.ma``), which hides the cells that were not observed.
+
     Raises
     ------
     ValueError

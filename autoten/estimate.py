@@ -155,7 +155,7 @@ def estimate_rank(
     A run that is likely to take more than a minute says so once its first rank is done, with the memory that the
     process has taken at most, which larger ranks raise little: ``logging.basicConfig(level=logging.INFO)`` shows it
     (logger ``autoten``). Time is known to a factor of two or so, since larger ranks may need more sweeps than those
-    that were measured.
+    that were measured; a forecast that has doubled is said again.
 
     ``KeyboardInterrupt`` once rank 1 is done returns what is finished, with ``table.complete`` False; a warning says
     what was skipped.

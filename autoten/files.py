@@ -66,6 +66,11 @@ def read_tensor(path: str | Path, *, modes: Any = None, values: Any = None, unli
         Of a table, what a combination of labels without a row means; see `from_table`. If neither `modes` nor `values`
         are named, "missing" by default.
 
+    Returns
+    -------
+    ndarray, coo_array or Preprocessed
+        What the file holds, as `estimate_rank` takes it; with labels of tables.
+
     Raises
     ------
     ImportError

@@ -60,16 +60,19 @@ class _SampleTransformer(ClassNamePrefixFeaturesOutMixin, _TensorTransformer):
     model_: CPModel
 
     def transform(self, X: Any) -> Any:
-        """Return the amounts of the components in new samples, shape (n_samples, rank).
-
-        After ``set_output(transform="pandas")`` or ``"polars"`` they are a data frame, its columns named by the class
-        and the number of the component (``cp0``, ``cp1``), in pandas with the labels of the samples as its index.
+        """Return the amounts of the components in new samples.
 
         Parameters
         ----------
         X : array_like
             Of the shape that was fitted but for the number of samples, which may be one. Missing cells are passed over;
             a sample with fewer observed cells than components has many best amounts, and gets small ones.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, rank), or data frame
+            After ``set_output(transform="pandas")`` or ``"polars"`` a data frame, its columns named by the class and
+            the number of the component (``cp0``, ``cp1``), in pandas with the labels of the samples as its index.
 
         Raises
         ------

@@ -87,9 +87,10 @@ def skipped_warning(
     how = "were skipped or cut short" if cut_short else f"{'was' if len(skipped) == 1 else 'were'} skipped"
     grown = [rank for rank, kinds in cut_short.items() if not kinds]
     after = f" ({_ranks_in_words(grown)} grew from such fits)" if grown else ""
-    cause, more_time = ("The run was interrupted", "") if interrupted else ("Time was over", "raise max_time, or ")
-    remedy = f"{more_time}call it again with the same checkpoint" if kept else f"{more_time}use a checkpoint"
-    return f"{cause}: {', '.join(lost)} {how}{after}. To go on, {remedy}."
+    cause, more_time = ("The run was interrupted", "") if interrupted else ("Time was over", "Raise max_time, or ")
+    remedy = "call it again with the same checkpoint to go on" if kept else "give a checkpoint, so that a run can go on"
+    remedy = f"{more_time}{remedy}" if more_time else f"{remedy[0].upper()}{remedy[1:]}"
+    return f"{cause}: {', '.join(lost)} {how}{after}. {remedy}."
 
 
 def _ranks_in_words(ranks: Sequence[int]) -> str:

@@ -22,7 +22,7 @@ html_show_sphinx = html_show_copyright = False
 
 extensions = ["sphinx.ext.autodoc", "sphinx.ext.autosummary", "numpydoc", "myst_nb", "mathml"]
 root_doc = "docs/index"
-include_patterns = ["docs/**", "benchmarks/README.md", "benchmarks/archive/*.md", "examples/*.ipynb", "CHANGELOG.md"]
+include_patterns = ["docs/**", "benchmarks/README.md", "benchmarks/archive/*.md", "examples/*.ipynb", "C*.md"]
 exclude_patterns = ["docs/_*", "**/.ipynb_checkpoints"]
 nitpicky = True
 nitpick_ignore = [("py:class", "collections.abc.Callable")]  # no page of other projects is fetched
@@ -53,9 +53,10 @@ autodoc_typehints = "none"
 autodoc_preserve_defaults = True  # a default by its name, not by its repr
 default_role = "autolink"  # `name` leads to its page where it has one
 autodoc_member_order = "bysource"
-# All of numpydoc's checks but these: not every function needs an example or others to see, a method that fits in a line
-# is told in one (so no Parameters, no Returns), and a type stands where it is not plain from the words.
-numpydoc_validation_checks = {"all", "EX01", "SA01", "ES01", "PR01", "PR04", "PR07", "RT01", "RT03", "YD01"}
+# All of numpydoc's checks but these: not every function needs an example or others to see, and a type or a sentence is
+# left out where it is plain. What fits in few words has none; who lists parameters lists all, and what is returned.
+numpydoc_validation_checks = {"all", "EX01", "SA01", "ES01", "PR04", "PR07", "RT03", "YD01"}
+numpydoc_validation_overrides = {check: [r"(?s)\A(?!.*\bParameters\n)"] for check in ("PR01", "RT01")}
 numpydoc_show_class_members = False  # the template names them, with their docstrings
 templates_path = [str(HERE / "_templates")]  # whole: autosummary looks from the source folder, others from this one
 

@@ -471,7 +471,7 @@ def interrupted_at(rank):
 
 
 def interrupted(skipped):
-    return f"The run was interrupted: {skipped} skipped. To go on, use a checkpoint."
+    return f"The run was interrupted: {skipped} skipped. Give a checkpoint, so that a run can go on."
 
 
 @pytest.mark.parametrize("n_jobs", [1, 2])
@@ -519,7 +519,8 @@ def test_time_for_some_ranks(estimate, clock):
     assert_same_tables(answer, estimate, slice(3))
     assert answer.table.complete is False
     assert (
-        "Time was over: ranks 3 and 4 were skipped. To go on, raise max_time, or use a checkpoint." in answer.warnings
+        "Time was over: ranks 3 and 4 were skipped. Raise max_time, or give a checkpoint, so that a run can go on."
+        in answer.warnings
     )
 
 
@@ -559,7 +560,7 @@ class Stuck(Patient):
         return 1e6 if of_a_fold and rank == 2 else 1.0
 
 
-TIME_WAS_OVER = "Time was over: {} were skipped or cut short{}. To go on, raise max_time, or {}."
+TIME_WAS_OVER = "Time was over: {} were skipped or cut short{}. Raise max_time, or {}."
 
 
 @pytest.fixture(scope="module")
@@ -591,7 +592,7 @@ def test_with_little_time_every_rank_is_explored_at_least(clock, patient, second
         return
     assert not answer.table.complete
     assert clock.now <= seconds + 0.1
-    assert said == [TIME_WAS_OVER.format(lost, "", "use a checkpoint")]
+    assert said == [TIME_WAS_OVER.format(lost, "", "give a checkpoint, so that a run can go on")]
     assert np.isnan(answer.table["heldout"][-1]).all()  # a fold that was cut short is none
 
 
@@ -609,7 +610,7 @@ def test_folds_that_grew_from_one_that_was_cut_short_are_not_kept(clock, tmp_pat
     clock.now = 0.0
     cut = quick(solver=Stuck(clock), max_time=1000.0, checkpoint=tmp_path / "run.npz")
     assert np.isfinite(cut.table["heldout"][[1, 3, 4]]).all()  # there was time enough for the folds of these ranks
-    again = "call it again with the same checkpoint"
+    again = "call it again with the same checkpoint to go on"
     assert TIME_WAS_OVER.format("folds of rank 2, halves of rank 2", " (ranks 3 and 4 grew from such fits)", again) in (
         cut.warnings
     )

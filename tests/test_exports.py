@@ -124,6 +124,7 @@ def test_another_rank_is_taken_and_everything_says_so(estimate, tmp_path):
         .figure.get_suptitle()
         .startswith("Rank 3 taken in place of 2 f")
     )
+    assert "taken: 3" in plots.plot_fit(taken.table, taken.choice).get_legend_handles_labels()[1]
     taken.to_html(tmp_path / "page.html")
     page = (tmp_path / "page.html").read_text("utf-8")
     assert "<title>Rank taken: 3. Estimated rank: 2</title>" in page

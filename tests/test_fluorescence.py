@@ -3,6 +3,7 @@
 import warnings
 from datetime import UTC, datetime
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
@@ -359,6 +360,9 @@ def test_a_landscape_is_drawn_as_it_is_with_its_holes():
         assert ax.patch.get_hatch()
         assert ax.get_xlim() == (249.5, 450.5)
         assert_readable(ax.figure)
+    # Noise about zero is no sign to be told by colours, what is left of centred data is.
+    assert plots.plot_landscape(acids(), 3).collections[0].get_cmap().name == plt.rcParams["image.cmap"]
+    assert plots.plot_landscape(preprocess.center(acids(), 0), 3).collections[0].get_cmap().name == "RdBu_r"
     ax = plots.plot_landscape(acids(), 2, mode="excitation")
     np.testing.assert_array_equal(shown(ax), acids().X[:, :, 2].T)
     assert [text.get_text() for text in ax.get_xticklabels()] == ["Trp", "Tyr", "Phe", "mix 1", "mix 2"]

@@ -22,7 +22,6 @@ from autoten.plots import (
     points,
     top_bars,
 )
-from autoten.plots.components import least_height
 from autoten.warn import unseen_warnings
 
 MONTHS = np.arange("2021-01", "2023-07", dtype="M8[M]")
@@ -269,6 +268,7 @@ TOP = {
     "one component": ((13, 6, 20), 1, 10),
     "more than there are": ((4, 5, 3), 2, 10),
     "four modes": ((30, 20, 7, 9), 3, 5),
+    "one name": ((1, 20, 7), 3, 10),
 }
 
 
@@ -278,15 +278,6 @@ def test_the_largest_entries_are_readable(shape, rank, n):
     axes = plot_top(make_model(shape, rank), n, labels=labels)
     assert len(tick_names(axes[0, 0])) == min(n, shape[0])
     assert_readable(axes[0, 0].figure)
-
-
-@pytest.mark.parametrize("rank", [1, 2, 7, 12])
-def test_names_beside_one_mode_and_its_legend_are_readable_on_the_page(rank):
-    model = make_model((300, 4, 5), rank).labelled(Labels(("station", "b", "c"), (np.array(STATIONS), None, None)))
-    ax = plt.figure(figsize=(3.7, max(2.9, least_height(model, 0))), layout="constrained").add_subplot()
-    plot_mode(model, 0, ax=ax)
-    assert len(tick_names(ax)) >= 3 * rank
-    assert_readable(ax.figure)
 
 
 @pytest.mark.parametrize(("rank", "n_named"), [(1, 10), (3, 4), (12, 3)])
@@ -346,6 +337,7 @@ def test_every_mode_drawing_is_readable_with_every_kind_of_label(labels):
         (np.arange("2021-03-01", "2021-03-04", dtype="M8[D]").astype("M8[ns]"), "2021-03-01", "2021-03-03"),
         ([0.1 + 0.2, 1, 1e9], "0.3", "1e+09"),
         (STATIONS[:3], "a station…g name 0", "a station…g name 2"),  # they differ at the end
+        (["one\nline ", "x", "\ttwo  words"], "one line", "two words"),
     ],
 )
 def test_labels_are_written_no_longer_than_they_need_to_be(labels, first, last):

@@ -24,8 +24,8 @@ PAGE_WIDTH = 7.0
 # Points: legends, notes and point labels are never smaller; axis and tick labels are as the style sheet has them.
 SMALLEST_TEXT = 8.0
 
-# A negative value as large as this share of the largest is no rounding: colours then tell the sign.
-SIGNED = 0.01
+# A negative value as large as this share of the largest is no noise about zero: colours then tell the sign.
+SIGNED = 0.05
 SIGNED_COLORS = "RdBu_r"
 
 # Colours in a PNG: shades of a dozen, and of a heat map.
@@ -89,7 +89,7 @@ def texts_of(names: Array, longest: int = LONGEST_LABEL) -> list[str]:
         coarser = "YMDhms" if kind == "M" else "Dhms" if np.datetime_data(names.dtype)[0] not in "YM" else ""
         units = [unit for unit in coarser if (np.isnat(names) | (names.astype(f"{kind}8[{unit}]") == names)).all()]
         names = names.astype(f"{kind}8[{units[0]}]") if units else names
-    texts = [f"{name:g}" if kind in "iuf" else str(name).strip() for name in names]
+    texts = [f"{name:g}" if kind in "iuf" else " ".join(str(name).split()) for name in names]
     # Cut in the middle: labels that begin alike differ at their ends.
     half = longest // 2
     return [text if len(text) <= longest else f"{text[:half]}…{text[1 - half :]}" for text in texts]
@@ -109,18 +109,17 @@ def say(ax: Axes, text: str) -> None:
     ax.text(0.5, 0.5, text, transform=ax.transAxes, ha="center", va="center", fontsize=small_text())
 
 
-def legend_above(ax: Axes, left: float = 0.0, **legend: Any) -> None:
+def legend_above(ax: Axes, **legend: Any) -> None:
     """Put the legend above the Axes, where it covers no data, in as many columns as the Axes are wide.
 
-    It begins at `left`, in widths of the Axes. Without `legend`, which may hold handles, labels and looks, it has an
-    entry for all that has a label.
+    Without `legend`, which may hold handles, labels and looks, it has an entry for all that has a label.
     """
-    place = {"loc": "lower left", "bbox_to_anchor": (left, 1), "alignment": "left", "frameon": False}
+    place = {"loc": "lower left", "bbox_to_anchor": (0, 1), "alignment": "left", "frameon": False}
     look = {"fontsize": small_text(), "numpoints": 1, **SPACING, **place, **legend}
     for n_columns in range(len(legend.get("labels") or ax.get_legend_handles_labels()[1]), 0, -1):
         drawn = ax.legend(**{**look, "ncols": n_columns})
         # A little more than the Axes will do: the layout is still to come and widens them.
-        if drawn.get_window_extent().width <= (1.05 - left) * ax.get_window_extent().width:
+        if drawn.get_window_extent().width <= 1.05 * ax.get_window_extent().width:
             break
 
 

@@ -326,4 +326,4 @@ def height_lacking(panels: Sequence[Axes]) -> float:
         for ax in panels
         if isinstance(ax.yaxis.get_major_locator(), FixedLocator)
     ]
-    return max(needed, default=0.0)
+    return max([0.0, *needed])

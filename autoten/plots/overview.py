@@ -386,6 +386,7 @@ def _finish(ax: Axes, table: RankTable, choice: Choice | None, x: Array, y: Arra
         ax.axvline(x[row], zorder=0.8, **line)
         ring: Look = {"markersize": 10, "markerfacecolor": "none", "markeredgewidth": 1.0, "clip_on": False}
         at = np.clip(y[row], *ax.get_ylim())
-        ax.plot(x[row], at, marker="o", zorder=5, label=f"chosen: {choice.rank}", **line, **ring)
+        said = f"{'chosen' if choice.in_place_of is None else 'taken'}: {choice.rank}"
+        ax.plot(x[row], at, marker="o", zorder=5, label=said, **line, **ring)
     legend_above(ax)
     return ax

@@ -36,6 +36,11 @@ def heldout_error(X: Any, cp: Any, heldout: Any) -> float:
     heldout : array_like of bool, shape (I_1, ..., I_N)
         True where a cell was hidden from the fit; cells missing in X are passed over.
 
+    Returns
+    -------
+    float
+        At least 0; above 1 it is worse than predicting zero.
+
     Raises
     ------
     ValueError
