@@ -22,6 +22,7 @@ from autoten.plots import (
     points,
     top_bars,
 )
+from autoten.plots.components import least_height
 from autoten.warn import unseen_warnings
 
 MONTHS = np.arange("2021-01", "2023-07", dtype="M8[M]")
@@ -278,6 +279,15 @@ def test_the_largest_entries_are_readable(shape, rank, n):
     axes = plot_top(make_model(shape, rank), n, labels=labels)
     assert len(tick_names(axes[0, 0])) == min(n, shape[0])
     assert_readable(axes[0, 0].figure)
+
+
+@pytest.mark.parametrize("rank", [1, 2, 7, 12])
+def test_names_beside_one_mode_and_its_legend_are_readable_on_the_page(rank):
+    model = make_model((300, 4, 5), rank).labelled(Labels(("station", "b", "c"), (np.array(STATIONS), None, None)))
+    ax = plt.figure(figsize=(3.7, max(2.9, least_height(model, 0))), layout="constrained").add_subplot()
+    plot_mode(model, 0, ax=ax)
+    assert len(tick_names(ax)) >= 3 * rank
+    assert_readable(ax.figure)
 
 
 @pytest.mark.parametrize(("rank", "n_named"), [(1, 10), (3, 4), (12, 3)])

@@ -109,17 +109,18 @@ def say(ax: Axes, text: str) -> None:
     ax.text(0.5, 0.5, text, transform=ax.transAxes, ha="center", va="center", fontsize=small_text())
 
 
-def legend_above(ax: Axes, **legend: Any) -> None:
+def legend_above(ax: Axes, left: float = 0.0, **legend: Any) -> None:
     """Put the legend above the Axes, where it covers no data, in as many columns as the Axes are wide.
 
-    Without `legend`, which may hold handles, labels and looks, it has an entry for all that has a label.
+    It begins at `left`, in widths of the Axes. Without `legend`, which may hold handles, labels and looks, it has an
+    entry for all that has a label.
     """
-    place = {"loc": "lower left", "bbox_to_anchor": (0, 1), "alignment": "left", "frameon": False}
+    place = {"loc": "lower left", "bbox_to_anchor": (left, 1), "alignment": "left", "frameon": False}
     look = {"fontsize": small_text(), "numpoints": 1, **SPACING, **place, **legend}
     for n_columns in range(len(legend.get("labels") or ax.get_legend_handles_labels()[1]), 0, -1):
         drawn = ax.legend(**{**look, "ncols": n_columns})
         # A little more than the Axes will do: the layout is still to come and widens them.
-        if drawn.get_window_extent().width <= 1.05 * ax.get_window_extent().width:
+        if drawn.get_window_extent().width <= (1.05 - left) * ax.get_window_extent().width:
             break
 
 

@@ -166,7 +166,7 @@ def plot_mode(
     used = draw_mode(ax, model, number, draw)
     ax.set_xlabel(model.named.names[number])
     if used is not heat_map:
-        legend_above(ax, **_legend_of_components({number: used}, model))
+        legend_above(ax, _left_of_names(ax, used), **_legend_of_components({number: used}, model))
     fit_indices([ax])
     return ax
 
@@ -331,6 +331,15 @@ def _to_draw(model: Any, labels: Sequence[Any] | None = None) -> CPModel:
 def _place_of_name(used: ModeDrawing) -> Look:
     """Return where the name of a mode stands: names beside bars leave it little room but to the left."""
     return {"x": 1.0, "ha": "right"} if used is top_bars else {}
+
+
+def _left_of_names(ax: Axes, used: ModeDrawing) -> float:
+    """Return where the names beside bars begin, in widths of the Axes: 0 without any."""
+    if used is not top_bars:
+        return 0.0
+    figure_of(ax).draw_without_rendering()  # settles how wide the Axes are
+    left = min(label.get_window_extent().x0 for label in ax.get_yticklabels())
+    return float(ax.transAxes.inverted().transform((left, 0.0))[0])
 
 
 def _grid(asker: str, shape: tuple[int, int], axes: Any, height: float) -> NDArray[np.object_]:
