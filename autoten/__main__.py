@@ -69,9 +69,9 @@ FILE = (
     "columns a row for each cell, its label in each mode and then its value, or as --modes and --values say"
 )
 EPILOG = """\
-Solvers, hold-outs and policies are named alone, or with parameters as in
-Python, in the words of the report:
-  autoten X.npy --solver als,kl --holdout "Blocks(0.4, contiguous=True)"
+Solvers, hold-outs and policies are named alone, or with parameters
+as in Python, in the words of the report:
+  autoten X.npy --solver als,kl --holdout "Blocks(contiguous=True)"
   autoten X.csv --solver "hals([emission, excitation])" --policy knee
 
 --summary prints pairs, key=value, between tabs: rank, probability,
@@ -80,8 +80,8 @@ alternatives, solver, complete, warnings, seconds, file.
 Exit status:
   0    the answer is there
   1    it is, but not every other file could be written
-  2    a file or an option was unsuitable, which one sentence explains
-  3    the answer of what was done when Ctrl-C or --max-time ended the run
+  2    a file or an option was unsuitable: one sentence says why
+  3    the answer of what was done when Ctrl-C or --max-time ended it
   130  interrupted before there was an answer"""
 
 INCOMPLETE = 3

@@ -51,7 +51,7 @@ class Progress(Listener):
         self._rank = 1
         self._measured_work = self._measured_seconds = 0.0
         self._forecast = LONG / 2.0
-        self._compilers, self._compiled = 0, 0.0
+        self._compilers, self._compiled, self._stopped = 0, 0.0, 0.0
         self._began = self._since = self._now()
         self._shown: Any = (_Bar() if _is_watched() else _Lines()) if show and sys.stderr is not None else None
 
@@ -91,19 +91,19 @@ class Progress(Listener):
         """Say that kernels are compiled: numba calls this when it finds one in no cache."""
         self._compilers += 1
         if self._compilers == 1:
-            self._compiled -= time.monotonic()
+            self._stopped = time.monotonic()
             if self._shown is not None:
                 self._shown.say(self._share(), COMPILING)
 
     def on_end(self, event: Any) -> None:
         """Leave out of forecasts what compiling took."""
-        self._compilers -= 1
-        if self._compilers == 0:
-            self._compiled += time.monotonic()
+        if self._compilers:  # else another thread had begun before the run did
+            self._compilers -= 1
+            self._compiled += 0.0 if self._compilers else time.monotonic() - self._stopped
 
     def _now(self) -> float:
         """Return a time that stands while kernels are compiled."""
-        return time.monotonic() - self._compiled
+        return (self._stopped if self._compilers else time.monotonic()) - self._compiled
 
     def _share(self) -> float:
         under_way = sum(_work(rank) * min(count / self._n_fits, 1.0) for rank, count in self._counts.items())

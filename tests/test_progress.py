@@ -185,3 +185,15 @@ def test_kernels_that_are_compiled_are_named_once_and_take_no_part_in_forecasts(
     assert logged() == []
     compile_something()
     assert capfd.readouterr().err == ""
+
+
+def test_what_another_thread_compiles_does_not_disturb_the_clock(clock, logged):
+    with progress(range(1, 11)) as run:
+        run.on_end(None)  # begun before the run
+        clock.time += 1000.0
+        run.on_start(None)
+        clock.time += 1000.0
+        go(run, clock, 0.0, 0.5)
+        run.on_end(None)
+        go(run, clock, *[0.0] * 3)
+    assert [line.split(" and ")[0] for line in logged()] == ["about 17 min"]
