@@ -48,6 +48,7 @@ notebooks: $(STAMP) ## run every notebook in examples/ from clean
 docs: $(STAMP) ## the documentation, as pages in docs/_build/html; a warning is an error
 	rm -rf docs/reference/generated # pages of names that are gone
 	$(BIN)/python -m sphinx -W --keep-going -q -c docs -d docs/_build/doctrees . docs/_build/html $(ARGS)
+	rm -f docs/_build/html/_static/*/*.map # 2 MB for developers of the theme
 	$(BIN)/python docs/check_site.py docs/_build/html
 
 bench: $(STAMP) ## run every benchmark script (long), then write the tables of all pages

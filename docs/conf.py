@@ -68,9 +68,7 @@ html_math_renderer = "mathml"
 html_copy_source = html_show_sourcelink = False
 html_additional_pages = {"index": "to_docs.html"}
 html_favicon = "_static/mark.svg"
-html_sidebars = {
-    page: [] for page in ("docs/index", "docs/start", "docs/reading", "docs/how", "docs/right", "docs/speed")
-}
+html_sidebars = {f"docs/{page}": [] for page in ("index", "how", "right", "speed", "notebooks")}  # none below
 html_context = {"default_mode": "auto"}  # light or dark as the system is
 html_theme_options = {
     "logo": {"text": "autoten", "image_light": "_static/mark.svg", "image_dark": "_static/mark.svg"},
