@@ -97,6 +97,26 @@ def test_shares_of_the_weights_are_those_in_observed_cells(extrapolated):
     assert np.ptp(norms / norms.sum()) < 0.2 < np.ptp(model.weights / model.weights.sum())
 
 
+def test_shares_are_those_of_the_sum_where_nothing_is_negative():
+    factors = [
+        np.array([[3.0, 0.0], [1.0, 1.0]]),
+        np.array([[1.0, 0.0], [1.0, 2.0]]),
+        np.array([[1.0, 1.0], [1.0, 0.0]]),
+    ]
+    model = CPModel(np.ones(2), factors)
+    sums = [CPModel(np.ones(1), [factor[:, [r]] for factor in factors]).to_tensor().sum() for r in range(2)]
+    figure = plot_components(model)[0].figure
+    assert (
+        entries(figure.legends[0])
+        == [f"{r + 1}: {sums[r] / model.to_tensor().sum():.0%}" for r in range(2)]
+        == ["1: 89%", "2: 11%"]
+    )
+    assert figure.legends[0].get_title().get_text() == "component: share of the sum of all cells"
+    assert plot_top(model)[0, 0].figure.get_suptitle().endswith("its share of the sum of all cells")
+    factors[0][1, 1] = -1.0
+    assert plot_top(CPModel(np.ones(2), factors))[0, 0].figure.get_suptitle().endswith("its share of the weights")
+
+
 @pytest.mark.parametrize("draw", [lines, points, bars, heat_map])
 def test_entries_without_support_are_crossed_out(extrapolated, draw):
     _, model = extrapolated

@@ -56,8 +56,9 @@ def plot_components(
 ) -> NDArray[np.object_]:
     """Draw the factors of a CP model: one Axes per mode, all components in each.
 
-    Columns have unit length and components are ordered by weight; the legend gives each one's share of the sum of
-    weights, over observed cells where some are missing. Crosses mark entries of which the data say next to nothing,
+    Columns have unit length and components are ordered by weight; the legend gives each one's share: of the sum of
+    the modelled tensor where no entry is negative (of counts: of all events), else of the sum of weights, over observed
+    cells where some are missing. Crosses mark entries of which the data say next to nothing,
     since hardly a cell with the component in it was observed (`CPModel.support`). A mode of up to 12 entries is drawn
     as bars, a longer one as lines or, when its labels are texts and so without an order, as bars of the largest entries
     of each component with their names (`plot_top` has more of them). Where bars or lines would be too many, a heat map
@@ -212,7 +213,7 @@ def plot_top(
     model, n = _to_draw(model, labels), check_integer(n, "n of plot_top", minimum=1)
     if not model.rank:
         refuse("the model of plot_top", "of at least one component", "rank 0")
-    shares, styles = _shares(model), component_styles(model.rank)
+    (shares, whole), styles = _shares(model), component_styles(model.rank)
     lengths = [length for length, names in zip(model.shape, model.named.indices, strict=True) if is_named(names)]
     height = max(PAIR_HEIGHT, height_for_top(1, min(n, max(lengths, default=0))))
     panels = _grid("plot_top", (model.rank, model.ndim), axes, height)
@@ -226,7 +227,7 @@ def plot_top(
     for r, ax in enumerate(panels[:, 0]):
         ax.set_ylabel(f"{r + 1}: {shares[r]:.0%}")
     legend = _with_crosses(_legend_of(set(), [], []), model, used)
-    title = "largest entries of each component, and its share of the weights"
+    title = f"largest entries of each component, and its share of the {whole}"
     if legend["labels"]:
         legend["title"] = title
     elif axes is None:
@@ -375,16 +376,23 @@ def _legend_of(used: set[ModeDrawing], styles: Sequence[ComponentStyle], labels:
 
 def _legend_of_components(used: Mapping[int, ModeDrawing], model: CPModel) -> Look:
     """Return the arguments of a legend of components, their weights, and the crosses in modes that were drawn."""
-    labels = [f"{r + 1}: {share:.0%}" for r, share in enumerate(_shares(model))]
+    shares, what = _shares(model)
+    labels = [f"{r + 1}: {share:.0%}" for r, share in enumerate(shares)]
     legend = _with_crosses(_legend_of(set(used.values()), component_styles(model.rank), labels), model, used)
-    where = "" if model.support is None else " in observed cells"
-    return {**legend, "title": f"component: share of the weights{where}"}
+    return {**legend, "title": f"component: share of the {what}"}
 
 
-def _shares(model: CPModel) -> Array:
-    """Return the share of each component in the sum of weights, in observed cells."""
-    weights = model.weights * np.sqrt(model.observed_share)
-    return np.asarray(weights / (weights.sum() or 1.0))
+def _shares(model: CPModel) -> tuple[Array, str]:
+    """Return the share of each component, and of what: of the tensor's sum where that has a meaning, else of weights.
+
+    Parts of a sum are shares of it if none is negative; what lies in missing cells is no part of the data.
+    """
+    sizes, what = model.weights * np.sqrt(model.observed_share), "weights"
+    if model.support is not None:
+        what = "weights in observed cells"
+    elif all(factor.min(initial=0.0) >= 0.0 for factor in model.factors):
+        sizes, what = sizes * np.prod([factor.sum(axis=0) for factor in model.factors], axis=0), "sum of all cells"
+    return np.asarray(sizes / (sizes.sum() or 1.0)), what
 
 
 def _with_crosses(legend: Look, model: CPModel, used: Mapping[int, ModeDrawing]) -> Look:
