@@ -213,8 +213,8 @@ def _formatted(value: float, style: str) -> str:
     if style == "times":
         return f"{math.exp(value):.2g}" if value < math.log(99.5) else f"{math.exp(value):.0f}"
     if style == "points":
-        return f"< {LOWEST_CONSISTENCY:.0f}" if value < LOWEST_CONSISTENCY else f"{value:.1f}"
-    return f"{value:.4g}"
+        return f"< {LOWEST_CONSISTENCY:.0f}" if value < LOWEST_CONSISTENCY else f"{value:z.1f}"
+    return f"{value:z.4g}"
 
 
 def _notes(estimate: RankEstimate) -> list[str]:

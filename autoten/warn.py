@@ -284,9 +284,10 @@ def unseen_warnings(tensor: Tensor, model: CPModel, labels: Labels | None = None
         shares = np.prod([np.square(model.factors[n][row]) for n, row in rows], axis=0).sum(axis=0)
         if len(found := np.flatnonzero(shares > UNSEEN)):
             held = ", ".join(f"{100 * shares[r]:.0f} % of component {r + 1}" for r in found)
+            lie = "lies" if len(found) == 1 else "lie"
             yield (
-                f"Cells that no slab of {_lowered(_mode(labels, mode))} shows hold at rank {model.rank} {held} (of its "
-                "squares): there the model extrapolates, and what it says was never measured."
+                f"At rank {model.rank} {held} (of its squares) {lie} where nothing was observed at any "
+                f"index of {_lowered(_mode(labels, mode))}: what the model says there is extrapolated, not measured."
             )
 
 

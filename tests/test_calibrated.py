@@ -231,7 +231,7 @@ def test_noise_is_rank_zero():
     assert choice.rank == 0
     assert choice.reason == (
         "Component 1 does not lower the held-out error: nothing beyond noise. "
-        "It explains 1.04 times as much of the data as of copies with random signs."
+        "It explains 1.04 times as much of the data as of noise of the same size."
     )
 
 
@@ -269,10 +269,34 @@ def test_the_reason_says_what_halves_share():
     halves = [[nan], [1.0], [0.99], [0.6]]
     with_core = DEFAULT_POLICY(make_table([2.0, 2.0, 0.01], core=[100, 100, -50], stability_halves=halves))
     assert with_core.reason.endswith(
-        "is 100.0 at rank 2 and -50.0 at rank 3; halves of the data share 2.0 of 2 and 1.8 of 3 components."
+        "is 100.0 at rank 2 and -50.0 at rank 3; "
+        "halves of the data share 2.0 of 2 components (good) and 1.8 of 3 components (about 1 does not come back)."
     )
     without = DEFAULT_POLICY(make_table([2.0, 0.01, 0.01], core=nan, stability_halves=[[nan], [1.0], [0.6], [0.5]]))
-    assert without.reason.endswith(" Halves of the data share 1.0 of 1 and 1.2 of 2 components.")
+    assert without.reason.endswith(
+        " Halves of the data share 1.0 of 1 component (good) and 1.2 of 2 components (about 1 does not come back)."
+    )
+
+
+@pytest.mark.parametrize(
+    ("core", "corrected", "said"),
+    [
+        (60.0, 60.0, "is 60.0 at rank 3 and"),
+        (-15.0, -15.0, "is -15.0 at rank 3 (low: components mix, which speaks against this rank"),
+        (30.0, 80.0, "is 30.0 at rank 3 (low, as noise makes it: 80.0 without what noise explains) and"),
+        (-0.01, -0.01, "is 0.0 at rank 3 (low"),
+    ],
+)
+def test_a_low_core_consistency_of_the_chosen_rank_is_judged(core, corrected, said):
+    columns = {"corrected_core_consistency": [[nan], [100], [100], [corrected], [-50]]}
+    table = make_table([2.0, 2.0, 2.0, 0.01], core=[100, 100, core, -50], **columns)
+    assert said in calibrated.reason_for(table, WEIGHTS, np.eye(5)[3], 3)
+
+
+def test_nearly_all_of_an_error_is_never_all_of_it():
+    table = make_table([9.0, -0.1])
+    assert "by more than 99.9 %, later ones not at all" in calibrated.reason_for(table, WEIGHTS, np.eye(3)[1], 1)
+    assert "error, nor do later ones" in calibrated.reason_for(make_table([-0.1, -0.1]), WEIGHTS, np.eye(3)[1], 1)
 
 
 def test_core_consistency_that_cannot_tell_is_not_quoted_and_the_end_of_the_range_is_named():
@@ -304,23 +328,27 @@ def test_two_peaks_are_told_as_two():
 def test_what_is_left_is_told():
     table = make_table([1.0, 0.8, 0.01], core=[100, 100, -900], **WHAT_IS_LEFT)
     assert DEFAULT_POLICY(table).reason.endswith(
-        "What it leaves looks like noise: one more explains 1.2 times as much as of copies with random signs."
+        "What it leaves looks like noise: one more component explains 1.2 times as much of it as of noise."
     )
     left = {**WHAT_IS_LEFT, "residual_excess": [[2.0], [1.9], [0.7], [0.7]]}
     table = make_table([1.0, 0.8, 0.01], core=[100, 100, -900], **left)
-    assert "What it leaves still has structure: one more explains 2 times as much" in DEFAULT_POLICY(table).reason
+    assert "still has structure: one more component explains 2 times as much of it as" in DEFAULT_POLICY(table).reason
+    table = make_table(
+        [1.0, 0.8, 0.01], core=[100, 100, -900], **{**left, "residual_excess": [[2.0], [1.9], [0.02], [0]]}
+    )
+    assert "looks like noise: one more component explains no more of it than of noise." in DEFAULT_POLICY(table).reason
 
 
 def test_a_smaller_alternative_says_what_may_not_be_enough():
     choice = Calibrated({"contrast": 0.2})(make_table([1.0, 0.2, 0.1]))
     assert choice.rank == 2
     (reason,) = [other.reason for other in choice.alternatives if other.rank == 1]
-    assert reason == "component 2 lowers the held-out error by 18.1 %, which may not be enough"
+    assert reason == "if component 2 is none: it lowers the held-out error by 18.1 % only"
 
 
 def test_components_no_better_than_random_signs_are_doubted():
     table = make_table([1.0, -0.1], alike=[0.999, 0.8], residual_excess=[[0.3, -0.31], *[[nan, nan]] * 2])
-    assert DEFAULT_POLICY(table).reason.endswith("no more of the data than of copies with random signs.")
+    assert DEFAULT_POLICY(table).reason.endswith("no more of the data than of noise of the same size.")
 
 
 def test_it_is_a_value():

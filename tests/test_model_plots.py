@@ -138,11 +138,11 @@ def test_extrapolation_of_the_chosen_rank_is_warned_of(extrapolated):
     shares = np.einsum("jk,jr,kr->r", np.isnan(X).all(axis=0), B, C)
     held = ", ".join(f"{100 * share:.0f} % of component {r + 1}" for r, share in enumerate(shares) if share > 0.2)
     assert list(unseen_warnings(as_tensor(X), model)) == [
-        f"Cells that no slab of mode 0 shows hold at rank 3 {held} (of its squares): there the model "
-        "extrapolates, and what it says was never measured."
+        f"At rank 3 {held} (of its squares) {'lie' if ',' in held else 'lies'} where nothing was observed at any index "
+        "of mode 0: what the model says there is extrapolated, not measured."
     ]
     answer = estimate_rank(X.transpose(1, 0, 2), [1, 3], n_starts=3, n_folds=2, random_state=0, policy=lambda table: 3)
-    assert any(warning.startswith("Cells that no slab of mode 1 shows hold ") for warning in answer.warnings)
+    assert any("nothing was observed at any index of mode 1:" in warning for warning in answer.warnings)
     complete = make_cp_tensor((6, 7, 8), 2, random_state=0).X
     assert not list(unseen_warnings(as_tensor(complete), make_model((6, 7, 8), 2)))
 

@@ -91,7 +91,14 @@ def test_best_loss_compares_squared_errors_at_each_ones_own_rank():
     name, choice = BestLoss(HeldOutMinimum()).between({"ALS": als, "KL": kl})
     assert (name, choice.rank) == ("ALS", 2)
     assert choice.reason.endswith(
-        "By ALS, whose squared error at held-out cells is 30 % of the zero model's; by KL 35 % (it says 3)."
+        "By ALS, whose squared error at held-out cells is 30 % of the zero model's; "
+        "by KL 35 % (it says 3; 40 % at rank 2). "
+        "ALS and KL disagree on the rank: look at both."
+    )
+    short = kl.restricted([0, 1, 3])
+    assert (
+        "by KL 35 % (it says 3; unknown at rank 2)."
+        in BestLoss(HeldOutMinimum()).between({"ALS": als, "KL": short})[1].reason
     )
     kl = table(heldout=[0.2, 0.1, 0.09], heldout_squared=[0.6, 0.4, 0.25])
     assert BestLoss(HeldOutMinimum()).between({"ALS": als, "KL": kl})[0] == "KL"

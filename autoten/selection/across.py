@@ -79,14 +79,23 @@ class BestLoss:
         best = min(errors, key=lambda name: (isnan(errors[name]), errors[name]))
         if len(tables) == 1:
             return best, choices[best]
-        others = ", ".join(
-            f"{name} {_percent(errors[name])} (it says {choice.rank})"
-            for name, choice in choices.items()
-            if name != best
-        )
+        answered = choices[best].rank
+        others, disagree = [], []
+        for name, choice in choices.items():
+            if name == best:
+                continue
+            says = f"it says {choice.rank}"
+            if choice.rank != answered:
+                disagree.append(name)
+                # Errors of different ranks do not compare the solvers.
+                there = _squared_error(tables[name], answered) if answered in tables[name].ranks else np.nan
+                says += f"; {_percent(there)} at rank {answered}"
+            others.append(f"{name} {_percent(errors[name])} ({says})")
         its_own = _percent(errors[best], " of the zero model's")
-        reason = f"{choices[best].reason} By {best}, whose squared error at held-out cells is {its_own}; by {others}."
-        return best, replace(choices[best], reason=reason.strip())
+        by = f"By {best}, whose squared error at held-out cells is {its_own}; by {', '.join(others)}."
+        differ = f"{best} and {' and '.join(disagree)} disagree on the rank: look at both." if disagree else ""
+        reason = " ".join(part for part in (choices[best].reason, by, differ) if part)
+        return best, replace(choices[best], reason=reason)
 
 
 def _squared_error(table: RankTable, rank: int) -> float:

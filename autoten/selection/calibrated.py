@@ -13,6 +13,7 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from autoten._errors import counted
 from autoten._typing import Array
 from autoten.selection.choice import Alternative, Choice, is_scored, score_of, where_it_ends
 from autoten.table import LOWEST_CONSISTENCY, RankTable
@@ -82,6 +83,9 @@ CLEAR_ODDS = 2.0
 WORTH_A_MENTION = 0.05
 LIKE_NOISE = 0.2
 N_ALTERNATIVES = 3
+
+# Core consistencies below this, in points, are low: components mix (Bro & Kiers 2003: about 50 is problematic).
+LOW_CONSISTENCY = 50.0
 
 # The evidence: functions from a table to an entry for every rank above 0.
 
@@ -391,11 +395,13 @@ def reason_for(table: RankTable, coefficients: Mapping[str, float], shares: Arra
     else:
         sentences += [_prediction(table, coefficients, row), *_interpretability(table, row)]
         if excess[0] <= 0.0:
-            sentences.append("Yet one component explains no more of the data than of copies with random signs.")
+            sentences.append("Yet one component explains no more of the data than of noise of the same size.")
         elif not np.isnan(excess[row]):
             looks = "looks like noise" if excess[row] < LIKE_NOISE else "still has structure"
-            times = f"{np.exp(excess[row]):.2g} times as much as of copies with random signs"
-            sentences.append(f"What it leaves {looks}: one more explains {times}.")
+            times = (
+                f"{np.exp(excess[row]):.2g} times as much of it as" if excess[row] > BY_CHANCE else "no more of it than"
+            )
+            sentences.append(f"What it leaves {looks}: one more component explains {times} of noise.")
     return " ".join(sentences)
 
 
@@ -420,7 +426,7 @@ def _why_nothing(table: RankTable, excess: float) -> str:
         )
     reason = f"{_what_it_does(table, 1)}{verdict}."
     if not np.isnan(excess):
-        reason += f" It explains {np.exp(excess):.2f} times as much of the data as of copies with random signs."
+        reason += f" It explains {np.exp(excess):.2f} times as much of the data as of noise of the same size."
     return reason
 
 
@@ -430,30 +436,47 @@ def _prediction(table: RankTable, coefficients: Mapping[str, float], row: int) -
     later = np.nan_to_num(gains[row:], nan=-np.inf)
     if not len(later):
         return f"{here}; no larger rank was tried."
-    largest = -100.0 * np.expm1(-later.max())
-    if largest <= 0:
-        return f"{here}, later ones not at all."
+    if later.max() <= 0:
+        return f"{here}, {'later ones not at all' if gains[row - 1] > 0 else 'nor do later ones'}."
     why = ""
     if later.max() > gains[row - 1]:
         # A gain is relative to the error that was left: a larger one later on need not be worth a component.
         why = f" ({_case_against(table, coefficients, row + 1 + int(later.argmax()), row)})"
-    return f"{here}, later ones by {largest:.3g} % at most{why}."
+    return f"{here}, later ones by {_lowered_by(later.max())} at most{why}."
 
 
 def _interpretability(table: RankTable, row: int) -> list[str]:
     """Return core consistency and what halves share, here and at the next rank, as far as they are known."""
     near, ranks, said = range(row, min(row + 2, len(table))), table.ranks, []
-    consistency, shared = table.known("core_consistency"), ranks * table.known("stability_halves")
+    consistency, alike = table.known("core_consistency"), table.known("stability_halves")
     rows = [r for r in near if not np.isnan(consistency[r])]
     if table.informative[rows].any():
-        figures = " and ".join(f"{_points(consistency[r])} at rank {ranks[r]}" for r in rows)
-        said.append(f"core consistency is {figures}")
-    rows = [r for r in near if not np.isnan(shared[r])]
+        figures = [f"{_points(consistency[r])} at rank {ranks[r]}" for r in rows]
+        if rows[0] == row and table.informative[row]:
+            figures[0] += _if_low(consistency[row], table.mean("corrected_core_consistency")[row])
+        said.append(f"core consistency is {' and '.join(figures)}")
+    rows = [r for r in near if not np.isnan(alike[r])]
     if rows:
-        figures = " and ".join(f"{shared[r]:.1f} of {ranks[r]}" for r in rows)
-        said.append(f"halves of the data share {figures} components")
+        figures = [_found_again(int(ranks[r]), alike[r]) for r in rows]
+        said.append(f"halves of the data share {' and '.join(figures)}")
     sentence = "; ".join(said)
     return [f"{sentence[0].upper()}{sentence[1:]}."] if said else []
+
+
+def _if_low(consistency: float, corrected: float) -> str:
+    """Return what is to be said of a core consistency of the chosen rank that is low; else nothing."""
+    if consistency >= LOW_CONSISTENCY:
+        return ""
+    if corrected >= LOW_CONSISTENCY:
+        return f" (low, as noise makes it: {_points(corrected)} without what noise explains)"
+    return " (low: components mix, which speaks against this rank, but less than all else speaks for it)"
+
+
+def _found_again(rank: int, alike: float) -> str:
+    """Return what halves share of the components of a rank, and whether that is good."""
+    lost = round(rank * (1.0 - alike))
+    verdict = f"about {lost} {'does' if lost == 1 else 'do'} not come back" if lost else "good"
+    return f"{rank * alike:.1f} of {counted(rank, 'component')} ({verdict})"
 
 
 def _case_against(table: RankTable, coefficients: Mapping[str, float], row: int, chosen: int) -> str:
@@ -467,23 +490,33 @@ def _case_against(table: RankTable, coefficients: Mapping[str, float], row: int,
 
 def _case_for(table: RankTable, row: int, chosen: int) -> str:
     """Return what can be said for another rank than the chosen one."""
+    does = _does(table, row + (row < chosen))
     if row < chosen:
-        return f"{_what_it_does(table, row + 1).lower()}, which may not be enough"
+        return f"if component {table.ranks[row + 1]} is none: it {does}{' only' if does.startswith('lowers') else ''}"
     doubt = "core consistency cannot tell"
     if table.informative[row]:
         doubt = f"core consistency is {_points(table.mean('core_consistency')[row])}"
-    return f"{_what_it_does(table, row).lower()}; {doubt}"
+    return f"if component {table.ranks[row]} is one: it {does}; {doubt}"
 
 
 def _what_it_does(table: RankTable, row: int) -> str:
     """Return by how much the component of a row changes the held-out error."""
-    change = 100.0 * np.expm1(-gains_over_best(table)[row - 1])
-    does = f"lowers the held-out error by {-change:.3g} %" if change < 0 else "does not lower the held-out error"
-    return f"Component {table.ranks[row]} {does}"
+    return f"Component {table.ranks[row]} {_does(table, row)}"
+
+
+def _does(table: RankTable, row: int) -> str:
+    gain = gains_over_best(table)[row - 1]
+    return f"lowers the held-out error by {_lowered_by(gain)}" if gain > 0 else "does not lower the held-out error"
+
+
+def _lowered_by(gain: float) -> str:
+    """Return in words the share of the held-out error that a gain, in logarithms, takes away."""
+    percent = f"{-100.0 * np.expm1(-gain):.3g} %"
+    return percent if percent != "100 %" else "more than 99.9 %"
 
 
 def _points(consistency: float) -> str:
-    return f"below {LOWEST_CONSISTENCY:g}" if consistency < LOWEST_CONSISTENCY else f"{consistency:.1f}"
+    return f"below {LOWEST_CONSISTENCY:g}" if consistency < LOWEST_CONSISTENCY else f"{consistency:z.1f}"
 
 
 DEFAULT_POLICY = Calibrated()
