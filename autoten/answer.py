@@ -118,6 +118,9 @@ class RankEstimate:
         n_observed = self.settings.get("observed", prod(self.table.shape))
         of_ranks = {each: list(fit_warnings(self.table, n_observed, each)) for each in self.models}
         about_ranks = {warning for found in of_ranks.values() for warning in found}
+        if not self.table.complete:  # with several solvers the table of the chosen one may have been
+            of_chosen = replace(self.table, complete=True)
+            about_ranks.update(*(fit_warnings(of_chosen, n_observed, each) for each in self.models))
         kept = [warning for warning in self.warnings if warning not in about_ranks]
         return replace(self, choice=self.choice.at(rank), warnings=(*kept, *of_ranks[rank]))
 

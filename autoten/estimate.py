@@ -127,9 +127,10 @@ def estimate_rank(
         Show on stderr which rank is fitted and about how long it will still take: a bar, or a few plain lines where
         stderr is no terminal and this is no notebook with widgets.
     max_time : float, optional
-        Seconds after which nothing more is fitted. Half of them are held back so that a rank that takes long leaves
-        some for each later one: ranks whose fits had not all ended stand in the table with the scores that there are,
-        and a warning says which ranks and which kinds of fits were skipped.
+        Seconds after which nothing more is fitted; while this process compiles kernels the clock stands. Half of them
+        are held back so that a rank that takes long leaves some for each later one: ranks whose fits had not all ended
+        stand in the table with the scores that there are, and a warning says which ranks and which kinds of fits were
+        skipped.
     checkpoint : str or Path, optional
         A file of what is finished, single fits included, replaced after every rank, every few seconds, and when the
         run ends early. If it is there already, the run goes on from it.
@@ -157,8 +158,9 @@ def estimate_rank(
     (logger ``autoten``). Time is known to a factor of two or so, since larger ranks may need more sweeps than those
     that were measured; a forecast that has doubled is said again.
 
-    ``KeyboardInterrupt`` once rank 1 is done returns what is finished, with ``table.complete`` False; a warning says
-    what was skipped.
+    ``KeyboardInterrupt`` once rank 1 is done returns what is finished; a warning says what was skipped, in the log at
+    once. ``table.complete`` is then False, as it is whenever time was over before all was fitted, by any of the
+    solvers; ``by_solver[name].table.complete`` tells it of each.
 
     With a checkpoint a run that was killed, interrupted or out of time gives, called again, what an undisturbed run
     would have given, to the last bit, and a larger range of ranks begins where a smaller one ended. X, solver, holdout,
@@ -204,15 +206,16 @@ def estimate_rank(
         check_integer(n_splits, "n_splits of estimate_rank", minimum=0),
     )
     found = (*left_out, *out_of_reach)
-    job = _Job(data, Occupied.of(data.tensor), candidates, plan, scorers, policy, holdout, progress, found, began)
-    if several:
-        return _estimate_by_each(job, solvers)
-    estimate = _estimate_by(job, first, store)
-    if solver is not None or not looks_like_counts(job.occupied.tensor, estimate.table):
-        return estimate
-    if store is None:
-        estimate = _estimate_by_each(job, {"KL": KL()}, {"ALS": estimate})
-    return replace(estimate, warnings=(*estimate.warnings, counts_warning(store is None)))
+    with plan.clock:
+        job = _Job(data, Occupied.of(data.tensor), candidates, plan, scorers, policy, holdout, progress, found, began)
+        if several:
+            return _estimate_by_each(job, solvers)
+        estimate = _estimate_by(job, first, store)
+        if solver is not None or not looks_like_counts(job.occupied.tensor, estimate.table):
+            return estimate
+        if store is None:
+            estimate = _estimate_by_each(job, {"KL": KL()}, {"ALS": estimate})
+        return replace(estimate, warnings=(*estimate.warnings, counts_warning(store is None)))
 
 
 @dataclass(frozen=True, eq=False)
@@ -231,15 +234,18 @@ class _Job:
     began: float
 
 
-def _estimate_by(job: _Job, solver: Solver, store: Checkpoint | None = None) -> RankEstimate:
-    """Return the estimate by one solver."""
+def _estimate_by(
+    job: _Job, solver: Solver, store: Checkpoint | None = None, which: tuple[int, int] = (1, 1)
+) -> RankEstimate:
+    """Return the estimate by one solver, of which there may be several."""
     began = time.monotonic()
     data, tensor = job.data, job.occupied.tensor
     plan = replace(job.plan, solver=data.numbered(solver))
     if store is not None:
         store.claim(_run_of(data.tensor, job.scorers, plan))
     sweep = _ScoredSweep(tensor, job.scorers, store)
-    sweep.run(job.ranks, plan, job.progress)
+    with Progress(job.ranks, plan, job.progress, which) as shown:
+        sweep.run(job.ranks, plan, shown)
     table = sweep.table(data.tensor.shape, plan)
     selecting = time.monotonic()
     found = (
@@ -290,27 +296,33 @@ def _estimate_by_each(
     """Return the estimate by the solver that the policy chooses, with those by the others, some known, beside it."""
     estimates = dict(known)
     left_out: list[str] = []
+    suited: dict[str, Solver] = {}
     for name, solver in solvers.items():
         try:
             ability(solver, "check", SolverDefaults)(job.data.tensor)
+            suited[name] = solver
         except ValueError as error:
             left_out.append(f"{name} was left out. {error}")
-            continue
-        ended_early = any(not estimate.table.complete for estimate in estimates.values())
-        if ended_early or (estimates and time.monotonic() >= job.plan.deadline):
+    complete = all(estimate.table.complete for estimate in estimates.values())
+    for name, solver in suited.items():
+        if not complete or (estimates and time.monotonic() >= job.plan.deadline):
+            complete = False
             left_out.append(f"{name} was left out, because the run ended early.")
             continue
         try:
-            estimates[name] = _estimate_by(job, solver)
+            estimates[name] = _estimate_by(job, solver, which=(len(estimates) + 1, len(known) + len(suited)))
+            complete = estimates[name].table.complete
         except TimeoutError:
             if not estimates:
                 raise
+            complete = False
             left_out.append(f"{name} was left out: no rank was done when the time was over. Raise max_time.")
         except KeyboardInterrupt:
             if not estimates:
                 raise
+            complete = False
             left_out.append(f"{name} was left out: no rank was done when the run was interrupted.")
-            break
+            logger.warning(left_out[-1])
     if not estimates:
         refuse("solver of estimate_rank", "such that one at least suits X", "none", left_out[0])
     name, choice = choose_between(job.policy, {each: estimate.table for each, estimate in estimates.items()})
@@ -323,6 +335,7 @@ def _estimate_by_each(
     return replace(
         chosen,
         choice=choice,
+        table=chosen.table if complete else replace(chosen.table, complete=False),
         warnings=(*chosen.warnings, *cut_short, *left_out),
         timings={**chosen.timings, "total": time.monotonic() - job.began},
         by_solver=estimates,
@@ -386,34 +399,33 @@ class _ScoredSweep:
         self._cut_short: dict[int, tuple[str, ...]] = {}
         self._complete = False
 
-    def run(self, ranks: Sequence[int], plan: Plan, progress: bool) -> None:
+    def run(self, ranks: Sequence[int], plan: Plan, shown: Progress) -> None:
         """Fit and score rank after rank until all are done, time is up or the user interrupts."""
         asked = {0, *ranks}
         stored = {} if self._store is None else self._store.ranks
         known = {rank: done for rank, done in stored.items() if done.scores is not None or rank not in asked}
         models = {rank: done.model for rank, done in known.items()}
         ended = interrupted = False
-        with Progress(ranks, plan, progress) as shown:
-            try:
-                for fits in fit_ranks(self._tensor, ranks, plan, shown.on_fit, models, self._store):
-                    if isinstance(fits, RankFits):
-                        self._score(fits)
-                    elif fits.rank not in known:
-                        self._count(fits.seconds)
-                        if fits.whole:
-                            self._keep(fits.rank, fits.model)
-                    elif fits.rank in asked:
-                        self.models[fits.rank], self._scores[fits.rank] = fits.model, known[fits.rank].scores or {}
-                    shown.on_rank(fits.rank, measured=fits.rank not in known)
-                    if ended := self._far_past():
-                        break
-            except KeyboardInterrupt:
-                if len(self._scores) < 2:
-                    raise
-                interrupted = True
-            finally:
-                if self._store is not None:
-                    self._store.flush()
+        try:
+            for fits in fit_ranks(self._tensor, ranks, plan, shown.on_fit, models, self._store):
+                if isinstance(fits, RankFits):
+                    self._score(fits)
+                elif fits.rank not in known:
+                    self._count(fits.seconds)
+                    if fits.whole:
+                        self._keep(fits.rank, fits.model)
+                elif fits.rank in asked:
+                    self.models[fits.rank], self._scores[fits.rank] = fits.model, known[fits.rank].scores or {}
+                shown.on_rank(fits.rank, measured=fits.rank not in known)
+                if ended := self._far_past():
+                    break
+        except KeyboardInterrupt:
+            if len(self._scores) < 2:
+                raise
+            interrupted = True
+        finally:
+            if self._store is not None:
+                self._store.flush()
         done = max(self.models)
         if {0, *self._cut_short} >= set(self.models):
             raise TimeoutError(f"max_time must be long enough for one rank. Rank {ranks[0]} did not finish. Raise it.")
@@ -425,6 +437,8 @@ class _ScoredSweep:
         if skipped or self._cut_short:
             kept = self._store is not None
             self.warnings.append(skipped_warning(skipped, self._cut_short, interrupted=interrupted, kept=kept))
+            if interrupted:  # who pressed Ctrl-C looks for a sign that it was seen
+                logger.warning(self.warnings[-1])
 
     def _far_past(self) -> bool:
         """Tell whether larger ranks have long ceased to predict anything; a score that is absent tells nothing."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from autoten._errors import as_generator
 from autoten._typing import Array
+from autoten.clock import Clock
 from autoten.holdout import CentredFold, Fold, Holdout, longest_mode, without_mode
 from autoten.matching import Seen
 from autoten.model import CPModel, empty_model, n_parameters
@@ -69,7 +70,7 @@ KINDS = ("starts", "folds", "halves")
 
 @dataclass(frozen=True)
 class Plan:
-    """How a rank sweep is to be fitted."""
+    """How a rank sweep is to be fitted; `limit` is when the time is over, unless the clock stands meanwhile."""
 
     solver: Solver
     holdout: Holdout
@@ -77,8 +78,14 @@ class Plan:
     n_folds: int
     entropy: int
     n_jobs: int = 1
-    deadline: float = math.inf
+    limit: float = math.inf
     n_splits: int = N_SPLITS
+    clock: Clock = field(default_factory=Clock, compare=False)
+
+    @property
+    def deadline(self) -> float:
+        """When the time is over, by ``time.monotonic()``: later by what the clock has stood."""
+        return self.limit + self.clock.stood
 
     def rng(self, *key: int) -> np.random.Generator:
         """Return the stream of random numbers with this key."""
@@ -86,12 +93,13 @@ class Plan:
 
     def __reduce__(self) -> tuple[Any, ...]:
         # Another machine's monotonic clock began at another time: the deadline travels by the time of day.
-        values = {name: getattr(self, name) for name in self.__dataclass_fields__}
+        values = {name: getattr(self, name) for name in self.__dataclass_fields__ if name != "clock"}
+        values["limit"] = self.deadline
         return _arrived, (values, time.time() - time.monotonic())
 
 
 def _arrived(values: dict[str, Any], offset: float) -> Plan:
-    return Plan(**{**values, "deadline": values["deadline"] + offset - (time.time() - time.monotonic())})
+    return Plan(**{**values, "limit": values["limit"] + offset - (time.time() - time.monotonic())})
 
 
 @dataclass(frozen=True, eq=False)

@@ -23,7 +23,10 @@ GROWTH = 1.25
 LONG = 60.0
 BETWEEN_LINES = 10.0
 
-COMPILING = "compiling kernels (once after installation; half a minute or more in all)"
+# Nothing is forecast from less: it would say little of the fits, and what follows is a hundred times as much.
+ENOUGH = 2.0
+
+COMPILING = "compiling kernels (once for each solver, number of modes and kind of data; half a minute or more)"
 
 # Above so many of a unit the next one is spoken of.
 UNITS = (("s", 1.0, 90.0), ("min", 60.0, 90.0), ("h", 3600.0, 48.0), ("days", 86400.0, math.inf))
@@ -38,12 +41,15 @@ class Progress(Listener):
         Those asked for; all up to the largest are fitted.
     plan : Plan
     show : bool
+    which : tuple of int
+        Which solver this is, counted from 1, and of how many: each begins at rank 1.
     """
 
-    def __init__(self, ranks: Sequence[int], plan: Plan, show: bool) -> None:
+    def __init__(self, ranks: Sequence[int], plan: Plan, show: bool, which: tuple[int, int] = (1, 1)) -> None:
         self._last = ranks[-1]
-        self._solver = type(plan.solver).__name__
-        self._deadline = plan.deadline
+        number, n_solvers = which
+        self._solver = type(plan.solver).__name__ + (f", solver {number} of {n_solvers}" if n_solvers > 1 else "")
+        self._plan = plan
         self._n_fits = plan.n_starts + plan.n_folds + 2 * plan.n_splits
         self._total = sum(map(_work, range(1, self._last + 1)))
         self._done_work = 0.0
@@ -51,8 +57,8 @@ class Progress(Listener):
         self._rank = 1
         self._measured_work = self._measured_seconds = 0.0
         self._forecast = LONG / 2.0
-        self._compilers, self._compiled, self._stopped = 0, 0.0, 0.0
         self._began = self._since = self._now()
+        self._stood = plan.clock.stood
         self._shown: Any = (_Bar() if _is_watched() else _Lines()) if show and sys.stderr is not None else None
 
     def __enter__(self) -> Progress:
@@ -63,8 +69,11 @@ class Progress(Listener):
     def __exit__(self, kind: Any, *error: Any) -> None:
         unregister("numba:compile", self)
         if self._shown is not None:
-            took = spoken(self._now() + self._compiled - self._began)
-            self._shown.end(self._share(), f"rank {self._rank} of {self._last} by {self._solver}, after {took}")
+            stood = self._plan.clock.stood - self._stood
+            after = f"after {spoken(self._now() - self._began + stood)}"
+            if stood > ENOUGH:
+                after += f", {spoken(stood)} of it for kernels"
+            self._shown.end(self._share(), f"rank {self._rank} of {self._last} by {self._solver}, {after}")
 
     def on_fit(self, rank: int) -> None:
         """Count a fit."""
@@ -89,36 +98,30 @@ class Progress(Listener):
 
     def on_start(self, event: Any) -> None:
         """Say that kernels are compiled: numba calls this when it finds one in no cache."""
-        self._compilers += 1
-        if self._compilers == 1:
-            self._stopped = time.monotonic()
-            if self._shown is not None:
-                self._shown.say(self._share(), COMPILING)
+        if self._shown is not None:
+            self._shown.say(self._share(), COMPILING)
 
     def on_end(self, event: Any) -> None:
-        """Leave out of forecasts what compiling took."""
-        if self._compilers:  # else another thread had begun before the run did
-            self._compilers -= 1
-            self._compiled += 0.0 if self._compilers else time.monotonic() - self._stopped
+        """Say nothing."""
 
     def _now(self) -> float:
         """Return a time that stands while kernels are compiled."""
-        return (self._stopped if self._compilers else time.monotonic()) - self._compiled
+        return time.monotonic() - self._plan.clock.stood
 
     def _share(self) -> float:
         under_way = sum(_work(rank) * min(count / self._n_fits, 1.0) for rank, count in self._counts.items())
         return min((self._done_work + under_way) / self._total, 1.0)
 
     def _left(self) -> float:
-        """Return how many seconds are left; NaN as long as nothing is known."""
-        if not self._measured_work:
+        """Return how many seconds are left; NaN as long as too little is known."""
+        if self._measured_seconds < ENOUGH:
             return math.nan
         return self._measured_seconds * self._total * (1.0 - self._share()) / self._measured_work
 
     def _show(self) -> None:
-        if self._shown is None or self._compilers:
+        if self._shown is None or self._plan.clock.stands:
             return
-        left = min(self._left(), self._deadline - time.monotonic())
+        left = min(self._left(), self._plan.deadline - time.monotonic())
         text = f"rank {self._rank} of {self._last} by {self._solver}"
         self._shown.show(self._share(), text if math.isnan(left) else f"{text}, about {spoken(max(left, 0.0))} left")
 
@@ -127,7 +130,7 @@ class Progress(Listener):
         if not total > 2.0 * self._forecast:
             return
         self._forecast = total
-        limit = self._deadline - self._began
+        limit = self._plan.limit - self._began
         logger.info(
             "about %s%s for ranks 1 to %d by %s, going by those up to %d%s",
             spoken(total),

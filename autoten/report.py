@@ -220,6 +220,8 @@ def _formatted(value: float, style: str) -> str:
 def _notes(estimate: RankEstimate) -> list[str]:
     """Return how firm the answer is and what else is worth a look, a sentence each."""
     what = "Support of the folds" if estimate.choice.probabilities is None else "Probability"
+    if not estimate.table.complete:
+        what += f" (of ranks 0 to {estimate.table.ranks[-1]} alone, since the run ended early)"
     shares = sorted(estimate.probabilities.items(), key=lambda item: -item[1])
     support = ", ".join(f"rank {rank} {100 * share:.0f} %" for rank, share in shares if share >= 0.01)
     others = [f"Alternative: rank {rank}, {reason.rstrip('.')}." for rank, reason in estimate.alternatives]

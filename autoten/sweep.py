@@ -155,11 +155,11 @@ def _nothing_fitted(tensor: Tensor, plan: Plan, folds: Sequence[Fold], null: Fit
 def _limited(plan: Plan, left: Sequence[int], first: int) -> dict[int, Plan]:
     """Return the plan of each rank that is left to be fitted, with a deadline of its own."""
     # Ranks up to the first requested one may take all the time: without that one there is no answer.
-    if plan.deadline == math.inf:
+    if plan.limit == math.inf:
         return dict.fromkeys(left, plan)
     share = HELD_BACK * max(plan.deadline - time.monotonic(), 0.0) / max(len(left), 1)
     to_come = {rank: 0 if rank <= first else len(left) - 1 - n for n, rank in enumerate(left)}
-    return {rank: replace(plan, deadline=plan.deadline - share * to_come[rank]) for rank in left}
+    return {rank: replace(plan, limit=plan.limit - share * to_come[rank]) for rank in left}
 
 
 @dataclass(frozen=True, eq=False)
@@ -234,10 +234,12 @@ class _Runner:
 
 def _in_time(function: Callable[..., Any], tensor: Tensor, plan: Plan, *arguments: Any) -> _Result:
     """Return what the function returns, and whether it did so before the deadline; after it, nothing is begun."""
-    if time.monotonic() > plan.deadline:
-        return None, False
-    result = function(tensor, plan, *arguments)
-    return result, time.monotonic() <= plan.deadline
+    result, deadline = None, -math.inf
+    # While kernels were compiled the deadline has moved: what the former one has ended is made again.
+    while deadline < time.monotonic() <= plan.deadline:
+        deadline = plan.deadline
+        result = function(tensor, plan, *arguments)
+    return result, time.monotonic() <= deadline
 
 
 @dataclass(frozen=True, eq=False)

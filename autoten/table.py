@@ -56,7 +56,8 @@ class RankTable:
     shape : tuple of int
         The shape of the tensor.
     complete : bool
-        False when the run was interrupted or out of time: ranks asked for are absent, or lack scores.
+        False when the run was interrupted or out of time: ranks asked for are absent, or lack scores, here or, in the
+        table of an estimate by several solvers, in that of another one.
     constrained : bool
         Whether the models are least-squares ones under constraints, such as those of `HALS`; see `informative`.
     solver, holdout : str

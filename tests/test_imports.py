@@ -21,7 +21,7 @@ CHECKOUT = Path(__file__).resolve().parents[1]
 # The one order of imports: a unit (a module, or a whole subpackage) imports from layers before its own, never from its
 # own layer or a later one. Inside a subpackage, and among the kernels, modules may import one another.
 LAYERS = [
-    ["_errors", "_typing"],
+    ["_errors", "_typing", "clock"],
     ["kernels", "labels"],
     ["model"],
     ["tensors"],

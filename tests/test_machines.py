@@ -186,7 +186,7 @@ def test_processes_that_die_each_time_end_the_run(tmp_path):
 
 
 def test_a_deadline_travels_by_the_time_of_day(monkeypatch):
-    plan = Plan(ALS(), RandomElements(), 1, 2, 0, deadline=time.monotonic() + 50.0)
+    plan = Plan(ALS(), RandomElements(), 1, 2, 0, limit=time.monotonic() + 50.0)
     sent = pickle.dumps(plan)
     assert pickle.loads(sent).deadline == pytest.approx(plan.deadline, abs=0.1)
     monotonic = time.monotonic

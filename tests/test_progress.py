@@ -2,19 +2,23 @@
 
 import logging
 import math
+import pickle
 import sys
 import time
 from types import SimpleNamespace
 
 import numba
 import pytest
+from numba.core.compiler_lock import global_compiler_lock
 
 from autoten import estimate_rank
+from autoten.clock import Clock
 from autoten.datasets import make_cp_tensor, white_noise
 from autoten.fits import Plan
 from autoten.holdout import RandomElements
-from autoten.progress import GROWTH, Progress, spoken
+from autoten.progress import COMPILING, GROWTH, Progress, spoken
 from autoten.solvers.als import ALS
+from autoten.sweep import _in_time
 
 X = make_cp_tensor((6, 7, 8), 2, noise=white_noise(20), random_state=0).X
 
@@ -32,9 +36,13 @@ def logged(caplog):
     return lambda: [record.getMessage() for record in caplog.records]
 
 
-def progress(ranks, *, show=False, deadline=math.inf):
+def plan(**options):
     """Return that of a run with ten fits for each rank."""
-    return Progress(ranks, Plan(ALS(), RandomElements(), 4, 2, 0, deadline=deadline, n_splits=2), show)
+    return Plan(ALS(), RandomElements(), 4, 2, 0, n_splits=2, **options)
+
+
+def progress(ranks, *, show=False, deadline=math.inf):
+    return Progress(ranks, plan(limit=deadline), show)
 
 
 def go(run, clock, *seconds):
@@ -149,7 +157,9 @@ def test_nothing_is_shown_where_there_is_no_stderr(clock, monkeypatch):
 def test_with_two_workers_and_several_solvers_too(capfd):
     estimate_rank(X, 3, solver=(ALS(), ALS(max_iter=50)), random_state=0, n_jobs=2, progress=True)
     said = capfd.readouterr().err.splitlines()
-    assert [line.split(",")[0] for line in said if "100%" in line] == ["autoten: 100% rank 3 of 3 by ALS"] * 2
+    assert [line.rpartition(",")[0] for line in said if "100%" in line] == [
+        f"autoten: 100% rank 3 of 3 by ALS, solver {number} of 2" for number in (1, 2)
+    ]
 
 
 # ---------------------------------------------------------------------------------------------------------- compilation
@@ -168,32 +178,80 @@ def compile_something():
 
 
 def test_kernels_that_are_compiled_are_named_once_and_take_no_part_in_forecasts(clock, capfd, logged, monkeypatch):
-    on_start = Progress.on_start
+    on_start = Clock.on_start
 
-    def slow(run, event):
-        on_start(run, event)
+    def slow(ours, event):
+        on_start(ours, event)
         clock.time += 40.0
 
-    monkeypatch.setattr(Progress, "on_start", slow)
-    with progress(range(1, 11), show=True) as run:
+    monkeypatch.setattr(Clock, "on_start", slow)
+    planned = plan()
+    with planned.clock, Progress(range(1, 11), planned, True) as run:
         for rank in range(3):
             compile_something()
-            clock.time += 0.2
+            clock.time += 2.0
             run.on_rank(rank, measured=True)
-    said = [line for line in capfd.readouterr().err.splitlines() if "compiling" in line]
-    assert said == ["autoten: 0% compiling kernels (once after installation; half a minute or more in all)"]
-    assert logged() == []
+    compiling, *others = capfd.readouterr().err.splitlines()
+    assert compiling == f"autoten: 0% {COMPILING}"
+    assert not any("compiling" in line for line in others)
+    assert others[-1].startswith("autoten: 4% rank 3 of 10 by ALS, after ")
+    assert others[-1].endswith(f", {spoken(planned.clock.stood)} of it for kernels")
+    assert planned.clock.stood >= 3 * 40.0
+    assert [line.split(" and ")[0] for line in logged()] == ["about 3 min"]
+    stood = planned.clock.stood
     compile_something()
     assert capfd.readouterr().err == ""
+    assert planned.clock.stood == stood
 
 
-def test_what_another_thread_compiles_does_not_disturb_the_clock(clock, logged):
-    with progress(range(1, 11)) as run:
-        run.on_end(None)  # begun before the run
+def test_what_another_thread_compiles_does_not_disturb_the_clock(clock):
+    with Clock() as ours:
+        ours.on_end(None)  # begun before
         clock.time += 1000.0
-        run.on_start(None)
-        clock.time += 1000.0
-        go(run, clock, 0.0, 0.5)
-        run.on_end(None)
-        go(run, clock, *[0.0] * 3)
-    assert [line.split(" and ")[0] for line in logged()] == ["about 17 min"]
+        assert (ours.stood, ours.stands) == (0.0, False)
+        ours.on_start(None)
+        ours.on_start(None)  # beside it, or within
+        clock.time += 10.0
+        ours.on_end(None)
+        assert (ours.stood, ours.stands) == (10.0, True)
+        clock.time += 5.0
+        ours.on_end(None)
+        clock.time += 5.0
+        assert (ours.stood, ours.stands) == (15.0, False)
+
+
+def test_a_deadline_moves_while_kernels_are_compiled_and_fits_that_it_ended_are_made_again(clock):
+    planned = plan(limit=clock.time + 10.0)
+    tried = []
+
+    def fit(tensor, plan):
+        tried.append(plan.deadline)
+        if len(tried) == 1:
+            plan.clock.on_start(None)
+            clock.time += 30.0
+            plan.clock.on_end(None)
+        return len(tried)
+
+    assert _in_time(fit, None, planned) == (2, True)
+    assert tried == [110.0, 140.0]
+    clock.time += 11.0
+    assert _in_time(fit, None, planned) == (None, False)
+    assert pickle.loads(pickle.dumps(planned)).deadline == pytest.approx(planned.deadline, abs=0.1)
+
+
+def test_reading_kernels_from_the_cache_counts_as_compiling_them(clock, capfd):
+    planned = plan()
+    with planned.clock, Progress([1], planned, True), global_compiler_lock:  # numba holds it then, too
+        clock.time += 3.0
+    assert planned.clock.stood == 3.0
+    assert "compiling" not in capfd.readouterr().err
+
+
+def test_nothing_is_forecast_from_less_than_two_seconds(clock, capfd, logged):
+    with progress(range(1, 11), show=True) as run:
+        go(run, clock, 20.0, 1.9)
+        run.on_fit(2)
+        assert logged() == []
+        go(run, clock, 0.0, 0.0, 3.0)
+    assert "left" not in capfd.readouterr().err.splitlines()[0]
+    assert len(logged()) == 1

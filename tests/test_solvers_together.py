@@ -165,6 +165,9 @@ def test_what_the_first_solver_has_done_is_kept_when_the_second_has_no_time(larg
         X, [1, 2, 3], solver=(ALS(), Late(largest=largest)), n_starts=2, n_folds=2, random_state=0, max_time=2.0
     )
     assert answer.rank == alone.rank
-    assert answer.table.complete
+    assert not answer.table.complete
+    assert answer.by_solver["ALS"].table.complete
+    assert answer.at(answer.rank).warnings == answer.warnings
     assert said in answer.warnings
+    assert "Probability (of ranks 0 to 3 alone, since the run ended early): rank 2" in answer.report()
     assert list(answer.by_solver) == (["ALS", "Late"] if largest else ["ALS"])
