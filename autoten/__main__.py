@@ -10,13 +10,14 @@ import io
 import logging
 import re
 import sys
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from pkgutil import resolve_name
-from typing import Any
+from typing import Any, NoReturn
 
-from autoten._errors import refuse
+from autoten._errors import AutotenWarning, refuse
 
 # What an option may name, and where that is: loaded when it is chosen. The names of classes may stand there, too.
 SOLVERS = {"als": "autoten:ALS", "hals": "autoten:HALS", "kl": "autoten:KL"}
@@ -52,6 +53,7 @@ NAMED: dict[str, tuple[Mapping[str, str], str]] = {
 # Options that name a file or folder to write, and how an estimate does it.
 OUTPUTS: dict[str, Callable[[Any, Path], Any]] = {
     "plot": lambda estimate, path: estimate.plot(path),
+    "plot_components": lambda estimate, path: _plot_components(estimate.model, path),
     "html": lambda estimate, path: estimate.to_html(path),
     "json": lambda estimate, path: estimate.to_json(path),
     "save": lambda estimate, path: estimate.save(path),
@@ -79,32 +81,41 @@ alternatives, solver, complete, warnings, seconds, file.
 
 Exit status:
   0    the answer is there
-  1    it is, but not every other file could be written
+  1    it is, but not every other file: stderr names those
   2    a file or an option was unsuitable: one sentence says why
   3    the answer of what was done when Ctrl-C or --max-time ended it
   130  interrupted before there was an answer"""
 
+UNWRITTEN = 1
 INCOMPLETE = 3
 INTERRUPTED = 130
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit status, which the help explains."""
-    options = _parser().parse_args(arguments)
     try:
+        options = _parser().parse_args(arguments)
         with _log_lines(options.quiet):
             return _run(options)
     except (ValueError, TypeError, OSError, MemoryError, ImportError) as error:
-        print(f"autoten: {str(error) or repr(error)}", file=sys.stderr)
+        print(f"autoten: {_in_options(str(error) or repr(error))}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("autoten: interrupted before there was an answer.", file=sys.stderr)
         return INTERRUPTED
 
 
+class _Parser(argparse.ArgumentParser):
+    """Refuses in one sentence, as all else of the command does."""
+
+    def error(self, message: str) -> NoReturn:
+        """Raise what argparse would print below its usage."""
+        raise ValueError(f"{message}. See autoten --help.")
+
+
 def _parser() -> argparse.ArgumentParser:
     """Return the options; their names are those of `estimate_rank`, and a test holds their defaults to its own."""
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="autoten",
         description="Estimate how many PARAFAC/CP components the tensor in FILE supports.",
         epilog=EPILOG,
@@ -134,6 +145,8 @@ def _parser() -> argparse.ArgumentParser:
     add("--jobs", dest="n_jobs", type=int, default=1, metavar="N", help="workers; -1 for all cores (default 1)")
     add("--seed", dest="random_state", type=int, default=0, metavar="N", help="seed of the random numbers (default 0)")
     add("--plot", type=Path, metavar="PNG", help="write the overview picture here, as PNG, PDF, SVG (default: nowhere)")
+    said = "write a picture of the components here, their largest entries where they have names (default: nowhere)"
+    add("--plot-components", type=Path, metavar="PNG", help=said)
     add("--html", type=Path, metavar="HTML", help="write the report with its pictures as a web page (default: nowhere)")
     add("--json", type=Path, metavar="JSON", help="write the whole result here (default: nowhere)")
     add("--save", type=Path, metavar="NPZ", help="write it for autoten.load, models included (default: nowhere)")
@@ -163,17 +176,33 @@ def _run(options: argparse.Namespace) -> int:
 
     estimate = estimate_rank(read_tensor(options.file, **of_table), progress=not options.quiet, **given)
     _print(_summary(estimate, options.file) if options.summary else estimate.report())
-    status = 0 if _is_complete(estimate) else INCOMPLETE
-    for name, write in OUTPUTS.items():
-        target = getattr(options, name)
+    if not _write(estimate, {name: getattr(options, name) for name in OUTPUTS if getattr(options, name) is not None}):
+        return UNWRITTEN
+    return 0 if estimate.table.complete else INCOMPLETE
+
+
+def _write(estimate: Any, targets: Mapping[str, Path]) -> bool:
+    """Write the other files, and tell whether all are written: each is tried, unless the user interrupts."""
+    failed, left = False, dict(targets)
+    for name, target in targets.items():
         try:
-            if target is not None:
-                write(estimate, target)
+            OUTPUTS[name](estimate, target)
+        except KeyboardInterrupt:
+            unwritten = ", ".join(map(str, left.values()))
+            print(f"autoten: interrupted after the answer: not written: {unwritten}.", file=sys.stderr)
+            return False
         except Exception as error:  # noqa: BLE001 (whatever it is, the other files are written)
             message = f"autoten: {target} could not be written: {type(error).__name__}: {error}"
             print(message.splitlines()[0], file=sys.stderr)
-            status = 1
-    return status
+            failed = True
+        del left[name]
+    return not failed
+
+
+def _plot_components(model: Any, path: Path) -> None:
+    from autoten.plots import plot_top
+
+    plot_top(model)[0, 0].figure.savefig(path, dpi=200)
 
 
 def _ranks(text: str) -> Sequence[int]:
@@ -243,10 +272,6 @@ def _made(made: Callable[..., Any], *values: Any, **named: Any) -> Any:
     return made(*values, **named)
 
 
-def _is_complete(estimate: Any) -> bool:
-    return all(each.table.complete for each in (estimate, *estimate.by_solver.values()))
-
-
 def _summary(estimate: Any, file: Path) -> str:
     """Return the answer in a line: pairs of key and value between tabs."""
     pairs = {
@@ -254,7 +279,7 @@ def _summary(estimate: Any, file: Path) -> str:
         "probability": f"{estimate.probabilities.get(estimate.rank, 0.0):.4g}",
         "alternatives": ",".join(str(other.rank) for other in estimate.alternatives),
         "solver": estimate.table.solver,
-        "complete": "yes" if _is_complete(estimate) else "no",
+        "complete": "yes" if estimate.table.complete else "no",
         "warnings": len(estimate.warnings),
         "seconds": f"{estimate.timings['total']:.3g}",
         "file": file,
@@ -266,28 +291,28 @@ def _check_targets(options: argparse.Namespace) -> None:
     """Refuse, before any work, files that could not be written at its end."""
     taken = {path.resolve() for path in (options.file, options.checkpoint) if path is not None}
     for name in OUTPUTS:
-        target = getattr(options, name)
+        target, option = getattr(options, name), f"--{name.replace('_', '-')}"
         if target is None:
             continue
         if target.resolve() in taken:
-            refuse(f"--{name}", "a file of its own, neither FILE nor another output", str(target))
+            refuse(option, "a file of its own, neither FILE nor another output", str(target))
         taken.add(target.resolve())
         endings = _endings(name)
         if endings and target.suffix.lower() not in endings:
-            refuse(f"--{name}", f"a file whose name ends in one of {', '.join(endings)}", target.name)
+            refuse(option, f"a file whose name ends in one of {', '.join(endings)}", target.name)
         is_new, is_folder = not target.exists(), name == "components"
         try:
             target.mkdir(exist_ok=True) if is_folder else target.open("ab").close()
         except OSError as error:
             what = "folder" if is_folder else "file"
-            refuse(f"--{name}", f"a {what} that can be written", f"{target} ({error.strerror})")
+            refuse(option, f"a {what} that can be written", f"{target} ({error.strerror})")
         if is_new:
             target.rmdir() if is_folder else target.resolve().unlink()
 
 
 def _endings(name: str) -> list[str]:
     """Return how the name of an output has to end; nothing where it may end in any way."""
-    if name != "plot":
+    if name not in ("plot", "plot_components"):
         return [".npz"] if name == "save" else []
     from autoten.plots import writable_formats
 
@@ -301,21 +326,44 @@ class _Lines(logging.Handler):
         """Print one."""
         from tqdm import tqdm
 
-        tqdm.write(f"autoten: {record.getMessage()}", file=sys.stderr)
+        tqdm.write(f"autoten: {_in_options(record.getMessage())}", file=sys.stderr)
 
 
 @contextmanager
 def _log_lines(quiet: bool) -> Iterator[None]:
-    """Show what the package logs: forecasts and warnings, or warnings alone."""
+    """Show what the package logs or warns of: forecasts and warnings, or warnings alone."""
     logger, lines = logging.getLogger("autoten"), _Lines()
     before = logger.level
     logger.setLevel(logging.WARNING if quiet else logging.INFO)
     logger.addHandler(lines)
+    show = warnings.showwarning
+
+    def shown(message: Warning | str, category: type[Warning], *where: Any, **more: Any) -> None:
+        logger.warning(message) if issubclass(category, AutotenWarning) else show(message, category, *where, **more)
+
     try:
-        yield
+        with warnings.catch_warnings():
+            warnings.simplefilter("always", AutotenWarning)
+            warnings.showwarning = shown
+            yield
     finally:
         logger.removeHandler(lines)
         logger.setLevel(before)
+
+
+def _in_options(sentence: str) -> str:
+    """Return what a function says of its arguments in words of the command: ``--starts`` for ``n_starts``."""
+    options = {action.dest: f"{action.option_strings[-1]}" for action in _parser()._actions if action.option_strings}
+    arguments = "|".join(options)
+
+    def named(words: re.Match[str]) -> str:
+        return re.sub(rf"\b({arguments})\b", lambda word: options[word[1]], words[1])
+
+    sentence = re.sub(
+        rf"\b((?:(?:{arguments}) and )?(?:{arguments})) of (?:estimate_rank|read_tensor)\b", named, sentence
+    )
+    sentence = re.sub(rf"\b({arguments})='(\w+)'", lambda said: f"{options[said[1]]} {said[2]}", sentence)
+    return re.sub(r"(?<![\w-])(max_time|n_\w+|random_state)\b", lambda word: options.get(word[1], word[1]), sentence)
 
 
 def _print(text: str) -> None:

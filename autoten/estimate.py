@@ -153,8 +153,8 @@ def estimate_rank(
     Where the profiles of one mode shift or stretch from slab to slab (retention times, latencies), no CP model of few
     components fits, and ranks grow without end: align the slabs first, or turn to PARAFAC2.
 
-    A run that is likely to take more than a minute says so once its first rank is done, with the memory that the
-    process has taken at most, which larger ranks raise little: ``logging.basicConfig(level=logging.INFO)`` shows it
+    A run that is likely to take more than a minute says so once ranks are done that took two seconds, with the memory
+    that the process has taken at most, which larger ranks raise little: ``logging.basicConfig(level=logging.INFO)`` shows it
     (logger ``autoten``). Time is known to a factor of two or so, since larger ranks may need more sweeps than those
     that were measured; a forecast that has doubled is said again.
 

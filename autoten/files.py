@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import csv
 import gzip
+import warnings
 import zlib
 from array import array
 from codecs import BOM_UTF8
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from importlib.util import find_spec
 from itertools import islice
-from math import nan
+from math import nan, prod
 from pathlib import Path
 from typing import IO, Any, Literal, NoReturn
 
@@ -18,7 +20,7 @@ import numpy as np
 import scipy.sparse
 from numpy.typing import NDArray
 
-from autoten._errors import counted, is_number, reading, refuse
+from autoten._errors import AutotenWarning, counted, is_number, reading, refuse
 from autoten._typing import Array
 from autoten.door import Preprocessed, linear_cells
 from autoten.frames import Frame, Table, coded, tensor_of
@@ -198,6 +200,7 @@ def _read_table(path: Path, modes: Any, values: Any, unlisted: Any) -> Preproces
     table = TABLES[path.suffix.lower()](path)
     if modes is not None:
         return tensor_of(table, modes, values, unlisted)
+    said = values is not None or unlisted is not None
     if values is None:
         values, unlisted = next(reversed(table.names), None), unlisted or "missing"
     modes = [name for name in table.names if name != values]
@@ -208,7 +211,12 @@ def _read_table(path: Path, modes: Any, values: Any, unlisted: Any) -> Preproces
     shape = tensor.shape
     if unlisted == "missing" and table.n_rows <= sum(shape) - len(shape):  # fewer cells than rank 1 has parameters
         refuse(path.name, LONG, f"{table.n_rows} rows whose labels span shape {shape}")
-    return tensor
+    if said or table.n_rows == prod(shape):
+        return tensor
+    taken = f"{prod(shape) - table.n_rows:,} of {prod(shape):,} combinations of labels without a row: taken as missing"
+    remedy = "Say unlisted='zero' if nothing was there, as in counts, or unlisted='missing' if nobody looked."
+    warnings.warn(f"{path.name}: {taken}. {remedy}", AutotenWarning, stacklevel=3)
+    return replace(tensor, steps=(taken,))
 
 
 class _Csv:
