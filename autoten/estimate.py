@@ -154,9 +154,9 @@ def estimate_rank(
     components fits, and ranks grow without end: align the slabs first, or turn to PARAFAC2.
 
     A run that is likely to take more than a minute says so once ranks are done that took two seconds, with the memory
-    that the process has taken at most, which larger ranks raise little: ``logging.basicConfig(level=logging.INFO)`` shows it
-    (logger ``autoten``). Time is known to a factor of two or so, since larger ranks may need more sweeps than those
-    that were measured; a forecast that has doubled is said again.
+    that the process has taken at most, which larger ranks raise little: ``logging.basicConfig(level=logging.INFO)``
+    shows it (logger ``autoten``). Time is known to a factor of two or so, since larger ranks may need more sweeps than
+    those that were measured; a forecast that has doubled is said again.
 
     ``KeyboardInterrupt`` once rank 1 is done returns what is finished; a warning says what was skipped, in the log at
     once. ``table.complete`` is then False, as it is whenever time was over before all was fitted, by any of the
