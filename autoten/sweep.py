@@ -234,9 +234,12 @@ class _Runner:
 
 def _in_time(function: Callable[..., Any], tensor: Tensor, plan: Plan, *arguments: Any) -> _Result:
     """Return what the function returns, and whether it did so before the deadline; after it, nothing is begun."""
-    result, deadline = None, -math.inf
+    deadline = plan.deadline
+    if time.monotonic() > deadline:
+        return None, False
+    result = function(tensor, plan, *arguments)
     # While kernels were compiled the deadline has moved: what the former one has ended is made again.
-    while deadline < time.monotonic() <= plan.deadline:
+    if deadline < time.monotonic() <= plan.deadline:
         deadline = plan.deadline
         result = function(tensor, plan, *arguments)
     return result, time.monotonic() <= deadline

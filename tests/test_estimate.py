@@ -21,6 +21,7 @@ import reference
 import scipy.sparse
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from numba.core.compiler_lock import global_compiler_lock
 
 import autoten
 from autoten import ALS, HALS, Blocks, RandomElements, RandomFibres, estimate_rank, preprocess, select_rank, weighted
@@ -475,8 +476,9 @@ def interrupted(skipped):
 
 
 @pytest.mark.parametrize("n_jobs", [1, 2])
-def test_interrupted_at_rank_three_the_smaller_ones_are_kept(estimate, n_jobs):
+def test_interrupted_at_rank_three_the_smaller_ones_are_kept(estimate, n_jobs, caplog):
     answer = quick(scorers=interrupted_at(3), n_jobs=n_jobs)
+    assert caplog.messages == [interrupted("ranks 3 and 4 were")]
     assert_same_tables(answer, estimate, slice(3))
     assert answer.table.complete is False
     assert set(answer.models) == {0, 1, 2}
@@ -538,6 +540,27 @@ def test_the_clock_is_read_within_a_fit(clock):
     answer = quick(solver=Endless(clock), max_time=1000.0)
     assert answer.table.ranks.tolist() == [0, 1, 2]
     assert answer.table.complete is False
+
+
+@pytest.mark.parametrize("max_time", [1000.0, 10.0])
+def test_the_clock_stands_while_kernels_are_compiled(clock, max_time):
+    """Of each rank the first fit compiles, for longer than the run may take."""
+    compiled = set()
+
+    class Compiling(Ticking):
+        def fit(self, tensor, start, *, max_iter=None, deadline=math.inf):
+            if start.rank not in compiled:
+                compiled.add(start.rank)
+                with global_compiler_lock:
+                    self.clock.now += 100.0
+            self.clock.now += 0.01
+            in_time = self.clock.now <= deadline
+            return ALS().fit(tensor, start, max_iter=max_iter if in_time else 1)
+
+    answer = quick(solver=Compiling(clock), max_time=max_time)
+    assert compiled == {0, 1, 2, 3, 4}
+    assert answer.table.complete
+    assert_same_tables(answer, quick(solver=Compiling(clock)))
 
 
 class Patient(Ticking):
