@@ -16,6 +16,7 @@ from autoten._errors import check_integer, refuse
 from autoten.labels import Labels
 from autoten.model import CPModel
 from autoten.selection import Alternative, Choice, Policy, apply_policy, choose_between
+from autoten.selection.choice import beside
 from autoten.table import RankTable
 from autoten.warn import fit_warnings
 
@@ -122,7 +123,11 @@ class RankEstimate:
             of_chosen = replace(self.table, complete=True)
             about_ranks.update(*(fit_warnings(of_chosen, n_observed, each) for each in self.models))
         kept = [warning for warning in self.warnings if warning not in about_ranks]
-        return replace(self, choice=self.choice.at(rank), warnings=(*kept, *of_ranks[rank]))
+        choice = self.choice.at(rank)
+        if choice.in_place_of is not None:
+            said = beside(self.table, rank, choice.in_place_of.rank)
+            choice = replace(choice, reason=f"{choice.reason}{said}")
+        return replace(self, choice=choice, warnings=(*kept, *of_ranks[rank]))
 
     def select(self, policy: Policy) -> Choice:
         """Return the choice of another policy from the same table, or tables; nothing is fitted again."""

@@ -60,9 +60,9 @@ def plot_components(
     the modelled tensor where no entry is negative (of counts: of all events), else of the sum of weights, over observed
     cells where some are missing. Crosses mark entries of which the data say next to nothing,
     since hardly a cell with the component in it was observed (`CPModel.support`). A mode of up to 12 entries is drawn
-    as bars, a longer one as lines or, when its labels are texts and so without an order, as bars of the largest entries
-    of each component with their names (`plot_top` has more of them). Where bars or lines would be too many, a heat map
-    has a row for each component.
+    as bars, a longer one as lines, or as points where its values jump back and forth, such as those of trials. One whose
+    labels are texts, and so without an order, is drawn as bars of the largest entries of each component with their
+    names (`plot_top` has more of them). Where bars or lines would be too many, a heat map has a row for each component.
 
     Parameters
     ----------
@@ -220,7 +220,7 @@ def plot_top(
     used = {}
     for (r, mode), ax in np.ndenumerate(panels):
         factor, names = model.factors[mode][:, [r]], model.named.indices[mode]
-        draw = top_bars if is_named(names) else None
+        draw = top_bars if is_named(names) else drawing_of(model.factors[mode], 1, names)
         used[mode] = draw_factor(ax, factor, names, [styles[r]], draw, n, model.without_support(mode)[:, [r]])
         if r == 0:
             ax.set_title(model.named.names[mode], **_place_of_name(used[mode]))
@@ -239,7 +239,7 @@ def plot_top(
 def least_height(model: CPModel, mode: int) -> float:
     """Return the height, in inches, that a picture of one mode needs at least: names need a row each."""
     names = model.named.indices[mode]
-    named = drawing_of(model.shape[mode], model.rank, names) is top_bars
+    named = drawing_of(np.asarray(model.factors[mode]), model.rank, names) is top_bars
     return height_for_top(model.rank) + 2 * STILL_TO_COME if named else 0.0
 
 
@@ -303,7 +303,9 @@ def plot_comparison(
         columns += [] if s is None else [np.copysign(1.0, cosine) * b.factors[mode][:, s]]
         looks = [style for style, which in zip(styles, (r, s), strict=True) if which is not None]
         n_named = FEWEST_NAMED if axes is None else None
-        drawn = draw_factor(ax, np.column_stack(columns), a.named.indices[mode], looks, n=n_named)
+        # Points in all rows or in none.
+        draw = points if drawing_of(a.factors[mode], 1, a.named.indices[mode]) is points else None
+        drawn = draw_factor(ax, np.column_stack(columns), a.named.indices[mode], looks, draw, n_named)
         used.add(drawn)
         if row == len(rows) - 1:
             ax.set_xlabel(a.named.names[mode], **_place_of_name(drawn))

@@ -25,6 +25,10 @@ MOST_BARS = 36
 # More lines than this in one panel cannot be followed: a heat map then has a row for each component.
 MOST_LINES = 6
 
+# Lines join the entries of a mode unless the squares of its steps come to so many times those about the mean (von
+# Neumann's ratio): near 0 where neighbours are alike, 2 where they know nothing of each other.
+LARGEST_STEPS = 1.0
+
 # No more texts than this are tried along an axis, however long the mode.
 MOST_TICKS = 200
 
@@ -172,13 +176,22 @@ def is_named(names: Names) -> bool:
     return names is not None and not _has_positions(names)
 
 
-def drawing_of(length: int, rank: int, names: Names) -> ModeDrawing:
-    """Return how a mode is drawn unless it is said: by its length, labels and rank."""
-    if length <= LONGEST_BARS:
-        return bars if length * rank <= MOST_BARS else heat_map
+def drawing_of(factor: Array, rank: int, names: Names) -> ModeDrawing:
+    """Return how a mode is drawn unless it is said: by its length, labels, course, and `rank`, components together."""
+    if len(factor) <= LONGEST_BARS:
+        return bars if len(factor) * rank <= MOST_BARS else heat_map
     if is_named(names):
         return top_bars
-    return lines if rank <= MOST_LINES else heat_map
+    if rank > MOST_LINES:
+        return heat_map
+    return points if _jumps(factor, names) else lines
+
+
+def _jumps(factor: Array, names: Names) -> bool:
+    """Tell whether the entries of a mode jump back and forth in its order, all components taken together."""
+    ordered = factor if names is None else factor[np.argsort(names, kind="stable")]
+    about_mean = np.square(ordered - ordered.mean(axis=0)).sum()
+    return bool(np.square(np.diff(ordered, axis=0)).sum() > LARGEST_STEPS * about_mean)
 
 
 def draw_mode(
@@ -204,7 +217,7 @@ def draw_factor(
     are not among those named.
     """
     if draw is None:
-        draw = drawing_of(len(factor), len(styles), names)
+        draw = drawing_of(factor, len(styles), names)
         if draw is top_bars and n is None and not _room_for_top(ax, len(styles)):
             draw = heat_map
     if draw is not heat_map:

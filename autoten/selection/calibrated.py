@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 
 from autoten._errors import counted
 from autoten._typing import Array
-from autoten.selection.choice import Alternative, Choice, is_scored, score_of, where_it_ends
-from autoten.table import LOWEST_CONSISTENCY, RankTable
+from autoten.selection.choice import Alternative, Choice, in_points, is_scored, score_of, where_it_ends
+from autoten.selection.policies import CoreConsistencyThreshold
+from autoten.table import RankTable
 
 # Gains of log held-out error below this are none; ratios of gains are taken above it.
 LEAST_GAIN = 0.002
@@ -370,10 +371,13 @@ class Calibrated:
         ranks = table.ranks.tolist()
         row = int(np.argmax(np.where(is_scored(table), shares, -1.0)))
         others = [other for other in np.argsort(-shares) if other != row and shares[other] >= WORTH_A_MENTION]
+        cases = {ranks[other]: _case_for(table, other, row) for other in others[:N_ALTERNATIVES]}
+        for rank, case in _case_of_core(table, row).items():
+            cases[rank] = f"{cases[rank]}; {case}" if rank in cases else case
         return Choice(
             ranks[row],
             reason_for(table, coefficients, shares, row) + where_it_ends(table) + _how_far_to_trust(table),
-            tuple(Alternative(ranks[other], _case_for(table, other, row)) for other in others[:N_ALTERNATIVES]),
+            tuple(Alternative(*case) for case in cases.items()),
             dict(zip(ranks, shares.tolist(), strict=True)),
         )
 
@@ -451,7 +455,7 @@ def _interpretability(table: RankTable, row: int) -> list[str]:
     consistency, alike = table.known("core_consistency"), table.known("stability_halves")
     rows = [r for r in near if not np.isnan(consistency[r])]
     if table.informative[rows].any():
-        figures = [f"{_points(consistency[r])} at rank {ranks[r]}" for r in rows]
+        figures = [f"{in_points(consistency[r])} at rank {ranks[r]}" for r in rows]
         if rows[0] == row and table.informative[row]:
             figures[0] += _if_low(consistency[row], table.mean("corrected_core_consistency")[row])
         said.append(f"core consistency is {' and '.join(figures)}")
@@ -468,7 +472,7 @@ def _if_low(consistency: float, corrected: float) -> str:
     if consistency >= LOW_CONSISTENCY:
         return ""
     if corrected >= LOW_CONSISTENCY:
-        return f" (low, as noise makes it: {_points(corrected)} without what noise explains)"
+        return f" (low, as noise makes it: {in_points(corrected)} without what noise explains)"
     return " (low: components mix, which speaks against this rank, but less than all else speaks for it)"
 
 
@@ -495,8 +499,22 @@ def _case_for(table: RankTable, row: int, chosen: int) -> str:
         return f"if component {table.ranks[row + 1]} is none: it {does}{' only' if does.startswith('lowers') else ''}"
     doubt = "core consistency cannot tell"
     if table.informative[row]:
-        doubt = f"core consistency is {_points(table.mean('core_consistency')[row])}"
+        doubt = f"core consistency is {in_points(table.mean('core_consistency')[row])}"
     return f"if component {table.ranks[row]} is one: it {does}; {doubt}"
+
+
+def _case_of_core(table: RankTable, chosen: int) -> dict[int, str]:
+    """Return a smaller rank at which core consistency alone would stop, and why; nothing where there is none.
+
+    None that is larger: the corrected one forgives noise, and so goes on past the right rank more often than not.
+    """
+    values, least = table.mean("corrected_core_consistency"), CoreConsistencyThreshold.threshold
+    failed = next((row for row in range(1, chosen + 1) if table.informative[row] and values[row] < least), 1)
+    if failed == 1:
+        return {}
+    known = [row for row in (failed - 1, failed) if not np.isnan(values[row])]
+    figures = ", ".join(f"{in_points(values[row])} at rank {table.ranks[row]}" for row in known)
+    return {int(table.ranks[failed - 1]): f"corrected core consistency alone would stop there: {figures}"}
 
 
 def _what_it_does(table: RankTable, row: int) -> str:
@@ -513,10 +531,6 @@ def _lowered_by(gain: float) -> str:
     """Return in words the share of the held-out error that a gain, in logarithms, takes away."""
     percent = f"{-100.0 * np.expm1(-gain):.3g} %"
     return percent if percent != "100 %" else "more than 99.9 %"
-
-
-def _points(consistency: float) -> str:
-    return f"below {LOWEST_CONSISTENCY:g}" if consistency < LOWEST_CONSISTENCY else f"{consistency:z.1f}"
 
 
 DEFAULT_POLICY = Calibrated()

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from autoten._errors import refuse
 from autoten._typing import Array
-from autoten.table import RankTable
+from autoten.table import LOWEST_CONSISTENCY, RankTable
 
 
 class Alternative(NamedTuple):
@@ -52,7 +52,7 @@ class Choice:
         chosen = self.in_place_of or self
         if rank == chosen.rank:
             return chosen
-        reason = f"Rank {rank} was taken by hand, in place of {chosen.rank}, the estimate. {chosen.reason}".strip()
+        reason = f"Rank {rank} was taken by hand, in place of {chosen.rank}, the estimate."
         others = [other for other in chosen.alternatives if other.rank != rank]
         alternatives = (Alternative(chosen.rank, "the estimate"), *others)
         return replace(chosen, rank=rank, reason=reason, alternatives=alternatives, in_place_of=chosen)
@@ -120,6 +120,29 @@ def score_of(table: RankTable, name: str, asker: str, needed: NDArray[np.bool_] 
 def is_scored(table: RankTable) -> NDArray[np.bool_]:
     """Return which rows have a held-out error; the model without components counts as scored."""
     return np.asarray(~np.isnan(table.mean("heldout")) | (table.ranks == 0))
+
+
+def beside(table: RankTable, rank: int, other: int) -> str:
+    """Return a sentence, to follow a reason, of the scores of a rank beside those of another, as far as both are known.
+
+    Halves are told in components that they share.
+    """
+    rows, said = [table.row(rank), table.row(other)], []
+    for what, scores, written in (
+        ("held-out error", table.known("heldout"), "{:.4g}".format),
+        ("core consistency", np.where(table.informative, table.known("core_consistency"), np.nan), in_points),
+        ("components that halves of the data share", table.ranks * table.known("stability_halves"), "{:.1f}".format),
+    ):
+        here, there = scores[rows]
+        if not np.isnan(here + there):
+            said.append(f"{what} {written(here)} ({written(there)}{'' if said else f' at rank {other}'})")
+    sentence = "; ".join(said)
+    return f" {sentence[0].upper()}{sentence[1:]}." if said else ""
+
+
+def in_points(consistency: float) -> str:
+    """Return a core consistency as a reason says it."""
+    return f"below {LOWEST_CONSISTENCY:g}" if consistency < LOWEST_CONSISTENCY else f"{consistency:z.1f}"
 
 
 def where_it_ends(table: RankTable) -> str:
