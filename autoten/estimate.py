@@ -20,6 +20,7 @@ import scipy
 from autoten._errors import check_integer, check_ranks, check_real, refuse
 from autoten._typing import Array
 from autoten.answer import RankEstimate
+from autoten.clock import Clock
 from autoten.door import Data, data_of
 from autoten.fits import N_SPLITS, RESAMPLE, Plan, RankFits, entropy_of
 from autoten.holdout import Blocks, Holdout, HoldoutDefaults, RandomElements
@@ -390,7 +391,7 @@ class _ScoredSweep:
 
     def __init__(self, tensor: Tensor, scorers: Sequence[Scorer], store: Checkpoint | None = None) -> None:
         self.models: dict[int, CPModel] = {}
-        self.timings: dict[str, float] = {"starts": 0.0, "folds": 0.0, "halves": 0.0, "scores": 0.0}
+        self.timings = dict.fromkeys(("kernels", "starts", "folds", "halves", "scores"), 0.0)
         self.warnings: list[str] = []
         self._tensor = tensor
         self._scorers = scorers
@@ -398,6 +399,7 @@ class _ScoredSweep:
         self._scores: dict[int, Mapping[str, Any]] = {}
         self._cut_short: dict[int, tuple[str, ...]] = {}
         self._complete = False
+        self._clock, self._stood = Clock(), 0.0
 
     def run(self, ranks: Sequence[int], plan: Plan, shown: Progress) -> None:
         """Fit and score rank after rank until all are done, time is up or the user interrupts."""
@@ -406,12 +408,13 @@ class _ScoredSweep:
         known = {rank: done for rank, done in stored.items() if done.scores is not None or rank not in asked}
         models = {rank: done.model for rank, done in known.items()}
         ended = interrupted = False
+        self._clock, self._stood = plan.clock, plan.clock.stood
         try:
             for fits in fit_ranks(self._tensor, ranks, plan, shown.on_fit, models, self._store):
+                self._count(fits.seconds if fits.rank not in known else {})
                 if isinstance(fits, RankFits):
                     self._score(fits)
                 elif fits.rank not in known:
-                    self._count(fits.seconds)
                     if fits.whole:
                         self._keep(fits.rank, fits.model)
                 elif fits.rank in asked:
@@ -454,8 +457,7 @@ class _ScoredSweep:
             scores.update(_checked_scores(scorer(self._tensor, fits), scorer))
         self._scores[fits.rank] = scores
         self.models[fits.rank] = fits.best.model
-        self._count(fits.seconds)
-        self.timings["scores"] += time.monotonic() - began
+        self.timings["scores"] += time.monotonic() - began - self._for_kernels()
         logger.debug("rank %d: loss %.6g", fits.rank, fits.best.loss)
         if fits.whole:
             self._keep(fits.rank, fits.best.model, scores)
@@ -463,8 +465,16 @@ class _ScoredSweep:
             self._cut_short[fits.rank] = fits.cut_short
 
     def _count(self, spent: Mapping[str, float]) -> None:
+        """Count the seconds of fits, less those of kernels: which of the fits waited for these is not known."""
+        waited = min(self._for_kernels() / (sum(spent.values()) or 1.0), 1.0)
         for part, seconds in spent.items():
-            self.timings[part] += seconds
+            self.timings[part] += seconds * (1.0 - waited)
+
+    def _for_kernels(self) -> float:
+        """Return the seconds in which kernels were compiled or read since this was last asked, and count them."""
+        before, self._stood = self._stood, self._clock.stood
+        self.timings["kernels"] += self._stood - before
+        return self._stood - before
 
     def _keep(self, rank: int, model: CPModel, scores: Mapping[str, Any] | None = None) -> None:
         if self._store is not None:

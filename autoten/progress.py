@@ -59,6 +59,7 @@ class Progress(Listener):
         self._forecast = LONG / 2.0
         self._began = self._since = self._now()
         self._stood = plan.clock.stood
+        self._said = False  # that kernels are compiled
         self._shown: Any = (_Bar() if _is_watched() else _Lines()) if show and sys.stderr is not None else None
 
     def __enter__(self) -> Progress:
@@ -100,6 +101,9 @@ class Progress(Listener):
         """Say that kernels are compiled: numba calls this when it finds one in no cache."""
         if self._shown is not None:
             self._shown.say(self._share(), COMPILING)
+        elif not self._said:
+            logger.warning(COMPILING)
+        self._said = True
 
     def on_end(self, event: Any) -> None:
         """Say nothing."""

@@ -42,7 +42,7 @@ NONNEGATIVE = HALS(max_iter=MAX_SWEEPS, tol=TOL)
 LOSS_TOLERANCE, CONSISTENCY_TOLERANCE = 1e-4, 1.0
 
 # What of an estimate's timings is not fitting.
-BESIDE_THE_FITS = ("scores", "selection")
+BESIDE_THE_FITS = ("kernels", "scores", "selection")
 
 # The whole job of a user with small data, in a process of its own.
 ESTIMATE = (

@@ -346,6 +346,42 @@ def test_a_smaller_alternative_says_what_may_not_be_enough():
     assert reason == "if component 2 is none: it lowers the held-out error by 18.1 % only"
 
 
+LARGEST = Calibrated({"intercept": 5.0})
+
+
+@pytest.mark.parametrize(
+    ("core", "alternatives"),
+    [
+        ([100, 100, 97.4, 35.4], {3: "97.4 at rank 3, 35.4 at rank 4"}),
+        ([100, 100, 79.9, 97], {2: "100.0 at rank 2, 79.9 at rank 3"}),
+        ([100, 100, 80, -1e9], {3: "80.0 at rank 3, below -1000 at rank 4"}),
+        ([100, 100, nan, 35], {3: "35.0 at rank 4"}),
+        ([100, 100, 99, 97], {}),
+        ([100, 100, 97, nan], {}),
+        ([20, 30, 97, 95], {}),  # ranks at which it can tell nothing
+    ],
+)
+def test_a_smaller_rank_at_which_core_consistency_alone_would_stop_is_an_alternative(core, alternatives):
+    choice = LARGEST(make_table([2.0, 1.5, 1.5, 1.5], core=core))
+    assert choice.rank == 4
+    assert max(share for rank, share in choice.probabilities.items() if rank != 4) < 0.05
+    stops = "corrected core consistency alone would stop there: "
+    assert choice.alternatives == tuple((rank, f"{stops}{case}") for rank, case in alternatives.items())
+
+
+def test_core_consistency_that_stops_elsewhere_is_no_alternative_twice_nor_one_beyond_the_range():
+    even = Calibrated({"intercept": 1e-3})(make_table([2.0, 1.5, 1.5, 1.5], core=[100, 100, 97, 35]))
+    assert [other.rank for other in even.alternatives] == [3, 2, 1]
+    assert even.alternatives[0].reason == (
+        "component 4 lowers the held-out error by 77.7 %, which may not be enough; "
+        "corrected core consistency alone would stop there: 97.0 at rank 3, 35.0 at rank 4"
+    )
+    assert LARGEST(make_table([2.0, 1.5], core=[20, 20], ranks=[3, 4])).alternatives == ()  # not below the first tried
+    smaller = DEFAULT_POLICY(make_table([3.0, 2.0, -0.1, -0.1], core=[100, 100, 99, 20], alike=[1, 1, 0.5, 0.5]))
+    assert smaller.rank == 2
+    assert 3 not in [other.rank for other in smaller.alternatives]  # core consistency alone goes on to there
+
+
 def test_components_no_better_than_random_signs_are_doubted():
     table = make_table([1.0, -0.1], alike=[0.999, 0.8], residual_excess=[[0.3, -0.31], *[[nan, nan]] * 2])
     assert DEFAULT_POLICY(table).reason.endswith("no more of the data than of noise of the same size.")

@@ -14,6 +14,8 @@ from autoten.datasets import make_count_tensor, make_cp_tensor, white_noise
 from autoten.labels import Labels
 from autoten.model import CPModel
 from autoten.report import program
+from autoten.selection.choice import beside
+from autoten.table import RankTable
 
 X = make_cp_tensor((5, 7, 8), 2, noise=white_noise(20), random_state=0).X
 DAYS = np.arange("2024-01-01", "2024-01-08", dtype="datetime64[D]")
@@ -115,6 +117,9 @@ def test_another_rank_is_taken_and_everything_says_so(estimate, tmp_path):
     assert (taken.rank, taken.model.rank, taken.choice.in_place_of) == (3, 3, estimate.choice)
     assert taken.report().startswith("Rank taken: 3. Estimated rank: 2\nRank 3 was taken by hand, in place of 2,")
     assert "Alternative: rank 2, the estimate." in taken.report()
+    heldout = estimate.table.mean("heldout")
+    assert f"the estimate. Held-out error {heldout[3]:.4g} ({heldout[2]:.4g} at rank 2)." in taken.reason
+    assert estimate.reason not in taken.report()
     assert "* 3" in taken.report()
     assert "Rank taken: 3. Estimated rank: 2" in taken._repr_html_()
     assert json.loads(taken.to_json())["in_place_of"] == 2
@@ -214,6 +219,22 @@ def test_a_mode_that_is_called_like_a_dimension_of_scores_is_refused(estimate, n
     models = {2: estimate.model.labelled(Labels(("a", name, "b"), (None,) * 3))}
     with pytest.raises(ValueError, match=rf"^the names of modes of to_xarray must be none of .* Got {name}\.$"):
         replace(estimate, models=models).to_xarray()
+
+
+def test_a_rank_taken_by_hand_is_judged_by_its_own_scores_as_far_as_they_are_known():
+    columns = {
+        "heldout": [[1.0], [0.4], [0.2], [0.1234567], [np.nan]],
+        "core_consistency": [[np.nan], [100], [100], [97.44], [-2e4]],
+        "stability_halves": [[np.nan], [1.0], [0.95], [np.nan], [0.9]],
+    }
+    table = RankTable(np.arange(5), columns, (5, 6, 7))
+    assert beside(table, 4, 3) == " Core consistency below -1000 (97.4 at rank 3)."
+    assert beside(table, 3, 4) == " Core consistency 97.4 (below -1000 at rank 4)."
+    assert beside(table, 2, 1) == (
+        " Held-out error 0.2 (0.4 at rank 1); components that halves of the data share 1.9 (1.0)."
+    )
+    assert beside(table, 0, 4) == ""
+    assert beside(RankTable([0, 1], {}, (5, 6, 7)), 0, 1) == ""
 
 
 def test_a_choice_at_its_own_rank_is_itself():

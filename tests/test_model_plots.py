@@ -54,6 +54,11 @@ def below_a_line():
     return X
 
 
+def in_order(model):
+    """Return the model with its entries sorted: no neighbours are far apart."""
+    return CPModel(model.weights, tuple(np.sort(factor, axis=0) for factor in model.factors), model.labels)
+
+
 @pytest.fixture(scope="module")
 def extrapolated():
     return below_a_line(), fit_parafac(below_a_line(), 3, n_starts=3, random_state=0).model
@@ -90,7 +95,7 @@ def test_shares_of_the_weights_are_those_in_observed_cells(extrapolated):
     _, model = extrapolated
     figure = plot_components(model)[0].figure
     assert_readable(figure)
-    assert figure.legends[0].get_title().get_text() == "component: share of the weights in observed cells"
+    assert figure.legends[0].get_title().get_text() == "component, by weight: share of the weights in observed cells"
     norms = model.weights * np.sqrt(model.observed_share)
     shares = [f"{r + 1}: {share:.0%}" for r, share in enumerate(norms / norms.sum())]
     assert entries(figure.legends[0]) == [*shares, "hardly observed"]
@@ -171,7 +176,7 @@ def test_a_model_without_components_says_so_in_every_panel():
 
 
 def test_columns_are_drawn_with_unit_length_and_numbers_as_x_the_largest_share_first():
-    model = CPModel(np.array([1.0, 3.0]), make_model((5, 20, 30), 2).unit_columns().factors)
+    model = CPModel(np.array([1.0, 3.0]), in_order(make_model((5, 20, 30), 2)).unit_columns().factors)
     wavelengths = np.arange(300, 280, -1)
     axes = plot_components(model, labels=[None, wavelengths, None])
     assert entries(axes[0].figure.legends[0]) == ["1: 75%", "2: 25%"]
@@ -202,8 +207,8 @@ def test_component_styles_differ_without_colour():
     assert styles[10].marker == styles[0].marker  # more are drawn, in looks that return
 
 
-def drawing_of(length, rank, labels=None):
-    ax = plot_mode(make_model((length, 4, 5), rank), 0, labels=labels)
+def drawing_of(length, rank, labels=None, made=in_order):
+    ax = plot_mode(made(make_model((length, 4, 5), rank)), 0, labels=labels)
     if ax.collections:
         return heat_map
     if ax.get_yticklabels()[0].get_text().startswith("all "):
@@ -216,6 +221,25 @@ def test_how_a_mode_is_drawn_follows_length_rank_and_labels():
     assert [drawing_of(13, 6), drawing_of(13, 7)] == [lines, heat_map]
     assert [drawing_of(13, 2, list("abcdefghijklm")), drawing_of(13, 2, MONTHS[:13])] == [top_bars, lines]
     assert [drawing_of(13, 7, list("abcdefghijklm")), drawing_of(12, 3, list("abcdefghijkl"))] == [top_bars, bars]
+
+
+def test_entries_that_jump_are_points_in_the_order_of_their_labels():
+    def jumping(model):
+        return model
+
+    for labels in (None, range(30), MONTHS[:30]):
+        assert [drawing_of(30, 3, labels, made) for made in (in_order, jumping)] == [lines, points]
+    model, shuffled = in_order(make_model((40, 5, 4), 2)), np.random.default_rng(0).permutation(40)
+    mixed = CPModel(model.weights, (model.factors[0][shuffled], *model.factors[1:]))
+    assert drawing_of(40, 2, shuffled, lambda _: mixed) is lines  # their labels put them in order
+    assert drawing_of(40, 2, None, lambda _: mixed) is points
+    # In rows of one component each, a mode is drawn alike in all.
+    column = np.column_stack([np.linspace(0.0, 3.0, 40), 2.0 * (np.arange(40) % 2)])
+    both = CPModel(np.ones(2), (column, *model.factors[1:]))
+    for axes in (plot_top(both), plots.plot_comparison(both, both)):
+        assert {ax.lines[1].get_linestyle() for ax in axes[:, 0]} == {"None"}
+    constant = CPModel(np.ones(2), (np.ones((40, 2)), *model.factors[1:]))
+    assert drawing_of(40, 2, None, lambda _: constant) is lines
 
 
 def test_a_heat_map_has_a_row_for_each_component_and_numbers_along_x():
@@ -391,7 +415,7 @@ def test_one_mode_is_drawn_by_number_or_name_and_by_a_function_of_ones_own():
 
 
 def test_a_comparison_draws_matched_pairs_in_the_first_models_order():
-    a = make_model((5, 40, 30), 3)
+    a = in_order(make_model((5, 40, 30), 3))
     turned = [factor[:, [2, 0, 1]] * sign for factor, sign in zip(a.factors, (-1, 1, -1), strict=True)]
     axes = plots.plot_comparison(a, CPModel(a.weights[[2, 0, 1]], turned), names=("mine", "yours"))
     assert {ax.get_title(loc="right") for ax in axes.flat} <= {"1.000", "−1.000"}
@@ -404,7 +428,7 @@ def test_a_comparison_draws_matched_pairs_in_the_first_models_order():
 
 
 def test_a_comparison_says_which_components_and_how_alike():
-    a, b = make_model((6, 20, 30), 2), make_model((6, 20, 30), 3, seed=1)
+    a, b = in_order(make_model((6, 20, 30), 2)), in_order(make_model((6, 20, 30), 3, seed=1))
     _, given = plt.subplots(3, 3)
     axes = plots.plot_comparison(a, b, axes=given)
     assert (axes == given).all()

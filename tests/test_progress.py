@@ -17,6 +17,7 @@ from autoten.datasets import make_cp_tensor, white_noise
 from autoten.fits import Plan
 from autoten.holdout import RandomElements
 from autoten.progress import COMPILING, GROWTH, Progress, spoken
+from autoten.scores import DEFAULT_SCORERS
 from autoten.solvers.als import ALS
 from autoten.sweep import _in_time
 
@@ -237,6 +238,49 @@ def test_a_deadline_moves_while_kernels_are_compiled_and_fits_that_it_ended_are_
     clock.time += 11.0
     assert _in_time(fit, None, planned) == (None, False)
     assert pickle.loads(pickle.dumps(planned)).deadline == pytest.approx(planned.deadline, abs=0.1)
+
+
+def test_kernels_that_are_compiled_are_named_once_also_without_progress(capfd, logged):
+    with progress(range(1, 11)) as run:
+        run.on_rank(0, measured=True)
+        assert logged() == []  # nothing was compiled
+        for _ in range(2):
+            compile_something()
+    assert logged() == [COMPILING]
+    assert capfd.readouterr().out == ""
+
+
+def test_kernels_are_a_part_of_their_own_in_the_timings(clock):
+    class Waiting(ALS):
+        """Each fit takes a second, the first of all waits for a kernel besides."""
+
+        waited = False
+
+        def fit(self, tensor, start, **options):
+            clock.time += 1.0
+            if not Waiting.waited:
+                Waiting.waited = True
+                with global_compiler_lock:
+                    clock.time += 10.0
+            return super().fit(tensor, start, **options)
+
+    def slow_score(tensor, fits):
+        if fits.rank == 1:
+            with global_compiler_lock:
+                clock.time += 5.0
+        return {"slow": 1.0}
+
+    def seconds(scorers):
+        options = {"n_starts": 2, "n_folds": 2, "n_splits": 0, "random_state": 0, "scorers": scorers}
+        return estimate_rank(X, 2, solver=(Waiting(), Waiting(max_iter=50)), **options).by_solver
+
+    cold = list(seconds([*DEFAULT_SCORERS, slow_score]).values())
+    warm = list(seconds(DEFAULT_SCORERS).values())
+    assert [each.timings["kernels"] for each in cold] == [15.0, 5.0]  # the first fit, and a score of each solver
+    assert [each.timings["kernels"] for each in warm] == [0.0, 0.0]
+    for one, other in zip(cold, warm, strict=True):
+        for part in ("starts", "folds", "halves", "scores"):
+            assert one.timings[part] == pytest.approx(other.timings[part])
 
 
 def test_reading_kernels_from_the_cache_counts_as_compiling_them(clock, capfd):

@@ -46,6 +46,9 @@ from autoten.plots.modes import (
 MODE_HEIGHT = 2.2
 PAIR_HEIGHT = 1.25
 
+# Letters: a longer name of a mode may be wider than bars that have names beside them.
+LONGEST_CENTRED = 12
+
 
 def plot_components(
     model: Any,
@@ -112,7 +115,7 @@ def plot_components(
     used = {}
     for mode, (ax, drawing) in enumerate(zip(panels, drawings, strict=True)):
         used[mode] = draw_mode(ax, model, mode, drawing, n_named)
-        ax.set_title(model.named.names[mode], **_place_of_name(used[mode]))
+        ax.set_title(model.named.names[mode], **_place_of_name(used[mode], model.named.names[mode]))
     if model.rank:
         legend = _legend_of_components(used, model)
         _finish(panels, legend, rows if axes is None else 0)
@@ -223,7 +226,7 @@ def plot_top(
         draw = top_bars if is_named(names) else drawing_of(model.factors[mode], 1, names)
         used[mode] = draw_factor(ax, factor, names, [styles[r]], draw, n, model.without_support(mode)[:, [r]])
         if r == 0:
-            ax.set_title(model.named.names[mode], **_place_of_name(used[mode]))
+            ax.set_title(model.named.names[mode], **_place_of_name(used[mode], model.named.names[mode]))
     for r, ax in enumerate(panels[:, 0]):
         ax.set_ylabel(f"{r + 1}: {shares[r]:.0%}")
     legend = _with_crosses(_legend_of(set(), [], []), model, used)
@@ -308,7 +311,7 @@ def plot_comparison(
         drawn = draw_factor(ax, np.column_stack(columns), a.named.indices[mode], looks, draw, n_named)
         used.add(drawn)
         if row == len(rows) - 1:
-            ax.set_xlabel(a.named.names[mode], **_place_of_name(drawn))
+            ax.set_xlabel(a.named.names[mode], **_place_of_name(drawn, a.named.names[mode]))
         if row < n_pairs:
             ax.set_title(f"{cosine:.3f}".replace("-", "−"), loc="right", fontsize=small_text(), pad=2.0)
     for (r, s), ax in zip(rows, panels[:, 0], strict=True):
@@ -331,9 +334,9 @@ def _to_draw(model: Any, labels: Sequence[Any] | None = None) -> CPModel:
     return cp.labelled(Labels(cp.named.names, arrays))
 
 
-def _place_of_name(used: ModeDrawing) -> Look:
-    """Return where the name of a mode stands: names beside bars leave it little room but to the left."""
-    return {"x": 1.0, "ha": "right"} if used is top_bars else {}
+def _place_of_name(used: ModeDrawing, name: str) -> Look:
+    """Return where the name of a mode stands: names beside bars leave a long one no room but to the left."""
+    return {"x": 1.0, "ha": "right"} if used is top_bars and len(name) > LONGEST_CENTRED else {}
 
 
 def _left_of_names(ax: Axes, used: ModeDrawing) -> float:
@@ -381,7 +384,9 @@ def _legend_of_components(used: Mapping[int, ModeDrawing], model: CPModel) -> Lo
     shares, what = _shares(model)
     labels = [f"{r + 1}: {share:.0%}" for r, share in enumerate(shares)]
     legend = _with_crosses(_legend_of(set(used.values()), component_styles(model.rank), labels), model, used)
-    return {**legend, "title": f"component: share of the {what}"}
+    # Shares of something else than what gives the order need not descend: then the order is named.
+    order = "component" if np.all(np.diff(shares) <= 0.0) else "component, by weight"
+    return {**legend, "title": f"{order}: share of the {what}"}
 
 
 def _shares(model: CPModel) -> tuple[Array, str]:
