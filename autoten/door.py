@@ -363,6 +363,10 @@ def unlabelled(X: Any) -> Preprocessed:
     """Return what `X` holds, apart from its labels and history: those of an xarray ``DataArray`` or a pandas Series."""
     if isinstance(X, Preprocessed):
         return X
+    if hasattr(X, "data_vars"):
+        held = ", ".join(f"{name!r} ({', '.join(map(str, X[name].dims))})" for name in X.data_vars)
+        remedy = f"Give one of its arrays, as X[name]: {held or 'it has none'}."
+        refuse("X", "an array of real numbers", "an xarray Dataset", remedy, kind=TypeError)
     if hasattr(X, "dims") and hasattr(X, "coords") and hasattr(X, "data"):
         indices = tuple(plain_labels(X.coords[name]) if name in X.coords else None for name in X.dims)
         return Preprocessed(X.data, labels=Labels(tuple(map(str, X.dims)), indices))

@@ -579,7 +579,9 @@ def _check_choices(solvers: Iterable[Any], policy: Any, holdout: Any, scorers: A
             refuse("solver of estimate_rank", expected, repr(solver), kind=TypeError)
     check_policy(policy, "policy of estimate_rank")
     if not hasattr(holdout, "folds") or isinstance(holdout, type):
-        refuse("holdout of estimate_rank", "a hold-out such as RandomElements(0.1)", repr(holdout), kind=TypeError)
+        remedy = "Estimate once with each of several." if isinstance(holdout, Sequence) else ""
+        expected = "a hold-out such as RandomElements(0.1)"
+        refuse("holdout of estimate_rank", expected, repr(holdout), remedy, kind=TypeError)
     if not isinstance(scorers, Sequence) or not all(callable(scorer) for scorer in scorers):
         refuse(
             "scorers of estimate_rank",

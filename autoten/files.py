@@ -1,4 +1,4 @@
-"""Tensors in files: .npy, .npz, .mat, long tables in .csv and .parquet, and FROSTT's .tns."""
+"""Tensors in files: .npy, .npz, .mat, .nc, long tables in .csv and .parquet, and FROSTT's .tns."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ import numpy as np
 import scipy.sparse
 from numpy.typing import NDArray
 
-from autoten._errors import AutotenWarning, counted, is_number, reading, refuse
+from autoten._errors import AutotenWarning, counted, imported, is_number, reading, refuse
 from autoten._typing import Array
-from autoten.door import Preprocessed, linear_cells
+from autoten.door import Preprocessed, linear_cells, unlabelled
 from autoten.frames import Frame, Table, coded, tensor_of
 
 # A text file is parsed in blocks of so many bytes.
@@ -42,11 +42,12 @@ UNREADABLE = "(pickled)"
 
 
 def read_tensor(path: str | Path, *, modes: Any = None, values: Any = None, unlisted: str | None = None) -> Any:
-    r"""Return the tensor in a ``.npy``, ``.npz``, ``.mat``, ``.csv``, ``.parquet``, ``.tns`` or ``.tns.gz`` file.
+    r"""Return the tensor in a ``.npy``, ``.npz``, ``.mat``, ``.nc``, ``.csv``, ``.parquet``, ``.tns`` or ``.tns.gz`` file.
 
     Of a file that holds several arrays the one called ``X`` is taken, or the only one with three or more modes; a field
     of a MATLAB struct is one of them, such as ``X.data``. A file with ``coords`` (nnz, N), counted from zero, ``vals``
-    and ``shape``, and a FROSTT ``.tns`` file, give a ``scipy.sparse.coo_array``.
+    and ``shape``, and a FROSTT ``.tns`` file, give a ``scipy.sparse.coo_array``. The array in a netCDF file keeps its
+    labels; `values` may name it.
 
     A ``.csv`` or ``.parquet`` file is a long table: a row for each cell, which holds its label in each mode and then
     its value. A combination of labels that is not listed, or whose value is blank or NA, is missing. The result, a
@@ -63,7 +64,7 @@ def read_tensor(path: str | Path, *, modes: Any = None, values: Any = None, unli
     modes : sequence of names of columns, optional
         Of a table, a column for each mode; by default all but that of the values.
     values : name of a column, optional
-        Of a table, the column of values. If it is left out beside `modes`, rows are counted; by default the last one.
+        Of a table, the column of values; of a ``.nc`` file, the variable. If it is left out beside `modes`, rows are counted; by default the last one.
     unlisted : {"zero", "missing"}, optional
         Of a table, what a combination of labels without a row means; see `from_table`. If neither `modes` nor `values`
         are named, "missing" by default.
@@ -71,12 +72,13 @@ def read_tensor(path: str | Path, *, modes: Any = None, values: Any = None, unli
     Returns
     -------
     ndarray, coo_array or Preprocessed
-        What the file holds, as `estimate_rank` takes it; with labels of tables.
+        What the file holds, as `estimate_rank` takes it; with labels of tables and of ``.nc`` files.
 
     Raises
     ------
     ImportError
-        If nothing is installed that reads ``.parquet`` files (``pip install 'autoten[tables]'``).
+        If nothing is installed that reads ``.parquet`` files (``pip install 'autoten[tables]'``) or ``.nc`` files
+        (``pip install 'autoten[labels]'``).
     TypeError, ValueError
         If the file cannot be read or holds no such tensor, or several: the sentence names what it holds.
 
@@ -93,13 +95,15 @@ def read_tensor(path: str | Path, *, modes: Any = None, values: Any = None, unli
     """
     path = Path(path)
     kind = "".join(path.suffixes[-2:]).lower() if path.suffix.lower() == ".gz" else path.suffix.lower()
-    kinds = [*READERS, *TABLES]
+    kinds = [*READERS, NETCDF, *TABLES]
     if kind not in kinds:
         refuse("the file", f"one of {', '.join(kinds)}", path.name)
     if not path.is_file():
         refuse("the file", "an existing file", str(path))
     if kind in TABLES:
         return _read_table(path, modes, values, unlisted)
+    if kind == NETCDF and modes is None and unlisted is None:
+        return _read_netcdf(path, values)
     if any(option is not None for option in (modes, values, unlisted)):
         refuse("the file", f"one of {', '.join(TABLES)} where modes, values or unlisted are said", path.name)
     return READERS[kind](path)
@@ -136,6 +140,24 @@ def _read_mat(path: Path) -> Any:
     with reading(path, ".mat", Exception):
         arrays = dict(_without_structs((k, v) for k, v in loadmat(path).items() if not k.startswith("__")))
     return _only_tensor(arrays, path.name)
+
+
+def _read_netcdf(path: Path, name: str | None) -> Preprocessed:
+    """Return a variable of a netCDF file with its labels: the one of this name, else X, else the only tensor."""
+    xr = imported("xarray", "A .nc file")
+    if _beginning(path).startswith(b"\x89HDF") and not any(map(find_spec, ("netCDF4", "h5netcdf"))):
+        remedy = "Install h5netcdf, which reads it."
+        refuse(path.name, "a netCDF file of version 3", "one of version 4, which is HDF5", remedy)
+    with reading(path, NETCDF, Exception), xr.open_dataset(path) as held:
+        arrays = dict(held.load().data_vars)
+    tensors = [each for each, array in arrays.items() if array.ndim >= 3]
+    if name is None:
+        name = "X" if "X" in arrays else tensors[0] if len(tensors) == 1 else None
+    if name not in arrays:
+        shapes = ", ".join(f"{each} {arrays[each].shape}" for each in tensors or arrays) or "nothing"
+        expected = "a file with a variable named X, a single one of three or more modes, or the one named as values"
+        refuse(path.name, expected, shapes)
+    return unlabelled(arrays[name])
 
 
 def _beginning(path: Path) -> bytes:
@@ -442,6 +464,9 @@ def _refuse_line(lines: list[str], n_before: int, n_columns: int, name: str) -> 
             refuse(f"line {number} of {name}", expected, line.strip())
     refuse(name, "lines of indices and values", f"what NumPy cannot read, in lines {n_before + 1} to {number}")
 
+
+# Files of variables, of which one may be named.
+NETCDF = ".nc"
 
 # What reads a file of each kind, and a long table of each kind, of which columns may be named.
 TABLES: dict[str, Callable[[Path], Table]] = {".csv": _Csv, ".parquet": _parquet}

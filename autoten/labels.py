@@ -58,6 +58,12 @@ class Labels:
         return Labels(self.names, tuple(kept))
 
 
+def in_words(labels: Labels | None, *modes: int) -> str:
+    """Return modes in words, with their names where they have any: "mode 0", "modes 0 (sample), 1 (day) and 2 (judge)"."""
+    *first, last = (f"{mode}" if labels is None else f"{mode} ({labels.names[mode]})" for mode in modes)
+    return f"modes {', '.join(first)} and {last}" if first else f"mode {last}"
+
+
 def names_of(labels: Labels | None) -> tuple[str, ...]:
     """Return the names of the modes; none where there are no labels."""
     return () if labels is None else labels.names

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import xarray as xr
 from PIL import Image
 from scipy.io import savemat
 
@@ -33,6 +34,7 @@ AS_TABLE = "".join(f"s{i},{300 + 5 * j},2024-01-0{k + 1},{float(X[i, j, k])}\n" 
 WRITERS = {
     "X.npz": lambda path: np.savez(path, labels=np.arange(6), X=X, other=X[:4]),
     "X.mat": lambda path: savemat(path, {"X": X, "labels": np.arange(6)}),
+    "X.nc": lambda path: xr.DataArray(X, dims=["a", "b", "c"], name="rate").to_netcdf(path, engine="scipy"),
     "X.tns.gz": lambda path: path.write_bytes(gzip.compress(AS_TEXT.encode())),
     "X.csv": lambda path: path.write_text("sample,emission in µm,day,x\n" + AS_TABLE, encoding="utf-8"),
 }
@@ -61,7 +63,7 @@ def test_every_readable_file_gets_its_report(folder, capsys, name):
     assert status == 0
     assert out.startswith("Estimated rank: 2\n")
     assert out.endswith(" s.\n")
-    modes = " (sample x emission in µm x day)" if name.endswith("csv") else ""
+    modes = {"X.csv": " (sample x emission in µm x day)", "X.nc": " (a x b x c)"}.get(name, "")
     assert f"6 x 7 x 8 tensor{modes}, 336 observed cells" in out
     assert "100%" in err
     assert "%|" not in out
@@ -203,7 +205,7 @@ UNWRITABLE = "--{} must be a file that can be written. Got {}."
 TWICE = "--{} must be a file of its own, neither FILE nor another output. Got {}."
 UNSUITABLE = [
     (["absent.npy"], "the file must be an existing file. Got absent.npy."),
-    (["."], "the file must be one of .npy, .npz, .mat, .tns, .tns.gz, .csv, .parquet. Got ."),
+    (["."], "the file must be one of .npy, .npz, .mat, .tns, .tns.gz, .nc, .csv, .parquet. Got ."),
     (["text.npy"], "text.npy must be a .npy file that NumPy wrote. Got one that begins with b'no tensor\\n'."),
     (["matrix.npy"], "X must be a tensor with at least 3 modes. Got shape (7, 8). "),
     (["X.npy", "--ranks", "0:3"], RANKS.format("0:3")),

@@ -2,12 +2,14 @@
 
 import gzip
 import re
+import sys
 
 import numpy as np
 import pytest
 import pyttb
 import scipy.sparse
 import sparse
+import xarray as xr
 from contracts import check_tensor
 from scipy.io import savemat
 
@@ -288,3 +290,57 @@ def test_real_sparse_tensors(real_data, name, tmp_path):
     assert tensor.shape == tuple(arrays["shape"])
     assert len(tensor.nonzero) == len(arrays["vals"])
     assert tensor.norm_squared == pytest.approx(float(np.square(arrays["vals"], dtype=float).sum()))
+
+
+# -------------------------------------------------------------------------------------------------------------- netCDF
+
+
+@pytest.fixture
+def session():
+    """Return a dataset with a tensor, one more cell of it missing, and what is none."""
+    rates = np.arange(60, dtype=np.float32).reshape(3, 4, 5)
+    rates[0, 1, 2] = np.nan
+    days = np.arange("2024-01-01", "2024-01-06", dtype="datetime64[D]")
+    coords = {"neuron": ["n1", "n2", "n3", "n4"], "day": days.astype("datetime64[ns]")}
+    return xr.Dataset({"rate": (("trial", "neuron", "day"), rates), "depth": ("neuron", np.ones(4))}, coords)
+
+
+def test_a_netcdf_file_gives_its_only_tensor_with_labels(tmp_path, session):
+    session.to_netcdf(tmp_path / "session.nc", engine="scipy")
+    read = read_tensor(tmp_path / "session.nc")
+    np.testing.assert_array_equal(read.X, session["rate"])
+    assert read.labels.names == ("trial", "neuron", "day")
+    assert [read.labels.index(mode, 1) for mode in range(3)] == ["1", "n2", "2024-01-02"]
+    (tmp_path / "session.nc").unlink()  # it is closed, and nothing is still to be read
+    assert np.isnan(np.asarray(read)).sum() == 1
+    assert fit_parafac(read, 1, n_starts=1, random_state=0).model.labels.names == read.labels.names
+
+
+def test_of_several_variables_one_is_named_or_called_x(tmp_path, session):
+    session = session.assign(events=session["rate"].fillna(0.0).astype("int16"))
+    session.to_netcdf(tmp_path / "two.nc", engine="scipy")
+    assert read_tensor(tmp_path / "two.nc", values="events").X.dtype == np.int16
+    for values in (None, "absent"):
+        with pytest.raises(ValueError, match=r"^two\.nc must be a file with a variable named X, .* rate \(3, 4, 5\), ev"):
+            read_tensor(tmp_path / "two.nc", values=values)
+    session.rename(events="X").to_netcdf(tmp_path / "x.nc", engine="scipy")
+    assert read_tensor(tmp_path / "x.nc").X.dtype == np.int16
+
+
+def test_a_netcdf_file_that_cannot_be_read_gets_a_sentence(tmp_path, monkeypatch, session):
+    session.to_netcdf(tmp_path / "session.nc", engine="scipy")
+    with pytest.raises(ValueError, match=r"^the file must be one of \.csv, \.parquet where modes, .* Got session\.nc\.$"):
+        read_tensor(tmp_path / "session.nc", modes=["trial"])
+    (tmp_path / "broken.nc").write_bytes(b"CDF\x01 or not")
+    with pytest.raises(ValueError, match=r"^broken\.nc cannot be read as a \.nc file: "):
+        read_tensor(tmp_path / "broken.nc")
+    (tmp_path / "four.nc").write_bytes(b"\x89HDF\r\n\x1a\n")
+    monkeypatch.setattr("autoten.files.find_spec", lambda name: None)
+    with pytest.raises(ValueError, match=r"^four\.nc must be a netCDF file of version 3\. .* Install h5netcdf, which"):
+        read_tensor(tmp_path / "four.nc")
+    session[["depth"]].to_netcdf(tmp_path / "flat.nc", engine="scipy")
+    with pytest.raises(ValueError, match=r"Got depth \(4,\)\.$"):
+        read_tensor(tmp_path / "flat.nc")
+    monkeypatch.setitem(sys.modules, "xarray", None)
+    with pytest.raises(ImportError, match=r"^A \.nc file needs xarray\. Install it with `pip install 'autoten\[labels\]'"):
+        read_tensor(tmp_path / "session.nc")

@@ -650,6 +650,13 @@ ARGUMENTS = [
         [0.1, None, RandomElements],
     ),
     (
+        "holdout",
+        "holdout of estimate_rank must be a hold-out such as RandomElements(0.1). Got {!r}. Estimate once with each of "
+        "several.",
+        [],
+        [(1, 2)],
+    ),
+    (
         "scorers",
         "scorers of estimate_rank must be a sequence of functions of a tensor and the fits of a rank. Got {!r}.",
         [],
@@ -761,6 +768,11 @@ NO_LABELLED_TENSORS = {
     "two levels": (LISTED["s0"], r"^X must be a tensor with at least 3 modes"),
     "no label": (LISTED.rename({"s0": np.nan}), r"^the index of X must be complete\. Got 6 rows without a label"),
     "texts": (LISTED.astype(str), r"^X must be an array of real numbers\. Got dtype object"),
+    "a dataset": (
+        LISTED.to_xarray().to_dataset(name="rate"),
+        r"^X must be an array of real numbers\. Got an xarray Dataset\. Give one of its arrays, as X\[name\]: 'rate' \(",
+    ),
+    "an empty dataset": (LISTED.to_xarray().to_dataset(name="a").drop_vars("a"), r"as X\[name\]: it has none\.$"),
     "two modes": (LISTED["s0"].to_xarray(), r"^X must be a tensor with at least 3 modes\. Got shape \(2, 3\)"),
     "a dataset": (LISTED.to_frame("a").to_xarray(), r"^X must be an array of real numbers\. Got Dataset"),
     "too large": (
@@ -1076,7 +1088,7 @@ DOOR_AND_ESTIMATE = [
     *(
         refused("no file", lambda read=read, name=name: read(name), ValueError, f"the file must be {sentence}")
         for read, name, sentence in [
-            (read_tensor, "a.xlsx", "one of .npy, .npz, .mat, .tns, .tns.gz, .csv, .parquet. Got a.xlsx."),
+            (read_tensor, "a.xlsx", "one of .npy, .npz, .mat, .tns, .tns.gz, .nc, .csv, .parquet. Got a.xlsx."),
             (read_tensor, "absent.npy", "an existing file. Got absent.npy."),
             (read_tns, "absent.tns", "an existing file. Got absent.tns."),
         ]

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from autoten._errors import AutotenWarning, check_mode, refuse
 from autoten._typing import Array
 from autoten.door import Preprocessed, missing_cells, numbers_of, unlabelled
-from autoten.labels import names_of
+from autoten.labels import in_words, names_of
 
 # Sweeps over the modes end when no mean exceeds this share of the largest entry that is left (centring), or no slab's
 # root mean square is further than this from one (scaling).
@@ -171,7 +171,7 @@ def centred(name: str, X: Any, modes: Any, known: Mapping[int, Array]) -> tuple[
         return _largest(means) / (_largest(values) or 1.0)
 
     _sweep(subtract_means, tuple(mode for mode in modes if mode not in known), "Centring")
-    return prepared(given, values, observed, f"centred across {_named(modes)}"), offsets
+    return prepared(given, values, observed, f"centred across {in_words(given.labels, *modes)}"), offsets
 
 
 def scaled(name: str, X: Any, modes: Any, known: Mapping[int, Array]) -> tuple[Preprocessed, dict[int, Array]]:
@@ -197,7 +197,7 @@ def scaled(name: str, X: Any, modes: Any, known: Mapping[int, Array]) -> tuple[P
         return _largest(divisors - 1)
 
     _sweep(divide_by_root_mean_squares, others, "Scaling")
-    return prepared(given, values, observed, f"scaled within {_named(modes)}"), divided
+    return prepared(given, values, observed, f"scaled within {in_words(given.labels, *modes)}"), divided
 
 
 def drop_empty_slabs(X: Any) -> Preprocessed:
@@ -235,7 +235,7 @@ def drop_empty_slabs(X: Any) -> Preprocessed:
     # One look is enough: a slab that holds an observed cell holds it still when empty slabs of other modes are gone.
     seen = [observed.any(axis=_all_but(mode, observed.ndim)) for mode in range(observed.ndim)]
     steps = [
-        f"{_slabs(np.flatnonzero(~kept))} of mode {mode} left out, nothing observed"
+        f"{_slabs(np.flatnonzero(~kept))} of {in_words(given.labels, mode)} left out, nothing observed"
         for mode, kept in enumerate(seen)
         if not kept.all()
     ]
@@ -317,12 +317,6 @@ def _check_modes(modes: Any, given: Preprocessed, what: str) -> tuple[int, ...]:
     if not checked or len(set(checked)) < len(checked):
         refuse(what, "one mode or several different ones", repr(modes))
     return checked
-
-
-def _named(modes: tuple[int, ...]) -> str:
-    """Return the modes in words: "mode 0", "modes 0 and 2", "modes 0, 1 and 2"."""
-    *first, last = map(str, modes)
-    return f"modes {', '.join(first)} and {last}" if first else f"mode {last}"
 
 
 def _all_but(mode: int, ndim: int) -> tuple[int, ...]:
