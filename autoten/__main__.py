@@ -67,8 +67,8 @@ TABLE = ("modes", "values", "unlisted")
 OWN = ("file", "summary", "quiet", *TABLE, *OUTPUTS)
 
 FILE = (
-    "a .npy, .npz, .mat, .nc, .tns or .tns.gz file, NaN = missing; or a long .csv or .parquet table: below the names of "
-    "its columns a row for each cell, its label in each mode and then its value, or as --modes and --values say"
+    "a .npy, .npz, .mat, .nc, .tns or .tns.gz file, NaN = missing; or a long .csv or .parquet table: below the names "
+    "of its columns a row for each cell, its label in each mode and then its value, or as --modes and --values say"
 )
 EPILOG = """\
 Solvers, hold-outs and policies are named alone, or with parameters

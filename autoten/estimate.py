@@ -244,6 +244,9 @@ def _estimate_by(
     plan = replace(job.plan, solver=data.numbered(solver))
     if store is not None:
         store.claim(_run_of(data.tensor, job.scorers, plan))
+    doubts = tuple(ability(plan.solver, "doubts", SolverDefaults)(tensor))
+    for doubt in doubts:
+        logger.warning(doubt)  # now, and not only below an answer that may take long
     sweep = _ScoredSweep(tensor, job.scorers, store)
     with Progress(job.ranks, plan, job.progress, which) as shown:
         sweep.run(job.ranks, plan, shown)
@@ -253,7 +256,7 @@ def _estimate_by(
         *job.found,
         *empty_warnings(data.tensor, tensor),
         *data_warnings(tensor, table, data.labels),
-        *ability(plan.solver, "doubts", SolverDefaults)(tensor),
+        *doubts,
         *sweep.warnings,
     )
     choice = _chosen(job.policy, table, found)

@@ -42,7 +42,7 @@ UNREADABLE = "(pickled)"
 
 
 def read_tensor(path: str | Path, *, modes: Any = None, values: Any = None, unlisted: str | None = None) -> Any:
-    r"""Return the tensor in a ``.npy``, ``.npz``, ``.mat``, ``.nc``, ``.csv``, ``.parquet``, ``.tns`` or ``.tns.gz`` file.
+    r"""Return the tensor in a ``.npy``, ``.npz``, ``.mat``, ``.nc``, ``.csv``, ``.parquet`` or ``.tns(.gz)`` file.
 
     Of a file that holds several arrays the one called ``X`` is taken, or the only one with three or more modes; a field
     of a MATLAB struct is one of them, such as ``X.data``. A file with ``coords`` (nnz, N), counted from zero, ``vals``
@@ -64,7 +64,8 @@ def read_tensor(path: str | Path, *, modes: Any = None, values: Any = None, unli
     modes : sequence of names of columns, optional
         Of a table, a column for each mode; by default all but that of the values.
     values : name of a column, optional
-        Of a table, the column of values; of a ``.nc`` file, the variable. If it is left out beside `modes`, rows are counted; by default the last one.
+        Of a table, the column of values. If it is left out beside `modes`, rows are counted; by default the last one.
+        Of a ``.nc`` file, the variable.
     unlisted : {"zero", "missing"}, optional
         Of a table, what a combination of labels without a row means; see `from_table`. If neither `modes` nor `values`
         are named, "missing" by default.

@@ -59,8 +59,9 @@ class Labels:
 
 
 def in_words(labels: Labels | None, *modes: int) -> str:
-    """Return modes in words, with their names where they have any: "mode 0", "modes 0 (sample), 1 (day) and 2 (judge)"."""
-    *first, last = (f"{mode}" if labels is None else f"{mode} ({labels.names[mode]})" for mode in modes)
+    """Return modes in words, with names where they have any: "mode 0", "modes 0 (sample), 1 (day) and 2 (judge)"."""
+    names = names_of(labels)
+    *first, last = (f"{mode} ({names[mode]})" if names and names[mode] else f"{mode}" for mode in modes)
     return f"modes {', '.join(first)} and {last}" if first else f"mode {last}"
 
 

@@ -14,7 +14,7 @@ from scipy.sparse.csgraph import connected_components
 from autoten._errors import counted
 from autoten._typing import Array
 from autoten.fits import KINDS
-from autoten.labels import Labels
+from autoten.labels import Labels, in_words
 from autoten.model import CPModel, is_surely_unique, largest_determined_rank, n_parameters
 from autoten.table import RankTable
 from autoten.tensors.chunked import ChunkedTensor
@@ -303,8 +303,7 @@ def _lowered(sentence: str) -> str:
 
 
 def _mode(labels: Labels | None, mode: int) -> str:
-    name = "" if labels is None else labels.names[mode]
-    return f"Mode {mode} ({name})" if name else f"Mode {mode}"
+    return f"M{in_words(labels, mode)[1:]}"
 
 
 def _slab(labels: Labels | None, mode: int, index: int) -> str:

@@ -321,7 +321,9 @@ def test_of_several_variables_one_is_named_or_called_x(tmp_path, session):
     session.to_netcdf(tmp_path / "two.nc", engine="scipy")
     assert read_tensor(tmp_path / "two.nc", values="events").X.dtype == np.int16
     for values in (None, "absent"):
-        with pytest.raises(ValueError, match=r"^two\.nc must be a file with a variable named X, .* rate \(3, 4, 5\), ev"):
+        with pytest.raises(
+            ValueError, match=r"^two\.nc must be a file with a variable named X, .* rate \(3, 4, 5\), ev"
+        ):
             read_tensor(tmp_path / "two.nc", values=values)
     session.rename(events="X").to_netcdf(tmp_path / "x.nc", engine="scipy")
     assert read_tensor(tmp_path / "x.nc").X.dtype == np.int16
@@ -329,7 +331,9 @@ def test_of_several_variables_one_is_named_or_called_x(tmp_path, session):
 
 def test_a_netcdf_file_that_cannot_be_read_gets_a_sentence(tmp_path, monkeypatch, session):
     session.to_netcdf(tmp_path / "session.nc", engine="scipy")
-    with pytest.raises(ValueError, match=r"^the file must be one of \.csv, \.parquet where modes, .* Got session\.nc\.$"):
+    with pytest.raises(
+        ValueError, match=r"^the file must be one of \.csv, \.parquet where modes, .* Got session\.nc\.$"
+    ):
         read_tensor(tmp_path / "session.nc", modes=["trial"])
     (tmp_path / "broken.nc").write_bytes(b"CDF\x01 or not")
     with pytest.raises(ValueError, match=r"^broken\.nc cannot be read as a \.nc file: "):
@@ -342,5 +346,7 @@ def test_a_netcdf_file_that_cannot_be_read_gets_a_sentence(tmp_path, monkeypatch
     with pytest.raises(ValueError, match=r"Got depth \(4,\)\.$"):
         read_tensor(tmp_path / "flat.nc")
     monkeypatch.setitem(sys.modules, "xarray", None)
-    with pytest.raises(ImportError, match=r"^A \.nc file needs xarray\. Install it with `pip install 'autoten\[labels\]'"):
+    with pytest.raises(
+        ImportError, match=r"^A \.nc file needs xarray\. Install it with `pip install 'autoten\[labels\]'"
+    ):
         read_tensor(tmp_path / "session.nc")

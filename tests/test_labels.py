@@ -267,7 +267,7 @@ def test_labels_stay_with_a_model_that_is_changed(estimate):
 def test_preprocessing_and_weights_keep_labels(noise):
     for labelled in (data_array(), series()):
         prepared = scale(center(labelled, "sample"), 2)
-        assert prepared.steps == ("centred across mode 0 (sample)", "scaled within mode 2 (time)")
+        assert prepared.steps == ("centred across mode 0 (sample)", "scaled within mode 2 (sensor)")
         assert prepared.labels.names == NAMES
         np.testing.assert_array_equal(prepared.X, scale(center(X, 0), 2).X)
         given = prepared if noise is None else weighted(prepared, noise)

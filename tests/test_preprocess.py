@@ -279,7 +279,7 @@ def test_labels_stay_with_their_slabs():
     assert prepared.labels.indices[1].tolist() == [10, 20, 30, 40]
     again = drop_empty_slabs(center(X, modes=2))
     assert again.labels.indices[0].tolist() == list("abde")
-    assert again.steps[0] == "centred across mode 2"
+    assert again.steps[0] == "centred across mode 2 (kind)"
     index = pd.MultiIndex.from_product([list("abc"), [1, 2], [5, 6, 7]], names=["site", "year", "kind"])
     series = pd.Series(np.where(index.get_level_values("site") == "b", np.nan, 1.0), index=index)
     assert drop_empty_slabs(series).labels.indices[0].tolist() == ["a", "c"]

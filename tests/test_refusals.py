@@ -770,11 +770,10 @@ NO_LABELLED_TENSORS = {
     "texts": (LISTED.astype(str), r"^X must be an array of real numbers\. Got dtype object"),
     "a dataset": (
         LISTED.to_xarray().to_dataset(name="rate"),
-        r"^X must be an array of real numbers\. Got an xarray Dataset\. Give one of its arrays, as X\[name\]: 'rate' \(",
+        r"^X must be an array of real numbers\. Got an xarray Dataset\. Give one of its arrays, as X\[name\]: 'rate' ",
     ),
     "an empty dataset": (LISTED.to_xarray().to_dataset(name="a").drop_vars("a"), r"as X\[name\]: it has none\.$"),
     "two modes": (LISTED["s0"].to_xarray(), r"^X must be a tensor with at least 3 modes\. Got shape \(2, 3\)"),
-    "a dataset": (LISTED.to_frame("a").to_xarray(), r"^X must be an array of real numbers\. Got Dataset"),
     "too large": (
         pd.Series(np.ones(2000), pd.MultiIndex.from_arrays([np.arange(2000)] * 3)),
         r"span at most 2147483648 cells\. Got shape .*from_table\(\.\.\., unlisted='zero'\)\.$",

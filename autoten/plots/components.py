@@ -63,9 +63,9 @@ def plot_components(
     the modelled tensor where no entry is negative (of counts: of all events), else of the sum of weights, over observed
     cells where some are missing. Crosses mark entries of which the data say next to nothing,
     since hardly a cell with the component in it was observed (`CPModel.support`). A mode of up to 12 entries is drawn
-    as bars, a longer one as lines, or as points where its values jump back and forth, such as those of trials. One whose
-    labels are texts, and so without an order, is drawn as bars of the largest entries of each component with their
-    names (`plot_top` has more of them). Where bars or lines would be too many, a heat map has a row for each component.
+    as bars, a longer one as lines, or as points where its values jump back and forth, such as those of trials, and one
+    whose labels are texts, and so without an order, as bars of the largest entries of each component with their names
+    (`plot_top` has more of them). Where bars or lines would be too many, a heat map has a row for each component.
 
     Parameters
     ----------

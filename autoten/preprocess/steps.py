@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from autoten._errors import AutotenWarning, check_mode, refuse
 from autoten._typing import Array
 from autoten.door import Preprocessed, missing_cells, numbers_of, unlabelled
-from autoten.labels import in_words, names_of
+from autoten.labels import Labels, in_words, names_of
 
 # Sweeps over the modes end when no mean exceeds this share of the largest entry that is left (centring), or no slab's
 # root mean square is further than this from one (scaling).
@@ -170,7 +170,8 @@ def centred(name: str, X: Any, modes: Any, known: Mapping[int, Array]) -> tuple[
         # Against what is left, not against X: a huge offset must not hide a mean that is large beside the signal.
         return _largest(means) / (_largest(values) or 1.0)
 
-    _sweep(subtract_means, tuple(mode for mode in modes if mode not in known), "Centring")
+    others = tuple(mode for mode in modes if mode not in known)
+    _sweep(subtract_means, others, "Centring", given.labels)
     return prepared(given, values, observed, f"centred across {in_words(given.labels, *modes)}"), offsets
 
 
@@ -187,7 +188,7 @@ def scaled(name: str, X: Any, modes: Any, known: Mapping[int, Array]) -> tuple[P
         counted = counted & ~np.isnan(divisors)
         np.divide(values, divisors, out=values, where=~np.isnan(divisors))
     # A zero slab can never be scaled; counted in the means of the other modes it would make equal scales impossible.
-    counted = counted & ~_in_zero_slabs(np.where(counted, values, 0.0), others)
+    counted = counted & ~_in_zero_slabs(np.where(counted, values, 0.0), others, given.labels)
 
     def divide_by_root_mean_squares(mode: int) -> float:
         roots = _root_mean_squares(np.where(counted, values, 0.0), counted, mode)
@@ -196,7 +197,7 @@ def scaled(name: str, X: Any, modes: Any, known: Mapping[int, Array]) -> tuple[P
         divided[mode] = divided.get(mode, 1.0) * np.where(roots > 0, roots, np.nan)
         return _largest(divisors - 1)
 
-    _sweep(divide_by_root_mean_squares, others, "Scaling")
+    _sweep(divide_by_root_mean_squares, others, "Scaling", given.labels)
     return prepared(given, values, observed, f"scaled within {in_words(given.labels, *modes)}"), divided
 
 
@@ -251,13 +252,14 @@ def _slabs(indices: Array) -> str:
     return f"{'slab' if len(indices) == 1 else 'slabs'} {listed}{more}"
 
 
-def _sweep(step: Callable[[int], float], modes: tuple[int, ...], verb: str) -> None:
+def _sweep(step: Callable[[int], float], modes: tuple[int, ...], verb: str, labels: Labels | None) -> None:
     """Apply `step` to mode after mode until the largest change that a step reports is within `TOLERANCE`."""
     for _ in range(MAX_SWEEPS):
         change = max([step(mode) for mode in modes], default=0.0)
         if change <= TOLERANCE:
             return
-    message = f"{verb} over {_named(modes)} did not settle in {MAX_SWEEPS} sweeps (last relative change {change:.1e})."
+    words = in_words(labels, *modes)
+    message = f"{verb} over {words} did not settle in {MAX_SWEEPS} sweeps (last relative change {change:.1e})."
     warnings.warn(message, AutotenWarning, stacklevel=4)
 
 
@@ -270,7 +272,7 @@ def _root_mean_squares(values: Array, counted: NDArray[np.bool_], mode: int) -> 
     return np.asarray(peaks * np.sqrt(squares / np.maximum(counted.sum(axis=others, keepdims=True), 1)))
 
 
-def _in_zero_slabs(values: Array, modes: tuple[int, ...]) -> NDArray[np.bool_]:
+def _in_zero_slabs(values: Array, modes: tuple[int, ...], labels: Labels | None) -> NDArray[np.bool_]:
     """Return which cells lie in a zero slab of one of the `modes` (broadcasts over the tensor), naming the slabs."""
     inside = np.zeros((1,) * values.ndim, dtype=bool)
     for mode in modes:
@@ -279,8 +281,8 @@ def _in_zero_slabs(values: Array, modes: tuple[int, ...]) -> NDArray[np.bool_]:
         slabs = np.flatnonzero(zero)
         if slabs.size:
             listed = ", ".join(map(str, slabs[:LISTED_SLABS])) + (", ..." if slabs.size > LISTED_SLABS else "")
-            message = f"{slabs.size} slab(s) of mode {mode} are zero or have no observed entry and stay as they are: "
-            warnings.warn(f"{message}{listed}.", AutotenWarning, stacklevel=4)
+            message = f"{slabs.size} slab(s) of {in_words(labels, mode)} are zero or have no observed entry and stay as"
+            warnings.warn(f"{message} they are: {listed}.", AutotenWarning, stacklevel=4)
     return inside
 
 

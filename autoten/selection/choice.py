@@ -127,7 +127,7 @@ def beside(table: RankTable, rank: int, other: int) -> str:
 
     Halves are told in components that they share.
     """
-    rows, said = [table.row(rank), table.row(other)], []
+    rows, said = [table.row(rank), table.row(other)], list[str]()
     for what, scores, written in (
         ("held-out error", table.known("heldout"), "{:.4g}".format),
         ("core consistency", np.where(table.informative, table.known("core_consistency"), np.nan), in_points),

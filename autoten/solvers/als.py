@@ -166,7 +166,8 @@ class HALS(LeastSquares):
             yield (
                 f"Negative cells hold {100 * share:.0f} % of the sum of squares, which no model with nonnegative "
                 "factors in all modes can reach. Change the sign of X if it is all negative; else leave a mode free, "
-                "HALS(nonnegative=(1, 2)), or use ALS()."
+                "such as the one across which X was centred: HALS(nonnegative=(1, 2)) lists the others, by number or "
+                "name. Or use ALS()."
             )
 
 
