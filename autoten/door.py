@@ -364,7 +364,8 @@ def unlabelled(X: Any) -> Preprocessed:
     if isinstance(X, Preprocessed):
         return X
     if hasattr(X, "data_vars"):
-        held = ", ".join(f"{name!r} ({', '.join(map(str, X[name].dims))})" for name in X.data_vars)
+        tensors = [name for name in X.data_vars if X[name].ndim >= 3] or X.data_vars
+        held = ", ".join(f"{name!r} ({', '.join(map(str, X[name].dims))})" for name in tensors)
         remedy = f"Give one of its arrays, as X[name]: {held or 'it has none'}."
         refuse("X", "an array of real numbers", "an xarray Dataset", remedy, kind=TypeError)
     if hasattr(X, "dims") and hasattr(X, "coords") and hasattr(X, "data"):

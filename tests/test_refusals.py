@@ -769,8 +769,8 @@ NO_LABELLED_TENSORS = {
     "no label": (LISTED.rename({"s0": np.nan}), r"^the index of X must be complete\. Got 6 rows without a label"),
     "texts": (LISTED.astype(str), r"^X must be an array of real numbers\. Got dtype object"),
     "a dataset": (
-        LISTED.to_xarray().to_dataset(name="rate"),
-        r"^X must be an array of real numbers\. Got an xarray Dataset\. Give one of its arrays, as X\[name\]: 'rate' ",
+        LISTED.to_xarray().to_dataset(name="rate").assign(depth=1.0),
+        r"^X must be an array of real numbers\. Got an xarray Dataset\. Give one of its .*: 'rate' \([^()]*\)\.$",
     ),
     "an empty dataset": (LISTED.to_xarray().to_dataset(name="a").drop_vars("a"), r"as X\[name\]: it has none\.$"),
     "two modes": (LISTED["s0"].to_xarray(), r"^X must be a tensor with at least 3 modes\. Got shape \(2, 3\)"),
