@@ -36,6 +36,15 @@ def reading(path: Path, kind: str, *errors: type[Exception]) -> Iterator[None]:
         raise ValueError(message.splitlines()[0]) from error
 
 
+def to_be_written(path: str | Path, asker: str) -> Path:
+    """Return the path of a file to write; refuse one in a folder that does not exist."""
+    path = Path(path)
+    if not path.parent.is_dir():
+        what, remedy = f"the path of {asker}", f"Make the folder {path.parent} first."
+        refuse(what, "in a folder that exists", str(path), remedy, kind=FileNotFoundError)
+    return path
+
+
 def imported(name: str, asker: str) -> Any:
     """Return a package that comes with the extra for labels, or say how to install it."""
     try:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from autoten import report, store
-from autoten._errors import check_integer, refuse
+from autoten._errors import check_integer, refuse, to_be_written
 from autoten.labels import Labels
 from autoten.model import CPModel
 from autoten.selection import Alternative, Choice, Policy, apply_policy, choose_between
@@ -169,7 +169,7 @@ class RankEstimate:
         """
         text = json.dumps(report.as_plain(self, factors=factors), indent=2, allow_nan=False)
         if path is not None:
-            Path(path).write_text(f"{text}\n", encoding="utf-8")
+            to_be_written(path, "to_json").write_text(f"{text}\n", encoding="utf-8")
         return text
 
     def to_xarray(self) -> Any:
@@ -223,7 +223,7 @@ class RankEstimate:
 
         panels = plots.plot_overview(self.table, self.choice)
         if path is not None:
-            panels["fit"].figure.canvas.figure.savefig(path, dpi=200)
+            panels["fit"].figure.canvas.figure.savefig(to_be_written(path, "plot"), dpi=200)
         return panels
 
     def save(self, path: str | Path) -> None:

@@ -580,9 +580,10 @@ def _refuse_what_is_no_array(X: Any, parts: Sequence[Any], what: str) -> None:
         refuse(what, "an array of real numbers", repr(X), remedy, kind=TypeError)
     if _is_frame(X):
         wide = " Of a wide one, whose rows and columns together have a level for each mode, give X.stack()."
+        unpivot = " Of a wide one make one first: X.unpivot(index=[names of the columns of labels])."
         remedy = (
             "Of a long table, a row for each cell or event, give autoten.from_table(X, modes, values): the names of "
-            f"its columns.{wide if hasattr(X, 'stack') else ''}"
+            f"its columns.{wide if hasattr(X, 'stack') else unpivot if hasattr(X, 'unpivot') else ''}"
         )
         refuse(what, "an array or a labelled tensor", "a data frame", remedy)
     tables = [part for part in parts if hasattr(part, "iloc") and hasattr(part, "columns")]

@@ -42,6 +42,7 @@ from autoten.tensors.tensor import Tensor
 from autoten.warn import (
     ERROR_FAR_PAST,
     RANKS_FAR_PAST,
+    alike_warnings,
     counts_warning,
     data_warnings,
     empty_warnings,
@@ -49,6 +50,7 @@ from autoten.warn import (
     fit_warnings,
     left_out_warning,
     looks_like_counts,
+    negative_warnings,
     skipped_warning,
     unseen_warnings,
 )
@@ -261,8 +263,14 @@ def _estimate_by(
     )
     choice = _chosen(job.policy, table, found)
     probabilities = choice.probabilities or selection_frequency(job.policy, table, plan.rng(RESAMPLE))
-    unseen = unseen_warnings(tensor, sweep.models[choice.rank], data.labels)
-    warnings = (*found, *fit_warnings(table, data.tensor.n_observed, choice.rank), *unseen)
+    chosen = sweep.models[choice.rank]
+    warnings = (
+        *found,
+        *fit_warnings(table, data.tensor.n_observed, choice.rank),
+        *alike_warnings(table, sweep.models, choice.rank, data.labels),
+        *negative_warnings(tensor, table, chosen),
+        *unseen_warnings(tensor, chosen, data.labels),
+    )
     finished = time.monotonic()
     timings = {**sweep.timings, "selection": finished - selecting, "total": finished - began}
     settings = {

@@ -37,6 +37,9 @@ MISSING_VALUES = ("", "NA")
 # What a table that is a tensor as a whole looks like.
 LONG = "a table with a row for each cell: its label in each mode, then its value, below a header of names"
 
+# What to do where it may not be one.
+EVENTS = "Where each row is an event, name the columns that are modes: modes=[...], on the command line --modes A,B,C."
+
 # What stands for an array in a file that is a pickle, which is never loaded.
 UNREADABLE = "(pickled)"
 
@@ -227,13 +230,15 @@ def _read_table(path: Path, modes: Any, values: Any, unlisted: Any) -> Preproces
     if values is None:
         values, unlisted = next(reversed(table.names), None), unlisted or "missing"
     modes = [name for name in table.names if name != values]
-    if len(modes) < 3 or not table.n_rows or is_number(str(table.names[-1])):
+    no_values = values in table.names and table.n_rows > 0 and not table.has_numbers(values)
+    if len(modes) < 3 or not table.n_rows or is_number(str(table.names[-1])) or no_values:
         header = ", ".join(map(str, table.names)) or "(nothing)"
-        refuse(path.name, LONG, f"{counted(table.n_rows, 'row')} below the header {header}")
+        got = f"{counted(table.n_rows, 'row')} below the header {header}"
+        refuse(path.name, LONG, got, EVENTS if len(modes) >= 2 else "")
     tensor = tensor_of(table, modes, values, unlisted)
     shape = tensor.shape
     if unlisted == "missing" and table.n_rows <= sum(shape) - len(shape):  # fewer cells than rank 1 has parameters
-        refuse(path.name, LONG, f"{table.n_rows} rows whose labels span shape {shape}")
+        refuse(path.name, LONG, f"{table.n_rows} rows whose labels span shape {shape}", EVENTS)
     if said or table.n_rows == prod(shape):
         return tensor
     taken = f"{prod(shape) - table.n_rows:,} of {prod(shape):,} combinations of labels without a row: taken as missing"
@@ -300,6 +305,10 @@ class _Csv:
                 expected = "a number, with a decimal point, or blank where the cell is missing"
                 refuse(f"the field {name} in line {line} of {self.what}", expected, texts[place])
         return np.array([nan if word in MISSING_VALUES else float(word) for word in words])[codes]
+
+    def has_numbers(self, name: str) -> bool:
+        """Tell whether a column can be one of values: whether a field of it is a number."""
+        return any(is_number(text) for text in self._column(name)[0])
 
     def _column(self, name: str) -> tuple[list[str], NDArray[np.int64]]:
         """Return the texts of a column, and which of them stands in each row."""

@@ -18,7 +18,7 @@ from typing import Any, NamedTuple, NoReturn
 
 import numpy as np
 
-from autoten._errors import check_mode, counted, is_number, reading, refuse
+from autoten._errors import check_mode, counted, is_number, reading, refuse, to_be_written
 from autoten._typing import Array
 from autoten.door import Preprocessed
 from autoten.files import MISSING_VALUES
@@ -268,7 +268,7 @@ def write_openfluor(
         loadings = factor / np.where(peaks > 0, peaks, 1.0)
         for wavelength, row in zip(wavelengths, loadings, strict=True):
             lines.append("\t".join([mark, f"{wavelength:g}", *(f"{loading:.6g}" for loading in row)]))
-    Path(path).write_text("\n".join(lines) + "\n", encoding="utf-8")
+    to_be_written(path, "write_openfluor").write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
 # Files of instruments

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable, Sequence
 from datetime import date
 from math import prod
 from numbers import Real
+from os import PathLike
 from typing import Any, Protocol
 
 import numpy as np
 import scipy.sparse
 from numpy.typing import NDArray
 
-from autoten._errors import counted, refuse
+from autoten._errors import AutotenWarning, counted, refuse
 from autoten._typing import Array
 from autoten.door import LARGEST_UNFOLDED, PLAIN_KINDS, Preprocessed, filled, linear_cells, plain_labels
 from autoten.labels import Labels
@@ -44,6 +46,9 @@ class Table(Protocol):
     def numbers(self, name: Any) -> Array:
         """Return the values of a column, NaN where there is none."""
 
+    def has_numbers(self, name: Any) -> bool:
+        """Tell whether a column can be one of values."""
+
 
 def from_table(frame: Any, modes: Iterable[Any], values: Any = None, *, unlisted: str | None = None) -> Preprocessed:
     """Return the labelled tensor in a long table: a data frame with a row for each cell, or for each event.
@@ -54,7 +59,8 @@ def from_table(frame: Any, modes: Iterable[Any], values: Any = None, *, unlisted
         Of pandas, polars, pyarrow, or of any other package that narwhals knows; a lazy one is collected.
     modes : sequence of names of columns
         A column for each mode, three or more: numbers, texts, dates, booleans or categories. Its labels are sorted;
-        those of a pandas ``Categorical`` or a polars ``Enum`` keep their order there. A label without a row is none.
+        those of a pandas ``Categorical`` or a polars ``Enum`` keep their order there, without which texts such as
+        weekdays stand in that of the alphabet. A label without a row is none.
     values : name of a column, optional
         The column of values; a blank one is a missing cell. If left out, each row is an event, and rows are counted.
     unlisted : {"zero", "missing"}, optional
@@ -73,6 +79,11 @@ def from_table(frame: Any, modes: Iterable[Any], values: Any = None, *, unlisted
     TypeError, ValueError
         If there is no such column, a label is blank, values are no numbers, a cell is listed twice where unlisted ones
         are missing, or `unlisted` must be said.
+
+    Warns
+    -----
+    AutotenWarning
+        If each cell that is listed is counted once, while a column of numbers is left over.
 
     Examples
     --------
@@ -111,7 +122,8 @@ class Frame:
         if isinstance(table, nw.LazyFrame):
             table = table.collect()
         if not isinstance(table, nw.DataFrame):
-            refuse(f"{what} of {asker}", "a data frame", type(frame).__name__, self.remedy, kind=TypeError)
+            remedy = "Read a file by autoten.read_tensor." if isinstance(frame, (str, PathLike)) else self.remedy
+            refuse(f"{what} of {asker}", "a data frame", type(frame).__name__, remedy, kind=TypeError)
         self._table = table
         self.names = table.columns
         self.n_rows = len(table)
@@ -130,9 +142,13 @@ class Frame:
         import narwhals as nw
 
         column = self._table.get_column(name)
-        if not (column.dtype.is_numeric() or column.dtype == nw.Boolean):
+        if not (self.has_numbers(name) or column.dtype == nw.Boolean):
             refuse(f"the column {name} in {self.what}", "numbers", f"dtype {column.dtype}", kind=TypeError)
         return np.asarray(column.cast(nw.Float32 if column.dtype == nw.Float32 else nw.Float64).to_numpy())
+
+    def has_numbers(self, name: Any) -> bool:
+        """Tell whether a column can be one of values."""
+        return bool(self._table.get_column(name).dtype.is_numeric())
 
 
 def tensor_of(table: Table, modes: Iterable[Any], values: Any, unlisted: str | None) -> Preprocessed:
@@ -152,7 +168,9 @@ def tensor_of(table: Table, modes: Iterable[Any], values: Any, unlisted: str | N
     labels = Labels(tuple(map(str, modes)), tuple(found for found, _ in pairs))
     codes, shape = [places for _, places in pairs], tuple(len(found) for found, _ in pairs)
     if values is None:
-        return Preprocessed(_summed(table.what, codes, shape, None), labels=labels)
+        counts = _summed(table.what, codes, shape, None)
+        _warn_of_values_left_over(table, modes, counts)
+        return Preprocessed(counts, labels=labels)
     numbers = table.numbers(values)
     if unlisted is None and table.n_rows < prod(shape):
         refuse(
@@ -163,8 +181,21 @@ def tensor_of(table: Table, modes: Iterable[Any], values: Any, unlisted: str | N
         )
     if unlisted == "zero":
         return Preprocessed(_summed(table.what, codes, shape, numbers), labels=labels)
-    remedy = "Sum or average them first, or say unlisted='zero' if they are parts of a sum."
+    remedy = (
+        "Sum or average them first, say unlisted='zero' if they are parts of a sum, or name modes and no values where "
+        "rows are events."
+    )
     return Preprocessed(filled(table.what, "a table", codes, shape, numbers, remedy), labels=labels)
+
+
+def _warn_of_values_left_over(table: Table, modes: Sequence[Any], counts: Any) -> None:
+    """Warn of rows that are counted once each while a column of numbers takes no part."""
+    if counts.sum() > counts.max() == 1.0:
+        for name in table.names:
+            if name not in modes and table.has_numbers(name):
+                message = f"Every cell that {table.what} lists is counted once. Did you mean values={name!r}?"
+                warnings.warn(message, AutotenWarning, stacklevel=4)
+                return
 
 
 def _summed(what: str, codes: Sequence[Array], shape: tuple[int, ...], values: Array | None) -> Any:
@@ -230,7 +261,11 @@ def _check_columns(table: Table, modes: list[Any], values: Any) -> None:
     what = f"modes of {table.asker}"
     for asked, names in ((what, modes), (f"values of {table.asker}", () if values is None else (values,))):
         for name in names:
-            if name not in table.names:
+            try:
+                is_column = name in table.names
+            except (TypeError, ValueError):  # expressions, whole columns: what they compare to is no yes or no
+                refuse(asked, "said by names of columns", type(name).__name__, kind=TypeError)
+            if not is_column:
                 refuse(asked, f"out of the columns {', '.join(map(str, table.names))}", repr(name), table.remedy)
     named = modes if values is None else [*modes, values]
     if len(set(named)) < len(named):

@@ -267,7 +267,8 @@ class CPModel:
         Parameters
         ----------
         folder : str or Path
-            It is made where it does not exist; files of the same names in it are replaced.
+            It is made where it does not exist; files of the same names in it are replaced. What lies below the rounding
+            error of a column's largest entry is written as 0.
 
         Returns
         -------
@@ -300,7 +301,9 @@ class CPModel:
         header = [f"component {number}" for number in range(1, self.rank + 1)]
         *paths, of_weights = (folder / name for name in _file_names(names))
         for mode, (name, path) in enumerate(zip(names, paths, strict=True)):
-            rows = zip(self._index(mode), self.factors[mode].tolist(), strict=True)
+            factor = np.asarray(self.factors[mode])
+            none = np.abs(factor) < np.finfo(float).eps * np.abs(factor).max(axis=0, initial=0.0)
+            rows = zip(self._index(mode), np.where(none, 0.0, factor).tolist(), strict=True)
             _write_csv(path, [[name, *header], *([label, *row] for label, row in rows)])
         _write_csv(of_weights, [header, self.weights.tolist()])
         return [*paths, of_weights]

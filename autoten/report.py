@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from autoten._errors import to_be_written
 from autoten.table import LOWEST_CONSISTENCY
 
 if TYPE_CHECKING:
@@ -141,7 +142,7 @@ def as_page(estimate: RankEstimate) -> str:
 
 def write_page(estimate: RankEstimate, path: str | Path) -> None:
     """Write the web page of an estimate to `path` (UTF-8)."""
-    Path(path).write_text(as_page(estimate), encoding="utf-8")
+    to_be_written(path, "to_html").write_text(as_page(estimate), encoding="utf-8")
 
 
 def headline(estimate: RankEstimate) -> str:

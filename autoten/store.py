@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from autoten._errors import refuse
+from autoten._errors import refuse, to_be_written
 from autoten._typing import Array
 from autoten.fits import FoldModel, fit_fold
 from autoten.labels import Labels
@@ -62,7 +62,7 @@ def write(estimate: Any, path: str | Path) -> None:
     """Write the estimate to `path`; a missing ``.npz`` is added, as by numpy."""
     arrays: Arrays = {}
     record = {"estimate": _packed(estimate, arrays)}
-    path = Path(path if str(path).endswith(".npz") else f"{path}.npz")
+    path = to_be_written(path if str(path).endswith(".npz") else f"{path}.npz", "save")
     _write(path, ESTIMATE, record, arrays, np.savez_compressed)
 
 

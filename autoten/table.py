@@ -22,6 +22,9 @@ NEGLIGIBLE_ERROR = 1e-8
 # A core consistency below this says no more than that: words and pictures stop there.
 LOWEST_CONSISTENCY = -1000.0
 
+# Core consistencies below this, in points, are low: components mix (Bro & Kiers 2003: about 50 is problematic).
+LOW_CONSISTENCY = 50.0
+
 # Scores whose replicates belong to folds; these are what resampling the folds resamples.
 FOLD_SCORES = ("heldout", "heldout_squared", "stability_folds")
 

@@ -24,7 +24,18 @@ from hypothesis import strategies as st
 from numba.core.compiler_lock import global_compiler_lock
 
 import autoten
-from autoten import ALS, HALS, Blocks, RandomElements, RandomFibres, estimate_rank, preprocess, select_rank, weighted
+from autoten import (
+    ALS,
+    HALS,
+    Blocks,
+    RandomElements,
+    RandomFibres,
+    estimate_rank,
+    labelled,
+    preprocess,
+    select_rank,
+    weighted,
+)
 from autoten.datasets import load_amino_acids, make_cp_tensor, white_noise
 from autoten.parafac import fit_parafac
 from autoten.scores import DEFAULT_SCORERS
@@ -928,6 +939,46 @@ def test_a_strong_offset_is_named(estimate, missing):
         "apart. If it means nothing, centre a mode first (autoten.preprocess.center)."
     )
     assert warnings_like(estimate, "The mean") == []
+
+
+def test_a_mode_that_tells_no_components_apart_is_named():
+    brief_fits = {"solver": ALS(), "n_starts": 2, "n_folds": 2, "n_splits": 0, "random_state": 0}
+    sound = make_cp_tensor((12, 13, 14), 3, random_state=0).X
+    rng = np.random.default_rng(0)
+    daily = sound[..., None] + 0.02 * np.std(sound) * rng.standard_normal((*sound.shape, 5))
+    answer = estimate_rank(labelled(daily, dict.fromkeys(["who", "where", "hour", "day"])), 4, **brief_fits)
+    assert answer.table.value("core_consistency", 3) < 0
+    assert only_like(answer, "in all components") == (
+        "Mode 3 (day) is nearly the same in all components (cosines of 0.99 and more at rank 3): core consistency is "
+        "low for that already. Leave it out, or sum over it."
+    )
+    summed = estimate_rank(daily.sum(axis=3), 4, **brief_fits)
+    assert summed.table.value("core_consistency", 3) > 99
+    assert warnings_like(summed, "in all components") == []
+
+
+@pytest.mark.parametrize("name", ["amino_acids", "girls_growth", "pythia_evals_zeroshot", "sugar_process"])
+def test_which_real_tensors_have_such_a_mode(name, real_data):
+    X = real_data(name)["X"]
+    answer = estimate_rank(X, 4, solver=ALS(), n_starts=2, n_folds=2, n_splits=0, random_state=0)
+    named = [warning.split(" is nearly")[0] for warning in warnings_like(answer, "in all components")]
+    assert named == {"pythia_evals_zeroshot": ["Mode 1"]}.get(name, [])
+
+
+def test_negative_entries_of_components_of_nonnegative_data_are_named():
+    factors = [np.random.default_rng(length).random((length, 2)) for length in (12, 13, 14)]
+    factors[2][:7, 1] *= -0.7
+    signed = np.einsum("ir,jr,kr->ijk", *factors)
+    X = signed + np.maximum(0.0, -signed.min())
+    solvers = {"n_starts": 2, "n_folds": 2, "n_splits": 0, "random_state": 0}
+    answer = estimate_rank(X, [3], solver=ALS(), policy=lambda table: 3, **solvers)
+    assert only_like(answer, "negative entries").endswith(
+        " of rank 3 has negative entries though X has none. Where components are to be parts of the data, "
+        "solver=HALS() (--solver hals) keeps these out."
+    )
+    for data, solver in ((X, HALS()), (X - X.min() - 0.1, ALS()), (load_amino_acids().X.clip(0), ALS())):
+        answer = estimate_rank(data, [3], solver=solver, policy=lambda table: 3, **solvers)
+        assert warnings_like(answer, "negative entries") == []
 
 
 def test_parts_that_no_cell_links_are_named():

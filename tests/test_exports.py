@@ -83,6 +83,23 @@ def test_a_file_for_each_mode_has_the_factor_to_the_last_bit(estimate, tmp_path)
     np.testing.assert_array_equal([float(cell) for cell in tables[3][1]], model.weights)
 
 
+def test_what_rounding_left_of_a_zero_is_written_as_one(tmp_path):
+    model = CPModel(np.ones(2), [np.array([[1.0, 1e-300], [-2.6e-188, -1e-310], [1e-15, 0.0]])] * 3)
+    *_, rows = (line.split(",")[1:] for line in model.to_csv(tmp_path)[0].read_text().splitlines()[:-1])
+    assert rows == ["0.0", "-1e-310"]
+    assert model.to_csv(tmp_path)[0].read_text().splitlines()[-1] == "2,1e-15,0.0"
+
+
+@pytest.mark.parametrize("method", ["to_html", "to_json", "plot", "save"])
+def test_no_file_is_written_into_a_folder_that_is_not_there(estimate, tmp_path, method):
+    path = tmp_path / "absent" / "X.npz"
+    with pytest.raises(
+        FileNotFoundError, match=rf"^the path of {method} must be in a folder that exists\. Got .*absent"
+    ):
+        getattr(estimate, method)(path)
+    assert not path.parent.exists()
+
+
 def test_names_of_files_are_allowed_anywhere_and_never_alike(estimate, tmp_path):
     model = estimate.model.labelled(Labels(("Weights", "../a:b", ".. a_b"), (None,) * 3))
     paths = model.to_csv(tmp_path)

@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 import scipy.sparse
 
-from autoten import estimate_rank, from_table, labelled, load, read_tensor
+from autoten import AutotenWarning, estimate_rank, from_table, labelled, load, read_tensor
 from autoten.datasets import make_count_tensor
 from autoten.frames import FEW_CELLS
 
@@ -242,13 +242,39 @@ def test_columns_of_a_csv_file_may_be_chosen(tmp_path):
     (tmp_path / "X.csv").write_text("\n".join(lines), encoding="utf-8")
     X = read_tensor(tmp_path / "X.csv", modes=MODES, values="n", unlisted="zero")
     np.testing.assert_array_equal(X, COUNTS)
-    np.testing.assert_array_equal(read_tensor(tmp_path / "X.csv", modes=MODES), np.minimum(COUNTS, 1))
+    with pytest.warns(
+        AutotenWarning, match=r"^Every cell that X\.csv lists is counted once\. Did you mean values='n'\?$"
+    ):
+        once = read_tensor(tmp_path / "X.csv", modes=MODES)
+    np.testing.assert_array_equal(once, np.minimum(COUNTS, 1))
     whole = read_tensor(tmp_path / "X.csv", values="hour", unlisted="zero", modes=["airline", "origin", "n"])
     assert whole.labels.names == ("airline", "origin", "n")
     with pytest.raises(ValueError, match=r"^the field note in line 2 of X\.csv must be a number, .* Got late\.$"):
         read_tensor(tmp_path / "X.csv", modes=MODES, values="note", unlisted="zero")
     with pytest.raises(ValueError, match=r"^modes of read_tensor must be out of the columns airline, .* Got 'day'\.$"):
         read_tensor(tmp_path / "X.csv", modes=["airline", "origin", "day"])
+
+
+@pytest.mark.parametrize("kind", ["csv", "parquet"])
+def test_a_file_of_events_without_modes_is_asked_for_them(kind, tmp_path):
+    path = tmp_path / f"X.{kind}"
+    getattr(pl.DataFrame(EVENTS | {"day": list("abcde")}), f"write_{kind}")(path)
+    with pytest.raises(
+        ValueError, match=r" Got 5 rows .*, day\. Where each row is an event, name .* modes=\[.*--modes "
+    ):
+        read_tensor(path)
+    getattr(pl.DataFrame({name: EVENTS[name] * 9 for name in MODES} | {"day": [1] * 45}), f"write_{kind}")(path)
+    with pytest.raises(ValueError, match=r" repeated rows\. .* name modes and no values where rows are events\.$"):
+        read_tensor(path)
+
+
+def test_counts_of_rows_are_doubted_only_where_values_may_be_meant(table):
+    listed = {name: column[1:] for name, column in EVENTS.items()}
+    with pytest.warns(AutotenWarning, match=r" is counted once\. Did you mean values='delay'\?$"):
+        table(listed, MODES)
+    table({name: listed[name] for name in MODES}, MODES)
+    table(listed | {"delay": list("abcd")}, MODES)
+    table(EVENTS, MODES)
 
 
 # ----------------------------------------------------------------------------------------------- labels of plain arrays

@@ -250,6 +250,53 @@ def test_a_heat_map_has_a_row_for_each_component_and_numbers_along_x():
     assert (ax.get_xlim(), ax.get_ylim()) == ((300.5, 320.5), (4.5, 0.5))  # the first on top
 
 
+HOURS = np.array([1, *range(5, 22), 23])
+
+
+def test_hours_that_are_skipped_are_not_drawn():
+    factor = np.abs(make_model((len(HOURS), 4, 5), 2).factors[0])
+    styles = plots.component_styles(2)
+    ax = plt.figure().add_subplot()
+    heat_map(ax, factor, HOURS, styles)
+    mesh = ax.collections[0]
+    edges, cells = mesh.get_coordinates()[0, :, 0], np.ma.getdata(mesh.get_array())[0]
+    shown = np.isfinite(cells)
+    np.testing.assert_allclose(np.diff(edges)[shown], 1.0)
+    np.testing.assert_allclose(edges[:-1][shown] + 0.5, HOURS)
+    np.testing.assert_array_equal(cells[shown], factor[:, 0])
+    ax = plt.figure().add_subplot()
+    lines(ax, factor, HOURS, styles)
+    x, y = ax.lines[1].get_data()
+    np.testing.assert_array_equal(x[np.isnan(y)], [2, 4, 22])
+    np.testing.assert_array_equal(y[np.isfinite(y)], factor[:, 1])
+    assert ax.lines[1].get_markevery() == list(range(len(x)))
+
+
+@pytest.mark.parametrize(
+    "x",
+    [
+        np.arange(20),
+        np.geomspace(1, 100, 20),  # no regular steps
+        np.cumsum([0, 1, 1, 5, 5, 5, 1, 5, 5, 5]),  # two kinds of steps
+        np.array([3, 3, 4, 5, 9]),  # no step at all
+        np.array(["2026-01-02", "2026-01-03", "2026-01-04", "2026-01-05", "2026-01-09"], dtype="M8[D]"),  # weekends
+    ],
+)
+def test_labels_without_a_gap_among_regular_steps_are_joined(x):
+    factor = np.random.default_rng(0).random((len(x), 1))
+    ax = plt.figure().add_subplot()
+    lines(ax, factor, x, plots.component_styles(1))
+    np.testing.assert_array_equal(ax.lines[0].get_ydata(), factor[:, 0])
+
+
+def test_of_a_long_line_with_gaps_lone_points_are_marked():
+    x = np.array([0, *range(10, 90), 95])
+    ax = plt.figure().add_subplot()
+    lines(ax, np.ones((len(x), 1)), x, plots.component_styles(1))
+    drawn = ax.lines[0].get_xdata()
+    assert {0.0, 95.0} <= set(drawn[ax.lines[0].get_markevery()])
+
+
 def test_a_heat_map_is_centred_at_zero_where_entries_have_both_signs():
     factor = np.abs(make_model((20, 4, 5), 4).factors[0])
     largest = factor.max()
@@ -321,8 +368,29 @@ TOP = {
 def test_the_largest_entries_are_readable(shape, rank, n):
     labels = [STATIONS[: shape[0]], 1000 * np.arange(shape[1]), *([f"a{i}" for i in range(n)] for n in shape[2:])]
     axes = plot_top(make_model(shape, rank), n, labels=labels)
-    assert len(tick_names(axes[0, 0])) == min(n, shape[0])
+    assert len(axes[0, 0].patches) == (min(n, shape[0]) if shape[0] > 12 else shape[0])
     assert_readable(axes[0, 0].figure)
+
+
+def test_a_mode_of_few_labels_is_drawn_whole_in_its_order():
+    days = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"]
+    model = make_model((30, 7, 20), 2).normalized()
+    axes = plot_top(model, 4, labels=[STATIONS[:30], days, None])
+    heights = [bar.get_height() for bar in axes[1, 1].patches]
+    np.testing.assert_array_equal(heights, model.factors[1][:, 1])
+    axes[0, 0].figure.draw_without_rendering()
+    assert [label.get_text() for label in axes[1, 1].get_xticklabels()] == days
+    assert {ax.title.get_ha() for ax in axes[0]} == {"center"}
+    model = model.labelled(Labels(("a very long name", "day", "c"), (np.array(STATIONS[:30]), None, None)))
+    assert {ax.title.get_ha() for ax in plot_top(model)[0]} == {"right"}  # beside names it has no room but there
+
+
+@pytest.mark.parametrize(("rank", "n", "shape"), [(1, 10, 16 / 9), (3, 4, 16 / 9), (4, 5, 1.6), (9, 4, 0.82)])
+def test_the_largest_entries_have_the_shape_of_a_slide_where_their_rows_allow(rank, n, shape):
+    axes = plot_top(make_model((30, 7, 20), rank), n, labels=[STATIONS[:30], None, None])
+    width, height = axes[0, 0].figure.get_size_inches()
+    assert 7 <= width <= 10
+    assert width / height == pytest.approx(shape, rel=0.06)
 
 
 @pytest.mark.parametrize("rank", [1, 2, 7, 12])

@@ -683,7 +683,9 @@ FRAME = (
 )
 
 POLARS = pl.DataFrame({"airline": ["UA", "B6"], "hour": [1, 2], "day": [1, 2], "n": [1.0, 2.0]})
-POLARS_FRAME = r"^X must be an array or a labelled tensor\. Got a data frame\. .*from_table\(X, .* its columns\.$"
+POLARS_FRAME = (
+    r"^X must be an array or a labelled tensor\. Got a data frame\. .*from_table\(X, .* its columns\..*X\.unpivot\("
+)
 
 # What from_table says of a frame, names of modes, of values, and of what is not listed.
 LONG = POLARS.to_dict(as_series=False)
@@ -691,6 +693,10 @@ EVENT = ["airline", "hour", "day"]
 COLUMNS = "out of the columns airline, hour, day, n. Got"
 NO_TABLES = [
     ({"frame": LONG}, "the frame of from_table must be a data frame. Got dict."),
+    (
+        {"frame": "calls.csv"},
+        "the frame of from_table must be a data frame. Got str. Read a file by autoten.read_tensor",
+    ),
     ({"frame": POLARS["n"]}, "the frame of from_table must be a data frame. Got Series."),
     (
         {"frame": LISTED},
@@ -710,6 +716,8 @@ NO_TABLES = [
     ({"modes": [*EVENT, "week"]}, f"modes of from_table must be {COLUMNS} 'week'."),
     ({"modes": [0, 1, 2]}, f"modes of from_table must be {COLUMNS} 0."),
     ({"modes": [["hour"], "day", "n"]}, f"modes of from_table must be {COLUMNS} ['hour']."),
+    ({"modes": ["airline", "hour", pl.col("day")]}, "modes of from_table must be said by names of columns. Got Expr."),
+    ({"values": POLARS["n"]}, "values of from_table must be said by names of columns. Got Series."),
     ({"modes": EVENT[:2]}, "modes of from_table must be at least three columns. Got ['airline', 'hour']. A matrix has"),
     ({"modes": []}, "modes of from_table must be at least three columns. Got []. "),
     (

@@ -144,5 +144,5 @@ def write_beside(ax: Axes, x: Array, y: Array, texts: Sequence[str]) -> None:
             best = int(np.argmin(covered))
             taken.append(boxes[best])
             label.set_position(offsets[best] / pixels)
-            if np.abs(PLACES[best]).max() > 12:  # too far to tell whose it is without a line
+            if best >= len(NEAR):  # too far to tell whose it is without a line
                 ax.annotate("", point, PLACES[best], textcoords="offset points", arrowprops=leader, in_layout=False)

@@ -35,7 +35,6 @@ from autoten.plots.modes import (
     heat_map,
     height_for_top,
     height_lacking,
-    is_named,
     lines,
     n_named_within,
     points,
@@ -48,6 +47,10 @@ PAIR_HEIGHT = 1.25
 
 # Letters: a longer name of a mode may be wider than bars that have names beside them.
 LONGEST_CENTRED = 12
+
+# A slide is so many times as wide as high, and so many inches wide.
+SLIDE = 16 / 9
+SLIDE_WIDTH = 10.0
 
 
 def plot_components(
@@ -115,7 +118,7 @@ def plot_components(
     used = {}
     for mode, (ax, drawing) in enumerate(zip(panels, drawings, strict=True)):
         used[mode] = draw_mode(ax, model, mode, drawing, n_named)
-        ax.set_title(model.named.names[mode], **_place_of_name(used[mode], model.named.names[mode]))
+    _write_names(panels, model, used)
     if model.rank:
         legend = _legend_of_components(used, model)
         _finish(panels, legend, rows if axes is None else 0)
@@ -181,9 +184,10 @@ def plot_top(
     """Draw the largest entries of each component, by name: a row for each component, a column for each mode.
 
     Columns of factors have unit length, components are ordered by weight, and entries by magnitude, as `CPModel.top`
-    has them; a row of strokes above the bars shows all entries, so that one sees whether those named stand out. Modes
-    without labels, or labelled by numbers or dates, have an order: of them every entry is drawn, as by
-    `plot_components`. Numbers that are mere names, such as those of customers, are drawn as names when given as texts.
+    has them; a row of strokes above the bars shows all entries, so that one sees whether those named stand out. Of a
+    mode of up to 12 labels, such as weekdays, and of one without labels, or labelled by numbers or dates, every entry
+    is drawn in its order, as by `plot_components`. Numbers that are mere names, such as those of customers, are drawn
+    as names when given as texts. The figure has the shape of a slide (16:9), or is higher where its rows need it.
 
     Parameters
     ----------
@@ -194,7 +198,7 @@ def plot_top(
     labels : sequence, optional
         For each mode None or one label per index; those of the model by default.
     axes : array of Axes, shape (R, n_modes), optional
-        A new figure's by default, high enough for its names.
+        A new figure's by default.
 
     Returns
     -------
@@ -208,8 +212,8 @@ def plot_top(
     Examples
     --------
     >>> rng = np.random.default_rng(0)
-    >>> factors = [rng.random((length, 2)) for length in (4, 40, 30)]
-    >>> axes = plot_top((None, factors), 3, labels=[["Ann", "Bo", "Cy", "Di"], range(300, 340), None])
+    >>> factors = [rng.random((length, 2)) for length in (26, 40, 30)]
+    >>> axes = plot_top((None, factors), 3, labels=[list("abcdefghijklmnopqrstuvwxyz"), range(300, 340), None])
     >>> axes.shape, len(axes[0, 0].patches)
     ((2, 3), 3)
     """
@@ -217,16 +221,19 @@ def plot_top(
     if not model.rank:
         refuse("the model of plot_top", "of at least one component", "rank 0")
     (shares, whole), styles = _shares(model), component_styles(model.rank)
-    lengths = [length for length, names in zip(model.shape, model.named.indices, strict=True) if is_named(names)]
+    named = zip(model.factors, model.named.indices, strict=True)
+    lengths = [len(factor) for factor, names in named if drawing_of(factor, 1, names) is top_bars]
     height = max(PAIR_HEIGHT, height_for_top(1, min(n, max(lengths, default=0))))
     panels = _grid("plot_top", (model.rank, model.ndim), axes, height)
+    if axes is None:
+        figure = figure_of(panels[0, 0])
+        figure.set_figwidth(np.clip(SLIDE * figure.get_figheight(), PAGE_WIDTH, SLIDE_WIDTH))
     used = {}
     for (r, mode), ax in np.ndenumerate(panels):
         factor, names = model.factors[mode][:, [r]], model.named.indices[mode]
-        draw = top_bars if is_named(names) else drawing_of(model.factors[mode], 1, names)
+        draw = drawing_of(model.factors[mode], 1, names)
         used[mode] = draw_factor(ax, factor, names, [styles[r]], draw, n, model.without_support(mode)[:, [r]])
-        if r == 0:
-            ax.set_title(model.named.names[mode], **_place_of_name(used[mode], model.named.names[mode]))
+    _write_names(panels[0], model, used)
     for r, ax in enumerate(panels[:, 0]):
         ax.set_ylabel(f"{r + 1}: {shares[r]:.0%}")
     legend = _with_crosses(_legend_of(set(), [], []), model, used)
@@ -236,6 +243,9 @@ def plot_top(
     elif axes is None:
         figure_of(panels[0, 0]).suptitle(title, fontsize=small_text())
     _finish([*panels.flat], legend, model.rank if axes is None else 0, panels[-1])
+    if axes is None:
+        width, height = figure_of(panels[0, 0]).get_size_inches()
+        figure_of(panels[0, 0]).set_figheight(max(height, width / SLIDE))
     return panels
 
 
@@ -337,6 +347,13 @@ def _to_draw(model: Any, labels: Sequence[Any] | None = None) -> CPModel:
 def _place_of_name(used: ModeDrawing, name: str) -> Look:
     """Return where the name of a mode stands: names beside bars leave a long one no room but to the left."""
     return {"x": 1.0, "ha": "right"} if used is top_bars and len(name) > LONGEST_CENTRED else {}
+
+
+def _write_names(panels: Sequence[Axes], model: CPModel, used: Mapping[int, ModeDrawing]) -> None:
+    """Write the names of modes above their Axes, all at the same place."""
+    places = [_place_of_name(used[mode], name) for mode, name in enumerate(model.named.names)]
+    for ax, name in zip(panels, model.named.names, strict=True):
+        ax.set_title(name, **max(places, key=len))
 
 
 def _left_of_names(ax: Axes, used: ModeDrawing) -> float:

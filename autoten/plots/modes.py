@@ -29,6 +29,12 @@ MOST_LINES = 6
 # Neumann's ratio): near 0 where neighbours are alike, 2 where they know nothing of each other.
 LARGEST_STEPS = 1.0
 
+# Up to so many points of a line all are marked: the hours of a day, the days of a month.
+MOST_MARKED = 31
+
+# Labels that are numbers skip some where so large a share of their steps is the smallest and the others are multiples.
+REGULAR = 0.75
+
 # No more texts than this are tried along an axis, however long the mode.
 MOST_TICKS = 200
 
@@ -98,14 +104,19 @@ def bars(ax: Axes, factor: Array, names: Names, styles: Sequence[ComponentStyle]
 
 
 def lines(ax: Axes, factor: Array, names: Names, styles: Sequence[ComponentStyle]) -> None:
-    """Draw a factor as one line per component over labels that are numbers or dates, else over indices."""
-    x = _places(ax, len(factor), names)
-    order = np.argsort(x, kind="stable")
-    step = max(1, len(x) // 8)
+    """Draw a factor as one line per component over labels that are numbers or dates, else over indices.
+
+    Where numbers in regular steps skip some, lines do.
+    """
+    x, factor = _with_gaps(_places(ax, len(factor), names), factor)
+    seen = np.isfinite(factor[:, 0])
+    beside = np.concatenate([[False], seen, [False]])
+    alone = np.flatnonzero(seen & ~beside[:-2] & ~beside[2:])
+    step = 1 if len(x) <= MOST_MARKED else max(1, len(x) // 8)
     for r, (column, style) in enumerate(zip(factor.T, styles, strict=True)):
-        # Sparse markers, staggered, so that components are told apart where lines meet.
-        staggered = (r * step // len(styles), step)
-        ax.plot(x[order], column[order], markevery=staggered, **style.line())
+        # Sparse markers, staggered, so that components are told apart where lines meet; no line leads to some points.
+        marked = {*range(r * step // len(styles), len(x), step), *alone.tolist()}
+        ax.plot(x, column, markevery=sorted(marked), **style.line())
 
 
 def points(ax: Axes, factor: Array, names: Names, styles: Sequence[ComponentStyle]) -> None:
@@ -119,12 +130,12 @@ def heat_map(ax: Axes, factor: Array, names: Names, styles: Sequence[ComponentSt
     """Draw a factor as a heat map, a row for each component, the first on top, and a colour bar.
 
     Colours are those of the style sheet (``image.cmap``) from zero on; where entries of both signs stand, blue and red
-    on either side of a white zero. In a grey print they tell the size, but no longer the sign.
+    on either side of a white zero. In a grey print they tell the size, but no longer the sign. Where numbers in regular
+    steps skip some there is no colour.
     """
-    x = _places(ax, len(factor), names)
-    order = np.argsort(x, kind="stable")
+    x, factor = _with_gaps(_places(ax, len(factor), names), factor)
     rows = np.arange(1, len(styles) + 1)
-    mesh = ax.pcolormesh(x[order], rows, factor[order].T, shading="nearest", rasterized=True, **colors_of(factor))
+    mesh = ax.pcolormesh(x, rows, factor.T, shading="nearest", rasterized=True, **colors_of(factor))
     ax.hlines(rows[:-1] + 0.5, 0, 1, ax.get_facecolor(), linewidth=1.0, transform=ax.get_yaxis_transform())
     ax.set(ylim=(len(styles) + 0.5, 0.5), ylabel="component")
     ax.yaxis.set_major_locator(MaxNLocator(min(len(styles), 10), integer=True, min_n_ticks=1))
@@ -283,6 +294,28 @@ def _places(ax: Axes, length: int, names: Names) -> Array:
     else:
         ax.xaxis.set_major_locator(MaxNLocator(4, integer=x.dtype.kind in "iu"))
     return x
+
+
+def _with_gaps(x: Array, factor: Array) -> tuple[Array, Array]:
+    """Return places and a factor in the order of the places, with rows of NaN where numbers in regular steps skip some.
+
+    A gap has a row at each of its ends, a step from what is there, so that no cell of a heat map reaches into it.
+    """
+    order = np.argsort(x, kind="stable")
+    x, factor = x[order], factor[order]
+    if x.dtype.kind not in "iuf" or len(x) < 3:
+        return x, factor
+    x = x.astype(float)
+    steps = np.diff(x)
+    step = steps.min()
+    if step <= 0.0 or not np.allclose(steps / step, np.round(steps / step), rtol=0.0, atol=0.01):
+        return x, factor
+    skips = np.flatnonzero(np.round(steps / step) > 1)
+    if not len(skips) or len(skips) > (1.0 - REGULAR) * len(steps):
+        return x, factor
+    ends = np.unique(np.concatenate([x[skips] + step, x[skips + 1] - step]).round(9))
+    whole = np.argsort(np.concatenate([x, ends]), kind="stable")
+    return np.concatenate([x, ends])[whole], np.vstack([factor, np.full((len(ends), factor.shape[1]), np.nan)])[whole]
 
 
 def _write_indices(ax: Axes, length: int, names: Names) -> None:

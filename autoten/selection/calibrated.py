@@ -17,7 +17,7 @@ from autoten._errors import counted
 from autoten._typing import Array
 from autoten.selection.choice import Alternative, Choice, in_points, is_scored, score_of, where_it_ends
 from autoten.selection.policies import CoreConsistencyThreshold
-from autoten.table import RankTable
+from autoten.table import LOW_CONSISTENCY, RankTable
 
 # Gains of log held-out error below this are none; ratios of gains are taken above it.
 LEAST_GAIN = 0.002
@@ -84,9 +84,6 @@ CLEAR_ODDS = 2.0
 WORTH_A_MENTION = 0.05
 LIKE_NOISE = 0.2
 N_ALTERNATIVES = 3
-
-# Core consistencies below this, in points, are low: components mix (Bro & Kiers 2003: about 50 is problematic).
-LOW_CONSISTENCY = 50.0
 
 # The evidence: functions from a table to an entry for every rank above 0.
 
