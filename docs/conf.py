@@ -37,7 +37,7 @@ for file in [*(CHECKOUT / "autoten").rglob("*.py"), *CHECKOUT.glob("benchmarks/r
 nb_execution_mode = "cache"
 nb_execution_cache_path = str(HERE / "_build" / "executed" / used.hexdigest()[:12])
 nb_execution_excludepatterns = ["examples/*"]
-nb_execution_raise_on_error = True
+nb_execution_raise_on_error = nb_execution_show_tb = True
 nb_execution_in_temp = True
 nb_execution_timeout = 600  # the first cell of all may have to compile the kernels
 nb_ipywidgets_js = {}  # else two scripts from elsewhere
