@@ -121,11 +121,18 @@ def as_page(estimate: RankEstimate) -> str:
     facts = _definitions(_facts(estimate))
     meanings = {heading: meaning for name, heading, _, meaning in COLUMNS if name in estimate.table}
     legend = _folded("What the columns mean", _definitions({"*": "the rank taken", **meanings}))
+    others = "".join(
+        _folded(
+            f"Scores by {name}, whose rank is {other.rank}", f"<p>{escape(other.reason)}</p>{_scrolled_table(other)}"
+        )
+        for name, other in estimate.by_solver.items()
+        if other.settings.get("solver") != estimate.settings.get("solver")
+    )
     sections = {
         "Warnings": _list(estimate.warnings),
-        "Pictures": _side_by_side([_picture(said, draw) for said, draw in panels]),
-        "Scores": f'<p class="hint">{MORE}</p>\n<div class="scroll">{_table(estimate)}</div>\n{legend}',
         f"Components of rank {estimate.rank}": _components(estimate, estimate.rank),
+        "Pictures": _side_by_side([_picture(said, draw) for said, draw in panels]),
+        "Scores": f"{_scrolled_table(estimate)}\n{legend}{others}",
         "Components of other ranks": "".join(
             _folded(f"Rank {rank}", _components(estimate, rank)) for rank in _neighbours(estimate)
         ),
@@ -273,6 +280,11 @@ def _table(estimate: RankEstimate) -> str:
     return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
 
 
+def _scrolled_table(estimate: RankEstimate) -> str:
+    """Return the table as HTML that scrolls on a narrow screen."""
+    return f'<p class="hint">{MORE}</p>\n<div class="scroll">{_table(estimate)}</div>'
+
+
 def _list(texts: Sequence[str]) -> str:
     """Return texts as a list in HTML, no texts as nothing."""
     return f"<ul>{''.join(f'<li>{escape(text)}</li>' for text in texts)}</ul>" if texts else ""
@@ -290,10 +302,11 @@ def _folded(title: str, inside: str) -> str:
 
 
 def _neighbours(estimate: RankEstimate) -> list[int]:
-    """Return the ranks before and after the one taken, and the estimate in whose place it was; those of components."""
+    """Return the ranks before and after the one taken, its alternatives, and the one in whose place it was."""
     ranks = estimate.table.ranks.tolist()
     row = ranks.index(estimate.rank)
     beside = {*ranks[max(row - 1, 0) : row + 2], (estimate.choice.in_place_of or estimate.choice).rank}
+    beside |= {other.rank for other in estimate.alternatives}
     return sorted(beside - {0, estimate.rank})
 
 

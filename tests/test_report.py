@@ -20,6 +20,7 @@ from autoten.labels import Labels
 from autoten.model import CPModel
 from autoten.preprocess import center
 from autoten.report import COLUMNS, LARGEST_DRAWN, as_page, program
+from autoten.selection import Alternative, Choice
 
 X = make_cp_tensor((6, 20, 8), 2, noise=white_noise(20), random_state=0).X
 QUICK = {"ranks": [1, 2, 3], "n_starts": 3, "n_folds": 3, "random_state": 0}
@@ -73,7 +74,7 @@ def test_the_page_holds_answer_table_pictures_settings_and_versions(estimate, te
         assert cell in read.texts
     for setting in ("6 × 20 × 8", "960", "none stated", "RandomElements(share=0.1)", f"numpy {np.__version__}"):
         assert setting in read.said
-    captions = ["Fit: the ", "Core cons", "Held-out ", "Pareto fr", "What is l", *["Component"] * 9]
+    captions = [*["Component"] * 3, "Fit: the ", "Core cons", "Held-out ", "Pareto fr", "What is l", *["Component"] * 6]
     assert [picture["alt"][:9] for picture in read.images] == captions
     for image in read.images:
         picture = Image.open(BytesIO(base64.b64decode(image["src"].removeprefix("data:image/png;base64,"))))
@@ -109,6 +110,18 @@ def test_the_page_of_another_rank_says_what_the_policy_chose_and_has_its_compone
     assert "Components of rank 3" in read.texts
     assert "Rank 2" in read.texts
     assert program(estimate.at(3)).endswith(").at(3)")
+
+
+def test_alternatives_have_their_components_and_other_solvers_their_scores(estimate, tmp_path):
+    other = replace(estimate, settings=estimate.settings | {"solver": "KL()"}, choice=Choice(1, "Half <as> much."))
+    far = Choice(1, "It is so.", (Alternative(3, "it may be"),))
+    both = replace(estimate, choice=far, by_solver={"ALS": estimate, "KL": other})
+    both.save(tmp_path / "both.npz")
+    for each in (both, load(tmp_path / "both.npz")):
+        read = Reader(as_page(each))
+        assert [said for said in read.texts if re.fullmatch(r"Rank \d", said)] == ["Rank 2", "Rank 3"]
+        assert [said for said in read.texts if said.startswith("Scores by")] == ["Scores by KL, whose rank is 1"]
+        assert (read.tags.count("table"), "Half <as> much." in read.texts) == (2, True)
 
 
 def ran(estimate, **given):
