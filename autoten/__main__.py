@@ -1,10 +1,11 @@
-"""The command ``autoten FILE``: the rank of the tensor in a file. The report on stdout, everything else on stderr."""
+"""The command ``autoten FILE``: the rank of a tensor in a file or folder. Only the report is on stdout."""
 
 from __future__ import annotations
 
 import argparse
 import ast
 import csv
+import glob
 import inspect
 import io
 import logging
@@ -64,11 +65,12 @@ OUTPUTS: dict[str, Callable[[Any, Path], Any]] = {
 TABLE = ("modes", "values", "unlisted")
 
 # Options of the command itself, which `estimate_rank` does not know.
-OWN = ("file", "summary", "quiet", *TABLE, *OUTPUTS)
+OWN = ("file", "mask_scatter", "summary", "quiet", *TABLE, *OUTPUTS)
 
 FILE = (
     "a .npy, .npz, .mat, .nc, .tns or .tns.gz file, NaN = missing; or a long .csv or .parquet table: below the names "
-    "of its columns a row for each cell, its label in each mode and then its value, or as --modes and --values say"
+    "of its columns a row for each cell, its label in each mode and then its value, or as --modes and --values say; "
+    "or a folder with a landscape of fluorescence (EEM) for each sample, as instruments write them"
 )
 EPILOG = """\
 Solvers, hold-outs and policies are named alone, or with parameters
@@ -127,6 +129,8 @@ def _parser() -> argparse.ArgumentParser:
     add("--modes", metavar="A,B,C", help="columns of the table that are modes, quoted where a name has a comma")
     add("--values", metavar="COLUMN", help="column of the values (default with --modes: rows are events, counted)")
     add("--unlisted", choices=("zero", "missing"), help="what a combination is that no row of the table lists")
+    said = "leave out scattered light of fluorescence within NM of its lines (default: nothing is left out)"
+    add("--mask-scatter", type=float, metavar="NM", help=said)
     said = "candidate ranks: LAST for 1:LAST, FIRST:LAST, both included, or several of these, 1:4,8 (default 1:10)"
     add("--ranks", help=said)
     said = "how models are fitted, one or several; if none is named, kl takes part where the data look like counts"
@@ -167,14 +171,10 @@ def _run(options: argparse.Namespace) -> int:
         del given["scorers"]
     elif not isinstance(given["scorers"], tuple):
         given["scorers"] = (given["scorers"],)
-    of_table = {name: getattr(options, name) for name in TABLE if getattr(options, name) is not None}
-    if options.modes is not None:
-        of_table["modes"] = next(csv.reader([options.modes], skipinitialspace=True))
     # Imported here: `--help` and a mistyped option answer at once.
     from autoten.estimate import estimate_rank
-    from autoten.files import read_tensor
 
-    estimate = estimate_rank(read_tensor(options.file, **of_table), progress=not options.quiet, **given)
+    estimate = estimate_rank(_data(options), progress=not options.quiet, **given)
     _print(_summary(estimate, options.file) if options.summary else estimate.report())
     if not _write(estimate, {name: getattr(options, name) for name in OUTPUTS if getattr(options, name) is not None}):
         return UNWRITTEN
@@ -203,6 +203,43 @@ def _plot_components(model: Any, path: Path) -> None:
     from autoten.plots import plot_top
 
     plot_top(model)[0, 0].figure.savefig(path, dpi=200)
+
+
+def _data(options: argparse.Namespace) -> Any:
+    """Return the tensor in a file or a folder, without scattered light where that is asked."""
+    from autoten.files import read_tensor
+    from autoten.fluorescence import read_eems
+
+    of_table = {name: getattr(options, name) for name in TABLE if getattr(options, name) is not None}
+    if options.modes is not None:
+        of_table["modes"] = next(csv.reader([options.modes], skipinitialspace=True))
+    if options.file.is_dir():
+        if of_table:
+            refuse(f"--{next(iter(of_table))}", "given with a table", f"the folder {options.file}")
+        X = read_eems(options.file)
+    else:
+        try:
+            X = read_tensor(options.file, **of_table)
+        except ValueError:
+            if not of_table and _is_landscape(options.file):
+                remedy = "Give the folder with those of all samples."
+                refuse("FILE", "a tensor", f"{options.file.name}, the landscape of one sample", remedy)
+            raise
+    if options.mask_scatter is None:
+        return X
+    from autoten.preprocess import drop_empty_slabs, mask_scatter
+
+    return drop_empty_slabs(mask_scatter(X, width=options.mask_scatter))
+
+
+def _is_landscape(file: Path) -> bool:
+    """Tell whether a file holds one sample's landscape, of which a folder makes a tensor."""
+    from autoten.fluorescence import read_eems
+
+    try:
+        return read_eems(file.parent, glob.escape(file.name)).shape[0] == 1
+    except ValueError:
+        return False
 
 
 def _ranks(text: str) -> Sequence[int]:

@@ -645,6 +645,9 @@ def _check_shape(shape: tuple[int, ...], samples: int | None) -> None:
     single = [mode for mode, length in enumerate(shape) if length == 1 and mode != samples]
     if single:
         remedy = f"Drop mode {single[0]} with numpy.squeeze."
+        if len(shape) - len(single) < 3:
+            remedy = "Several indices are needed in each of three modes (samples, say): a matrix has no unique "
+            remedy += "CP decomposition."
         refuse("X", "a tensor whose modes all have length >= 2", f"shape {shape}", remedy)
 
 

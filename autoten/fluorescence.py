@@ -9,26 +9,26 @@ from __future__ import annotations
 import codecs
 import csv
 import re
-from collections.abc import Iterable
+import warnings
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from itertools import dropwhile, takewhile
 from math import nan
+from os import PathLike
 from pathlib import Path
 from typing import Any, NamedTuple, NoReturn
 
 import numpy as np
 
-from autoten._errors import check_mode, counted, is_number, reading, refuse, to_be_written
+from autoten._errors import AutotenWarning, check_mode, counted, is_number, reading, refuse, to_be_written
 from autoten._typing import Array
 from autoten.door import Preprocessed
 from autoten.files import MISSING_VALUES
-from autoten.labels import Labels, names_of
-from autoten.model import as_cp, khatri_rao
+from autoten.labels import LANDSCAPE, Labels, names_of
+from autoten.model import as_cp, brightest
 
 __all__ = ["maxima", "read_eems", "write_openfluor"]
-
-# The names of modes by which functions find the wavelengths, and of what is read here.
-LANDSCAPE = ("emission", "excitation")
 
 # Wavelengths in files, nm: what is outside is no wavelength. Instruments set them no finer than these decimals, but
 # write 232.0299988 for 232.03.
@@ -81,8 +81,9 @@ def read_eems(folder: str | Path, pattern: str = "*") -> Preprocessed:
     Agilent's Cary Eclipse writes them. Fields are separated by tabs, semicolons, commas or blanks, with a decimal comma
     where commas do not separate. Blank fields, NA and NaN are missing.
 
-    Emission may run down or across, the same way in all files: molecules emit at longer wavelengths than they absorb,
-    so it is the axis on whose longer side the light lies.
+    Emission may run down or across: molecules emit at longer wavelengths than they absorb, so it is the axis on whose
+    longer side the light lies, in all files together. A file that runs the other way than most is known by its
+    wavelengths, and turned.
 
     Parameters
     ----------
@@ -96,7 +97,8 @@ def read_eems(folder: str | Path, pattern: str = "*") -> Preprocessed:
     Preprocessed
         ``.X``, an array of shape (I_sample, I_emission, I_excitation), and ``.labels``: sample (the names of the files
         without their endings), emission and excitation, rising, in nm, rounded to 0.01 nm. If some files lack
-        wavelengths that others have, these cells are missing (NaN) and ``.steps`` says so.
+        wavelengths that others have, these cells are missing (NaN), and ``.steps`` says so, as it names files that
+        were turned.
 
     Raises
     ------
@@ -120,14 +122,8 @@ def read_eems(folder: str | Path, pattern: str = "*") -> Preprocessed:
     >>> eems.shape, eems.labels.indices[0].tolist()
     ((2, 2, 2), ['lake 2', 'lake 10'])
     """
-    folder = Path(folder)
-    if not folder.is_dir():
-        refuse("folder of read_eems", "a folder of files", str(folder))
-    files = [file for file in folder.glob(pattern) if file.is_file() and not file.name.startswith(".")]
-    if not files:
-        refuse("folder of read_eems", f"a folder with files named {pattern}", str(folder))
-    files.sort(key=_natural)
-    eems = _with_emission_down([_read_eem(file) for file in files])
+    files = _files_in(folder, pattern)
+    eems, odd = _alike([_read_eem(file) for file in files])
     emission, excitation = max((eem.down for eem in eems), key=len), max((eem.across for eem in eems), key=len)
     X = np.full((len(eems), len(emission), len(excitation)), np.nan)
     for slab, eem, file in zip(X, eems, files, strict=True):
@@ -137,6 +133,9 @@ def read_eems(folder: str | Path, pattern: str = "*") -> Preprocessed:
         slab[np.ix_(np.searchsorted(emission, eem.down), np.searchsorted(excitation, eem.across))] = eem.values
     short = sum(eem.values.shape != X.shape[1:] for eem in eems)
     steps = (f"{counted(short, 'sample')} without some wavelengths of the others: missing",) if short else ()
+    if odd:
+        named = ", ".join(files[place].name for place in odd)
+        steps = (*steps, f"{counted(len(odd), 'file')} turned, since written across where the others are down: {named}")
     stems = [file.stem for file in files]
     samples = np.array(stems if len(set(stems)) == len(stems) else [file.name for file in files])
     return Preprocessed(X, steps, Labels(("sample", *LANDSCAPE), (samples, emission, excitation)))
@@ -154,7 +153,7 @@ def maxima(model: Any, *, modes: Any = None) -> Array:
     Parameters
     ----------
     model : CP model of samples, emission and excitation
-        `CPModel`, tensorly's ``CPTensor``, pyttb's ``ktensor`` or ``(weights, factors)``.
+        `CPModel`, tensorly's ``CPTensor``, pyttb's ``ktensor``, ``(weights, factors)``, or an estimate, for its model.
     modes : pair of int or str, optional
         The modes of emission and excitation; by default those of these names, else 1 and 2.
 
@@ -180,14 +179,8 @@ def maxima(model: Any, *, modes: Any = None) -> Array:
     array([[ 8.],
            [24.]])
     """
-    cp = as_cp(model).unit_columns()
-    places = landscape_modes(modes, cp.ndim, cp.labels, "modes of maxima")
-    peaks = cp.weights.copy()
-    for place in places:
-        peaks *= np.abs(cp.factors[place]).max(axis=0)
-    others = [factor for mode, factor in enumerate(cp.factors) if mode not in places]
-    lengths = [len(factor) for factor in others]
-    return np.asarray(khatri_rao(others).reshape(*lengths, cp.rank) * peaks)
+    cp = as_cp(model)
+    return brightest(cp, landscape_modes(modes, cp.ndim, cp.labels, "modes of maxima"))
 
 
 def write_openfluor(
@@ -202,7 +195,8 @@ def write_openfluor(
     Parameters
     ----------
     model : CP model of samples, emission and excitation
-        The modes of the last two are those of these names, else 1 and 2.
+        The modes of the last two are those of these names, else 1 and 2. An estimate gives its model, and also fills
+        in what it knows of constraints, preprocess and methods.
     path : str or Path
         The file; one that is there is replaced.
     name : str
@@ -212,12 +206,17 @@ def write_openfluor(
     **fields : str
         More of the header: creator, email, doi, reference, unit, toolbox, date, fluorometer, nSample, constraints,
         validation, methods, preprocess, sources, ecozones, description. By default toolbox is autoten, date today, and
-        nSample is counted; others stay blank, to be filled in.
+        nSample is counted; others stay blank, to be filled in, but for those that an estimate knows.
 
     Raises
     ------
     ValueError
         If the model has no wavelengths or no component, or the header no such field.
+
+    Warns
+    -----
+    AutotenWarning
+        If most components are brightest at an emission shorter than the excitation, where no molecule shines.
 
     Notes
     -----
@@ -253,22 +252,46 @@ def write_openfluor(
     places = landscape_modes(None, cp.ndim, cp.labels, "modes of write_openfluor")
     n_samples = cp.factors[min({0, 1, 2} - set(places))].shape[0]
     today = datetime.now(UTC).date().isoformat()
-    said = {"toolbox": "autoten", "date": today, "nSample": str(n_samples), **fields, "name": name}
+    known = {"toolbox": "autoten", "date": today, "nSample": str(n_samples), **_said_of(model)}
+    said = {**known, **fields, "name": name}
     lines = ["#", "# Fluorescence Model", "#"]
     # A line for each field: what it holds must not begin another.
     lines += [f"{field}\t{' '.join(str(said.get(field, '')).split())}".rstrip() for field in OPENFLUOR_FIELDS]
     lines += ["#", "# Excitation/Emission (Ex, Em), wavelength (nm), loading of each component", "#"]
+    brightest_at = {}
     for mark, place, given, mode in (
         ("Ex", places[1], excitation, "excitation"),
         ("Em", places[0], emission, "emission"),
     ):
         factor = cp.factors[place]
         wavelengths = wavelengths_of(given, place, len(factor), cp.labels, f"{mode} of write_openfluor")
+        brightest_at[mark] = wavelengths[factor.argmax(axis=0)]
         peaks = factor.max(axis=0)
         loadings = factor / np.where(peaks > 0, peaks, 1.0)
         for wavelength, row in zip(wavelengths, loadings, strict=True):
             lines.append("\t".join([mark, f"{wavelength:g}", *(f"{loading:.6g}" for loading in row)]))
     to_be_written(path, "write_openfluor").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    n_backwards = int((brightest_at["Em"] < brightest_at["Ex"]).sum())
+    if 2 * n_backwards > cp.rank:
+        message = (
+            f"{n_backwards} of {counted(cp.rank, 'component')} are brightest at an emission shorter than the "
+            "excitation, where no molecule shines: are the two modes exchanged?"
+        )
+        warnings.warn(message, AutotenWarning, stacklevel=2)
+
+
+def _said_of(estimate: Any) -> dict[str, str]:
+    """Return the fields of the header that an estimate knows; none of a model."""
+    settings = getattr(estimate, "settings", None)
+    if not isinstance(settings, Mapping):
+        return {}
+    solver = str(settings.get("solver", ""))
+    nonnegative = solver.startswith("KL(") or "nonnegative=True" in solver
+    return {
+        "constraints": "nonnegativity" if nonnegative else f"none but those of {solver}",
+        "preprocess": "; ".join(settings.get("preprocessing", ())),
+        "methods": f"number of components estimated by autoten: {solver}, {settings.get('holdout')}",
+    }
 
 
 # Files of instruments
@@ -286,14 +309,44 @@ class _Eem(NamedTuple):
         return _Eem(self.across, self.down, self.values.T)
 
 
-def _with_emission_down(eems: list[_Eem]) -> list[_Eem]:
-    """Return landscapes with emission down; where files do not say, by where their light is, all taken together."""
-    balance = 0.0
-    for eem in eems:
-        longer = np.sign(eem.down[:, None] - eem.across)
-        balance += float(np.nansum(longer * np.abs(eem.values)))
-    is_down = [balance >= 0 if eem.down_is_emission is None else eem.down_is_emission for eem in eems]
-    return [eem if down else eem.turned() for eem, down in zip(eems, is_down, strict=True)]
+def _alike(eems: list[_Eem]) -> tuple[list[_Eem], list[int]]:
+    """Return landscapes with emission down, and which of them run the other way than the others, by wavelengths."""
+    stated = [eem.turned() if eem.down_is_emission is False else eem for eem in eems]
+    # Those that say what is what are the pattern for the others, else the axes that most of these have.
+    patterns = [eem for eem in stated if eem.down_is_emission is not None] or stated
+    axes = Counter((tuple(eem.down), tuple(eem.across)) for eem in patterns)
+    down, across = axes.most_common(1)[0][0]
+
+    def is_odd(eem: _Eem) -> bool:
+        as_it_is = np.isin(eem.down, down).sum() + np.isin(eem.across, across).sum()
+        turned = np.isin(eem.across, down).sum() + np.isin(eem.down, across).sum()
+        return eem.down_is_emission is None and bool(turned > as_it_is)
+
+    odd = [place for place, eem in enumerate(stated) if is_odd(eem)]
+    alike = [eem.turned() if place in odd else eem for place, eem in enumerate(stated)]
+    if patterns is stated:
+        # Nobody says what is what: molecules emit at longer wavelengths than they absorb.
+        light = sum(np.nansum(np.sign(eem.down[:, None] - eem.across) * np.abs(eem.values)) for eem in alike)
+        alike = [eem.turned() for eem in alike] if light < 0 else alike
+    return alike, odd
+
+
+def _files_in(folder: Any, pattern: str) -> list[Path]:
+    """Return the files of a folder with names like `pattern`, in their natural order."""
+    if not isinstance(folder, (str, PathLike)):
+        remedy = "To read some of its files, say which by pattern."
+        refuse("folder of read_eems", "the path of one folder", f"a {type(folder).__name__}", remedy, kind=TypeError)
+    folder = Path(folder)
+    if folder.is_file():
+        remedy = f"To read it alone, give its folder, and pattern={folder.name!r}."
+        refuse("folder of read_eems", "a folder of files", f"the file {folder}", remedy)
+    if not folder.is_dir():
+        missing = f"There is none of this name in {Path.cwd()}." if not folder.is_absolute() else "It does not exist."
+        refuse("folder of read_eems", "a folder of files", str(folder), missing)
+    files = [file for file in folder.glob(pattern) if file.is_file() and not file.name.startswith(".")]
+    if not files:
+        refuse("folder of read_eems", f"a folder with files named {pattern}", str(folder))
+    return sorted(files, key=_natural)
 
 
 def _natural(file: Path) -> list[Any]:
@@ -305,9 +358,14 @@ def _read_eem(file: Path) -> _Eem:
     rows = _fields(file)
     eem = _from_pairs(rows, file.name) or _from_matrix(rows, file.name)
     if eem is None:
-        expected = "a text file with a matrix of intensities, wavelengths from 100 to 2500 nm to its left and above it"
+        expected = "a text file: a matrix of intensities, wavelengths from 100 to 2500 nm to its left and above it"
         remedy = "Leave files of another kind out: read_eems(folder, pattern)."
-        refuse(file.name, expected, "no line of rising or falling wavelengths above rows that begin with one", remedy)
+        refuse(
+            f"{file.name} is no landscape (EEM), which",
+            expected,
+            "no line of rising or falling wavelengths above rows that begin with one",
+            remedy,
+        )
     axes, orders = [], []
     for axis in (eem.down, eem.across):
         rounded, order = np.unique(np.round(axis, DECIMALS), return_index=True)

@@ -11,6 +11,9 @@ import numpy as np
 from autoten._errors import check_mode
 from autoten._typing import Array
 
+# The names of modes by which the wavelengths of fluorescence are found.
+LANDSCAPE = ("emission", "excitation")
+
 # Metadata of a field of a solver or hold-out that holds modes, by number or by name.
 MODES = {"modes": True}
 
@@ -68,6 +71,16 @@ def in_words(labels: Labels | None, *modes: int) -> str:
 def names_of(labels: Labels | None) -> tuple[str, ...]:
     """Return the names of the modes; none where there are no labels."""
     return () if labels is None else labels.names
+
+
+def wavelength_modes(labels: Labels | None) -> tuple[int, int] | None:
+    """Return the modes named emission and excitation, if both are there and labelled by numbers."""
+    names = names_of(labels)
+    if labels is None or not set(LANDSCAPE) <= set(names):
+        return None
+    emission, excitation = map(names.index, LANDSCAPE)
+    given = (labels.indices[emission], labels.indices[excitation])
+    return None if any(axis is None or axis.dtype.kind not in "iuf" for axis in given) else (emission, excitation)
 
 
 def numbered(record: Any, ndim: int, labels: Labels | None) -> Any:

@@ -17,13 +17,16 @@ from numpy.typing import NDArray
 from autoten._errors import check_integer, imported, refuse
 from autoten._typing import Array
 from autoten.kernels.linear import to_unit_columns
-from autoten.labels import Labels
+from autoten.labels import Labels, wavelength_modes
 
 # An entry rests on hardly a cell where the data say less of it than this share of what they say of its component's
 # entries on average (each counted by its square): its standard error is more than ten times as large. With this share,
 # more than a hundred times, no cell tells it from zero.
 WITHOUT_SUPPORT = 0.01
 UNDETERMINED = 1e-4
+
+# Files of no mode, beside those of the modes.
+OTHER_FILES = ("weights", "fmax")
 
 # A name of a mode makes so many characters of the name of a file.
 LONGEST_FILE_NAME = 60
@@ -273,7 +276,8 @@ class CPModel:
         Returns
         -------
         list of Path
-            A file for each mode, called by its name (what no file name may hold becomes ``_``), and ``weights.csv``.
+            A file for each mode, called by its name (what no file name may hold becomes ``_``), and ``weights.csv``. Of
+            samples, emission and excitation, labelled by wavelengths, also ``fmax.csv``: `fluorescence.maxima`.
 
         Raises
         ------
@@ -299,14 +303,21 @@ class CPModel:
             refuse("the folder of to_csv", "a folder, or a new path", str(folder))
         folder.mkdir(parents=True, exist_ok=True)
         header = [f"component {number}" for number in range(1, self.rank + 1)]
-        *paths, of_weights = (folder / name for name in _file_names(names))
+        paths = [folder / name for name in _file_names(names)]
+        of_weights, of_maxima = (folder / f"{name}.csv" for name in OTHER_FILES)
         for mode, (name, path) in enumerate(zip(names, paths, strict=True)):
             factor = np.asarray(self.factors[mode])
             none = np.abs(factor) < np.finfo(float).eps * np.abs(factor).max(axis=0, initial=0.0)
             rows = zip(self._index(mode), np.where(none, 0.0, factor).tolist(), strict=True)
             _write_csv(path, [[name, *header], *([label, *row] for label, row in rows)])
         _write_csv(of_weights, [header, self.weights.tolist()])
-        return [*paths, of_weights]
+        places = wavelength_modes(self.labels)
+        if places is None or self.ndim != 3:
+            return [*paths, of_weights]
+        (samples,) = {0, 1, 2} - set(places)
+        rows = zip(self._index(samples), brightest(self, places).tolist(), strict=True)
+        _write_csv(of_maxima, [[names[samples], *header], *([label, *row] for label, row in rows)])
+        return [*paths, of_weights, of_maxima]
 
     def top(self, mode: int | str, n: int = 10) -> dict[int, list[tuple[str, float]]]:
         """Return the entries of a mode that are largest in magnitude in each component, with their labels.
@@ -405,7 +416,7 @@ def as_cp(model: Any, shape: tuple[int, ...] | None = None) -> CPModel:
 
     Parameters
     ----------
-    model : CPModel, CPTensor, ktensor or pair
+    model : CPModel, CPTensor, ktensor, pair, or an estimate or fit, for its model
         ``weights`` may be None (all ones), as in tensorly.
     shape : tuple of int, optional
         The shape that the model must have.
@@ -415,21 +426,39 @@ def as_cp(model: Any, shape: tuple[int, ...] | None = None) -> CPModel:
     TypeError, ValueError
         If it is no CP model, or one of another shape.
     """
+    model = model_of(model)
     cp = model if isinstance(model, CPModel) else _converted(model)
     if shape is not None and cp.shape != tuple(shape):
         refuse("the CP model", f"of the tensor's shape {tuple(shape)}", f"shape {cp.shape}")
     return cp
 
 
+def model_of(given: Any) -> Any:
+    """Return the model that an estimate or a fit holds; anything else as it is."""
+    held = getattr(given, "model", None)
+    return held if isinstance(held, CPModel) else given
+
+
+def brightest(model: CPModel, places: Sequence[int]) -> Array:
+    """Return each component's largest magnitude over the modes `places`, at each index of the others, then R."""
+    cp = model.unit_columns()
+    peaks = cp.weights.copy()
+    for place in places:
+        peaks *= np.abs(cp.factors[place]).max(axis=0)
+    others = [factor for mode, factor in enumerate(cp.factors) if mode not in places]
+    lengths = [len(factor) for factor in others]
+    return np.asarray(khatri_rao(others).reshape(*lengths, cp.rank) * peaks)
+
+
 def _file_names(names: Sequence[str]) -> list[str]:
-    """Return names that a file of any system may have, no two of them alike, and none like that of the weights."""
-    stems = ["weights"]
+    """Return names that a file of any system may have, no two of them alike, and none like those of no mode."""
+    stems = list(OTHER_FILES)
     for name in names:
         stem = re.sub(r"[^\w .-]", "_", name[:LONGEST_FILE_NAME]).strip(" .") or "mode"
         while stem.casefold() in (other.casefold() for other in stems):
             stem += "_"
         stems.append(stem)
-    return [f"{stem}.csv" for stem in (*stems[1:], stems[0])]
+    return [f"{stem}.csv" for stem in stems[len(OTHER_FILES) :]]
 
 
 def _write_csv(path: Path, rows: list[list[Any]]) -> None:

@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from autoten._errors import to_be_written
+from autoten.labels import wavelength_modes
+from autoten.model import brightest
 from autoten.table import LOWEST_CONSISTENCY
 
 if TYPE_CHECKING:
@@ -123,7 +125,7 @@ def as_page(estimate: RankEstimate) -> str:
     legend = _folded("What the columns mean", _definitions({"*": "the rank taken", **meanings}))
     others = "".join(
         _folded(
-            f"Scores by {name}, whose rank is {other.rank}", f"<p>{escape(other.reason)}</p>{_scrolled_table(other)}"
+            f"Scores by {name}, whose rank is {other.rank}", f"<p>{escape(other.reason)}</p>{_scrolled(_table(other))}"
         )
         for name, other in estimate.by_solver.items()
         if other.settings.get("solver") != estimate.settings.get("solver")
@@ -131,8 +133,9 @@ def as_page(estimate: RankEstimate) -> str:
     sections = {
         "Warnings": _list(estimate.warnings),
         f"Components of rank {estimate.rank}": _components(estimate, estimate.rank),
+        "Where components shine": _shining(estimate.model),
         "Pictures": _side_by_side([_picture(said, draw) for said, draw in panels]),
-        "Scores": f"{_scrolled_table(estimate)}\n{legend}{others}",
+        "Scores": f"{_scrolled(_table(estimate))}\n{legend}{others}",
         "Components of other ranks": "".join(
             _folded(f"Rank {rank}", _components(estimate, rank)) for rank in _neighbours(estimate)
         ),
@@ -271,18 +274,23 @@ def _lengths(estimate: RankEstimate, times: str, what: str = "") -> str:
 
 def _table(estimate: RankEstimate) -> str:
     """Return the table as HTML, the chosen rank in bold."""
-    header, *rows = _cells(estimate)
+    return _grid(_cells(estimate), estimate.table.ranks.tolist().index(estimate.rank))
+
+
+def _grid(cells: Sequence[Sequence[str]], bold: int | None = None) -> str:
+    """Return a header and rows below it as a table in HTML, one row in bold."""
+    header, *rows = cells
     body = ""
-    for rank, row in zip(estimate.table.ranks, rows, strict=True):
-        cells = "".join(f"<td style='text-align:right'>{escape(cell)}</td>" for cell in row)
-        body += f"<tr style='font-weight:{'bold' if rank == estimate.rank else 'normal'}'>{cells}</tr>"
+    for n, row in enumerate(rows):
+        written = "".join(f"<td style='text-align:right'>{escape(cell)}</td>" for cell in row)
+        body += f"<tr style='font-weight:{'bold' if n == bold else 'normal'}'>{written}</tr>"
     head = "".join(f'<th scope="col">{escape(cell)}</th>' for cell in header)
     return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
 
 
-def _scrolled_table(estimate: RankEstimate) -> str:
-    """Return the table as HTML that scrolls on a narrow screen."""
-    return f'<p class="hint">{MORE}</p>\n<div class="scroll">{_table(estimate)}</div>'
+def _scrolled(table: str) -> str:
+    """Return a table as HTML that scrolls on a narrow screen."""
+    return f'<p class="hint">{MORE}</p>\n<div class="scroll">{table}</div>'
 
 
 def _list(texts: Sequence[str]) -> str:
@@ -326,6 +334,24 @@ def _components(estimate: RankEstimate, rank: int) -> str:
         for mode, name in enumerate(model.named.names)
     ]
     return _side_by_side(figures)
+
+
+def _shining(model: CPModel) -> str:
+    """Return where the components of fluorescence are brightest, and how bright in each sample; else nothing."""
+    places = wavelength_modes(model.labels)
+    if places is None or model.ndim != 3 or not 0 < model.rank <= LARGEST_DRAWN:
+        return ""
+    (samples,), named = {0, 1, 2} - set(places), model.named
+    components = [str(r + 1) for r in range(model.rank)]
+    rows = [["component", *components]]
+    for place in reversed(places):
+        wavelengths = np.asarray(named.indices[place])[np.abs(model.factors[place]).argmax(axis=0)]
+        rows.append([f"{named.names[place]} max (nm)", *(f"{wavelength:g}" for wavelength in wavelengths.tolist())])
+    fmax = [[named.names[samples], *(f"component {r}" for r in components)]]
+    for sample, row in enumerate(brightest(model, places).tolist()):
+        fmax.append([named.index(samples, sample), *(f"{value:.4g}" for value in row)])
+    what = "Fmax: how bright each component is at its brightest in each sample, in the units of the data"
+    return f"{_grid(list(zip(*rows, strict=True)))}\n{_folded(what, _scrolled(_grid(fmax)))}"
 
 
 def _side_by_side(figures: Sequence[str]) -> str:

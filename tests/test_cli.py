@@ -164,6 +164,52 @@ def test_sentences_name_options(sentence, words):
     assert _in_options(sentence).startswith(words or sentence)
 
 
+def landscapes(folder):
+    """Write a folder of files as an instrument would: simulated light of two substances, and scatter."""
+    rng = np.random.default_rng(0)
+    emission, excitation = np.arange(300, 500, 5), np.arange(250, 400, 10)
+    emits, absorbs = (
+        np.exp(-0.5 * ((axis[:, None] - at) / 30) ** 2)
+        for axis, at in ((emission, [350, 430]), (excitation, [275, 350]))
+    )
+    X = np.einsum("ir,jr,kr->ijk", rng.gamma(2, size=(8, 2)), emits, absorbs)
+    X += 9 * np.exp(-0.5 * ((emission[:, None] - excitation) / 4) ** 2) + 0.01 * rng.standard_normal(X.shape)
+    Path(folder).mkdir()
+    for number, landscape in enumerate(X):
+        lines = [[nm, *values] for nm, values in zip(emission, landscape, strict=True)]
+        text = "\n".join(",".join(map(str, line)) for line in [["nm", *excitation], *lines])
+        Path(folder, f"lake [{number}].csv").write_text(text)
+
+
+def test_a_folder_of_landscapes_is_a_tensor_and_its_scatter_left_out(folder, capsys):
+    landscapes("eems")
+    status, out, _ = run(capsys, "eems", "--ranks", "3", "--solver", "hals", "--mask-scatter", 15, "--components", "of")
+    assert status == 0
+    assert out.startswith("Estimated rank: 2\n")
+    assert "within 15 nm left out (" in out
+    names = {path.name for path in Path("of").iterdir()}
+    assert names == {"sample.csv", "emission.csv", "excitation.csv", "weights.csv", "fmax.csv"}
+    status, out, err = run(capsys, "eems", "--ranks", "2", "--mask-scatter", 60, "--quiet")
+    assert (status, "left out, nothing observed" in out) == (0, True)
+    assert err.startswith("autoten: Bands within 60 nm hold ")
+    status, out, _ = run(capsys, "eems", "--ranks", "2")
+    assert "Scattered light (emission = excitation) is still in X, " in out
+    for wrong, said in (
+        (
+            ["eems/lake [3].csv"],
+            "FILE must be a tensor. Got lake [3].csv, the landscape of one sample. Give the folder ",
+        ),
+        (["eems", "--modes", "a,b,c"], "--modes must be given with a table. Got the folder eems."),
+        (
+            ["X.npy", "--mask-scatter", "9"],
+            "emission of mask_scatter must be the wavelengths of its mode in nm where X",
+        ),
+    ):
+        status, out, err = run(capsys, *wrong)
+        assert (status, out) == (2, "")
+        assert err.startswith(f"autoten: {said}")
+
+
 def test_a_summary_is_one_line_of_pairs(folder, capsys):
     status, out, err = run(capsys, "X.npy", "--ranks", "1:3", "--summary", "--quiet")
     assert (status, err) == (0, "")
@@ -205,7 +251,7 @@ UNWRITABLE = "--{} must be a file that can be written. Got {}."
 TWICE = "--{} must be a file of its own, neither FILE nor another output. Got {}."
 UNSUITABLE = [
     (["absent.npy"], "the file must be an existing file. Got absent.npy."),
-    (["."], "the file must be one of .npy, .npz, .mat, .tns, .tns.gz, .nc, .csv, .parquet. Got ."),
+    (["."], "matrix.npy is no landscape (EEM), which must be a text file: a matrix of intensities, wavelengths"),
     (["text.npy"], "text.npy must be a .npy file that NumPy wrote. Got one that begins with b'no tensor\\n'."),
     (["matrix.npy"], "X must be a tensor with at least 3 modes. Got shape (7, 8). "),
     (["X.npy", "--ranks", "0:3"], RANKS.format("0:3")),
@@ -310,6 +356,9 @@ def test_help_lists_every_option_and_choice_and_exit_status(capsys, monkeypatch)
     defaults = {"ranks": "1:10", "solver": "als", "holdout": "elements", "policy": "calibrated", "max-time": "no limit"}
     defaults |= {"starts": "10", "folds": "5", "splits": str(N_SPLITS), "jobs": "1", "seed": "0", "scorers": "all"}
     defaults |= dict.fromkeys((*(name.replace("_", "-") for name in OUTPUTS), "checkpoint"), "nowhere")
+
+    defaults |= dict.fromkeys(("plot", "html", "json", "save", "components", "checkpoint"), "nowhere")
+    defaults["mask-scatter"] = "nothing is left out"
     without = ("version", "modes", "values", "unlisted", "summary", "quiet")
     assert set(rows) == {"FILE", "-h,", *(f"--{name}" for name in (*defaults, *without))}
     for name, default in defaults.items():

@@ -1,6 +1,7 @@
 """Fluorescence from files to a report: what instruments write, what is done to light, Fmax, OpenFluor's text."""
 
 import warnings
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import matplotlib.pyplot as plt
@@ -11,11 +12,12 @@ import xarray as xr
 from pictures import assert_readable
 from scipy.interpolate import pchip_interpolate
 
-from autoten import HALS, CPModel, estimate_rank, fit_parafac, fluorescence, plots, preprocess
+from autoten import HALS, CPModel, estimate_rank, fit_parafac, fluorescence, labelled, plots, preprocess
 from autoten._errors import AutotenWarning
 from autoten.datasets import load_amino_acids
 from autoten.door import Preprocessed
 from autoten.labels import Labels
+from autoten.report import as_page
 
 EMISSION, EXCITATION = np.array([300.0, 302.5, 310.25, 320.0]), np.array([240.0, 250.0, 265.0])
 EEM = np.array([[1.5, 22.0, -0.25], [3.0, 40.5, 5.0], [2.0, 1e-3, 7.0], [1.0, 8.0, 9.0]])
@@ -133,6 +135,29 @@ def test_cary_columns_of_different_lengths(tmp_path):
     assert np.argwhere(np.isnan(eems.X)).tolist() == [[0, 0, 2]]
 
 
+def test_a_file_that_runs_the_other_way_is_turned_and_named(tmp_path):
+    across = matrix(eem=EEM.T, down=EXCITATION, across=EMISSION)
+    short = matrix(eem=EEM.T[:, 1:], down=EXCITATION, across=EMISSION[1:])
+    turned = {"a": across, "d": short}
+    eems = fluorescence.read_eems(folder_of(tmp_path, b=matrix(), c=matrix(), e=matrix(), **turned))
+    assert eems.labels.names == ("sample", "emission", "excitation")
+    np.testing.assert_array_equal(eems.X[[0, 1, 2, 4]], [EEM] * 4)
+    np.testing.assert_array_equal(eems.X[3, 1:], EEM[1:])
+    assert eems.steps == (
+        "1 sample without some wavelengths of the others: missing",
+        "2 files turned, since written across where the others are down: a.csv, d.csv",
+    )
+    # Most are across: the two that are down are odd then, and the file of an instrument says what is what.
+    (tmp_path / "e.csv").unlink()
+    for name in ("f", "g"):
+        (tmp_path / f"{name}.csv").write_text(across)
+    eems = fluorescence.read_eems(tmp_path)
+    np.testing.assert_array_equal(eems.X[[0, 1, 2, 4, 5]], [EEM] * 5)
+    assert eems.steps[1].endswith(": b.csv, c.csv")
+    (tmp_path / "h.csv").write_text(pairs())
+    assert fluorescence.read_eems(tmp_path).steps[1].endswith(": a.csv, d.csv, f.csv, g.csv")
+
+
 def test_real_landscapes_go_through_files(tmp_path, real_data):
     acids = load_amino_acids()
     sugar = real_data("sugar_process")
@@ -201,15 +226,75 @@ def test_excitations_in_reverse_order_are_noticed_and_right_ones_are_not(real_da
         with warnings.catch_warnings(record=True) as said:
             warnings.simplefilter("always")
             preprocess.mask_scatter(X[:, :, ::-1], emission, excitation, 10)
+            preprocess.mask_scatter(X.swapaxes(1, 2), excitation, emission, 10)
         noticed[name] = len(said)
-    # In the kinetics no cell lies at shorter emissions than excitations: nothing can be told.
-    assert noticed == {name: int(name != "kinetics") for name in noticed}
+    # In the kinetics no cell lies at shorter emissions than excitations: a reversal cannot be told.
+    assert noticed == {name: 1 + int(name != "kinetics") for name in noticed}
     arrays = real_data("sugar_process_full")
     with pytest.warns(
-        AutotenWarning, match=r"reverse order: .* are 1\.3 times as .* reversed 0\.034 times\.$"
+        AutotenWarning,
+        match=r"are 1\.3 times as .* reverse order 0\.034 times, .* exchanged 0\.83 times\. Are the ex",
     ) as caught:
         preprocess.mask_scatter(arrays["X"], arrays["emission_nm"], arrays["excitation_nm"], 10)
     assert caught[0].filename == __file__
+
+
+def test_an_exchange_of_the_modes_is_noticed_in_names_and_in_openfluor(tmp_path):
+    X = acids()
+    wrong = labelled(X.X, dict(zip(("sample", "excitation", "emission"), X.labels.indices, strict=True)))
+    with pytest.warns(AutotenWarning, match=r"are 1\.8e\+02 times as .* exchanged 0\.004\d* times\. Are the"):
+        preprocess.mask_scatter(wrong)
+    model = fit_parafac(wrong, 3, solver=HALS(), random_state=0).model
+    with pytest.warns(AutotenWarning, match=r"^3 of 3 components are brightest at an emission shorter than") as caught:
+        fluorescence.write_openfluor(model, tmp_path / "wrong.txt", name="wrong")
+    assert caught[0].filename == __file__
+
+
+def test_a_mask_that_takes_most_of_a_landscape_is_warned_of():
+    with pytest.warns(AutotenWarning, match=r"^Bands within 40 nm hold 44 % of the observed cells: what is left may"):
+        preprocess.mask_scatter(acids(), width=40)
+
+
+def scatter_warnings(X):
+    """Return what an estimate says of scattered light left in."""
+    answer = estimate_rank(X, [1], n_starts=1, n_folds=2, n_splits=0, random_state=0)
+    return [said for said in answer.warnings if said.startswith("Scattered light")]
+
+
+def test_scattered_light_left_in_is_told_and_where_there_is_none_nothing(real_data):
+    found = {}
+    for name, X, emission, excitation in real_landscapes(real_data):
+        X = labelled(
+            X[:12], {"s": None, "emission": emission, "excitation": excitation} | dict.fromkeys("t"[: X.ndim - 3])
+        )
+        if X.X.ndim == 3:
+            found[name] = scatter_warnings(X)
+            masked = preprocess.drop_empty_slabs(preprocess.mask_scatter(X, width=10))
+            assert not scatter_warnings(masked)
+    # The amino acids hold little scatter; the sugar was measured through a filter below the excitation or cut there.
+    told = {name: said[0].partition(" as bright")[0] for name, said in found.items() if said}
+    assert told == {
+        "sugar_process_full": "Scattered light (emission = excitation) is still in X, 15 times",
+        "albatross with scatter": "Scattered light (emission = excitation) is still in X, 2.5 times",
+    }
+    assert len(found) == 6
+
+
+def test_second_order_scatter_alone_is_told_and_names_say_where_it_is():
+    rng = np.random.default_rng(0)
+    emission, excitation = np.arange(300.0, 560.0, 5), np.arange(240.0, 300.0, 5)
+    spectra = [
+        np.exp(-0.5 * ((axis[:, None] - at) / 40) ** 2)
+        for axis, at in ((emission, [350, 420]), (excitation, [250, 280]))
+    ]
+    X = np.einsum("ir,jr,kr->ikj", rng.random((6, 2)), *spectra)
+    ridge = np.exp(-0.5 * ((emission[:, None] - 2 * excitation) / 4) ** 2).T
+    names = {"lake": None, "excitation": excitation, "emission": emission}
+    assert not scatter_warnings(labelled(X, names))
+    (said,) = scatter_warnings(labelled(X + 3 * ridge, names))
+    assert "(emission = 2 x excitation) is still in X" in said
+    names = {"lake": None, "b": excitation, "a": emission}
+    assert not scatter_warnings(labelled(X + 3 * ridge, names))
 
 
 def test_interpolation_is_monotone_along_emission_and_ends_where_the_measurement_does():
@@ -337,9 +422,47 @@ def test_openfluor_text(tmp_path):
         table = np.array([line.split("\t")[1:] for line in lines if line.startswith(f"{mark}\t")], dtype=float)
         np.testing.assert_array_equal(table[:, 0], X.labels.indices[mode])
         np.testing.assert_allclose(table[:, 1:], model.factors[mode] / model.factors[mode].max(axis=0), atol=1e-6)
-    where = {"emission": range(1, 202), "excitation": range(1, 62)}
+    where = {"emission": range(101, 302), "excitation": range(1, 62)}
     fluorescence.write_openfluor((None, model.factors), path, name="bare", **where)
     assert f"\ndate\t{datetime.now(UTC).date().isoformat()}\n" in path.read_text("utf-8")
+
+
+def test_an_estimate_stands_for_its_model_and_fills_in_the_header_of_openfluor(tmp_path):
+    X = preprocess.drop_empty_slabs(preprocess.mask_scatter(acids(), width=5))
+    answer = estimate_rank(X, [3], solver=HALS(), n_starts=1, n_folds=2, n_splits=0, random_state=0)
+    np.testing.assert_array_equal(fluorescence.maxima(answer), fluorescence.maxima(answer.model))
+    fit = fit_parafac(X, 1, n_starts=1, random_state=0)
+    np.testing.assert_array_equal(fluorescence.maxima(fit), fluorescence.maxima(fit.model))
+    assert len(plots.plot_components(answer)) == 3
+    title = "sample: mix 1"
+    assert plots.plot_landscape(answer, 3).get_title() == title
+    fluorescence.write_openfluor(answer, tmp_path / "one.txt", name="one", methods="mine")
+    header = (tmp_path / "one.txt").read_text("utf-8")
+    assert "\nconstraints\tnonnegativity\n" in header
+    assert "\nmethods\tmine\n" in header
+    assert "\npreprocess\tRayleigh and Raman scatter of orders 1 and 2 within 5 nm left out (" in header
+    assert "\nvalidation\n" in header
+
+
+def test_fmax_is_written_beside_the_factors_and_on_the_page(tmp_path):
+    answer = estimate_rank(acids(), [3], solver=HALS(), n_starts=1, n_folds=2, n_splits=0, random_state=0)
+    paths = answer.model.to_csv(tmp_path)
+    assert [path.name for path in paths[-2:]] == ["weights.csv", "fmax.csv"]
+    written = pd.read_csv(paths[-1], index_col="sample")
+    assert written.index.tolist() == ["Trp", "Tyr", "Phe", "mix 1", "mix 2"]
+    assert written.columns.tolist() == ["component 1", "component 2", "component 3"]
+    np.testing.assert_array_equal(written, fluorescence.maxima(answer))
+    page = as_page(answer)
+    emission, excitation = (
+        axis[answer.model.factors[mode].argmax(axis=0)] for mode, axis in enumerate(acids().labels.indices[1:], start=1)
+    )
+    for r in range(3):
+        cells = "".join(f"<td style='text-align:right'>{cell}</td>" for cell in (r + 1, excitation[r], emission[r]))
+        assert cells in page
+    assert f">{fluorescence.maxima(answer)[4, 2]:.4g}</td>" in page
+    plain = CPModel(answer.model.weights, answer.model.factors)
+    assert plain.to_csv(tmp_path / "plain")[-1].name == "weights.csv"
+    assert "Fmax" not in as_page(replace(answer, models={3: plain}))
 
 
 # ----------------------------------------------------------------------------------------------------- landscapes

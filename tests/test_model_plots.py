@@ -127,13 +127,19 @@ def test_entries_without_support_are_crossed_out(extrapolated, draw):
     _, model = extrapolated
     ax = plot_mode(model, 2, draw=draw)
     assert_readable(ax.figure)
-    (crosses,) = [line for line in ax.lines if line.get_marker() == "x"]
-    index, r = np.nonzero(model.support[2] < 0.01 * model.observed_share)
+    crosses = [line for line in ax.lines if line.get_marker() == "x"]
+    # Where components have colours, crosses have them, too.
+    colors = ["black"] if draw is heat_map else [style.color for style in plots.component_styles(3)]
+    assert {line.get_color() for line in crosses} <= {*colors}
+    r, index = np.nonzero((model.support[2] < 0.01 * model.observed_share).T)
+    x, y = (np.concatenate([getattr(line, get)() for line in crosses]) for get in ("get_xdata", "get_ydata"))
+    if draw is heat_map:
+        index, r = np.nonzero(model.support[2] < 0.01 * model.observed_share)
     assert len(index) > 3
     assert (index > 15).all()  # the long end, where a component's own emission is missing
     width = 0.8 / 3 if draw is bars else 0.0
-    np.testing.assert_allclose(crosses.get_xdata(), index + (r - 1) * width)
-    np.testing.assert_allclose(crosses.get_ydata(), r + 1 if draw is heat_map else model.factors[2][index, r])
+    np.testing.assert_allclose(x, index + (r - 1) * width)
+    np.testing.assert_allclose(y, r + 1 if draw is heat_map else model.factors[2][index, r])
     assert not [line for line in plot_mode(model, 0, draw=draw).lines if line.get_marker() == "x"]
 
 
@@ -144,7 +150,8 @@ def test_extrapolation_of_the_chosen_rank_is_warned_of(extrapolated):
     held = ", ".join(f"{100 * share:.0f} % of component {r + 1}" for r, share in enumerate(shares) if share > 0.2)
     assert list(unseen_warnings(as_tensor(X), model)) == [
         f"At rank 3 {held} (of its squares) {'lie' if ',' in held else 'lies'} where nothing was observed at any index "
-        "of mode 0: what the model says there is extrapolated, not measured."
+        "of mode 0: what the model says there is extrapolated, not measured. "
+        "Probabilities speak of observed cells alone."
     ]
     answer = estimate_rank(X.transpose(1, 0, 2), [1, 3], n_starts=3, n_folds=2, random_state=0, policy=lambda table: 3)
     assert any("nothing was observed at any index of mode 1:" in warning for warning in answer.warnings)

@@ -822,6 +822,10 @@ NO_FLUORESCENCE = [
     ({"emission": np.arange(300, 306)}, "emission of mask_scatter must be 7 wavelengths in nm"),
     ({"excitation": np.arange(6)}, "excitation of mask_scatter must be positive and finite, in nm. Got 0"),
     ({"emission": np.full(7, np.nan)}, "emission of mask_scatter must be positive and fin"),
+    (
+        {"emission": 15},
+        "emission of mask_scatter must be an array of wavelengths in nm. Got 15. The width of the bands",
+    ),
     ({"width": 0}, "width of mask_scatter must be a number above 0"),
     ({"orders": [3]}, "orders of mask_scatter must be 1, 2 or both. Got (3,)"),
     ({"orders": []}, "orders of mask_scatter must be 1, 2 or both"),
@@ -850,13 +854,23 @@ NO_ABSORBANCE = [
     ({"wavelengths": "blue"}, "wavelengths of correct_inner_filter must be 1 wavelengths in nm"),
 ]
 
+HERE = Path(__file__).parent
+
 # Landscapes in a file, and what is said of it.
 PLAIN = ",250,260\n300,1,2\n310,3,4\n"
 NO_LANDSCAPES = [
-    ("nothing in it", {"a": ""}, "^a\\.csv must be a text file with a matrix of .*read_eems\\(folder, pattern\\)\\.$"),
+    (
+        "nothing in it",
+        {"a": ""},
+        "^a\\.csv is no landscape \\(EEM\\), which must be a text file: a .*read_eems\\(folder, pattern\\)\\.$",
+    ),
     ("no wavelengths", {"a": "1,2,3\n4,5,6\n7,8,9\n"}, "Got no line of rising or falling wavelengths above rows"),
     ("an index of pandas", {"a": ",250,260\n0,1,2\n1,3,4\n"}, "Got no line of rising or falling wavelengths"),
-    ("a picture", {"a": bytes(range(256)) * 9}, "a.csv must be a text file with a matrix of intensities"),
+    (
+        "a picture",
+        {"a": bytes(range(256)) * 9},
+        r"a\.csv is no landscape \(EEM\), which must be a text file: a matrix of intensities",
+    ),
     (
         "a word",
         {"a": PLAIN.replace("3,4", "high,4")},
@@ -980,6 +994,7 @@ MATRIX = (
     "X must be a tensor with at least 3 modes. Got shape {}. A matrix has no unique CP decomposition: use a matrix "
 )
 SHORT = "X must be a tensor whose modes all have length >= 2. Got shape {}. Drop mode {} with numpy.squeeze."
+FLAT = "X must be a tensor whose modes all have length >= 2. Got shape {}. Several indices are needed in each of three"
 ALL_MISSING = "X must be a tensor with observed cells. Got only missing cells."
 FINITE = "X must be finite, with NaN for missing cells. Got {}. Set them to NaN if they are missing."
 IN_EVERY_SLAB = "X must be a tensor with observed cells in every slab. Got no observed cell at "
@@ -994,8 +1009,9 @@ OF_NO_USE = [
     (np.float64(3), MATRIX.format(())),
     (scipy.sparse.csr_array(np.eye(4)), MATRIX.format((4, 4))),
     (np.ones((3, 0, 4)), "X must be a tensor with at least one cell. Got shape (3, 0, 4)."),
-    (np.ones((3, 1, 4)), SHORT.format((3, 1, 4), 1)),
-    (sparsely([1.0, 2.0], (2, 2, 1), ((0, 1), (0, 1), (0, 0))), SHORT.format((2, 2, 1), 2)),
+    (np.ones((3, 1, 4, 2)), SHORT.format((3, 1, 4, 2), 1)),
+    (np.ones((1, 3, 4)), FLAT.format((1, 3, 4))),
+    (sparsely([1.0, 2.0], (2, 2, 1), ((0, 1), (0, 1), (0, 0))), FLAT.format((2, 2, 1))),
     *(
         (nothing, ALL_MISSING)
         for nothing in (EIGHT * np.nan, np.ma.masked_array(EIGHT, True), np.full((2, 2, 2), None))
@@ -1146,12 +1162,28 @@ DOOR_AND_ESTIMATE = [
         for wrong, sentence in NO_ABSORBANCE
     ),
     *((f"a landscape: {name}", landscapes(texts), ValueError, said) for name, texts, said in NO_LANDSCAPES),
+    (
+        "a folder that is not there",
+        lambda: read_eems("eems"),
+        ValueError,
+        r"Got eems\. There is none of this name in .+\.$",
+    ),
+    ("a path that is not there", lambda: read_eems(HERE / "eems"), ValueError, r"eems\. It does not exist\.$"),
+    (
+        "a file as folder",
+        lambda: read_eems(__file__),
+        ValueError,
+        r"give its folder, and pattern='test_refusals\.py'\.$",
+    ),
     *(
         refused(sentence, call, (ValueError, TypeError), sentence)
         for call, sentence in [
-            (lambda: read_eems("nowhere"), "folder of read_eems must be a folder of files. Got nowhere"),
             (
-                lambda: read_eems(Path(__file__).parent, "*.eem"),
+                lambda: read_eems(["a.csv"]),
+                "folder of read_eems must be the path of one folder. Got a list. To read some",
+            ),
+            (
+                lambda: read_eems(HERE, "*.eem"),
                 "folder of read_eems must be a folder with files named *.",
             ),
             (

@@ -17,6 +17,7 @@ from matplotlib.transforms import Bbox
 from PIL import Image
 
 from autoten._typing import Array
+from autoten.labels import LANDSCAPE, Labels
 
 # Inches: the text width of a page, so that font sizes on paper are those of the style sheet.
 PAGE_WIDTH = 7.0
@@ -102,6 +103,17 @@ def colors_of(values: Array) -> Look:
     if low >= -SIGNED * largest:
         return {"vmin": low, "vmax": high}
     return {"vmin": -largest, "vmax": largest, "cmap": SIGNED_COLORS}
+
+
+def unit_of(labels: Labels, mode: int) -> str:
+    """Return the unit of a mode's labels, after a blank: nm of emission and excitation, of others it is not known."""
+    return " nm" if labels.names[mode] in LANDSCAPE and labels.indices[mode] is not None else ""
+
+
+def name_with_unit(labels: Labels, mode: int) -> str:
+    """Return the name of a mode, and in brackets the unit of its labels where it is known."""
+    unit = unit_of(labels, mode)
+    return f"{labels.names[mode]} ({unit.strip()})" if unit else labels.names[mode]
 
 
 def say(ax: Axes, text: str) -> None:

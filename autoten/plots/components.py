@@ -19,7 +19,7 @@ from autoten._typing import Array
 from autoten.labels import Labels
 from autoten.matching import match_components
 from autoten.model import CPModel, as_cp
-from autoten.plots.common import PAGE_WIDTH, Look, figure_of, legend_above, new_axes, small_text
+from autoten.plots.common import PAGE_WIDTH, Look, figure_of, legend_above, name_with_unit, new_axes, small_text
 from autoten.plots.modes import (
     FEWEST_NAMED,
     STILL_TO_COME,
@@ -171,7 +171,7 @@ def plot_mode(
         ax = new_axes()
         figure_of(ax).set_figheight(max(figure_of(ax).get_figheight(), least_height(model, number)))
     used = draw_mode(ax, model, number, draw)
-    ax.set_xlabel(model.named.names[number])
+    ax.set_xlabel(name_with_unit(model.named, number))
     if used is not heat_map:
         legend_above(ax, _left_of_names(ax, used), **_legend_of_components({number: used}, model))
     fit_indices([ax])
@@ -321,7 +321,7 @@ def plot_comparison(
         drawn = draw_factor(ax, np.column_stack(columns), a.named.indices[mode], looks, draw, n_named)
         used.add(drawn)
         if row == len(rows) - 1:
-            ax.set_xlabel(a.named.names[mode], **_place_of_name(drawn, a.named.names[mode]))
+            ax.set_xlabel(name_with_unit(a.named, mode), **_place_of_name(drawn, a.named.names[mode]))
         if row < n_pairs:
             ax.set_title(f"{cosine:.3f}".replace("-", "−"), loc="right", fontsize=small_text(), pad=2.0)
     for (r, s), ax in zip(rows, panels[:, 0], strict=True):
@@ -352,8 +352,8 @@ def _place_of_name(used: ModeDrawing, name: str) -> Look:
 def _write_names(panels: Sequence[Axes], model: CPModel, used: Mapping[int, ModeDrawing]) -> None:
     """Write the names of modes above their Axes, all at the same place."""
     places = [_place_of_name(used[mode], name) for mode, name in enumerate(model.named.names)]
-    for ax, name in zip(panels, model.named.names, strict=True):
-        ax.set_title(name, **max(places, key=len))
+    for mode, ax in enumerate(panels):
+        ax.set_title(name_with_unit(model.named, mode), **max(places, key=len))
 
 
 def _left_of_names(ax: Axes, used: ModeDrawing) -> float:

@@ -14,10 +14,20 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator, SymmetricalLogLocator
 from autoten._errors import check_integer, check_mode, refuse
 from autoten._typing import Array
 from autoten.door import Preprocessed, missing_cells, numbers_of, unlabelled
-from autoten.fluorescence import LANDSCAPE
 from autoten.labels import Labels
-from autoten.model import CPModel
-from autoten.plots.common import Look, colors_of, figure_of, legend_above, new_axes, texts_of, write_beside, written
+from autoten.model import CPModel, model_of
+from autoten.plots.common import (
+    Look,
+    colors_of,
+    figure_of,
+    legend_above,
+    name_with_unit,
+    new_axes,
+    texts_of,
+    unit_of,
+    write_beside,
+    written,
+)
 from autoten.scores.core_consistency import consistency
 from autoten.table import LOWEST_CONSISTENCY
 
@@ -163,7 +173,7 @@ def plot_landscape(X: Any, index: int | str, mode: int | str = 0, *, ax: Axes | 
 
     Parameters
     ----------
-    X : array, masked array, DataArray, Series, Preprocessed or CPModel
+    X : array, masked array, DataArray, Series, Preprocessed, CPModel or estimate
         Of three modes.
     index : int or str
         Which slab: its number, or its label as a text.
@@ -189,6 +199,7 @@ def plot_landscape(X: Any, index: int | str, mode: int | str = 0, *, ax: Axes | 
     >>> ax.get_title(), ax.get_xlabel(), ax.get_ylabel()
     ('mode 0: 3 (hatched: missing)', 'mode 1', 'mode 2')
     """
+    X = model_of(X)
     given = Preprocessed(X, labels=X.named) if isinstance(X, CPModel) else unlabelled(X)
     if len(given.shape) != 3:
         remedy = "Take a part of it first."
@@ -207,7 +218,7 @@ def plot_landscape(X: Any, index: int | str, mode: int | str = 0, *, ax: Axes | 
     is_missing = bool(np.isnan(values).any())
     ax.patch.set(hatch="////" if is_missing else None, edgecolor="0.6", facecolor="0.9")
     hatched = " (hatched: missing)" if is_missing else ""
-    title = f"{labels.names[place]}: {labels.index(place, number)}{_unit(labels, place)}{hatched}"
+    title = f"{labels.names[place]}: {labels.index(place, number)}{unit_of(labels, place)}{hatched}"
     ax.set_title(title, parse_math=False)
     bar = figure_of(ax).colorbar(mesh, ax=ax, pad=0.02)
     bar.ax.yaxis.set_major_locator(MaxNLocator(5))
@@ -239,16 +250,11 @@ def _slab(X: Any, mode: int, number: int) -> Array:
 
 def _places(axis: Axis, labels: Labels, mode: int, length: int) -> Array:
     """Name an axis and mark the indices of a mode along it; return where they are."""
-    names, unit = labels.indices[mode], _unit(labels, mode)
-    axis.set_label_text(f"{labels.names[mode]} ({unit.strip()})" if unit else labels.names[mode])
+    names = labels.indices[mode]
+    axis.set_label_text(name_with_unit(labels, mode))
     if names is not None and names.dtype.kind in "iuf" and np.isfinite(names).all():
         return names.astype(float)
     if names is not None:
         some = np.arange(length)[:: -(-length // MOST_TEXTS)]
         axis.set_ticks(some, texts_of(names[some]), parse_math=False)
     return np.arange(length)
-
-
-def _unit(labels: Labels, mode: int) -> str:
-    """Return the unit of a mode's labels, after a blank."""
-    return " nm" if labels.names[mode] in LANDSCAPE and labels.indices[mode] is not None else ""

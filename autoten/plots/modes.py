@@ -242,17 +242,24 @@ def draw_factor(
     else:
         draw(ax, factor, names, styles)
         if without is not None and without.any():
-            _cross_out(ax, factor, names, without, draw)
+            _cross_out(ax, factor, names, without, draw, styles)
     return draw
 
 
-def _cross_out(ax: Axes, factor: Array, names: Names, without: Array, used: ModeDrawing) -> None:
-    """Draw crosses on entries `without` support, by how the factor was drawn."""
-    index, r = np.nonzero(without)
-    if used is bars:
-        ax.plot(index + _shift(r, factor.shape[1]), factor[index, r], **cross())
-    elif used in (lines, points, heat_map):
-        ax.plot(_places(ax, len(factor), names)[index], r + 1 if used is heat_map else factor[index, r], **cross())
+def _cross_out(
+    ax: Axes, factor: Array, names: Names, without: Array, used: ModeDrawing, styles: Sequence[ComponentStyle]
+) -> None:
+    """Draw crosses on entries `without` support, by how the factor was drawn, in the colours of the components."""
+    if used is heat_map:
+        index, rows = np.nonzero(without)
+        ax.plot(_places(ax, len(factor), names)[index], rows + 1, **cross())
+    elif used in (bars, lines, points):
+        x = np.arange(len(factor)) if used is bars else _places(ax, len(factor), names)
+        for r, style in enumerate(styles):
+            index = np.flatnonzero(without[:, r])
+            shift = _shift(r, len(styles)) if used is bars else 0
+            if len(index):
+                ax.plot(x[index] + shift, factor[index, r], **{**cross(), "color": style.color})
 
 
 def _room_for_top(ax: Axes, rank: int) -> int:
