@@ -237,7 +237,7 @@ def plot_top(
     for r, ax in enumerate(panels[:, 0]):
         ax.set_ylabel(f"{r + 1}: {shares[r]:.0%}")
     legend = _with_crosses(_legend_of(set(), [], []), model, used)
-    title = f"largest entries of each component, and its share of the {whole}"
+    title = f"components by weight: the largest entries of each, and its share of the {whole}"
     if legend["labels"]:
         legend["title"] = title
     elif axes is None:
