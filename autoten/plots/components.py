@@ -44,13 +44,14 @@ from autoten.plots.modes import (
 # Inches.
 MODE_HEIGHT = 2.2
 PAIR_HEIGHT = 1.25
+TOP_HEIGHT = 1.0
 
 # Letters: a longer name of a mode may be wider than bars that have names beside them.
 LONGEST_CENTRED = 12
 
-# A slide is so many times as wide as high, and so many inches wide.
+# A slide is so many times as wide as high. On a page texts of a picture that is wider than so many inches are too small.
 SLIDE = 16 / 9
-SLIDE_WIDTH = 10.0
+SLIDE_WIDTH = 8.0
 
 
 def plot_components(
@@ -223,7 +224,7 @@ def plot_top(
     (shares, whole), styles = _shares(model), component_styles(model.rank)
     named = zip(model.factors, model.named.indices, strict=True)
     lengths = [len(factor) for factor, names in named if drawing_of(factor, 1, names) is top_bars]
-    height = max(PAIR_HEIGHT, height_for_top(1, min(n, max(lengths, default=0))))
+    height = max(TOP_HEIGHT, height_for_top(1, min(n, max(lengths, default=0))))
     panels = _grid("plot_top", (model.rank, model.ndim), axes, height)
     if axes is None:
         figure = figure_of(panels[0, 0])
