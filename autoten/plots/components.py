@@ -49,7 +49,7 @@ TOP_HEIGHT = 1.0
 # Letters: a longer name of a mode may be wider than bars that have names beside them.
 LONGEST_CENTRED = 12
 
-# A slide is so many times as wide as high. On a page texts of a picture that is wider than so many inches are too small.
+# A slide is so many times as wide as high. In a picture wider than so many inches texts are too small on a page.
 SLIDE = 16 / 9
 SLIDE_WIDTH = 8.0
 
