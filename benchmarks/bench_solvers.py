@@ -183,7 +183,7 @@ def quality(X: Array, true_rank: int, models: dict[int, Any], best: dict[int, tu
 def profile(job: Job) -> Row:
     """Return what share of an estimate is spent outside the fits."""
     timings = dict(job.ready()().timings)
-    total = timings.pop("total")
+    total = timings.pop("total") - timings.pop("kernels")
     report(f"profile {label(job.shape)}, ranks 1..{job.ranks}", timings)
     fits = sum(seconds for part, seconds in timings.items() if part not in BESIDE_THE_FITS)
     about = {"shape": list(job.shape), "ranks": job.ranks, "total": total}

@@ -234,8 +234,9 @@ def test_entries_that_jump_are_points_in_the_order_of_their_labels():
     def jumping(model):
         return model
 
-    for labels in (None, range(30), MONTHS[:30]):
-        assert [drawing_of(30, 3, labels, made) for made in (in_order, jumping)] == [lines, points]
+    for labels in (None, range(40), np.arange("2021-01", "2024-05", dtype="M8[M]")):
+        assert [drawing_of(40, 3, labels, made) for made in (in_order, jumping)] == [lines, points]
+    assert drawing_of(30, 3, None, jumping) is lines  # with a mark on every point
     model, shuffled = in_order(make_model((40, 5, 4), 2)), np.random.default_rng(0).permutation(40)
     mixed = CPModel(model.weights, (model.factors[0][shuffled], *model.factors[1:]))
     assert drawing_of(40, 2, shuffled, lambda _: mixed) is lines  # their labels put them in order

@@ -246,7 +246,7 @@ def test_labels_steps_and_units_come_back():
     assert estimate.labels.names == ("site", "hour", "kind")
     centred = weighted(preprocess.center(labelled, 0), noise)
     assert centred.labels.names == ("site", "hour", "kind")
-    assert centred.steps == ("centred across mode 0", "cells weighted by the inverse square of their noise")
+    assert centred.steps == ("centred across mode 0 (site)", "cells weighted by the inverse square of their noise")
     assert centred.shape == (4, 5, 6)
 
 

@@ -195,7 +195,8 @@ def drawing_of(factor: Array, rank: int, names: Names) -> ModeDrawing:
         return top_bars
     if rank > MOST_LINES:
         return heat_map
-    return points if _jumps(factor, names) else lines
+    # Where all points of a line are marked it can be followed, however it jumps.
+    return points if len(factor) > MOST_MARKED and _jumps(factor, names) else lines
 
 
 def _jumps(factor: Array, names: Names) -> bool:
