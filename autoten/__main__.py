@@ -79,7 +79,9 @@ as in Python, in the words of the report:
   autoten X.csv --solver "hals([emission, excitation])" --policy knee
 
 --summary prints pairs, key=value, between tabs: rank, probability,
-alternatives, solver, complete, warnings, seconds, file.
+alternatives, solver, solvers, ranks, complete, warnings, seconds, file.
+Of several solvers, solvers has the rank by each, such as ALS:9,KL:1;
+ranks are those in the table. The warnings follow on stderr.
 
 Exit status:
   0    the answer is there
@@ -176,6 +178,9 @@ def _run(options: argparse.Namespace) -> int:
 
     estimate = estimate_rank(_data(options), progress=not options.quiet, **given)
     _print(_summary(estimate, options.file) if options.summary else estimate.report())
+    if options.summary and not options.quiet:
+        for warning in estimate.warnings:
+            print(f"autoten: {warning}", file=sys.stderr)
     if not _write(estimate, {name: getattr(options, name) for name in OUTPUTS if getattr(options, name) is not None}):
         return UNWRITTEN
     return 0 if estimate.table.complete else INCOMPLETE
@@ -316,6 +321,8 @@ def _summary(estimate: Any, file: Path) -> str:
         "probability": f"{estimate.probabilities.get(estimate.rank, 0.0):.4g}",
         "alternatives": ",".join(str(other.rank) for other in estimate.alternatives),
         "solver": estimate.table.solver,
+        "solvers": ",".join(f"{name}:{each.rank}" for name, each in estimate.by_solver.items()),
+        "ranks": f"{estimate.table.ranks[1]}:{estimate.table.ranks[-1]}",
         "complete": "yes" if estimate.table.complete else "no",
         "warnings": len(estimate.warnings),
         "seconds": f"{estimate.timings['total']:.3g}",

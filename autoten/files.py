@@ -100,7 +100,7 @@ def read_tensor(path: str | Path, *, modes: Any = None, values: Any = None, unli
     path = Path(path)
     kind = "".join(path.suffixes[-2:]).lower() if path.suffix.lower() == ".gz" else path.suffix.lower()
     kinds = [*READERS, NETCDF, *TABLES]
-    if kind not in kinds:
+    if kind not in kinds and (kind or path.exists()):  # what has no ending is a folder with a slip in its name
         refuse("the file", f"one of {', '.join(kinds)}", path.name)
     if not path.is_file():
         refuse("the file", "an existing file", str(path))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import re
+import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import reduce
@@ -14,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from autoten._errors import check_integer, imported, refuse
+from autoten._errors import AutotenWarning, check_integer, imported, refuse
 from autoten._typing import Array
 from autoten.kernels.linear import to_unit_columns
 from autoten.labels import Labels, wavelength_modes
@@ -24,6 +25,9 @@ from autoten.labels import Labels, wavelength_modes
 # more than a hundred times, no cell tells it from zero.
 WITHOUT_SUPPORT = 0.01
 UNDETERMINED = 1e-4
+
+# Below this share of a component's squares in observed cells its largest value is hardly a measured one.
+HARDLY_SEEN = 0.2
 
 # Files of no mode, beside those of the modes.
 OTHER_FILES = ("weights", "fmax")
@@ -442,6 +446,14 @@ def model_of(given: Any) -> Any:
 def brightest(model: CPModel, places: Sequence[int]) -> Array:
     """Return each component's largest magnitude over the modes `places`, at each index of the others, then R."""
     cp = model.unit_columns()
+    unseen = np.flatnonzero(cp.observed_share < HARDLY_SEEN)
+    if len(unseen):
+        named = f"component{'' if len(unseen) == 1 else 's'} {', '.join(str(r + 1) for r in unseen)}"
+        message = (
+            f"More than {100 * (1 - HARDLY_SEEN):.0f} % of {named} (of the squares) lies where nothing was observed: "
+            "the maximum there is extrapolated, not measured."
+        )
+        warnings.warn(message, AutotenWarning, stacklevel=3)
     peaks = cp.weights.copy()
     for place in places:
         peaks *= np.abs(cp.factors[place]).max(axis=0)

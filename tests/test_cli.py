@@ -220,7 +220,15 @@ def test_a_summary_is_one_line_of_pairs(folder, capsys):
     assert float(pairs["probability"]) == pytest.approx(wanted.probabilities[2], rel=1e-3)
     assert pairs["alternatives"] == ",".join(str(other.rank) for other in wanted.alternatives)
     assert int(pairs["warnings"]) == len(wanted.warnings)
+    assert (pairs["solvers"], pairs["ranks"]) == ("", "1:3")
     assert list(pairs) == [name.strip(" .") for name in EPILOG_NAMES]
+
+
+def test_a_summary_names_every_solver_and_has_its_warnings_on_stderr(folder, capsys):
+    status, out, err = run(capsys, "X.npy", "--ranks", "2:3", "--summary", "--solver", "als,hals")
+    assert status == 0
+    assert "\tsolvers=ALS:2,HALS:" in out
+    assert "autoten: Rank 2 is the smallest that was tried" in err
 
 
 def test_a_run_that_time_has_ended_has_a_status_of_its_own(folder, capsys, monkeypatch):

@@ -252,7 +252,19 @@ def test_an_exchange_of_the_modes_is_noticed_in_names_and_in_openfluor(tmp_path)
 
 def test_a_mask_that_takes_most_of_a_landscape_is_warned_of():
     with pytest.warns(AutotenWarning, match=r"^Bands within 40 nm hold 44 % of the observed cells: what is left may"):
-        preprocess.mask_scatter(acids(), width=40)
+        masked = preprocess.mask_scatter(acids(), width=40)
+    assert masked.steps[-1].startswith("Bands within 40 nm hold 44 %")  # where the report has it, too
+
+
+def test_a_maximum_that_nobody_measured_is_warned_of(tmp_path):
+    rng = np.random.default_rng(0)
+    factors = [rng.random((length, 2)) for length in (5, 6, 7)]
+    support = tuple(np.full(factor.shape, [0.9, 0.1]) for factor in factors)
+    labels = Labels(("sample", "emission", "excitation"), (None, np.arange(300, 306), np.arange(250, 257)))
+    model = CPModel(np.ones(2), factors, labels, support)
+    for write in (fluorescence.maxima, lambda model: model.to_csv(tmp_path)):
+        with pytest.warns(AutotenWarning, match=r"^More than 80 % of component 2 \(of the squares\) lies"):
+            write(model)
 
 
 def scatter_warnings(X):

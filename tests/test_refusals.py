@@ -1113,6 +1113,7 @@ DOOR_AND_ESTIMATE = [
         for read, name, sentence in [
             (read_tensor, "a.xlsx", "one of .npy, .npz, .mat, .tns, .tns.gz, .nc, .csv, .parquet. Got a.xlsx."),
             (read_tensor, "absent.npy", "an existing file. Got absent.npy."),
+            (read_tensor, "absent", "an existing file. Got absent."),
             (read_tns, "absent.tns", "an existing file. Got absent.tns."),
         ]
     ),

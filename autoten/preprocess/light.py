@@ -143,19 +143,21 @@ def mask_scatter(
         _dark_over_bright(values, outside(one, other, of), _over_tensor(one[:, None] - other, of, values.ndim))
         for one, other, of in ((em, ex, places), (em, ex[::-1], places), (ex, em, places[::-1]))
     )
+    doubts = []  # they stand among the steps, too: a report is read by those who saw no warning
     if light > max(TOO_BRIGHT, MUCH_BRIGHTER * min(otherwise)):
-        _warn_of_order(light, *otherwise)
+        doubts.append(_order_in_doubt(light, *otherwise))
     kinds = "Rayleigh" if raman_shift is None else "Rayleigh and Raman"
     named = f"order {asked[0]}" if len(asked) == 1 else "orders 1 and 2"
     share = 1.0 - kept.sum() / max(observed.sum(), 1)
     if share > MUCH_MASKED:
-        message = (
+        doubts.append(
             f"Bands within {width:g} nm hold {100 * share:.0f} % of the observed cells: what is left may not show all "
             "components. Give a smaller width, and look at plots.plot_landscape."
         )
-        warnings.warn(message, AutotenWarning, stacklevel=2)
+    for doubt in doubts:
+        warnings.warn(doubt, AutotenWarning, stacklevel=2)
     left_out = f"left out ({100 * share:.1f} % of the observed cells)"
-    return prepared(given, values, kept, f"{kinds} scatter of {named} within {width:g} nm {left_out}")
+    return prepared(given, values, kept, f"{kinds} scatter of {named} within {width:g} nm {left_out}", *doubts)
 
 
 def interpolate_scatter(
@@ -343,14 +345,13 @@ def _dark_over_bright(values: Array, kept: NDArray[np.bool_], shift: Array) -> f
     return float(dark.mean() / bright.mean()) if bright.any() else np.inf
 
 
-def _warn_of_order(light: float, light_reversed: float, light_exchanged: float) -> None:
-    message = (
+def _order_in_doubt(light: float, light_reversed: float, light_exchanged: float) -> str:
+    return (
         "Light lies at emissions shorter than the excitation, where no molecule shines: outside the bands such cells "
         f"are {light:.2g} times as bright as those at longer ones; with the excitations in reverse order "
         f"{light_reversed:.2g} times, with the two modes exchanged {light_exchanged:.2g} times. Are the excitations "
         "reversed, or the modes exchanged?"
     )
-    warnings.warn(message, AutotenWarning, stacklevel=3)
 
 
 def _warn_of_absorbance(sums: Array, observed: NDArray[np.bool_], given: Preprocessed, places: tuple[int, int]) -> None:
