@@ -9,7 +9,9 @@ import autoten
 
 data = autoten.datasets.load_amino_acids()
 print(data.description, "\n")
-estimate = autoten.estimate_rank(data.X, ranks=range(1, 7), random_state=0, progress=True)
+names = {"sample": data.samples, "emission": data.emission_nm, "excitation": data.excitation_nm}
+X = autoten.labelled(data.X, names)
+estimate = autoten.estimate_rank(X, ranks=range(1, 7), random_state=0, progress=True)
 print(estimate.report())
 
 folder = Path("demo")
