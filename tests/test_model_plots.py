@@ -230,6 +230,16 @@ def test_how_a_mode_is_drawn_follows_length_rank_and_labels():
     assert [drawing_of(13, 7, list("abcdefghijklm")), drawing_of(12, 3, list("abcdefghijkl"))] == [top_bars, bars]
 
 
+def test_rows_of_components_are_drawn_as_it_is_said():
+    names = [f"n{i:02d}" for i in range(45)]
+    model = make_model((30, 45, 20), 3, labels=Labels(("trial", "neuron", "time"), (None, np.array(names), None)))
+    axes = plot_top(model, 6, draw=[None, plots.bars, None])
+    for r, ax in enumerate(axes[:, 1]):  # all of them, in their own order in every row
+        np.testing.assert_allclose([bar.get_height() for bar in ax.patches], model.normalized().factors[1][:, r])
+    with pytest.raises(ValueError, match=r"^draw of plot_top must be one for each of 3 modes\. Got 1\.$"):
+        plot_top(model, draw=[None])
+
+
 def test_entries_that_jump_are_points_in_the_order_of_their_labels():
     def jumping(model):
         return model

@@ -64,8 +64,8 @@ def plot_components(
     """Draw the factors of a CP model: one Axes per mode, all components in each.
 
     Columns have unit length and components are ordered by weight; the legend gives each one's share: of the sum of
-    the modelled tensor where no entry is negative (of counts: of all events), else of the sum of weights, over observed
-    cells where some are missing. Crosses mark entries of which the data say next to nothing,
+    the modelled tensor where no entry is negative and no cell is missing (of counts: of all events), else of the sum of
+    weights, in observed cells where some are missing. Crosses mark entries of which the data say next to nothing,
     since hardly a cell with the component in it was observed (`CPModel.support`). A mode of up to 12 entries is drawn
     as bars, a longer one as lines, or as points where its values jump back and forth, such as those of trials, and one
     whose labels are texts, and so without an order, as bars of the largest entries of each component with their names
@@ -112,12 +112,10 @@ def plot_components(
         panels = [figure.add_subplot(rows, columns, place + 1) for place in range(model.ndim)]
     else:
         panels = list(axes)
-    drawings = [None] * model.ndim if draw is None else list(draw)
-    for what, parts in (("axes", panels), ("draw", drawings)):
-        if len(parts) != model.ndim:
-            refuse(f"{what} of plot_components", f"one for each of {model.ndim} modes", f"{len(parts)}")
+    if len(panels) != model.ndim:
+        refuse("axes of plot_components", f"one for each of {model.ndim} modes", f"{len(panels)}")
     used = {}
-    for mode, (ax, drawing) in enumerate(zip(panels, drawings, strict=True)):
+    for mode, (ax, drawing) in enumerate(zip(panels, _per_mode("plot_components", model, draw), strict=True)):
         used[mode] = draw_mode(ax, model, mode, drawing, n_named)
     _write_names(panels, model, used)
     if model.rank:
@@ -180,7 +178,12 @@ def plot_mode(
 
 
 def plot_top(
-    model: Any, n: int = 10, *, labels: Sequence[Sequence[Any] | None] | None = None, axes: Any = None
+    model: Any,
+    n: int = 10,
+    *,
+    labels: Sequence[Sequence[Any] | None] | None = None,
+    draw: Sequence[ModeDrawing | None] | None = None,
+    axes: Any = None,
 ) -> NDArray[np.object_]:
     """Draw the largest entries of each component, by name: a row for each component, a column for each mode.
 
@@ -198,6 +201,9 @@ def plot_top(
         How many entries of each component and mode to name, >= 1.
     labels : sequence, optional
         For each mode None or one label per index; those of the model by default.
+    draw : sequence of functions, optional
+        For each mode what `plot_components` takes: `bars` show all neurons, say, in the same order in every row. None
+        for the choice above.
     axes : array of Axes, shape (R, n_modes), optional
         A new figure's by default.
 
@@ -208,7 +214,7 @@ def plot_top(
     Raises
     ------
     ValueError
-        If the model has no component, `n` is no positive integer, or `labels` or `axes` do not fit the model.
+        If the model has no component, `n` is no positive integer, or `labels`, `draw` or `axes` do not fit the model.
 
     Examples
     --------
@@ -222,8 +228,9 @@ def plot_top(
     if not model.rank:
         refuse("the model of plot_top", "of at least one component", "rank 0")
     (shares, whole), styles = _shares(model), component_styles(model.rank)
-    named = zip(model.factors, model.named.indices, strict=True)
-    lengths = [len(factor) for factor, names in named if drawing_of(factor, 1, names) is top_bars]
+    chosen = map(drawing_of, model.factors, [1] * model.ndim, model.named.indices)
+    drawings = [given or own for given, own in zip(_per_mode("plot_top", model, draw), chosen, strict=True)]
+    lengths = [len(factor) for factor, drawing in zip(model.factors, drawings, strict=True) if drawing is top_bars]
     height = max(TOP_HEIGHT, height_for_top(1, min(n, max(lengths, default=0))))
     panels = _grid("plot_top", (model.rank, model.ndim), axes, height)
     if axes is None:
@@ -232,8 +239,8 @@ def plot_top(
     used = {}
     for (r, mode), ax in np.ndenumerate(panels):
         factor, names = model.factors[mode][:, [r]], model.named.indices[mode]
-        draw = drawing_of(model.factors[mode], 1, names)
-        used[mode] = draw_factor(ax, factor, names, [styles[r]], draw, n, model.without_support(mode)[:, [r]])
+        without = model.without_support(mode)[:, [r]]
+        used[mode] = draw_factor(ax, factor, names, [styles[r]], drawings[mode], n, without)
     _write_names(panels[0], model, used)
     for r, ax in enumerate(panels[:, 0]):
         ax.set_ylabel(f"{r + 1}: {shares[r]:.0%}")
@@ -405,6 +412,14 @@ def _legend_of_components(used: Mapping[int, ModeDrawing], model: CPModel) -> Lo
     # Shares of something else than what gives the order need not descend: then the order is named.
     order = "component" if np.all(np.diff(shares) <= 0.0) else "component, by weight"
     return {**legend, "title": f"{order}: share of the {what}"}
+
+
+def _per_mode(asker: str, model: CPModel, draw: Sequence[ModeDrawing | None] | None) -> Sequence[ModeDrawing | None]:
+    """Return what draws each mode, None where that is not said."""
+    drawings = [None] * model.ndim if draw is None else list(draw)
+    if len(drawings) != model.ndim:
+        refuse(f"draw of {asker}", f"one for each of {model.ndim} modes", f"{len(drawings)}")
+    return drawings
 
 
 def _shares(model: CPModel) -> tuple[Array, str]:
