@@ -151,8 +151,8 @@ def data_warnings(tensor: Tensor, table: RankTable, labels: Labels | None = None
         observed = prod(tensor.shape) // length - np.bincount(hidden[mode], minlength=length)
         if len(few := np.flatnonzero(observed < largest)):
             yield (
-                f"{_mode(labels, mode)}: {_listed(labels, mode, few)} with as few as {observed.min()} observed cells; "
-                f"more components than that cannot be told apart there (largest rank tried: {largest})."
+                f"{_raised(in_words(labels, mode))}: {_listed(labels, mode, few)} with as few as {observed.min()} observed "
+                f"cells; more components than that cannot be told apart there (largest rank tried: {largest})."
             )
     yield from _unlinked_warnings(tensor, hidden, labels)
     yield from _unlisted_warnings(tensor)
@@ -181,8 +181,8 @@ def _unlinked_warnings(tensor: Tensor, hidden: dict[int, Array], labels: Labels 
         if n_parts > 1:
             slabs = _listed(labels, one, np.flatnonzero(part[: lengths[0]] == part[0]))
             yield (
-                f"{_mode(labels, one)}: nothing links {slabs} to the rest, observed at other slabs of "
-                f"{_lowered(_mode(labels, other))} ({n_parts} such parts): amounts cannot be compared between them. "
+                f"{_raised(in_words(labels, one))}: nothing links {slabs} to the rest, observed at other slabs of "
+                f"{in_words(labels, other)} ({n_parts} such parts): amounts cannot be compared between them. "
                 "Decompose each part by itself."
             )
 
@@ -280,10 +280,10 @@ def _sum_warnings(tensor: Tensor, labels: Labels | None = None) -> Iterator[str]
             (first, second), *more = twins
             others = f" (and {len(more)} more)" if more else ""
             pair = f"{_slab(labels, mode, first)} and {_slab(labels, mode, second)}"
-            found.append(f"{_mode(labels, mode)}: slabs {pair} are identical{others}")
+            found.append(f"{in_words(labels, mode)}: slabs {pair} are identical{others}")
     if found:
         yield (
-            f"{'; '.join([found[0], *map(_lowered, found[1:])])}: a held-out cell is then known from its twin, and "
+            f"{_raised('; '.join(found))}: a held-out cell is then known from its twin, and "
             "held-out error flatters large ranks. Remove duplicates."
         )
 
@@ -346,7 +346,7 @@ def alike_warnings(
     alike = [mode for mode, cosine in enumerate(cosines) if cosine >= NEARLY_ALIKE]
     if not 0 < len(alike) < model.ndim:
         return
-    named = " and ".join([_mode(labels, alike[0]), *(_lowered(_mode(labels, mode)) for mode in alike[1:])])
+    named = _raised(" and ".join(in_words(labels, mode) for mode in alike))
     is_same, it = ("is", "it") if len(alike) == 1 else ("are", "them")
     yield (
         f"{named} {is_same} nearly the same in all components (cosines of {NEARLY_ALIKE:g} and more at rank "
@@ -387,7 +387,7 @@ def unseen_warnings(tensor: Tensor, model: CPModel, labels: Labels | None = None
             lie = "lies" if len(found) == 1 else "lie"
             yield (
                 f"At rank {model.rank} {held} (of its squares) {lie} where nothing was observed at any "
-                f"index of {_lowered(_mode(labels, mode))}: what the model says there is extrapolated, not measured. "
+                f"index of {in_words(labels, mode)}: what the model says there is extrapolated, not measured. "
                 "Probabilities speak of observed cells alone."
             )
 
@@ -399,12 +399,8 @@ def _ranks(ranks: Sequence[int] | NDArray[np.int64], chosen: int, one: str, seve
     return said.replace(" :", ":")
 
 
-def _lowered(sentence: str) -> str:
-    return sentence[0].lower() + sentence[1:]
-
-
-def _mode(labels: Labels | None, mode: int) -> str:
-    return f"M{in_words(labels, mode)[1:]}"
+def _raised(words: str) -> str:
+    return words[0].upper() + words[1:]
 
 
 def _slab(labels: Labels | None, mode: int, index: int) -> str:
