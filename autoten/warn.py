@@ -151,8 +151,8 @@ def data_warnings(tensor: Tensor, table: RankTable, labels: Labels | None = None
         observed = prod(tensor.shape) // length - np.bincount(hidden[mode], minlength=length)
         if len(few := np.flatnonzero(observed < largest)):
             yield (
-                f"{_raised(in_words(labels, mode))}: {_listed(labels, mode, few)} with as few as {observed.min()} observed "
-                f"cells; more components than that cannot be told apart there (largest rank tried: {largest})."
+                f"{_raised(in_words(labels, mode))}: {_listed(labels, mode, few)} with as few as {observed.min()} "
+                f"observed cells; more components than that cannot be told apart there (largest rank tried: {largest})."
             )
     yield from _unlinked_warnings(tensor, hidden, labels)
     yield from _unlisted_warnings(tensor)
