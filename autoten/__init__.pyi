@@ -10,7 +10,6 @@ from autoten.answer import RankEstimate as RankEstimate
 from autoten.answer import load as load
 from autoten.door import labelled as labelled
 from autoten.door import masked as masked
-from autoten.door import streamed as streamed
 from autoten.door import weighted as weighted
 from autoten.estimate import estimate_rank as estimate_rank
 from autoten.estimate import select_rank as select_rank
@@ -28,6 +27,7 @@ from autoten.model import CPModel as CPModel
 from autoten.parafac import fit_parafac as fit_parafac
 from autoten.parafac import split_half as split_half
 from autoten.parafac import split_half_components as split_half_components
+from autoten.parts import Parts as Parts
 from autoten.scores.core_consistency import core_consistency as core_consistency
 from autoten.scores.core_consistency import core_elements as core_elements
 from autoten.scores.core_consistency import corrected_core_consistency as corrected_core_consistency

@@ -148,6 +148,8 @@ def _parser() -> argparse.ArgumentParser:
     add("--max-time", type=float, metavar="SECONDS", help="fit nothing after this time (default: no limit)")
     said = "keep what is finished here; if the file is there, go on from it (default: nowhere)"
     add("--checkpoint", type=Path, metavar="NPZ", help=said)
+    said = "estimate from parts of so many megabytes, which takes a share of the time (default: from the whole)"
+    add("--parts", type=float, metavar="MB", help=said)
     add("--jobs", dest="n_jobs", type=int, default=1, metavar="N", help="workers; -1 for all cores (default 1)")
     add("--seed", dest="random_state", type=int, default=0, metavar="N", help="seed of the random numbers (default 0)")
     add("--plot", type=Path, metavar="PNG", help="write the overview picture here, as PNG, PDF, SVG (default: nowhere)")
@@ -175,7 +177,9 @@ def _run(options: argparse.Namespace) -> int:
         given["scorers"] = (given["scorers"],)
     # Imported here: `--help` and a mistyped option answer at once.
     from autoten.estimate import estimate_rank
+    from autoten.parts import Parts
 
+    given["parts"] = None if options.parts is None else Parts(options.parts)
     estimate = estimate_rank(_data(options), progress=not options.quiet, **given)
     _print(_summary(estimate, options.file) if options.summary else estimate.report())
     if options.summary and not options.quiet:

@@ -10,18 +10,18 @@ from dataclasses import dataclass, replace
 from math import prod
 from numbers import Real
 from os import PathLike
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import numpy as np
 import scipy.sparse
 from numpy.typing import NDArray
 
-from autoten._errors import check_integer, check_mode, counted, refuse
+from autoten._errors import check_mode, counted, refuse
 from autoten._typing import Array
 from autoten.kernels.dense import largest_bits
 from autoten.labels import Labels, names_of, numbered
 from autoten.model import CPModel, as_cp
-from autoten.tensors.chunked import LARGEST_COMPUTED, ChunkedTensor
+from autoten.tensors.chunked import ChunkedTensor
 from autoten.tensors.dense import DenseTensor
 from autoten.tensors.sparse import SparseTensor
 
@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 
 # Squares and their sums stay far inside the floating range while the largest magnitude is inside these powers of two.
 SAFE_EXPONENTS = {"f": (-30, 30), "d": (-300, 300)}
+
+# A dask array of at most so many bytes is computed, and then treated like any other array.
+LARGEST_COMPUTED = 2**28
 
 # A Series or a table is unfolded to at most so many cells (16 GiB of float64).
 LARGEST_UNFOLDED = 2**31
@@ -98,7 +101,7 @@ class Data:
         return numbered(record, self.ndim, self.labels)
 
 
-def data_of(X: Any, *, samples: int | None = None) -> Data:
+def data_of(X: Any, *, samples: int | None = None, largest_computed: int | None = None) -> Data:
     """Return what people have as a tensor with its labels and history; `Data` as it is.
 
     Parameters
@@ -108,11 +111,13 @@ def data_of(X: Any, *, samples: int | None = None) -> Data:
         float32 stays float32, every other real type becomes float64; None is missing, and equal matrices in a list are
         stacked. Sparse tensors (n-D ``scipy.sparse.coo_array``, pydata ``sparse`` arrays, pyttb's ``sptensor``) stay
         sparse: an unlisted cell is an observed zero, values of the same cell are summed, and a listed NaN is missing. A
-        dask array that is too large to be computed is read chunk by chunk. An xarray ``DataArray`` and a pandas Series
-        with a level of its index for each mode have labels.
+        dask array is computed. An xarray ``DataArray`` and a pandas Series with a level of its index for each mode have
+        labels.
     samples : int, optional
         A mode of new samples for a model that is known already: it may have length 1, and only each of its slabs needs
         an observed cell.
+    largest_computed : int, optional
+        A dask array of more bytes stays one, to be looked at by parts; for None, one of more than 256 MiB is refused.
 
     Raises
     ------
@@ -121,10 +126,10 @@ def data_of(X: Any, *, samples: int | None = None) -> Data:
     """
     if isinstance(X, Data):
         return X
-    if isinstance(X, (DenseTensor, SparseTensor, ChunkedTensor)):
+    if isinstance(X, (DenseTensor, SparseTensor)):
         return Data(X)
     given = unlabelled(X)
-    tensor = _tensor_of(given.X, samples)
+    tensor = _tensor_of(given.X, samples, largest_computed)
     return Data(tensor if given.noise is None else _weighted_tensor(tensor, given.noise), given.labels, given.steps)
 
 
@@ -313,52 +318,6 @@ def weighted(X: Any, noise: Any) -> Preprocessed:
     return Preprocessed(data if mask is None else np.ma.masked_array(data, mask), steps, labels, noise)
 
 
-def streamed(X: Any, *, largest_computed: int = LARGEST_COMPUTED) -> ChunkedTensor:
-    """Return a dask array as a tensor that is read in chunks, however small it is.
-
-    By itself that is done from 256 MiB on. Where memory is scarce, or to see what it does to an answer, ask for it.
-
-    Parameters
-    ----------
-    X : dask.array.Array of shape (I_1, ..., I_N), N >= 3
-        Complete and finite. Labels of a ``DataArray`` are left behind.
-    largest_computed : int
-        The part of X that a fold is fitted to is computed if it has at most so many bytes, and a seventh of the cells.
-
-    Returns
-    -------
-    ChunkedTensor
-        For `estimate_rank` (with ``holdout=Blocks()``), `fit_parafac` and every other function that takes data.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If `X` is no dask array of real numbers, has missing cells, or is of unknown shape.
-
-    Examples
-    --------
-    >>> import dask.array as da
-    >>> from autoten import Blocks, datasets, estimate_rank
-    >>> X = da.from_array(datasets.load_amino_acids().X, chunks=(5, 67, 61))
-    >>> estimate_rank(streamed(X), range(1, 5), holdout=Blocks(), random_state=0).rank
-    3
-    """
-    X = unlabelled(X).X
-    if not _is_dask(X) or not hasattr(X, "chunks"):
-        remedy = "Make it one with dask.array.from_array(X, chunks=...)."
-        refuse("X of streamed", "a dask array", type(X).__name__, remedy, kind=TypeError)
-    check_integer(largest_computed, "largest_computed of streamed", minimum=0)
-    _check_known(X)
-    _check_shape(X.shape, None)
-    array = X.astype(numbers_of(np.empty(0, X.dtype))[0].dtype)
-    tensor = ChunkedTensor(array, largest_computed=largest_computed)
-    if not np.isfinite(tensor.largest_magnitude):
-        remedy = "Fill or drop them, or compute the array if it fits into memory: there NaN is missing."
-        refuse("X", "finite where it is a dask array that is read in chunks", "NaN or infinite cells", remedy)
-    scaled, scale = _into_range(array, tensor.largest_magnitude)
-    return tensor if scale == 1.0 else ChunkedTensor(scaled, scale, largest_computed)
-
-
 def unlabelled(X: Any) -> Preprocessed:
     """Return what `X` holds, apart from its labels and history: those of an xarray ``DataArray`` or a pandas Series."""
     if isinstance(X, Preprocessed):
@@ -474,12 +433,15 @@ def linear_cells(coords: Sequence[Array], shape: tuple[int, ...]) -> NDArray[np.
     return cells
 
 
-def _tensor_of(X: Any, samples: int | None) -> Tensor:
+def _tensor_of(X: Any, samples: int | None, largest_computed: int | None) -> Tensor:
     """Return unlabelled data as a tensor."""
     if _is_dask(X):
         _check_known(X)
-        if hasattr(X, "chunks") and X.nbytes > LARGEST_COMPUTED:
-            return streamed(X)
+        if hasattr(X, "chunks") and X.nbytes > (LARGEST_COMPUTED if largest_computed is None else largest_computed):
+            if largest_computed is not None:
+                return cast("Tensor", _chunked(X))
+            remedy = "Use estimate_rank, which takes it by parts and whose models are of the whole; or X.compute()."
+            refuse("X", f"a dask array of at most {LARGEST_COMPUTED >> 20} MiB", f"{X.nbytes >> 20:,} MiB", remedy)
         X = X.compute()
     listed = coordinates_of(X)
     if listed is not None:
@@ -498,6 +460,18 @@ def _tensor_of(X: Any, samples: int | None) -> Tensor:
         array = np.where(missing, array.dtype.type(0), array)
     tensor = DenseTensor(*_finite_in_range(np.ascontiguousarray(array)))
     return tensor.hide(np.flatnonzero(missing)) if missing.any() else tensor
+
+
+def _chunked(X: Any) -> ChunkedTensor:
+    """Return a dask array as a tensor that is looked at by parts."""
+    _check_shape(X.shape, None)
+    array = X.astype(numbers_of(np.empty(0, X.dtype))[0].dtype)
+    tensor = ChunkedTensor(array)
+    if not np.isfinite(tensor.survey.largest):
+        refuse("X", "finite, with NaN for missing cells", "infinite cells", "Set them to NaN if they are missing.")
+    _check_seen({n: counts == 0 for n, counts in enumerate(tensor.survey.observed)}, "Leave such slabs out.")
+    scaled, scale = _into_range(array, tensor.survey.largest)
+    return tensor if scale == 1.0 else ChunkedTensor(scaled, scale)
 
 
 def _sparse_tensor(listed: Coordinates) -> Tensor:

@@ -21,11 +21,12 @@ from autoten._errors import check_integer, check_ranks, check_real, refuse
 from autoten._typing import Array
 from autoten.answer import RankEstimate
 from autoten.clock import Clock
-from autoten.door import Data, data_of
+from autoten.door import LARGEST_COMPUTED, Data, data_of
 from autoten.fits import N_SPLITS, RESAMPLE, Plan, RankFits, entropy_of
-from autoten.holdout import Blocks, Holdout, HoldoutDefaults, RandomElements
+from autoten.holdout import Holdout, HoldoutDefaults, RandomElements
 from autoten.matching import Seen
 from autoten.model import CPModel, check_largest_rank, largest_determined_rank
+from autoten.parts import Parts, estimate_by_parts
 from autoten.progress import Progress
 from autoten.scores import DEFAULT_SCORERS
 from autoten.selection import DEFAULT_POLICY, Choice, Policy, apply_policy, choose_between, selection_frequency
@@ -82,6 +83,7 @@ def estimate_rank(
     progress: bool = False,
     max_time: float | None = None,
     checkpoint: str | Path | None = None,
+    parts: Parts | None = None,
 ) -> RankEstimate:
     """Estimate how many PARAFAC/CP components a tensor supports.
 
@@ -95,11 +97,10 @@ def estimate_rank(
         The data: an array of any real type (NaN = missing), ``numpy.ma``, a memory map, what `from_table`, `labelled`,
         `weighted` and the functions of `preprocess` return; a sparse tensor (n-D ``scipy.sparse.coo_array``, pydata
         ``sparse``, pyttb ``sptensor``), made dense only where that is cheaper: unlisted cells are observed zeros; or a
-        dask array (one larger than 256 MiB, or `streamed`, is read in chunks, must be complete, and needs
-        ``holdout=Blocks()``). None is missing, too, and equal matrices in a list are stacked. Files are read by
-        `read_tensor`, long data frames by `from_table`; of a wide one give ``X.stack()``. Labels, also those of an
-        xarray ``DataArray`` or of a pandas Series with a level of its index for each mode (a combination that is not
-        listed is missing), come back on models, pictures and in the report, and modes may be given by name.
+        dask array. None is missing, too, and equal matrices in a list are stacked. Files are read by `read_tensor`,
+        long data frames by `from_table`; of a wide one give ``X.stack()``. Labels, also those of an xarray
+        ``DataArray`` or of a pandas Series with a level of its index for each mode (a combination that is not listed is
+        missing), come back on models, pictures and in the report, and modes may be given by name.
     ranks : int or iterable of int, optional
         Candidate ranks, >= 1: an integer n means 1 to n, ``[n]`` that rank alone, and None 1 to 10. Rank 0, the model
         without components, always stands in the table. A warning says where the table ends before: ranks above 1 with
@@ -136,7 +137,10 @@ def estimate_rank(
         skipped.
     checkpoint : str or Path, optional
         A file of what is finished, single fits included, replaced after every rank, every few seconds, and when the
-        run ends early. If it is there already, the run goes on from it.
+        run ends early. If it is there already, the run goes on from it. By parts each has a file of its own, numbered.
+    parts : Parts, optional
+        Estimate from parts of X, which take a share of its time and memory. None does so of what does not fit: a dask
+        array of more than 256 MiB. `n_folds` and `n_splits` are then divided among the parts.
 
     Returns
     -------
@@ -190,9 +194,30 @@ def estimate_rank(
     if several and checkpoint is not None:
         refuse("checkpoint of estimate_rank", "that of one solver", f"{len(solvers)} solvers", "Estimate by each.")
     asked = None if ranks is None else check_ranks(ranks)
-    data = data_of(X)
-    candidates, left_out = _candidates(data.tensor, asked)
+    data = data_of(X, largest_computed=LARGEST_COMPUTED if parts is None else 0)
     _check_choices(solvers.values(), policy, holdout, scorers)
+    if parts is None and isinstance(data.tensor, ChunkedTensor):
+        parts = Parts()
+    if parts is not None:
+        if not isinstance(parts, Parts):
+            refuse("parts of estimate_rank", "Parts(), or None", repr(parts), kind=TypeError)
+        arguments = {
+            "ranks": asked,
+            "solver": solver,
+            "scorers": scorers,
+            "policy": policy,
+            "holdout": data.numbered(holdout),
+            "n_starts": n_starts,
+            "n_folds": check_integer(n_folds, "n_folds of estimate_rank", minimum=2),
+            "n_splits": check_integer(n_splits, "n_splits of estimate_rank", minimum=0),
+            "random_state": random_state,
+            "n_jobs": _check_jobs(n_jobs),
+            "progress": progress,
+            "max_time": max_time,
+            "checkpoint": checkpoint,
+        }
+        return estimate_by_parts(estimate_rank, data, parts, solvers, arguments)
+    candidates, left_out = _candidates(data.tensor, asked)
     if not several:
         ability(first, "check", SolverDefaults)(data.tensor)
     out_of_reach = _check_reach(holdout, data.tensor, candidates)
@@ -559,9 +584,6 @@ def _named(solvers: Sequence[Solver]) -> dict[str, Solver]:
 def _check_reach(holdout: Any, tensor: Tensor, ranks: Sequence[int]) -> tuple[str, ...]:
     """Return a warning, and log it now, if the hold-out cannot score all ranks; refuse one that scores rank 1 only."""
     shape = tensor.shape
-    if isinstance(tensor, ChunkedTensor) and not isinstance(holdout, Blocks):
-        # Lists of single cells would take as much memory as X.
-        refuse("holdout of estimate_rank", "Blocks() for a dask array that is read in chunks", holdout)
     largest = ability(holdout, "largest_rank", HoldoutDefaults)(shape)
     if largest >= ranks[-1]:
         return ()

@@ -22,7 +22,7 @@ from autoten.solvers.als import ALS
 from autoten.solvers.base import Fit, Solver, SolverDefaults, ability, make_start
 from autoten.solvers.subspaces import Compression, Subspaces, completed, is_complete
 from autoten.tensors.counts import Poisson
-from autoten.tensors.tensor import Block, Cells, Tensor
+from autoten.tensors.tensor import Cells, Tensor
 
 # Fits whose losses agree to this relative difference are the same solution; losses below the other are rounding.
 SAME_LOSS = 1e-6
@@ -62,7 +62,7 @@ HALF_SWEEPS = 60
 
 # One stream of random numbers per purpose, keyed by (purpose, rank, number): no count of workers, ranks or folds
 # changes another number.
-START, FOLD, DRAW_FOLDS, RESAMPLE, DRAW_HALVES, HALF = range(6)
+START, FOLD, DRAW_FOLDS, RESAMPLE, DRAW_HALVES, HALF, PARTS = range(7)
 
 # The kinds of fits of a rank, in the order in which they are made.
 KINDS = ("starts", "folds", "halves")
@@ -126,7 +126,7 @@ class FoldFit:
     """
 
     model: CPModel | None
-    cells: Cells | Block
+    cells: Cells
     converged: bool
     weights: NDArray[np.float64] | None = None
     counts: Tensor | None = None

@@ -20,9 +20,8 @@ from autoten._errors import check_mode, check_modes_given, check_real, refuse
 from autoten._typing import Array
 from autoten.labels import MODES
 from autoten.model import CPModel, is_surely_unique
-from autoten.tensors.chunked import ChunkedTensor
 from autoten.tensors.dense import DenseTensor
-from autoten.tensors.tensor import LISTABLE, NO_CELLS, Block, indices_of, other_cells, places_of, solve_rows
+from autoten.tensors.tensor import LISTABLE, NO_CELLS, indices_of, other_cells, places_of, solve_rows
 
 if TYPE_CHECKING:
     from autoten.tensors.tensor import Cells, Tensor
@@ -70,7 +69,7 @@ class Fold:
     A fold of another class needs neither `weights` nor `counts`: `solvers.base.ability` asks for these.
     """
 
-    cells: Any = field(default_factory=NO_CELLS.copy)  # to predict: a sorted list, or a `Block`
+    cells: Cells = field(default_factory=NO_CELLS.copy)  # to predict: a sorted list
     weights: Array | None = None  # how many cells each of them stands for, where some were sampled
     warm: bool = True  # whether all rows of the whole are fitted, so that models of the whole describe what is fitted
 
@@ -340,7 +339,7 @@ class Centred:
 
     def folds(self, tensor: Tensor, n_folds: int, rng: np.random.Generator) -> list[CentredFold]:
         """Return the folds."""
-        if tensor.listed is not None or isinstance(tensor, ChunkedTensor):
+        if tensor.listed is not None:
             refuse("X for the hold-out Centred", "a dense tensor in memory", "another one", "Leave its offsets in.")
         given = self.modes if isinstance(self.modes, tuple) else (self.modes,)
         modes = tuple(sorted({check_mode(mode, len(tensor.shape), "modes of Centred") for mode in given}))
@@ -419,8 +418,7 @@ class _Corner(Fold):
     kept: tuple[NDArray[np.int64], ...] = ()
 
     def training(self, tensor: Tensor) -> Tensor:
-        part = tensor.sub(self.kept)
-        return part.computed_if_small(tensor) if isinstance(part, ChunkedTensor) else part
+        return tensor.sub(self.kept)
 
     def restrict(self, model: CPModel) -> CPModel:
         return model.rows(self.kept)
@@ -438,10 +436,8 @@ class _Corner(Fold):
 
 def _cells_of_block(
     tensor: Tensor, indices: tuple[NDArray[np.int64], ...], rng: np.random.Generator
-) -> tuple[Cells | Block, Array | None]:
+) -> tuple[Cells, Array | None]:
     """Return the observed cells of a block, or some of them and how many each of these stands for."""
-    if isinstance(tensor, ChunkedTensor):
-        return Block(indices), None
     if tensor.listed is not None and prod(map(len, indices)) > LISTABLE:
         part = tensor.sub(indices)
         assert part.listed is not None

@@ -64,7 +64,8 @@ class Labels:
 def in_words(labels: Labels | None, *modes: int) -> str:
     """Return modes in words, with names where they have any: "mode 0", "modes 0 (sample), 1 (day) and 2 (judge)"."""
     names = names_of(labels)
-    *first, last = (f"{mode} ({names[mode]})" if names and names[mode] else f"{mode}" for mode in modes)
+    named = [mode for mode in modes if names and names[mode] not in ("", f"mode {mode}")]
+    *first, last = (f"{mode} ({names[mode]})" if mode in named else f"{mode}" for mode in modes)
     return f"modes {', '.join(first)} and {last}" if first else f"mode {last}"
 
 

@@ -165,7 +165,7 @@ def headline(estimate: RankEstimate) -> str:
 def program(estimate: RankEstimate) -> str:
     """Return a program that makes the estimate again, of the same X."""
     settings, solvers = estimate.settings, [each.settings.get("solver") for each in estimate.by_solver.values()]
-    names = ("solver", "holdout", "policy", "n_starts", "n_folds", "n_splits")
+    names = ("solver", "holdout", "policy", "n_starts", "n_folds", "n_splits", "parts")
     arguments = {name: str(settings[name]) for name in names if name in settings}
     if solvers:
         arguments["solver"] = f"({', '.join(map(str, solvers))})"

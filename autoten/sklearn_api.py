@@ -12,7 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from autoten._errors import as_generator, check_mode, check_real, refuse
 from autoten._typing import Array
-from autoten.door import Data, Preprocessed, data_of, numbers_of, unlabelled
+from autoten.door import LARGEST_COMPUTED, Data, Preprocessed, data_of, numbers_of, unlabelled
 from autoten.estimate import estimate_rank
 from autoten.fits import N_SPLITS
 from autoten.holdout import Holdout, RandomElements, regressed_rows
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import Self
 
+    from autoten.parts import Parts
     from autoten.scores import Scorer
     from autoten.tensors.tensor import Tensor
 
@@ -144,9 +145,9 @@ class _SampleTransformer(ClassNamePrefixFeaturesOutMixin, _TensorTransformer):
         factors[self._mode_of_samples] = amounts
         return CPModel(np.ones(self.model_.rank), tuple(factors))
 
-    def _data(self, X: Any) -> Data:
+    def _data(self, X: Any, largest_computed: int | None = None) -> Data:
         """Return what is fitted, and refuse a mode of samples that it does not have."""
-        data = data_of(X)
+        data = data_of(X, largest_computed=largest_computed)
         data.mode(self.mode, f"mode of {self._name}")
         return data
 
@@ -174,7 +175,7 @@ class AutoTen(_SampleTransformer):
     ----------
     ranks, solver, scorers, policy, holdout, n_starts, n_folds, n_splits
         Those of `estimate_rank`, which `fit` calls.
-    random_state, n_jobs, progress, max_time, checkpoint
+    random_state, n_jobs, progress, max_time, checkpoint, parts
         Those of `estimate_rank`, which `fit` calls.
     mode : int or str
         The mode of the samples, by number, or by name if X is labelled. Cross-validation of scikit-learn splits mode 0.
@@ -218,6 +219,7 @@ class AutoTen(_SampleTransformer):
         progress: bool = False,
         max_time: float | None = None,
         checkpoint: str | Path | None = None,
+        parts: Parts | None = None,
         mode: int | str = 0,
         heldout_share: float = 0.2,
     ) -> None:
@@ -234,12 +236,13 @@ class AutoTen(_SampleTransformer):
         self.progress = progress
         self.max_time = max_time
         self.checkpoint = checkpoint
+        self.parts = parts
         self.mode = mode
         self.heldout_share = heldout_share
 
     def fit(self, X: Any, y: object = None) -> AutoTen:
         """Estimate the rank of X, shape (I_1, ..., I_N), N >= 3; `y` is ignored."""
-        data = self._data(X)
+        data = self._data(X, LARGEST_COMPUTED if self.parts is None else 0)
         of_new_samples = ("mode", "heldout_share")
         settings = {name: value for name, value in self.get_params(deep=False).items() if name not in of_new_samples}
         self.estimate_ = estimate_rank(data, **settings)

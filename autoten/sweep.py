@@ -29,7 +29,6 @@ from autoten.holdout import Fold, draw_halves
 from autoten.model import CPModel, empty_model, largest_useful_rank
 from autoten.solvers.base import Fit, Solver, make_start
 from autoten.solvers.subspaces import Subspaces
-from autoten.tensors.chunked import ChunkedTensor
 from autoten.tensors.tensor import Tensor
 from autoten.workers import Task, Workers, task
 
@@ -64,7 +63,7 @@ class Passed(NamedTuple):
 
 def fit_once(tensor: Tensor, rank: int, plan: Plan) -> Fit:
     """Return the best fit of one rank from starts of its own: none is grown from a smaller rank."""
-    with Workers(1, here=isinstance(tensor, ChunkedTensor)) as workers:
+    with Workers(1) as workers:
         workers.share(tensor)
         starts, _ = _fit_starts(
             _Runner(workers, tensor, plan), Subspaces(tensor), plan, rank, empty_model(tensor.shape)
@@ -106,13 +105,11 @@ def fit_ranks(
     folds = plan.holdout.folds(tensor, plan.n_folds, plan.rng(DRAW_FOLDS))
     null = plan.solver.fit(tensor, empty_model(tensor.shape))
     subspaces = Subspaces(tensor)
-    # An array read in chunks has none: their fits would take more passes than all others.
-    split = not isinstance(tensor, ChunkedTensor)
-    halves = draw_halves(tensor.shape, plan.n_splits, plan.rng(DRAW_HALVES)) if split else []
+    halves = draw_halves(tensor.shape, plan.n_splits, plan.rng(DRAW_HALVES))
     best, settled = null.model, True
     own = _OwnModels.of(folds, null.model)
     waiting: _Waiting | None = None
-    with Workers(plan.n_jobs, here=isinstance(tensor, ChunkedTensor)) as workers:
+    with Workers(plan.n_jobs) as workers:
         workers.share(tensor, *folds)
         runner = _Runner(workers, tensor, plan, memory, on_fit)
         yield Passed(0, known[0], {}) if 0 in known else _nothing_fitted(tensor, plan, folds, null)
@@ -201,7 +198,7 @@ class _Runner:
         self._on_fit = on_fit
         self._begun = False
 
-    def run(self, *groups: _Group, together: bool = False) -> _Done:
+    def run(self, *groups: _Group) -> _Done:
         """Return the results of each group and its share of the seconds."""
         known = self._memory or {}
         absent = [[n for n in range(len(group.arguments)) if group.key(n) not in known] for group in groups]
@@ -217,7 +214,7 @@ class _Runner:
             if group.function is not refine:  # of which nobody knows beforehand how many there are
                 self._on_fit(group.rank)
 
-        _, seconds = self.workers.run(*tasks, told=told, together=together)
+        _, seconds = self.workers.run(*tasks, told=told)
         keys = [[group.key(number) for number in range(len(group.arguments))] for group in groups]
         return [[made[key] if key in made else (known[key], True) for key in of] for of in keys], seconds
 
@@ -355,7 +352,7 @@ def _fit_starts(
     spent = time.monotonic() - began
     refining = _Group(rank, refine, plan, [(fits[number],) for number in promising], settled and in_time)
     groups = () if waiting is None else waiting.groups
-    (refined, *others), (seconds, *of_others) = runner.run(refining, *groups, together=waiting is None)
+    (refined, *others), (seconds, *of_others) = runner.run(refining, *groups)
     fits |= {number: fit for number, (fit, _) in zip(promising, refined, strict=True) if fit is not None}
     in_time = in_time and all(ended for _, ended in refined)
     found = tuple(fits[number] for number in sorted(fits))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import isinf, isnan, sqrt
 from typing import Any, NamedTuple
@@ -239,6 +239,20 @@ class RankTable:
 
     def __repr__(self) -> str:
         return f"RankTable(ranks={self.ranks.tolist()}, scores={sorted(self.replicates)})"
+
+
+def put_together(tables: Sequence[RankTable], shape: tuple[int, ...]) -> RankTable:
+    """Return one table from those of parts of a tensor of this shape: at ranks that all have, the replicates of all.
+
+    What counts of halves is the split in which they agree best, of those of all parts.
+    """
+    ranks = sorted(set.intersection(*(set(table.ranks.tolist()) for table in tables)))
+    same = [table.restricted(ranks) for table in tables]
+    names = [name for name in same[0].replicates if all(name in table for table in same)]
+    columns = {name: np.hstack([table[name] for table in same]) for name in names}
+    if "stability_halves" in columns:
+        columns["stability_halves"] = np.fmax.reduce(columns["stability_halves"], axis=1, keepdims=True)
+    return replace(same[0], replicates=columns, shape=shape, complete=all(table.complete for table in tables))
 
 
 def _paired(minuend: Array, subtrahend: Array) -> Difference:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import combinations
 from math import prod
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,10 +17,23 @@ from autoten._errors import counted
 from autoten._typing import Array
 from autoten.fits import KINDS
 from autoten.labels import Labels, in_words, wavelength_modes
+from autoten.matching import Seen, matches
 from autoten.model import CPModel, is_surely_unique, largest_determined_rank, n_parameters
 from autoten.table import LOW_CONSISTENCY, RankTable
-from autoten.tensors.chunked import ChunkedTensor
 from autoten.tensors.tensor import LISTABLE, Tensor, indices_of
+
+if TYPE_CHECKING:
+    from autoten.answer import RankEstimate
+
+# Of a part that finds more components than the whole, and gives the whole's rank less than this, it is said which.
+AS_GOOD_AS_NONE = 0.05
+
+# A component lives in few slabs where these hold all but a part of its squares, and are at most such a share of a mode.
+LOCAL_SHARE = 0.1
+LOCAL_SQUARES = 0.9
+
+# So many different warnings of parts are passed on.
+MOST_OF_PARTS = 5
 
 # Below this congruence two components nearly cancel each other: a degenerate solution.
 DEGENERATE = -0.9
@@ -251,8 +266,7 @@ def _ridge(sums: Array, seen: Array, distance: Array) -> float:
 
 def looks_like_counts(tensor: Tensor, table: RankTable) -> bool:
     """Return whether X is of whole numbers that no model of a table of least squares predicts too well for counts."""
-    chunked = isinstance(tensor, ChunkedTensor)
-    if chunked or tensor.cell_weights is not None or tensor.scale != 1.0 or "heldout" not in table:
+    if tensor.cell_weights is not None or tensor.scale != 1.0 or "heldout" not in table:
         return False
     if not 0.0 < tensor.total < LARGEST_MEAN_COUNT * tensor.n_observed:
         return False
@@ -356,7 +370,7 @@ def alike_warnings(
 
 def negative_warnings(tensor: Tensor, table: RankTable, model: CPModel) -> Iterator[str]:
     """Yield which components have negative entries though X has none."""
-    if table.constrained or isinstance(tensor, ChunkedTensor):
+    if table.constrained:
         return
     found = np.zeros(model.rank, dtype=bool)
     for factor in model.normalized().factors:
@@ -390,6 +404,48 @@ def unseen_warnings(tensor: Tensor, model: CPModel, labels: Labels | None = None
                 f"index of {in_words(labels, mode)}: what the model says there is extrapolated, not measured. "
                 "Probabilities speak of observed cells alone."
             )
+
+
+def part_warnings(
+    estimates: Sequence[RankEstimate], parts: Sequence[Sequence[Array]], model: CPModel, labels: Labels | None
+) -> Iterator[str]:
+    """Yield in what parts differ from the whole, which components live in few slabs, and what parts were warned of."""
+    rank, n_parts = model.rank, len(estimates)
+    of_ranks = Counter(each.rank for each in estimates)
+    if set(of_ranks) != {rank}:
+        said = ", ".join(f"{each} in {counted(times, 'part')}" for each, times in sorted(of_ranks.items()))
+        yield f"Parts differ in their rank: {said}. {rank} is what their tables say together."
+    for number, (each, indices) in enumerate(zip(estimates, parts, strict=True), 1):
+        if each.rank > rank and each.probabilities.get(rank, 0.0) < AS_GOOD_AS_NONE:
+            known = matches(each.model, model.rows(indices), Seen(each.model.shape)).first
+            for component, mode, slabs in _local_components(each.model):
+                if component not in known:
+                    where = f"{in_words(labels, mode)}: {_listed(labels, mode, np.asarray(indices[mode])[slabs])}"
+                    yield f"Part {number} alone holds one more component, which lives in few slabs of {where}."
+    for component, mode, slabs in _local_components(model):
+        of = f"{len(slabs)} of {model.shape[mode]} of {in_words(labels, mode)}"
+        yield f"Component {component + 1} lives in few slabs ({of}): {_listed(labels, mode, slabs)}."
+    found = Counter(
+        warning
+        for each in estimates
+        for warning in set(each.warnings).difference(fit_warnings(each.table, each.settings["observed"], each.rank))
+    )
+    for warning, times in found.most_common(MOST_OF_PARTS):
+        yield f"{warning} (So it is in {times} of {n_parts} parts.)"
+    if len(found) > MOST_OF_PARTS:
+        yield f"Parts were warned of {len(found) - MOST_OF_PARTS} other things."
+
+
+def _local_components(model: CPModel) -> list[tuple[int, int, NDArray[np.intp]]]:
+    """Return which components live in few slabs of a mode: component, mode, and these slabs in order."""
+    found = []
+    for mode, factor in enumerate(model.unit_columns().factors):
+        for component, squares in enumerate(np.square(factor).T):
+            order = np.argsort(-squares)
+            n = int(np.searchsorted(np.cumsum(squares[order]), LOCAL_SQUARES)) + 1
+            if n <= LOCAL_SHARE * len(factor):
+                found.append((component, mode, np.sort(order[:n])))
+    return found
 
 
 def _ranks(ranks: Sequence[int] | NDArray[np.int64], chosen: int, one: str, several: str) -> str:

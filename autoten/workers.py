@@ -8,14 +8,11 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import BrokenExecutor, CancelledError
 from contextlib import ExitStack, closing, contextmanager
-from functools import partial
 from typing import Any
 
 from joblib import Parallel, delayed
-from joblib.parallel import ThreadingBackend, get_active_backend
+from joblib.parallel import get_active_backend
 from threadpoolctl import threadpool_limits
-
-from autoten.tensors.chunked import side_by_side
 
 logger = logging.getLogger("autoten")
 
@@ -47,19 +44,15 @@ class Workers:
     ----------
     n_jobs : int
         Number of workers, as in joblib; a dask cluster works with all it has.
-    here : bool
-        Threads in any case: for tensors read in chunks, whose operations go to a cluster by themselves.
     """
 
-    def __init__(self, n_jobs: int, *, here: bool = False) -> None:
-        active, _ = get_active_backend(prefer="threads")
-        backend = ThreadingBackend() if here else active
-        self.several = backend.effective_n_jobs(n_jobs) > 1
-        self._share_passes = here and not self.several
+    def __init__(self, n_jobs: int) -> None:
+        backend, _ = get_active_backend(prefer="threads")
+        self.number = backend.effective_n_jobs(n_jobs)
+        self.several = self.number > 1
         self._client = getattr(backend, "client", None)
         self._parallel = Parallel(
             n_jobs=n_jobs,
-            backend="threading" if here else None,
             prefer="threads",
             return_as="generator" if backend.supports_return_generator else "list",
         )
@@ -89,17 +82,10 @@ class Workers:
             _, future = self._shared.pop(id(thing), (thing, None))
             _sent_from_here.pop(id(future), None)
 
-    def run(
-        self, *groups: Sequence[Task], told: Told = _nobody, together: bool = False
-    ) -> tuple[list[list[Any]], list[float]]:
-        """Run groups of tasks as one; return the results of each and its share of the seconds.
-
-        `together` are tasks of one tensor that need little memory. Of a tensor read in chunks one worker runs them side
-        by side, so that they share its passes; several workers make passes of their own, at the same time.
-        """
+    def run(self, *groups: Sequence[Task], told: Told = _nobody) -> tuple[list[list[Any]], list[float]]:
+        """Run groups of tasks as one; return the results of each and its share of the seconds."""
         began = time.monotonic()
-        way = self._side_by_side if together and self._share_passes else self._outcomes
-        outcomes = iter(way([task for group in groups for task in group], told))
+        outcomes = iter(self._outcomes([task for group in groups for task in group], told))
         done = [[next(outcomes) for _ in group] for group in groups]
         took = time.monotonic() - began
         busy = [sum(seconds for _, seconds in group) for group in done]
@@ -123,12 +109,6 @@ class Workers:
                     raise
                 logger.warning("workers were lost (%s); their tasks are run again", type(error).__name__)
         return done
-
-    def _side_by_side(self, tasks: Sequence[Task], told: Told) -> list[tuple[Any, float]]:
-        outcomes = side_by_side([partial(_timed, function, *arguments) for function, arguments in tasks])
-        for number, (result, _) in enumerate(outcomes):
-            told(number, result)
-        return outcomes
 
     def _share_again_what_was_lost(self) -> None:
         self.share(*(thing for thing, future in self._shared.values() if future.status != "finished"))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +13,7 @@ from autoten._typing import Array
 from autoten.door import as_tensor, model_of
 from autoten.model import CPModel
 from autoten.tensors.counts import Poisson, deviance, null_deviance
-from autoten.tensors.tensor import Block, model_values, weights_at
+from autoten.tensors.tensor import model_values, weights_at
 
 if TYPE_CHECKING:
     from autoten.fits import FoldFit, RankFits
@@ -95,7 +95,7 @@ def _deviance(tensor: Tensor, fold: FoldFit, loss: Poisson) -> float:
     """Return the fold's deviance over that of the mean of what is held out; rates are floored."""
     if tensor.total == 0.0:
         return 1.0
-    if fold.model is None or (fold.counts is None and len(cast("Cells", fold.cells)) == 0):
+    if fold.model is None or (fold.counts is None and len(fold.cells) == 0):
         return float("nan")
     factors = fold.model.folded()
     if fold.counts is not None:
@@ -103,7 +103,7 @@ def _deviance(tensor: Tensor, fold: FoldFit, loss: Poisson) -> float:
         null = null_deviance(fold.counts, loss) if mean > 0.0 else 0.0
         error = deviance(fold.counts, factors, loss, mean) if fold.model.rank else null
     else:
-        cells, weights = cast("Cells", fold.cells), fold.weights
+        cells, weights = fold.cells, fold.weights
         counts = tensor.values_at(cells)
         mean = float(np.average(counts, weights=weights))
         null = loss.error(counts, np.full(len(counts), mean), weights) if mean > 0.0 else 0.0
@@ -115,7 +115,7 @@ def _deviance(tensor: Tensor, fold: FoldFit, loss: Poisson) -> float:
 def relative_error(
     tensor: Tensor,
     model: CPModel,
-    cells: Cells | Block,
+    cells: Cells,
     weights: NDArray[np.float64] | None = None,
     offsets: NDArray[np.float64] | None = None,
 ) -> float:
@@ -127,9 +127,6 @@ def relative_error(
     """
     if tensor.norm_squared == 0.0:
         return 1.0
-    if isinstance(cells, Block):
-        part = tensor.sub(cells.indices)
-        return _share(part.squared_error(model.rows(cells.indices).folded()), part.norm_squared)
     values: Array = tensor.values_at(cells)
     errors = values - model_values(model.folded(), cells, tensor.shape)
     if offsets is not None:

@@ -14,7 +14,6 @@ from autoten.labels import MODES
 from autoten.model import CPModel
 from autoten.solvers.base import Explored, Fit, SolverDefaults
 from autoten.solvers.least_squares import explore_core, fit_least_squares
-from autoten.tensors.chunked import ChunkedTensor
 
 if TYPE_CHECKING:
     from autoten.solvers.subspaces import Compression
@@ -37,18 +36,18 @@ class LeastSquares(SolverDefaults):
 
     def fit(self, tensor: Tensor, start: CPModel, *, max_iter: int | None = None, deadline: float = math.inf) -> Fit:
         """Fit from `start`, of which constrained modes count by their magnitudes."""
-        modes = self._modes(start.ndim)
+        modes = self.constrained(start.ndim)
         fit = fit_least_squares(tensor, _magnitudes(start.normalized(), modes), self, modes, max_iter, deadline)
         return replace(fit, model=_with_signs(fit.model, modes))
 
     def explore(self, core: Compression, start: CPModel, deadline: float = math.inf) -> Explored:
         """Fit a tensor by its core, or read through it where factors are constrained."""
-        modes = self._modes(start.ndim)
+        modes = self.constrained(start.ndim)
         begin = _magnitudes(start.normalized(), modes) if modes else start
         explored = explore_core(core, begin, self, modes, deadline)
         return explored._replace(model=_with_signs(explored.model, modes))
 
-    def _modes(self, ndim: int) -> tuple[int, ...]:
+    def constrained(self, ndim: int) -> tuple[int, ...]:
         """Return the constrained modes of a tensor with `ndim` modes, in order."""
         if self.nonnegative is True:
             return tuple(range(ndim))
@@ -158,7 +157,7 @@ class HALS(LeastSquares):
     def doubts(self, tensor: Tensor) -> Iterator[str]:
         """Yield a warning if much of the data is negative where no model can be."""
         ndim = len(tensor.shape)
-        if len(self._modes(ndim)) < ndim or isinstance(tensor, ChunkedTensor) or tensor.norm_squared == 0.0:
+        if len(self.constrained(ndim)) < ndim or tensor.norm_squared == 0.0:
             return
         squares = np.square(values := tensor.values_at(tensor.nonzero))
         share = float(squares[values < 0.0].sum() / squares.sum())

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
 from autoten._errors import check_integer, check_real, refuse
+from autoten._typing import Array
 from autoten.kernels.counts import Counts, add_derivatives, log_sums, newton_rows, row_sums
 from autoten.kernels.linear import ROUNDING, compiled
 from autoten.model import CPModel
@@ -16,7 +18,8 @@ from autoten.solvers import loop
 from autoten.solvers.base import Explored, Fit, SolverDefaults
 from autoten.solvers.least_squares import admit, explore_core, put, rows_of
 from autoten.solvers.loop import Model, Pace
-from autoten.tensors.counts import Poisson, as_counts
+from autoten.tensors.counts import Poisson, as_counts, deviance
+from autoten.tensors.tensor import side_by_side
 
 if TYPE_CHECKING:
     from autoten.solvers.subspaces import Compression
@@ -188,3 +191,24 @@ def _admissible_start(counts: Counts, start: CPModel) -> tuple[Model, float]:
         if math.isfinite(loss):
             break
     return model, loss
+
+
+def row_slopes(tensor: Tensor, factors: Sequence[Array], mode: int) -> tuple[Array, Array]:
+    """Return sums of rates' columns and of counts over rates times these, (I, R): a row of a mode times their ratio.
+
+    It is the multiplicative step, of factors with the weights folded in.
+    """
+    counts, columns = as_counts(tensor), side_by_side(factors)
+    begin, (length, rank) = counts.layout.offsets[mode], factors[mode].shape
+    slopes, curvatures = np.zeros((rank, length)), np.zeros((rank * (rank + 1) // 2, length))
+    rows = columns[:, begin : begin + length].copy()
+    add_derivatives(counts, columns, rows, mode, slopes, curvatures, np.zeros(length))
+    return row_sums(counts, columns, mode).T, slopes.T
+
+
+def deviance_parts(tensor: Tensor, factors: Sequence[Array], mode: int) -> tuple[Array, ...]:
+    """Return the deviance, sum x log x and sum x, each spread over the rows of a mode, (I,): what blocks add up."""
+    counts, length = as_counts(tensor), len(factors[mode])
+    logs = counts.entropy + counts.total * np.log(counts.mean or 1.0)
+    error = deviance(tensor, factors, Poisson())
+    return tuple(np.full(length, each / length) for each in (error, logs, counts.total))

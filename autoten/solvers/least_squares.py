@@ -16,7 +16,6 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -28,7 +27,7 @@ from autoten.kernels.sparse import Slices, add_mttkrp, observed_only
 from autoten.model import CPModel
 from autoten.solvers import loop
 from autoten.solvers.base import Explored, Fit
-from autoten.solvers.loop import Model, Pace
+from autoten.solvers.loop import Pace
 from autoten.solvers.stopping import enough, rest_of_series
 from autoten.solvers.subspaces import Compression
 from autoten.tensors.dense import DenseTensor
@@ -256,37 +255,9 @@ loop.swept_by(Core, core_sweep)
 loop.swept_by(Lists, lists_sweep)
 
 
-@dataclass(frozen=True, eq=False)
-class Operations:
-    """A complete tensor of which nothing is known but its operations, such as one read in chunks."""
-
-    tensor: Tensor
-    layout: Layout
-    norm_squared: float
-    n_cells: int = 0
-
-    def multiplications(self, rank: int) -> float:
-        """Return that a sweep is a call of its own."""
-        return math.inf
-
-    def sweep(self, model: Model, limit: float) -> float:
-        """Update every mode once, interpreted; see `loop.sweep_once`."""
-        admit(model, self.layout)
-        loss = math.inf
-        for mode in range(len(self.layout.lengths)):
-            factors = [part.T for part in np.split(model.factors, self.layout.offsets[1:], axis=1)]
-            rhs = np.ascontiguousarray(self.tensor.mttkrp(factors, mode).T)
-            loss = self.norm_squared - update_mode(model, self.layout, mode, rhs)
-            if loss > limit:
-                return math.inf
-        return loss
-
-
 def problem_of(tensor: Tensor, rank: int, nonnegative: Sequence[int] = (), impute_share: float = IMPUTE_SHARE) -> Any:
     """Return what the loop sweeps; up to this share of hidden cells they are imputed where X is dense."""
     layout = Layout.of(tensor.shape, nonnegative)
-    if isinstance(tensor, DenseTensor):
-        return tensor.problem(rank, layout, impute=len(tensor.hidden) <= impute_share * tensor.data.size)
     if isinstance(tensor, SparseTensor):
         modes, hidden = range(len(tensor.shape)), tensor.hidden_pattern
         return Lists(
@@ -297,7 +268,8 @@ def problem_of(tensor: Tensor, rank: int, nonnegative: Sequence[int] = (), imput
             layout,
             tensor.norm_squared,
         )
-    return Operations(tensor, layout, tensor.norm_squared)
+    assert isinstance(tensor, DenseTensor)
+    return tensor.problem(rank, layout, impute=len(tensor.hidden) <= impute_share * tensor.data.size)
 
 
 class Sweeps:

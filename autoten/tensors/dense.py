@@ -201,6 +201,15 @@ class DenseTensor(Tensor):
             blocks = (np.moveaxis(slabs[block], 1, 0).reshape(length, -1) for block in _blocks(left))
         return (unfolded.astype(float, copy=False) for unfolded in blocks)
 
+    def slab_squares(self) -> list[Array]:
+        total = [np.zeros(length) for length in self.shape]
+        for i, slab in enumerate(self._counted().data):
+            squares = np.square(slab, dtype=float)
+            total[0][i] = squares.sum()
+            for mode in range(1, len(total)):
+                total[mode] += squares.sum(axis=tuple(n for n in range(squares.ndim) if n != mode - 1))
+        return total
+
     def values_at(self, cells: Cells) -> Array:
         return self.data.reshape(-1)[cells].astype(float)
 

@@ -224,6 +224,10 @@ class SparseTensor(Tensor):
         sparse_kernels.gram_times(starts, index, self.values[order], np.ascontiguousarray(columns), out)
         return out
 
+    def slab_squares(self) -> list[Array]:
+        squares = np.square(self.values, dtype=float)
+        return [np.bincount(at, squares, n) for at, n in zip(self.pattern.coords, self.shape, strict=True)]
+
     def values_at(self, cells: Cells) -> Array:
         values = np.zeros(len(cells))
         place, found = places_of(cells, self.pattern.cells)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from functools import reduce
 from math import prod
-from typing import NamedTuple, Protocol
+from typing import Any, Protocol, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,12 +26,6 @@ LISTABLE = 2**22
 
 # Largest core in which a model's norm is summed cell by cell.
 LARGEST_NORM_CORE = 10**6
-
-
-class Block(NamedTuple):
-    """The cells of a block, told by an index array for each mode: a list of them could be as large as X."""
-
-    indices: tuple[NDArray[np.int64], ...]
 
 
 class Tensor(Protocol):
@@ -107,6 +101,9 @@ class Tensor(Protocol):
         """Return `gram` times a matrix (I, k), without forming it where it costs more than it is worth."""
         return self.gram(mode) @ columns
 
+    def slab_squares(self) -> list[Array]:
+        """Return the sum of squares of every slab of each mode, each cell times its weight."""
+
     def values_at(self, cells: Cells) -> Array:
         """Return the values at observed cells, shape (len(cells),)."""
 
@@ -119,8 +116,22 @@ class Tensor(Protocol):
     def sub(self, indices: Sequence[Array]) -> Tensor:
         """Return the sub-tensor at an index array per mode."""
 
+    def subs(self, parts: Sequence[Sequence[Array]]) -> list[Tensor]:
+        """Return the sub-tensors at lists of an index array per mode."""
+        return [self.sub(indices) for indices in parts]
+
+    def summed(self, function: Any, factors: Sequence[Array], mode: int) -> Sequence[Array]:
+        """Return what a function makes of the tensor, factors and a mode: sums, where the tensor is in blocks."""
+        return cast("Sequence[Array]", function(self, factors, mode))
+
     def pieces(self) -> Iterator[Array]:
         """Yield arrays that together are the tensor, by which a checkpoint knows it again."""
+
+
+def row_equations(tensor: Tensor, factors: Sequence[Array], mode: int) -> tuple[Array, Array]:
+    """Return a tensor's `normal_equations` with a matrix for each row: what blocks add up."""
+    grams, rhs = tensor.normal_equations(factors, mode)
+    return np.repeat(grams, len(rhs) // len(grams), axis=0), np.ascontiguousarray(rhs)
 
 
 def gram_of_others(factors: Sequence[Array], mode: int) -> Array:

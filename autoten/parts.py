@@ -1,0 +1,318 @@
+"""The estimate from parts of a large tensor: which are drawn, and how what they tell becomes one answer and one model.
+
+Parts share slabs, the busy ones more often than others, and the rest is dealt out among them, so that every slab stands
+in a part, and components are known again from part to part (Papalexakis, Faloutsos & Sidiropoulos 2012, ParCube).
+"""
+
+from __future__ import annotations
+
+import math
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from math import prod
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from autoten._errors import check_integer, check_real
+from autoten.answer import RankEstimate
+from autoten.door import Data
+from autoten.fits import PARTS, entropy_of
+from autoten.kernels.linear import solve_each
+from autoten.labels import Labels
+from autoten.matching import Seen, matches
+from autoten.model import CPModel
+from autoten.progress import spoken
+from autoten.selection import apply_policy, choose_between, selection_frequency
+from autoten.solvers.als import ALS, LeastSquares
+from autoten.solvers.base import Solver
+from autoten.solvers.kl import KL, deviance_parts, row_slopes
+from autoten.store import Checkpoint
+from autoten.table import put_together
+from autoten.tensors.tensor import indices_of, row_equations
+from autoten.warn import fit_warnings, part_warnings
+from autoten.workers import Workers, task
+
+if TYPE_CHECKING:
+    from autoten.tensors.chunked import ChunkedTensor
+    from autoten.tensors.tensor import Tensor
+
+# The indices of a part, an array for each mode.
+Indices = tuple[NDArray[np.int64], ...]
+
+# Of a part's slabs of a mode this share stands in all parts, half of them drawn by their sums of squares.
+SHARED = 1 / 8
+
+# No more parts than these: where they cannot hold all slabs, those left out get their rows from a sweep over X.
+MOST_PARTS = 64
+
+# So much of every column's mean is added to its entries before the multiplicative steps of counts.
+MIXED_IN = 1e-3
+
+
+@dataclass(frozen=True)
+class Parts:
+    """Estimate from parts of a large tensor: sub-tensors that fit into memory, which together hold every slab.
+
+    Each part is estimated like any other tensor, side by side where there are several workers. Their tables are put
+    together, and the policy decides from what all of them say. The models of the parts, whose components are matched by
+    the slabs that they share, become one of the whole, which sweeps over X then improve.
+
+    Parameters
+    ----------
+    megabytes : float
+        Size of a part, in float64, above 0: memory and time go by it. Small parts see less of weak components.
+    refine : int
+        Number of sweeps over X of the chosen rank's model, >= 0: each takes a pass for every mode. With 0, and at other
+        ranks, the model is that of the parts.
+
+    Examples
+    --------
+    >>> from autoten import Parts, estimate_rank
+    >>> from autoten.datasets import make_cp_tensor, white_noise
+    >>> X = make_cp_tensor((80, 70, 60), 2, noise=white_noise(10), random_state=0).X
+    >>> estimate_rank(X, 4, parts=Parts(megabytes=0.5), n_starts=3, random_state=0).rank
+    2
+    """
+
+    megabytes: float = 10.0
+    refine: int = 2
+
+    def __post_init__(self) -> None:
+        check_real(self.megabytes, "megabytes of Parts", above=0.0, below=np.inf)
+        check_integer(self.refine, "refine of Parts", minimum=0)
+
+    def draw(self, tensor: Tensor | ChunkedTensor, rng: np.random.Generator) -> list[Indices]:
+        """Return the indices of every part; those of the whole where one part holds it."""
+        lengths = _lengths(tensor.shape, self.megabytes * 2**20 / 8 / tensor.pass_cost)
+        pairs = list(zip(tensor.shape, lengths, strict=True))
+        shared = [length if length == n else max(1, round(SHARED * length)) for n, length in pairs]
+        own = [length - same for length, same in zip(lengths, shared, strict=True)]
+        wanted = max(-(-(n - same) // max(more, 1)) for n, same, more in zip(tensor.shape, shared, own, strict=True))
+        n_parts, of_modes = min(max(wanted, 1), MOST_PARTS), []
+        for n, same, more, squares in zip(tensor.shape, shared, own, tensor.slab_squares(), strict=True):
+            chance = 0.5 / n + 0.5 * squares / (squares.sum() or 1.0)
+            everywhere = rng.choice(n, same, replace=False, p=chance / chance.sum())
+            rest = rng.permutation(np.setdiff1d(np.arange(n), everywhere))
+            dealt = (np.arange(k * more, (k + 1) * more) % max(len(rest), 1) for k in range(n_parts))
+            of_modes.append([np.sort(np.append(everywhere, rest[places])) for places in dealt])
+        return list(zip(*of_modes, strict=True))
+
+
+def _lengths(shape: Sequence[int], share: float) -> list[int]:
+    """Return the lengths of a part with so large a share of the cells: long modes are cut to one length."""
+    lengths, left = list(shape), share * prod(shape)
+    for n_longer, mode in zip(range(len(shape), 0, -1), np.argsort(shape, kind="stable"), strict=True):
+        lengths[mode] = min(shape[mode], max(2, int(left ** (1 / n_longer))))
+        left /= lengths[mode]
+    return lengths
+
+
+def _joined(shape: Sequence[int], models: Sequence[CPModel], parts: Sequence[Indices]) -> CPModel:
+    """Return one model of the whole from those of parts, of one rank: each continues the ones before it.
+
+    Components are matched, and their sizes taken, by the slabs that are known already; of two parts that share some,
+    the first one's rows stay.
+    """
+    rank = models[0].rank
+    factors = [np.zeros((length, rank)) for length in shape]
+    known = [np.zeros(length, dtype=bool) for length in shape]
+    for model, indices in zip(models, parts, strict=True):
+        own, new = model.folded(), [~of[index] for of, index in zip(known, indices, strict=True)]
+        scales = np.ones((len(shape), rank))
+        if known[0].any():
+            here = [factor[~of] for factor, of in zip(own, new, strict=True)]
+            before = [f[index[~of]] for f, index, of in zip(factors, indices, new, strict=True)]
+            one, other = (CPModel(np.ones(rank), tuple(each)) for each in (before, here))
+            order = matches(one, other, Seen(one.shape)).second
+            own, here = [f[:, order] for f in own], [f[:, order] for f in here]
+            sizes = np.stack([np.square(f).sum(axis=0) for f in here])
+            with np.errstate(invalid="ignore", divide="ignore"):
+                scales = np.stack([(a * b).sum(axis=0) for a, b in zip(before, here, strict=True)]) / sizes
+            # A mode in whose shared slabs a component is not makes up for what the others say of its size.
+            told = np.isfinite(scales) & (scales != 0.0)
+            scales = np.where(told, scales, 1.0)
+            scales = np.where(told, scales, 1.0 / np.prod(scales, axis=0))
+        for mode, index in enumerate(indices):
+            factors[mode][index[new[mode]]] = own[mode][new[mode]] * scales[mode]
+            known[mode][index] = True
+    return CPModel(np.ones(rank), tuple(factors)).normalized()
+
+
+def _swept(
+    tensor: Tensor | ChunkedTensor, model: CPModel, solver: Solver, n_sweeps: int
+) -> tuple[CPModel, list[float]]:
+    """Return a model of the whole after so many sweeps, each of a pass for every mode, and the loss after each.
+
+    Least squares solve every row; rates of counts take the multiplicative step, which adds up over blocks.
+    """
+    factors, losses = [np.array(factor, dtype=float, order="C") for factor in model.folded()], list[float]()
+    if not model.rank or not isinstance(solver, (LeastSquares, KL)):  # of a solver of one's own no step is known
+        return model, losses
+    if isinstance(solver, KL):  # what is zero could not leave it
+        factors = [factor + MIXED_IN * factor.mean(axis=0) for factor in factors]
+    nonnegative = () if isinstance(solver, KL) else solver.constrained(model.ndim)
+    for _ in range(n_sweeps):
+        for mode, rows in enumerate(factors):
+            if isinstance(solver, KL):
+                sums, slopes = tensor.summed(row_slopes, factors, mode)
+                factors[mode] = rows * np.divide(slopes, sums, out=np.zeros_like(sums), where=sums > 0.0)
+            else:
+                grams, rhs = tensor.summed(row_equations, factors, mode)
+                factors[mode] = np.empty_like(rows)
+                explained = solve_each(grams, rhs, rows, mode in nonnegative, factors[mode])
+                loss = 1.0 - explained / (tensor.norm_squared or 1.0)
+        if isinstance(solver, KL):
+            errors, logs, counts = tensor.summed(deviance_parts, factors, 0)
+            null = 2.0 * (logs.sum() - counts.sum() * np.log(counts.sum() / tensor.n_observed))
+            loss = errors.sum() / (null or 1.0)
+        losses.append(max(float(loss), 0.0))
+    return CPModel(np.ones(model.rank), tuple(factors)).normalized(), losses
+
+
+def estimate_by_parts(
+    estimate_rank: Callable[..., RankEstimate],
+    data: Data,
+    parts: Parts,
+    solvers: Mapping[str, Solver],
+    asked: Mapping[str, Any],
+) -> RankEstimate:
+    """Return the estimate from parts of X: from their tables put together, with a model of the whole.
+
+    `asked` are the arguments of `estimate_rank`, the solvers among them also by their names.
+    """
+    began, tensor, policy = time.monotonic(), data.tensor, asked["policy"]
+    asked = {**asked, "random_state": _seed(asked)}
+    rng = np.random.default_rng(np.random.SeedSequence(asked["random_state"], spawn_key=(PARTS,)))
+    drawn = parts.draw(tensor, rng)
+    cut = [_observed(*each) for each in zip(tensor.subs(drawn), drawn, strict=True)]
+    found = _each_part(estimate_rank, data, cut, asked, began)
+    estimated = time.monotonic()
+    indices = [cut[number][1] for number in sorted(found)]
+    of_parts = [found[n].by_solver or {next(iter(solvers)): found[n]} for n in sorted(found)]
+    by_solver = {name: [of[name] for of in of_parts] for name in of_parts[0] if all(name in of for of in of_parts)}
+    tables = {name: put_together([each.table for each in of], tensor.shape) for name, of in by_solver.items()}
+    if len(found) < len(cut):
+        tables = {name: replace(table, complete=False) for name, table in tables.items()}
+    chosen, choice = next(iter(tables)), apply_policy(policy, next(iter(tables.values())))
+    if len(tables) > 1:
+        chosen, choice = choose_between(policy, tables)
+    estimates = {}
+    for name, table in tables.items():
+        of_each, own = by_solver[name], choice if name == chosen else apply_policy(policy, table)
+        of_ranks = {rank: [each.models[rank] for each in of_each] for rank in table.ranks.tolist()}
+        models = {rank: _joined(tensor.shape, of, indices) for rank, of in of_ranks.items()}
+        losses: list[float] = []
+        if name == chosen:
+            solver = data.numbered({"ALS": ALS(), "KL": KL(), **solvers}[name])
+            model, losses = _swept(tensor, models[own.rank].scaled(1.0 / tensor.scale), solver, parts.refine)
+            models[own.rank] = model.scaled(tensor.scale)
+        warnings = [*fit_warnings(table, tensor.n_observed, own.rank)]
+        warnings += part_warnings(of_each, indices, models[own.rank], data.labels)
+        if len(found) < len(cut):
+            warnings.append(f"Only {len(found)} of {len(cut)} parts were estimated before the run ended.")
+        settings = {
+            **of_each[0].settings,
+            "shape": list(tensor.shape),
+            "observed": tensor.n_observed,
+            "preprocessing": list(data.steps),
+            **{name: asked[name] for name in ("n_folds", "n_splits")},
+            "parts": repr(parts),
+            "shapes of parts": [[len(index) for index in part] for part in indices],
+            "ranks of parts": [each.rank for each in of_each],
+            "losses of sweeps": losses,
+        }
+        estimates[name] = RankEstimate(
+            own,
+            table,
+            {rank: model.labelled(data.labels) for rank, model in models.items()},
+            own.probabilities or selection_frequency(policy, table, rng),
+            tuple(warnings),
+            {"parts": estimated - began, "sweeps": time.monotonic() - estimated, "total": time.monotonic() - began},
+            settings,
+        )
+    return replace(estimates[chosen], by_solver=estimates if len(estimates) > 1 else {})
+
+
+def _seed(asked: Mapping[str, Any]) -> int:
+    """Return the seed: that of the first part's checkpoint where none is given."""
+    given, path = asked["random_state"], asked["checkpoint"]
+    if given is None and path is not None:
+        given = Checkpoint(_numbered(path, 0)).run.get("seed")
+    return entropy_of(given)
+
+
+def _numbered(path: Any, number: int) -> Any:
+    """Return the path of a part's checkpoint; what is no path as it is, to be refused."""
+    if not isinstance(path, (str, Path)):
+        return path
+    return Path(path).with_name(f"{Path(path).stem}-{number + 1}{Path(path).suffix}")
+
+
+def _observed(part: Tensor, indices: Indices) -> tuple[Tensor, Indices]:
+    """Return a part without the slabs in which nothing of it is observed, and its indices."""
+    seen = [np.ones(length, dtype=bool) for length in part.shape]
+    for mode, at in indices_of(part.hidden, part.shape):
+        seen[mode] = np.bincount(at, minlength=len(seen[mode])) < prod(part.shape) // len(seen[mode])
+    if all(of.all() for of in seen):
+        return part, indices
+    return part.sub([np.flatnonzero(of) for of in seen]), tuple(i[of] for i, of in zip(indices, seen, strict=True))
+
+
+def _each_part(
+    estimate_rank: Callable[..., RankEstimate],
+    data: Data,
+    cut: Sequence[tuple[Tensor, Indices]],
+    asked: Mapping[str, Any],
+    began: float,
+) -> dict[int, RankEstimate]:
+    """Return the estimates of the parts by their number: of those that there was time for."""
+    found: dict[int, RankEstimate] = {}
+    n_parts, limit = len(cut), math.inf
+    each = {**asked, "n_jobs": 1, "progress": False, "n_splits": -(-asked["n_splits"] // n_parts)}
+    each["n_folds"] = max(2, -(-asked["n_folds"] // n_parts))
+    # Warnings of a part name slabs by their number there; the labels tell which they are of the whole.
+    numbers = Labels(tuple(f"mode {mode}" for mode in range(data.ndim)), tuple(map(np.arange, data.tensor.shape)))
+
+    def told(number: int, estimate: RankEstimate | None) -> None:
+        if estimate is None:
+            return
+        found[number], took = estimate, estimate.timings["total"]
+        if asked["progress"]:
+            sys.stderr.write(f"part {number + 1} of {n_parts}: rank {estimate.rank}, {spoken(took)}\n")
+        if not estimate.table.complete and took < limit:
+            raise KeyboardInterrupt  # which the part has answered with what it had
+
+    with Workers(asked["n_jobs"]) as workers:
+        if asked["max_time"] is not None:
+            left = check_real(asked["max_time"], "max_time", above=0.0, below=math.inf) - (time.monotonic() - began)
+            limit = each["max_time"] = max(left * min(workers.number / n_parts, 1.0), sys.float_info.min)
+        tasks = [
+            task(
+                _estimate,
+                estimate_rank,
+                Data(part, (data.labels or numbers).rows(indices), data.steps),
+                {**each, "checkpoint": _numbered(asked["checkpoint"], number)},
+            )
+            for number, (part, indices) in enumerate(cut)
+        ]
+        try:
+            workers.run(tasks, told=told)
+        except KeyboardInterrupt:
+            if not found:
+                raise
+    if not found:
+        raise TimeoutError("max_time must be long enough for one rank of one part. None was finished. Raise it.")
+    return found
+
+
+def _estimate(estimate_rank: Callable[..., RankEstimate], data: Data, asked: Mapping[str, Any]) -> RankEstimate | None:
+    """Return the estimate from a part; None where time was over before a rank was done."""
+    try:
+        return estimate_rank(data, **asked)
+    except TimeoutError:
+        return None
