@@ -19,16 +19,6 @@ from autoten.solvers.base import make_start
 from autoten.solvers.least_squares import Sweeps, problem_of
 
 
-class ByOperations:
-    """A tensor that hides everything but the operations of the protocol, so that no shortcut of a solver applies."""
-
-    def __init__(self, tensor):
-        self.tensor = tensor
-
-    def __getattr__(self, name):
-        return getattr(self.tensor, name)
-
-
 @dataclass(frozen=True, eq=False)
 class Interpreted:
     """A problem that is no record: the loop runs it in plain Python, sweep by sweep."""
@@ -55,22 +45,6 @@ class TestPlainALS(SolverContract):
     solver = ALS(extrapolate=False, max_iter=5000)
 
 
-class TestALSByOperations(SolverContract):
-    """A complete tensor of a new kind, of which the solver knows only the operations."""
-
-    solver = ALS()
-
-    @pytest.fixture
-    def X(self):
-        return self.data(0.0)
-
-    def tensor(self, X):
-        return ByOperations(as_tensor(X))
-
-    def data(self, missing):
-        return super().data(0.0)  # as one in chunks, which has no hidden cells
-
-
 # ------------------------------------------------------------------------------------------- the textbook algorithm
 
 
@@ -91,19 +65,14 @@ SIZES = [((6, 7, 8), 3), ((3, 4, 5, 6), 5), ((2, 3, 2, 3, 2), 1), ((9, 4, 3), 2)
 @pytest.mark.parametrize("missing", [0.0, 0.25, 0.55])
 @pytest.mark.parametrize("extrapolate", [False, True])
 def test_the_interpreted_loop_takes_the_same_sweeps_as_the_compiled_one(missing, extrapolate):
-    # So do the operations of the protocol, of a complete tensor.
     for shape, rank in SIZES:
-        tensor = as_tensor(noisy_tensor(shape, 2, missing=missing))
-        problem, start = problem_of(tensor, rank), draw_model(shape, rank, seed=3).normalized()
-        others = [Interpreted(problem)] if missing else [Interpreted(problem), problem_of(ByOperations(tensor), rank)]
-        fast = Sweeps(problem, start, 1e-7, extrapolate)
-        losses, settled = fast.sweep(60, math.inf)
-        for other in others:
-            slow = Sweeps(other, start, 1e-7, extrapolate)
-            expected, also = slow.sweep(60, math.inf)
-            np.testing.assert_allclose(losses, expected, rtol=1e-9 if missing or other is others[0] else 1e-6)
-            assert settled == also
-            np.testing.assert_allclose(fast.model.to_tensor(), slow.model.to_tensor(), atol=1e-6)
+        problem = problem_of(as_tensor(noisy_tensor(shape, 2, missing=missing)), rank)
+        start = draw_model(shape, rank, seed=3).normalized()
+        fast, slow = (Sweeps(each, start, 1e-7, extrapolate) for each in (problem, Interpreted(problem)))
+        (losses, settled), (expected, also) = (each.sweep(60, math.inf) for each in (fast, slow))
+        np.testing.assert_allclose(losses, expected, rtol=1e-9)
+        assert settled == also
+        np.testing.assert_allclose(fast.model.to_tensor(), slow.model.to_tensor(), atol=1e-6)
 
 
 @pytest.mark.parametrize("missing", [0.1, 0.25])

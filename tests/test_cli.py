@@ -16,7 +16,7 @@ from PIL import Image
 from scipy.io import savemat
 
 import autoten
-from autoten import ALS, HALS, KL, Blocks, Centred, CountSplit, RandomElements, RandomFibres, scores, selection
+from autoten import ALS, HALS, KL, Blocks, Centred, CountSplit, Parts, RandomElements, RandomFibres, scores, selection
 from autoten.__main__ import EPILOG, NAMED, OUTPUTS, _in_options, main
 from autoten.datasets import make_cp_tensor, white_noise
 from autoten.fits import N_SPLITS
@@ -366,7 +366,7 @@ def test_help_lists_every_option_and_choice_and_exit_status(capsys, monkeypatch)
     defaults |= dict.fromkeys((*(name.replace("_", "-") for name in OUTPUTS), "checkpoint"), "nowhere")
 
     defaults |= dict.fromkeys(("plot", "html", "json", "save", "components", "checkpoint"), "nowhere")
-    defaults["mask-scatter"] = "nothing is left out"
+    defaults |= {"mask-scatter": "nothing is left out", "parts": "from the whole"}
     without = ("version", "modes", "values", "unlisted", "summary", "quiet")
     assert set(rows) == {"FILE", "-h,", *(f"--{name}" for name in (*defaults, *without))}
     for name, default in defaults.items():
@@ -430,7 +430,7 @@ def test_defaults_are_those_of_estimate_rank(given):
 def test_every_parameter_can_be_set(given):
     arguments = ["--ranks", 2, "--solver", "kl", "--scorers", "fit", "--policy", "knee", "--holdout", "blocks"]
     arguments += ["--starts", 2, "--folds", 3, "--splits", 1, "--seed", 1, "--jobs", 2, "--quiet", "--max-time", 9]
-    theirs, ours = given(), given(*arguments, "--checkpoint", "run.npz")
+    theirs, ours = given(), given(*arguments, "--checkpoint", "run.npz", "--parts", 5)
     assert {name for name in ours if ours[name] == theirs[name]} == {"X"}
 
 
@@ -457,6 +457,7 @@ def test_every_parameter_can_be_set(given):
         (["--scorers", "fit, heldout"], {"scorers": (scores.fit_scores, scores.heldout_scores)}),
         (["--checkpoint", "run.npz", "--quiet"], {"checkpoint": Path("run.npz"), "progress": False}),
         (["--starts", 3, "--folds", 4, "--splits", 5], {"n_starts": 3, "n_folds": 4, "n_splits": 5}),
+        (["--parts", 2.5], {"parts": Parts(2.5)}),
         (["--max-time", 60, "--seed", 7, "--jobs", -1], {"max_time": 60.0, "random_state": 7, "n_jobs": -1}),
     ],
     ids=lambda value: " ".join(map(str, value)) if isinstance(value, list) else "",

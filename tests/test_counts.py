@@ -11,7 +11,7 @@ from test_kl import counts
 
 from autoten import ALS, HALS, KL, AutoTen, RankTable, estimate_rank, from_table, load, weighted
 from autoten.datasets import make_cp_tensor, white_noise
-from autoten.door import as_tensor, streamed
+from autoten.door import as_tensor
 from autoten.selection import HeldOutMinimum
 from autoten.warn import data_warnings, looks_like_counts
 
@@ -73,8 +73,6 @@ def test_what_cannot_be_fitted_or_judged_as_counts_does_not_look_like_them():
     assert not looks_like_counts(as_tensor(data * 2.0**-600), table(data, 1.0))
     unknown = RankTable([0, 1], {"heldout": [[np.nan], [np.nan]]}, SHAPE)
     assert not looks_like_counts(as_tensor(data), unknown)
-    da = pytest.importorskip("dask.array")
-    assert not looks_like_counts(as_tensor(streamed(da.from_array(data, chunks=5))), table(data, 1.0))
 
 
 @pytest.fixture(scope="module")

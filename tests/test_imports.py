@@ -39,14 +39,15 @@ LAYERS = [
     ["plots"],
     ["warn", "report", "store", "progress"],
     ["answer"],
+    ["parts"],
     ["estimate"],
     ["sklearn_api"],
     ["__main__"],
 ]
 HEIGHT = {unit: height for height, layer in enumerate(LAYERS) for unit in layer}
 
-# What puts an estimate into words knows its record for the sake of types alone.
-FOR_TYPES = {("report", "answer")}
+# What puts an estimate into words, or warns of it, knows its record for the sake of types alone.
+FOR_TYPES = {("report", "answer"), ("warn", "answer")}
 
 
 class Import(NamedTuple):
@@ -264,7 +265,7 @@ def test_every_public_name_leads_somewhere(name):
 PROMISED = """
     estimate_rank RankEstimate load RankTable Choice fit_parafac Fit CPModel core_consistency corrected_core_consistency
     heldout_error factor_match_score pareto_front select_rank ALS HALS KL RandomElements RandomFibres Blocks CountSplit
-    AutoTen CP masked read_tensor read_tns split_half preprocess datasets selection plots AutotenWarning
+    AutoTen CP Parts masked read_tensor read_tns split_half preprocess datasets selection plots AutotenWarning
     kl_core_consistency nonnegative_core_consistency
 """
 

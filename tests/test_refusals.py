@@ -28,6 +28,7 @@ from autoten import (
     Centred,
     Choice,
     CountSplit,
+    Parts,
     RandomElements,
     RandomFibres,
     RankTable,
@@ -51,7 +52,6 @@ from autoten import (
     selection,
     split_half,
     split_half_components,
-    streamed,
     weighted,
 )
 from autoten.datasets import (
@@ -328,13 +328,17 @@ PLOTS = [
 X0 = np.random.default_rng(0).standard_normal((3, 4, 5))
 NOISE = r"^noise of weighted must be "
 LAZY = da.from_array(CUBE, chunks=2)
-IN_CHUNKS = (
-    r"^X must be finite where it is a dask array that is read in chunks\. Got NaN or infinite cells\. Fill or drop "
-)
+HUGE = da.zeros((1024, 256, 256), chunks=256)
+FACTORS_OF_HUGE = [np.ones((length, 1)) for length in HUGE.shape]
+TOO_LARGE = r"^X must be a dask array of at most 256 MiB\. Got 512 MiB\. Use estimate_rank, which takes it by parts"
 
 
 def with_modes(modes):
     return xarray.DataArray(np.ones((3, 3, 3)), dims=list(modes))
+
+
+def by_parts(X, **options):
+    return lambda: estimate_rank(X, 1, parts=Parts(0.001), n_starts=1, random_state=0, **options)
 
 
 def of_unknown_length():
@@ -374,39 +378,25 @@ TENSORS = [
         ValueError,
         r"^X of kl_core_consistency must be counts without weights\.",
     ),
-    (
-        "fibres of chunks",
-        lambda: estimate_rank(streamed(LAZY), [1, 2], holdout=RandomFibres(0)),
-        ValueError,
-        r"^holdout of estimate_rank must be Blocks\(\) for a dask array that is read in chunks\. Got RandomFibres",
-    ),
-    (
-        "cells of chunks",
-        lambda: streamed(LAZY).hide(np.arange(3)),
-        ValueError,
-        "must be complete, without hidden cells",
-    ),
-    ("NaN in chunks", lambda: streamed(da.where(LAZY > 118, np.nan, LAZY)), ValueError, IN_CHUNKS),
-    ("infinity in chunks", lambda: streamed(da.where(LAZY > 118, np.inf, LAZY).astype("f4")), ValueError, IN_CHUNKS),
-    (
-        "complex chunks",
-        lambda: streamed(da.ones((4, 4, 4), dtype=complex, chunks=2)),
-        TypeError,
-        r"^X must be an array of real numbers\. Got complex",
-    ),
-    (
-        "chunks of a matrix",
-        lambda: streamed(da.ones((4, 4), chunks=2)),
-        ValueError,
-        r"^X must be a tensor with at least 3 modes\.",
-    ),
     ("chunks of unknown length", of_unknown_length, ValueError, r"^X must be a dask array of known shape\."),
-    (
-        "an array streamed",
-        lambda: streamed(CUBE),
-        TypeError,
-        r"^X of streamed must be a dask array\. Got ndarray\. Make it one with dask",
+    ("infinite chunks", by_parts(da.where(LAZY > 118, np.inf, LAZY)), ValueError, r"^X must be finite.* infinite"),
+    ("complex chunks", by_parts(LAZY * 1j), TypeError, r"^X must be an array of real numbers\. Got complex"),
+    ("chunks of a matrix", by_parts(LAZY[0]), ValueError, r"^X must be a tensor with at least 3 modes\."),
+    ("chunks of nothing", by_parts(LAZY[:, :0]), ValueError, r"^X must be a tensor with at least one cell\."),
+    *(
+        (f"{missing} in {kind}", by_parts(X), ValueError, f"^X must be a tensor with observed cells.* Got {missing}")
+        for kind, whole in (("chunks", LAZY), ("parts", CUBE))
+        for missing, X in (
+            ("only missing cells", whole * np.nan),
+            ("no observed cell at index 0 of mode 0", np.where(whole < 30, np.nan, whole)),
+        )
     ),
+    *(
+        (f"{call.__name__} of more than memory", partial(call, HUGE, 1), ValueError, TOO_LARGE)
+        for call in (fit_parafac, split_half, split_half_components)
+    ),
+    ("core of more than memory", lambda: core_consistency(HUGE, (None, FACTORS_OF_HUGE)), ValueError, TOO_LARGE),
+    ("CP of more than memory", lambda: CP(1).fit(HUGE), ValueError, TOO_LARGE),
 ]
 
 # ---
@@ -478,6 +468,21 @@ REFUSED = [
     (
         partial(estimate_rank, SIGNED, [1], solver=(KL(),)),
         "solver of estimate_rank must be such that one at least suits X. Got none.",
+    ),
+    *(
+        (partial(Parts, value), f"megabytes of Parts must be a number above 0 and below inf. Got {value!r}.")
+        for value in (0, -1, math.nan, math.inf, "1")
+    ),
+    *((partial(Parts, 1, value), f"refine of Parts must be an integer >= 0. Got {value!r}.") for value in (-1, 1.5)),
+    *(
+        (by_parts(SIGNED, **options), said)
+        for options, said in (
+            ({"checkpoint": 5}, "checkpoint of estimate_rank must be a path. Got 5."),
+            ({"solver": KL()}, "X for the solver KL must be counts or other amounts >= 0. Got -1.5 as the smallest"),
+            ({"holdout": RandomFibres(3)}, "mode of RandomFibres must be a mode of a tensor with 3 modes, 0 to 2."),
+            ({"holdout": Centred(RandomElements(), 0)}, "X for the hold-out Centred must be centred across the same"),
+            ({"scorers": ()}, "the table for Calibrated() must be one with the score 'heldout'. Got only ranks."),
+        )
     ),
     *((partial(RandomElements, value), HALF.format("RandomElements", 0.5, repr(value))) for value in (0, 0.6, "a")),
     (partial(RandomElements, np.nan), HALF.format("RandomElements", 0.5, "nan")),
@@ -671,6 +676,7 @@ ARGUMENTS = [
         [0, "two", 1.5, True],
         [],
     ),
+    ("parts", "parts of estimate_rank must be Parts(), or None. Got {!r}.", [], [5, Parts, "Parts()"]),
 ]
 
 
@@ -1060,7 +1066,8 @@ OF_ANOTHER_TYPE = [
 
 DOOR_AND_ESTIMATE = [
     *(
-        refused(f"{name}={value!r}", estimating(**{name: value}), kind, must.format(value), whole=True)
+        refused(f"{name}={value!r}", estimating(**by | {name: value}), kind, must.format(value), whole=True)
+        for by in ({}, {"parts": Parts(0.01)})
         for name, must, out_of_range, of_another_type in ARGUMENTS
         for kind, values in ((ValueError, out_of_range), (TypeError, of_another_type))
         for value in values
