@@ -64,7 +64,6 @@ class Passed(NamedTuple):
 def fit_once(tensor: Tensor, rank: int, plan: Plan) -> Fit:
     """Return the best fit of one rank from starts of its own: none is grown from a smaller rank."""
     with Workers(1) as workers:
-        workers.share(tensor)
         starts, _ = _fit_starts(
             _Runner(workers, tensor, plan), Subspaces(tensor), plan, rank, empty_model(tensor.shape)
         )
@@ -110,7 +109,6 @@ def fit_ranks(
     own = _OwnModels.of(folds, null.model)
     waiting: _Waiting | None = None
     with Workers(plan.n_jobs) as workers:
-        workers.share(tensor, *folds)
         runner = _Runner(workers, tensor, plan, memory, on_fit)
         yield Passed(0, known[0], {}) if 0 in known else _nothing_fitted(tensor, plan, folds, null)
         left = [rank for rank in climb if rank not in known]
@@ -337,8 +335,6 @@ def _fit_starts(
     began = time.monotonic()
     several = plan.n_starts > 1  # else there is only one, grown or random, in full space
     core = subspaces.core(rank, smaller) if plan.solver.compress and several else None
-    if core is not None:
-        runner.workers.share(core)
     bases = subspaces.bases(rank) if several else ()
     starts = [make_start(n, bases, rank, smaller, plan.rng(START, rank, n)) for n in range(plan.n_starts)]
     cores = [None if number in FULL_SPACE_STARTS else core for number in range(plan.n_starts)]

@@ -10,7 +10,7 @@ from concurrent.futures import BrokenExecutor, CancelledError
 from contextlib import ExitStack, closing, contextmanager
 from typing import Any
 
-from joblib import Parallel, delayed
+from joblib import Parallel, delayed, parallel_config
 from joblib.parallel import get_active_backend
 from threadpoolctl import threadpool_limits
 
@@ -37,8 +37,8 @@ LOST = (BrokenExecutor, CancelledError)
 class Workers:
     """joblib's workers, to be entered; each works with one BLAS thread.
 
-    Threads, unless the user's ``joblib.parallel_config`` says otherwise. Backends with memory of their own get what
-    many tasks share once: loky's processes by a memory map, which joblib sees to, a dask cluster by scattering.
+    Threads, unless the user's ``joblib.parallel_config`` says otherwise. What is large goes to a cluster by parts, each
+    of them sent once with its task.
 
     Parameters
     ----------
@@ -50,13 +50,11 @@ class Workers:
         backend, _ = get_active_backend(prefer="threads")
         self.number = backend.effective_n_jobs(n_jobs)
         self.several = self.number > 1
-        self._client = getattr(backend, "client", None)
         self._parallel = Parallel(
             n_jobs=n_jobs,
             prefer="threads",
             return_as="generator" if backend.supports_return_generator else "list",
         )
-        self._shared: dict[int, tuple[Any, Any]] = {}
         self._opened = ExitStack()
 
     def __enter__(self) -> Workers:
@@ -65,22 +63,7 @@ class Workers:
         return self
 
     def __exit__(self, *error: Any) -> None:
-        self._forget(*(thing for thing, _ in self._shared.values()))
         self._opened.__exit__(*error)
-
-    def share(self, *things: Any) -> None:
-        """Send things to every worker of a cluster, ahead of the tasks that have them among their arguments."""
-        if self._client is None or not things:
-            return
-        self._forget(*things)
-        for thing, future in zip(things, self._client.scatter(list(things), broadcast=True, hash=False), strict=True):
-            self._shared[id(thing)] = thing, future
-            _sent_from_here[id(future)] = future, thing
-
-    def _forget(self, *things: Any) -> None:
-        for thing in things:
-            _, future = self._shared.pop(id(thing), (thing, None))
-            _sent_from_here.pop(id(future), None)
 
     def run(self, *groups: Sequence[Task], told: Told = _nobody) -> tuple[list[list[Any]], list[float]]:
         """Run groups of tasks as one; return the results of each and its share of the seconds."""
@@ -95,10 +78,8 @@ class Workers:
     def _outcomes(self, tasks: Sequence[Task], told: Told) -> list[tuple[Any, float]]:
         done: list[tuple[Any, float]] = []
         for attempt in range(1, ATTEMPTS + 1):
-            # A task with a lost future among its arguments would never come back.
-            self._share_again_what_was_lost()
             try:
-                calls = (delayed(_timed)(f, *map(self._sent, args)) for f, args in tasks[len(done) :])
+                calls = (delayed(_timed)(f, *args) for f, args in tasks[len(done) :])
                 with closing(outcome for outcome in self._parallel(calls)) as outcomes:
                     for outcome in outcomes:
                         told(len(done), outcome[0])
@@ -110,22 +91,11 @@ class Workers:
                 logger.warning("workers were lost (%s); their tasks are run again", type(error).__name__)
         return done
 
-    def _share_again_what_was_lost(self) -> None:
-        self.share(*(thing for thing, future in self._shared.values() if future.status != "finished"))
-
-    def _sent(self, argument: Any) -> Any:
-        """Return what stands for an argument that was sent ahead."""
-        return self._shared.get(id(argument), (None, argument))[1]
-
 
 def task(function: Callable[..., Any], *arguments: Any) -> Task:
     """Return the record of a call."""
     return function, arguments
 
-
-# What futures made in this process stand for, by their identity: joblib runs tasks right here when a cluster is down to
-# one thread.
-_sent_from_here: dict[int, tuple[Any, Any]] = {}
 
 _lock = threading.Lock()
 _holders: list[Any] = []
@@ -151,6 +121,7 @@ def one_blas_thread() -> Iterator[None]:
 def _timed(function: Callable[..., Any], *arguments: Any) -> tuple[Any, float]:
     """Call `function` with one BLAS thread, wherever this is; return its seconds too."""
     began = time.monotonic()
-    with one_blas_thread():
-        result = function(*(_sent_from_here.get(id(given), (None, given))[1] for given in arguments))
+    # A cluster would send what a task runs in turn, such as the fits of a part, back to all workers.
+    with one_blas_thread(), parallel_config(backend="threading"):
+        result = function(*arguments)
     return result, time.monotonic() - began

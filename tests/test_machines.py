@@ -1,4 +1,4 @@
-"""A dask cluster and joblib's processes: the same bits, X sent once, and workers that die only cost time."""
+"""A dask cluster and joblib's processes: the same bits, and workers that die only cost time."""
 
 import math
 import os
@@ -104,23 +104,6 @@ def test_fits_really_run_in_the_clusters_workers(dask):
     assert os.getpid() not in pids
 
 
-def test_data_are_sent_once(dask, monkeypatch):
-    sent = []
-
-    def counting(tensor):
-        sent.append(tensor.shape)
-        return vars(tensor)
-
-    monkeypatch.setattr(DenseTensor, "__getstate__", counting, raising=False)
-    estimate_rank(X, **QUICK)
-    assert sent == [X.shape]  # at this size no start is explored in a core
-    sent.clear()
-    large = make_cp_tensor((40, 40, 40), 2, noise=white_noise(20), random_state=0).X
-    estimate_rank(large, **QUICK)
-    assert sent.count(large.shape) == 1
-    assert len(sent) == 1 + 3  # and the core of each rank
-
-
 def test_a_single_fit_uses_the_cluster_too(dask):
     there = fit_parafac(X, 2, n_starts=3, random_state=0)
     with joblib.parallel_config(backend="threading"):
@@ -137,20 +120,8 @@ def test_a_killed_worker_only_delays_the_answer(dask, tmp_path, deaths):
     assert_same_here(there)
 
 
-def test_data_that_died_with_all_workers_are_sent_again(dask):
-    thing = np.arange(5)
-    with Workers(1) as workers:
-        workers.share(thing)
-        assert workers.run([task(np.sum, thing)])[0] == [[10]]
-        for pid in dask.run(os.getpid).values():
-            os.kill(pid, signal.SIGKILL)
-        while workers._shared[id(thing)][1].status == "finished":
-            time.sleep(0.05)
-        assert workers.run([task(np.sum, thing)])[0] == [[10]]
-
-
 def test_a_cluster_of_one_thread_is_left_alone_by_joblib():
-    # joblib runs the tasks of a single worker right here, where the futures of shared data mean nothing.
+    # joblib runs the tasks of a single worker right here.
     options = {"n_workers": 1, "threads_per_worker": 1, "processes": False, "dashboard_address": ":0"}
     with (
         distributed.LocalCluster(**options) as cluster,
