@@ -204,13 +204,12 @@ def estimate_by_parts(
     estimates = {}
     for name, table in tables.items():
         of_each, own = by_solver[name], choice if name == chosen else apply_policy(policy, table)
-        of_ranks = {rank: [each.models[rank] for each in of_each] for rank in table.ranks.tolist()}
+        of_ranks = {r: [each.models[r].scaled(1.0 / tensor.scale) for each in of_each] for r in table.ranks.tolist()}
         models = {rank: _joined(tensor.shape, of, indices) for rank, of in of_ranks.items()}
         losses: list[float] = []
         if name == chosen:
             solver = data.numbered({"ALS": ALS(), "KL": KL(), **solvers}[name])
-            model, losses = _swept(tensor, models[own.rank].scaled(1.0 / tensor.scale), solver, parts.refine)
-            models[own.rank] = model.scaled(tensor.scale)
+            models[own.rank], losses = _swept(tensor, models[own.rank], solver, parts.refine)
         warnings = [*fit_warnings(table, tensor.n_observed, own.rank)]
         warnings += part_warnings(of_each, indices, models[own.rank], data.labels)
         if len(found) < len(cut):
@@ -229,7 +228,7 @@ def estimate_by_parts(
         estimates[name] = RankEstimate(
             own,
             table,
-            {rank: model.labelled(data.labels) for rank, model in models.items()},
+            {rank: model.scaled(tensor.scale).labelled(data.labels) for rank, model in models.items()},
             own.probabilities or selection_frequency(policy, table, rng),
             tuple(warnings),
             {"parts": estimated - began, "sweeps": time.monotonic() - estimated, "total": time.monotonic() - began},

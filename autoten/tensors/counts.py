@@ -62,7 +62,7 @@ def as_counts(tensor: Tensor) -> Counts:
 def _counts_of(tensor: Tensor) -> Counts:
     cells, shape = tensor.nonzero, tensor.shape
     values = tensor.values_at(cells)
-    smallest, mean = float(values.min(initial=0.0)), tensor.total / tensor.n_observed
+    smallest, mean = float(values.min(initial=0.0)), tensor.total / max(tensor.n_observed, 1)
     if not (values > 0.0).all():  # a part of a divided count may be zero where the count is not
         cells, values = cells[values > 0.0], values[values > 0.0]
     modes = range(len(shape))
