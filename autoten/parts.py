@@ -271,7 +271,7 @@ def _each_part(
 ) -> dict[int, RankEstimate]:
     """Return the estimates of the parts by their number: of those that there was time for."""
     found: dict[int, RankEstimate] = {}
-    n_parts, limit = len(cut), math.inf
+    n_parts = len(cut)
     each = {**asked, "n_jobs": 1, "progress": False, "n_splits": -(-asked["n_splits"] // n_parts)}
     each["n_folds"] = max(2, -(-asked["n_folds"] // n_parts))
     # Warnings of a part name slabs by their number there; the labels tell which they are of the whole.
@@ -283,13 +283,14 @@ def _each_part(
         found[number], took = estimate, estimate.timings["total"]
         if asked["progress"]:
             sys.stderr.write(f"part {number + 1} of {n_parts}: rank {estimate.rank}, {spoken(took)}\n")
-        if not estimate.table.complete and took < limit:
+        said = [warning for by in (estimate, *estimate.by_solver.values()) for warning in by.warnings]
+        if any("run was interrupted" in warning for warning in said):
             raise KeyboardInterrupt  # which the part has answered with what it had
 
     with Workers(asked["n_jobs"]) as workers:
         if asked["max_time"] is not None:
             left = check_real(asked["max_time"], "max_time", above=0.0, below=math.inf) - (time.monotonic() - began)
-            limit = each["max_time"] = max(left * min(workers.number / n_parts, 1.0), sys.float_info.min)
+            each["max_time"] = max(left * min(workers.number / n_parts, 1.0), sys.float_info.min)
         tasks = [
             task(
                 _estimate,
