@@ -6,6 +6,7 @@ in a part, and components are known again from part to part (Papalexakis, Falout
 
 from __future__ import annotations
 
+import logging
 import math
 import sys
 import time
@@ -40,6 +41,8 @@ from autoten.workers import Workers, task
 if TYPE_CHECKING:
     from autoten.tensors.chunked import ChunkedTensor
     from autoten.tensors.tensor import Tensor
+
+logger = logging.getLogger("autoten")
 
 # The indices of a part, an array for each mode.
 Indices = tuple[NDArray[np.int64], ...]
@@ -272,6 +275,7 @@ def _each_part(
     """Return the estimates of the parts by their number: of those that there was time for."""
     found: dict[int, RankEstimate] = {}
     n_parts = len(cut)
+    logger.info("X is estimated from %d parts, the first of shape %s", n_parts, cut[0][0].shape)
     each = {**asked, "n_jobs": 1, "progress": False, "n_splits": -(-asked["n_splits"] // n_parts)}
     each["n_folds"] = max(2, -(-asked["n_folds"] // n_parts))
     # Warnings of a part name slabs by their number there; the labels tell which they are of the whole.

@@ -242,8 +242,9 @@ def _notes(estimate: RankEstimate) -> list[str]:
 def _how(estimate: RankEstimate) -> str:
     """Return one line from which the estimate can be made again."""
     settings = estimate.settings
+    parts = f"{len(settings['ranks of parts'])} parts by {settings['parts']}; " if "parts" in settings else ""
     return (
-        f"{_lengths(estimate, ' x ', ' tensor')}, {settings.get('observed', '?')} observed cells; "
+        f"{_lengths(estimate, ' x ', ' tensor')}, {settings.get('observed', '?')} observed cells; {parts}"
         f"preprocessing: {', '.join(settings.get('preprocessing') or ['none stated'])}; "
         f"{settings.get('solver')}, {settings.get('holdout')}, policy {settings.get('policy')}, "
         f"{settings.get('n_starts')} starts, {settings.get('n_folds')} folds, {settings.get('n_splits')} splits, "
