@@ -10,6 +10,7 @@ import time
 from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, cast
 
@@ -26,7 +27,7 @@ from autoten.fits import N_SPLITS, RESAMPLE, Plan, RankFits, entropy_of
 from autoten.holdout import Holdout, HoldoutDefaults, RandomElements
 from autoten.matching import Seen
 from autoten.model import CPModel, check_largest_rank, largest_determined_rank
-from autoten.parts import Parts, estimate_by_parts
+from autoten.parts import Parts, estimate_by_parts, numbered
 from autoten.progress import Progress
 from autoten.scores import DEFAULT_SCORERS
 from autoten.selection import DEFAULT_POLICY, Choice, Policy, apply_policy, choose_between, selection_frequency
@@ -194,34 +195,10 @@ def estimate_rank(
     if several and checkpoint is not None:
         refuse("checkpoint of estimate_rank", "that of one solver", f"{len(solvers)} solvers", "Estimate by each.")
     asked = None if ranks is None else check_ranks(ranks)
+    _check_choices(solvers.values(), policy, holdout, scorers, parts)
     data = data_of(X, largest_computed=LARGEST_COMPUTED if parts is None else 0)
-    _check_choices(solvers.values(), policy, holdout, scorers)
-    if parts is None and isinstance(data.tensor, ChunkedTensor):
-        parts = Parts()
-    if parts is not None:
-        if not isinstance(parts, Parts):
-            refuse("parts of estimate_rank", "Parts(), or None", repr(parts), kind=TypeError)
-        arguments = {
-            "ranks": asked,
-            "solver": solver,
-            "scorers": scorers,
-            "policy": policy,
-            "holdout": data.numbered(holdout),
-            "n_starts": n_starts,
-            "n_folds": check_integer(n_folds, "n_folds of estimate_rank", minimum=2),
-            "n_splits": check_integer(n_splits, "n_splits of estimate_rank", minimum=0),
-            "random_state": random_state,
-            "n_jobs": _check_jobs(n_jobs),
-            "progress": progress,
-            "max_time": max_time,
-            "checkpoint": checkpoint,
-        }
-        return estimate_by_parts(estimate_rank, data, parts, solvers, arguments)
-    candidates, left_out = _candidates(data.tensor, asked)
-    if not several:
-        ability(first, "check", SolverDefaults)(data.tensor)
-    out_of_reach = _check_reach(holdout, data.tensor, candidates)
-    store = None if checkpoint is None else Checkpoint(checkpoint)
+    by_parts = parts is not None or isinstance(data.tensor, ChunkedTensor)
+    store = None if checkpoint is None else Checkpoint(numbered(checkpoint, 0) if by_parts else checkpoint)
     seed = store.run.get("seed") if store is not None and random_state is None else None
     plan = Plan(
         first,
@@ -233,6 +210,13 @@ def estimate_rank(
         math.inf if max_time is None else began + check_real(max_time, "max_time", above=0.0, below=math.inf),
         check_integer(n_splits, "n_splits of estimate_rank", minimum=0),
     )
+    if by_parts:
+        each = partial(estimate_rank, ranks=asked, solver=solver, scorers=scorers, policy=policy)
+        return estimate_by_parts(each, data, parts or Parts(), plan, solvers, progress, checkpoint)
+    candidates, left_out = _candidates(data.tensor, asked)
+    if not several:
+        ability(first, "check", SolverDefaults)(data.tensor)
+    out_of_reach = _check_reach(holdout, data.tensor, candidates)
     found = (*left_out, *out_of_reach)
     with plan.clock:
         job = _Job(data, Occupied.of(data.tensor), candidates, plan, scorers, policy, holdout, progress, found, began)
@@ -605,7 +589,9 @@ def _check_jobs(n_jobs: Any) -> int:
     return int(number)
 
 
-def _check_choices(solvers: Iterable[Any], policy: Any, holdout: Any, scorers: Any) -> None:
+def _check_choices(solvers: Iterable[Any], policy: Any, holdout: Any, scorers: Any, parts: Any) -> None:
+    if not isinstance(parts, Parts | None):
+        refuse("parts of estimate_rank", "Parts(), or None", repr(parts), kind=TypeError)
     for solver in solvers:
         if not hasattr(solver, "fit") or not hasattr(solver, "compress") or isinstance(solver, type):
             expected = "a Solver such as ALS(), with fit and compress"

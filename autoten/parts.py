@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,7 +23,7 @@ from numpy.typing import NDArray
 from autoten._errors import check_integer, check_real
 from autoten.answer import RankEstimate
 from autoten.door import Data
-from autoten.fits import PARTS, entropy_of
+from autoten.fits import PARTS, RESAMPLE, Plan
 from autoten.kernels.linear import solve_each
 from autoten.labels import Labels
 from autoten.matching import Seen, matches
@@ -32,7 +33,6 @@ from autoten.selection import apply_policy, choose_between, selection_frequency
 from autoten.solvers.als import ALS, LeastSquares
 from autoten.solvers.base import Solver
 from autoten.solvers.kl import KL, deviance_parts, row_slopes
-from autoten.store import Checkpoint
 from autoten.table import put_together
 from autoten.tensors.tensor import indices_of, row_equations
 from autoten.warn import fit_warnings, part_warnings
@@ -178,77 +178,72 @@ def _swept(
 
 
 def estimate_by_parts(
-    estimate_rank: Callable[..., RankEstimate],
+    estimate_rank: partial[RankEstimate],
     data: Data,
     parts: Parts,
+    plan: Plan,
     solvers: Mapping[str, Solver],
-    asked: Mapping[str, Any],
+    progress: bool,
+    checkpoint: Any,
 ) -> RankEstimate:
     """Return the estimate from parts of X: from their tables put together, with a model of the whole.
 
-    `asked` are the arguments of `estimate_rank`, the solvers among them also by their names.
+    `estimate_rank` is given what to ask of every part, but for what is divided among them: that is in the plan.
     """
-    began, tensor, policy = time.monotonic(), data.tensor, asked["policy"]
-    asked = {**asked, "random_state": _seed(asked)}
-    rng = np.random.default_rng(np.random.SeedSequence(asked["random_state"], spawn_key=(PARTS,)))
-    drawn = parts.draw(tensor, rng)
+    began, tensor, policy = time.monotonic(), data.tensor, estimate_rank.keywords["policy"]
+    drawn = parts.draw(tensor, plan.rng(PARTS))
     cut = [_observed(*each) for each in zip(tensor.subs(drawn), drawn, strict=True)]
-    found = _each_part(estimate_rank, data, cut, asked, began)
+    found = _each_part(estimate_rank, data, cut, plan, progress, checkpoint)
     estimated = time.monotonic()
     indices = [cut[number][1] for number in sorted(found)]
     of_parts = [found[n].by_solver or {next(iter(solvers)): found[n]} for n in sorted(found)]
     by_solver = {name: [of[name] for of in of_parts] for name in of_parts[0] if all(name in of for of in of_parts)}
     tables = {name: put_together([each.table for each in of], tensor.shape) for name, of in by_solver.items()}
-    if len(found) < len(cut):
+    unfinished = len(cut) - len(found)
+    if unfinished:
         tables = {name: replace(table, complete=False) for name, table in tables.items()}
-    chosen, choice = next(iter(tables)), apply_policy(policy, next(iter(tables.values())))
+    choices = {name: apply_policy(policy, table) for name, table in tables.items()}
+    chosen = next(iter(tables))
     if len(tables) > 1:
-        chosen, choice = choose_between(policy, tables)
+        chosen, choices[chosen] = choose_between(policy, tables)
     estimates = {}
-    for name, table in tables.items():
-        of_each, own = by_solver[name], choice if name == chosen else apply_policy(policy, table)
+    for name, of_each in by_solver.items():
+        table, rank = tables[name], choices[name].rank
         of_ranks = {r: [each.models[r].scaled(1.0 / tensor.scale) for each in of_each] for r in table.ranks.tolist()}
-        models = {rank: _joined(tensor.shape, of, indices) for rank, of in of_ranks.items()}
-        losses: list[float] = []
-        if name == chosen:
-            solver = data.numbered({"ALS": ALS(), "KL": KL(), **solvers}[name])
-            models[own.rank], losses = _swept(tensor, models[own.rank], solver, parts.refine)
-        warnings = [*fit_warnings(table, tensor.n_observed, own.rank)]
-        warnings += part_warnings(of_each, indices, models[own.rank], data.labels)
-        if len(found) < len(cut):
-            warnings.append(f"Only {len(found)} of {len(cut)} parts were estimated before the run ended.")
+        models = {r: _joined(tensor.shape, of, indices) for r, of in of_ranks.items()}
         settings = {
             **of_each[0].settings,
             "shape": list(tensor.shape),
             "observed": tensor.n_observed,
             "preprocessing": list(data.steps),
-            **{name: asked[name] for name in ("n_folds", "n_splits")},
+            "n_folds": plan.n_folds,
+            "n_splits": plan.n_splits,
             "parts": repr(parts),
             "shapes of parts": [[len(index) for index in part] for part in indices],
             "ranks of parts": [each.rank for each in of_each],
-            "losses of sweeps": losses,
         }
+        if name == chosen:
+            solver = data.numbered({"ALS": ALS(), "KL": KL(), **solvers}[name])
+            models[rank], settings["losses of sweeps"] = _swept(tensor, models[rank], solver, parts.refine)
+        warnings = [
+            *fit_warnings(table, tensor.n_observed, rank),
+            *part_warnings(of_each, indices, models[rank], data.labels),
+            *[f"The run ended before {unfinished} of {len(cut)} parts were estimated."] * (unfinished > 0),
+        ]
+        ended = time.monotonic()
         estimates[name] = RankEstimate(
-            own,
+            choices[name],
             table,
-            {rank: model.scaled(tensor.scale).labelled(data.labels) for rank, model in models.items()},
-            own.probabilities or selection_frequency(policy, table, rng),
+            {r: model.scaled(tensor.scale).labelled(data.labels) for r, model in models.items()},
+            choices[name].probabilities or selection_frequency(policy, table, plan.rng(RESAMPLE)),
             tuple(warnings),
-            {"parts": estimated - began, "sweeps": time.monotonic() - estimated, "total": time.monotonic() - began},
+            {"parts": estimated - began, "sweeps": ended - estimated, "total": ended - began},
             settings,
         )
     return replace(estimates[chosen], by_solver=estimates if len(estimates) > 1 else {})
 
 
-def _seed(asked: Mapping[str, Any]) -> int:
-    """Return the seed: that of the first part's checkpoint where none is given."""
-    given, path = asked["random_state"], asked["checkpoint"]
-    if given is None and path is not None:
-        given = Checkpoint(_numbered(path, 0)).run.get("seed")
-    return entropy_of(given)
-
-
-def _numbered(path: Any, number: int) -> Any:
+def numbered(path: Any, number: int) -> Any:
     """Return the path of a part's checkpoint; what is no path as it is, to be refused."""
     if not isinstance(path, (str, Path)):
         return path
@@ -266,41 +261,47 @@ def _observed(part: Tensor, indices: Indices) -> tuple[Tensor, Indices]:
 
 
 def _each_part(
-    estimate_rank: Callable[..., RankEstimate],
+    estimate_rank: partial[RankEstimate],
     data: Data,
     cut: Sequence[tuple[Tensor, Indices]],
-    asked: Mapping[str, Any],
-    began: float,
+    plan: Plan,
+    progress: bool,
+    checkpoint: Any,
 ) -> dict[int, RankEstimate]:
     """Return the estimates of the parts by their number: of those that there was time for."""
     found: dict[int, RankEstimate] = {}
     n_parts = len(cut)
     logger.info("X is estimated from %d parts, the first of shape %s", n_parts, cut[0][0].shape)
-    each = {**asked, "n_jobs": 1, "progress": False, "n_splits": -(-asked["n_splits"] // n_parts)}
-    each["n_folds"] = max(2, -(-asked["n_folds"] // n_parts))
     # Warnings of a part name slabs by their number there; the labels tell which they are of the whole.
     numbers = Labels(tuple(f"mode {mode}" for mode in range(data.ndim)), tuple(map(np.arange, data.tensor.shape)))
+    divided = {
+        "holdout": plan.holdout,
+        "n_starts": plan.n_starts,
+        "n_folds": max(2, -(-plan.n_folds // n_parts)),
+        "n_splits": -(-plan.n_splits // n_parts),
+        "random_state": plan.entropy,
+    }
 
     def told(number: int, estimate: RankEstimate | None) -> None:
         if estimate is None:
             return
-        found[number], took = estimate, estimate.timings["total"]
-        if asked["progress"]:
-            sys.stderr.write(f"part {number + 1} of {n_parts}: rank {estimate.rank}, {spoken(took)}\n")
+        found[number] = estimate
+        if progress:
+            took = spoken(estimate.timings["total"])
+            sys.stderr.write(f"part {number + 1} of {n_parts}: rank {estimate.rank}, {took}\n")
         said = [warning for by in (estimate, *estimate.by_solver.values()) for warning in by.warnings]
         if any("run was interrupted" in warning for warning in said):
             raise KeyboardInterrupt  # which the part has answered with what it had
 
-    with Workers(asked["n_jobs"]) as workers:
-        if asked["max_time"] is not None:
-            left = check_real(asked["max_time"], "max_time", above=0.0, below=math.inf) - (time.monotonic() - began)
-            each["max_time"] = max(left * min(workers.number / n_parts, 1.0), sys.float_info.min)
+    with Workers(plan.n_jobs) as workers:
+        if plan.limit < math.inf:
+            left = (plan.deadline - time.monotonic()) * min(workers.number / n_parts, 1.0)
+            divided["max_time"] = max(left, sys.float_info.min)
         tasks = [
             task(
                 _estimate,
-                estimate_rank,
+                partial(estimate_rank, checkpoint=numbered(checkpoint, number), **divided),
                 Data(part, (data.labels or numbers).rows(indices), data.steps),
-                {**each, "checkpoint": _numbered(asked["checkpoint"], number)},
             )
             for number, (part, indices) in enumerate(cut)
         ]
@@ -314,9 +315,9 @@ def _each_part(
     return found
 
 
-def _estimate(estimate_rank: Callable[..., RankEstimate], data: Data, asked: Mapping[str, Any]) -> RankEstimate | None:
+def _estimate(estimate_rank: Callable[[Data], RankEstimate], data: Data) -> RankEstimate | None:
     """Return the estimate from a part; None where time was over before a rank was done."""
     try:
-        return estimate_rank(data, **asked)
+        return estimate_rank(data)
     except TimeoutError:
         return None

@@ -2,9 +2,9 @@
 
     python benchmarks/bench_parts.py            # a quarter of an hour, writes results/parts.json
 
-X is made chunk by chunk, a CP tensor of rank 4 with as much white noise, so that no disk is measured; making it is timed
-alone and is part of every pass. Each size runs in a process of its own. How often the answer is right is another matter:
-parts_draws.py.
+X is made chunk by chunk, a CP tensor of rank 4 with as much white noise, so that no disk is measured; making it is
+timed alone and is part of every pass. Each size runs in a process of its own. How often the answer is right is another
+matter: parts_draws.py.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class Grid(NamedTuple):
     sides: tuple[int, ...] = (384, 512, 800)
     chunk: int = 64
     largest_rank: int = 8
-    parts: autoten.Parts = autoten.Parts()  # noqa: RUF009 (a frozen value)
+    parts: autoten.Parts = autoten.Parts()
     workers: tuple[int, ...] = (1, 2)
     cluster_side: int = 512
 
