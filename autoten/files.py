@@ -7,14 +7,13 @@ import gzip
 import warnings
 import zlib
 from array import array
-from codecs import BOM_UTF8
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from importlib.util import find_spec
 from itertools import islice
 from math import nan, prod
 from pathlib import Path
-from typing import IO, Any, Literal, NoReturn
+from typing import Any, Literal
 
 import numpy as np
 import scipy.sparse
@@ -376,7 +375,7 @@ def read_tns(path: str | Path, shape: Sequence[int] | None = None) -> scipy.spar
     n_columns, n_lines = 0, 0
     what = "shape of read_tns"
     with reading(path, ".tns", OSError, EOFError, UnicodeDecodeError, zlib.error), _opened(path) as file:
-        for lines in _blocks_of_lines(file):
+        while lines := file.readlines(BLOCK_BYTES):
             if not n_lines:
                 stated = _take_header(lines)
                 if shape is None:
@@ -392,29 +391,19 @@ def read_tns(path: str | Path, shape: Sequence[int] | None = None) -> scipy.spar
         refuse(path.name, "a file with at least one nonzero", "none")
     coords = np.concatenate(indices, axis=1)
     indices.clear()
-    lengths = tuple(int(index.max()) + 1 for index in coords) if shape is None else tuple(shape)
-    if len(lengths) != len(coords):
-        refuse(what, f"the lengths of the {len(coords)} modes in {path.name}", lengths)
-    if any(index.max() >= length for index, length in zip(coords, lengths, strict=True)):
-        held = tuple(int(index.max()) + 1 for index in coords)
+    held = tuple(int(index.max()) + 1 for index in coords)
+    lengths = held if shape is None else tuple(shape)
+    if len(lengths) != len(held):
+        refuse(what, f"the lengths of the {len(held)} modes in {path.name}", lengths)
+    if np.less(lengths, held).any():
         refuse(what, f"at least {held}, the largest indices in {path.name}", lengths)
     return scipy.sparse.coo_array((np.concatenate(values), tuple(coords)), shape=lengths)
 
 
 def _opened(path: Path) -> Any:
-    return gzip.open(path) if path.suffix.lower() == ".gz" else path.open("rb")
-
-
-def _blocks_of_lines(file: IO[bytes]) -> Iterator[list[str]]:
-    """Yield the lines of a file, many at once."""
-    rest = file.read(len(BOM_UTF8)).removeprefix(BOM_UTF8)
-    while block := file.read(BLOCK_BYTES):
-        text, newline, tail = (rest + block).rpartition(b"\n")
-        if newline:
-            yield text.decode().split("\n")
-        rest = tail
-    if rest:
-        yield rest.decode().split("\n")
+    if path.suffix.lower() == ".gz":
+        return gzip.open(path, "rt", encoding="utf-8-sig")
+    return path.open(encoding="utf-8-sig")
 
 
 def _words(line: str) -> list[str]:
@@ -437,42 +426,25 @@ def _take_header(lines: list[str]) -> tuple[int, ...] | None:
 
 
 def _parsed(lines: list[str], n_before: int, n_columns: int, name: str) -> Array:
-    """Return the numbers in lines of text, one row for each that is not a comment."""
-    first = next((line for line in lines if _words(line)), None)
+    """Return the numbers in lines of text, a row for each that is not a comment; refuse the first line without them."""
+    first = next(filter(_words, lines), None)
     if first is None:
         return np.empty((0, n_columns))
+    n_columns = n_columns or max(len(_words(first)), 2)
     try:
         table = np.loadtxt(lines, ndmin=2, delimiter="," if "," in first.partition("#")[0] else None)
     except ValueError:
         table = np.empty((1, 0))
     indices = table[:, :-1]
-    well_formed = (
-        table.shape[1] == (n_columns or max(table.shape[1], 2))
-        and (indices >= 1).all()
-        and (indices < LARGEST_INDEX).all()
-        and (indices == np.floor(indices)).all()
-    )
-    if not well_formed:
-        _refuse_line(lines, n_before, n_columns, name)
-    return table
-
-
-def _refuse_line(lines: list[str], n_before: int, n_columns: int, name: str) -> NoReturn:
-    """Name the first line that is not indices and a value."""
-    for number, line in enumerate(lines, n_before + 1):
-        words = _words(line)
-        if not words:
-            continue
-        n_columns = n_columns or max(len(words), 2)
-        try:
-            *indices, _ = [float(word) for word in words]
-            good = len(words) == n_columns and all(1 <= i < LARGEST_INDEX and i == int(i) for i in indices)
-        except ValueError:
-            good = False
-        if not good:
-            expected = f"{n_columns - 1} indices, counted from one, and a value"
-            refuse(f"line {number} of {name}", expected, line.strip())
-    refuse(name, "lines of indices and values", f"what NumPy cannot read, in lines {n_before + 1} to {number}")
+    in_range = (indices >= 1) & (indices < LARGEST_INDEX) & (indices == np.floor(indices))
+    if table.shape[1] == n_columns and in_range.all():
+        return table
+    if len(lines) == 1:
+        expected = f"{n_columns - 1} indices, counted from one, and a value"
+        refuse(f"line {n_before + 1} of {name}", expected, first.strip())
+    half = len(lines) // 2
+    parts = ((lines[:half], n_before), (lines[half:], n_before + half))
+    return np.concatenate([_parsed(part, before, n_columns, name) for part, before in parts])
 
 
 # Files of variables, of which one may be named.

@@ -204,7 +204,7 @@ OF_THREE = "of X.tns must be 3 indices, counted from one, and a value. Got"
             (text, "X.tns must be a file with at least one nonzero. Got none.")
             for text in ("", "# nothing\n", "a,b,c\n")
         ),
-        ("1 1 1 1_0\n", "X.tns must be lines of indices and values. Got what NumPy cannot read, in lines 1 to 1."),
+        ("1 1 1 1_0\n", f"line 1 {OF_THREE} 1 1 1 1_0."),
         (b"\xff\xfe\n", "X.tns cannot be read as a .tns file: UnicodeDecodeError: "),
     ],
 )
