@@ -113,15 +113,14 @@ def read_tensor(path: str | Path, *, modes: Any = None, values: Any = None, unli
 
 
 def _read_npy(path: Path) -> Array:
-    _check_beginning(path, ".npy", b"\x93NUMPY")
-    with reading(path, ".npy", Exception):
-        return np.asarray(np.load(path, allow_pickle=False))
+    # Not by `numpy.load`, which takes all that it does not know for a pickle.
+    with reading(path, ".npy", Exception), path.open("rb") as file:
+        return np.asarray(np.lib.format.read_array(file, allow_pickle=False))
 
 
 def _read_npz(path: Path) -> Any:
-    _check_beginning(path, ".npz", b"PK")
     arrays: dict[str, Any] = {}
-    with reading(path, ".npz", Exception), np.load(path, allow_pickle=False) as archive:
+    with reading(path, ".npz", Exception), path.open("rb") as file, np.lib.npyio.NpzFile(file) as archive:
         names = ["X"] if "X" in archive.files else archive.files  # whatever else there is
         for name in names:
             try:
@@ -136,10 +135,9 @@ def _read_npz(path: Path) -> Any:
 def _read_mat(path: Path) -> Any:
     from scipy.io import loadmat
 
-    for beginning in (b"MATLAB 7.3", b"\x89HDF"):
-        if _beginning(path).startswith(beginning):
-            remedy = "Write it in MATLAB by save(file, variable, '-v7')."
-            refuse(path.name, "a .mat file of version 7 or older", "one of version 7.3, which is HDF5", remedy)
+    if _beginning(path).startswith((b"MATLAB 7.3", b"\x89HDF")):
+        remedy = "Write it in MATLAB by save(file, variable, '-v7')."
+        refuse(path.name, "a .mat file of version 7 or older", "one of version 7.3, which is HDF5", remedy)
     with reading(path, ".mat", Exception):
         arrays = dict(_without_structs((k, v) for k, v in loadmat(path).items() if not k.startswith("__")))
     return _only_tensor(arrays, path.name)
@@ -153,27 +151,12 @@ def _read_netcdf(path: Path, name: str | None) -> Preprocessed:
         refuse(path.name, "a netCDF file of version 3", "one of version 4, which is HDF5", remedy)
     with reading(path, NETCDF, Exception), xr.open_dataset(path) as held:
         arrays = dict(held.load().data_vars)
-    tensors = [each for each, array in arrays.items() if array.ndim >= 3]
-    if name is None:
-        name = "X" if "X" in arrays else tensors[0] if len(tensors) == 1 else None
-    if name not in arrays:
-        shapes = ", ".join(f"{each} {arrays[each].shape}" for each in tensors or arrays) or "nothing"
-        expected = "a file with a variable named X, a single one of three or more modes, or the one named as values"
-        refuse(path.name, expected, shapes)
-    return unlabelled(arrays[name])
+    return unlabelled(_chosen(arrays, path.name, name, "Name the variable by values."))
 
 
 def _beginning(path: Path) -> bytes:
     with path.open("rb") as file:
         return file.read(10)
-
-
-def _check_beginning(path: Path, kind: str, expected: bytes) -> None:
-    """Refuse what NumPy did not write: it takes all it does not know for a pickle."""
-    beginning = _beginning(path)
-    if not beginning.startswith(expected):
-        got = f"one that begins with {beginning!r}" if beginning else "an empty one"
-        refuse(path.name, f"a {kind} file that NumPy wrote", got)
 
 
 def _without_structs(arrays: Iterable[tuple[str, Any]]) -> Iterator[tuple[str, Any]]:
@@ -188,18 +171,21 @@ def _without_structs(arrays: Iterable[tuple[str, Any]]) -> Iterator[tuple[str, A
 
 
 def _only_tensor(arrays: dict[str, Any], name: str) -> Any:
-    """Return the tensor among the arrays in a file."""
-    if "X" in arrays:
-        return np.asarray(arrays["X"])
-    sparse = _sparse_from(arrays, name)
-    if sparse is not None:
-        return sparse
-    tensors = {name: value for name, value in arrays.items() if np.ndim(value) >= 3}
-    if len(tensors) != 1:
-        shapes = {key: value if value is UNREADABLE else np.shape(value) for key, value in (tensors or arrays).items()}
+    """Return the tensor among the arrays in a file, dense or sparse."""
+    sparse = None if "X" in arrays else _sparse_from(arrays, name)
+    return np.asarray(_chosen(arrays, name)) if sparse is None else sparse
+
+
+def _chosen(arrays: dict[str, Any], file: str, name: str | None = None, remedy: str = "") -> Any:
+    """Return the array of this name among those in a file: by default X, else the only one with so many modes."""
+    tensors = [key for key, value in arrays.items() if np.ndim(value) >= 3]
+    if name is None:
+        name = tensors[0] if len(tensors) == 1 and "X" not in arrays else "X"
+    if name not in arrays:
+        shapes = {key: UNREADABLE if arrays[key] is UNREADABLE else np.shape(arrays[key]) for key in tensors or arrays}
         held = ", ".join(f"{key} {shape}" for key, shape in shapes.items()) or "nothing"
-        refuse(name, "a file with an array named X or a single array of three or more modes", held)
-    return np.asarray(next(iter(tensors.values())))
+        refuse(file, "a file with an array named X or a single array of three or more modes", held, remedy)
+    return arrays[name]
 
 
 def _sparse_from(arrays: Any, name: str) -> scipy.sparse.coo_array | None:

@@ -260,7 +260,7 @@ TWICE = "--{} must be a file of its own, neither FILE nor another output. Got {}
 UNSUITABLE = [
     (["absent.npy"], "the file must be an existing file. Got absent.npy."),
     (["."], "matrix.npy is no landscape (EEM), which must be a text file: a matrix of intensities, wavelengths"),
-    (["text.npy"], "text.npy must be a .npy file that NumPy wrote. Got one that begins with b'no tensor\\n'."),
+    (["text.npy"], "text.npy cannot be read as a .npy file: ValueError: the magic string is not correct; expected "),
     (["matrix.npy"], "X must be a tensor with at least 3 modes. Got shape (7, 8). "),
     (["X.npy", "--ranks", "0:3"], RANKS.format("0:3")),
     (["X.npy", "--ranks", "5:2"], RANKS.format("5:2")),

@@ -321,9 +321,8 @@ def test_of_several_variables_one_is_named_or_called_x(tmp_path, session):
     session.to_netcdf(tmp_path / "two.nc", engine="scipy")
     assert read_tensor(tmp_path / "two.nc", values="events").X.dtype == np.int16
     for values in (None, "absent"):
-        with pytest.raises(
-            ValueError, match=r"^two\.nc must be a file with a variable named X, .* rate \(3, 4, 5\), ev"
-        ):
+        sentence = r"^two\.nc must be a file with an array named X .* Got rate \(3, 4, 5\), ev.* Name the variable "
+        with pytest.raises(ValueError, match=sentence):
             read_tensor(tmp_path / "two.nc", values=values)
     session.rename(events="X").to_netcdf(tmp_path / "x.nc", engine="scipy")
     assert read_tensor(tmp_path / "x.nc").X.dtype == np.int16
@@ -343,7 +342,7 @@ def test_a_netcdf_file_that_cannot_be_read_gets_a_sentence(tmp_path, monkeypatch
     with pytest.raises(ValueError, match=r"^four\.nc must be a netCDF file of version 3\. .* Install h5netcdf, which"):
         read_tensor(tmp_path / "four.nc")
     session[["depth"]].to_netcdf(tmp_path / "flat.nc", engine="scipy")
-    with pytest.raises(ValueError, match=r"Got depth \(4,\)\.$"):
+    with pytest.raises(ValueError, match=r"Got depth \(4,\)\. Name the variable by values\.$"):
         read_tensor(tmp_path / "flat.nc")
     monkeypatch.setitem(sys.modules, "xarray", None)
     with pytest.raises(
