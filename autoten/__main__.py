@@ -14,6 +14,7 @@ import sys
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from pkgutil import resolve_name
 from typing import Any, NoReturn
@@ -128,7 +129,8 @@ def _parser() -> argparse.ArgumentParser:
     add = parser.add_argument
     add("file", type=Path, metavar="FILE", help=FILE)
     add("--version", action="version", version=f"%(prog)s {resolve_name('autoten:__version__')}")
-    add("--modes", metavar="A,B,C", help="columns of the table that are modes, quoted where a name has a comma")
+    said = "columns of the table that are modes, quoted where a name has a comma"
+    add("--modes", type=lambda names: next(csv.reader([names], skipinitialspace=True)), metavar="A,B,C", help=said)
     add("--values", metavar="COLUMN", help="column of the values (default with --modes: rows are events, counted)")
     add("--unlisted", choices=("zero", "missing"), help="what a combination is that no row of the table lists")
     said = "leave out scattered light of fluorescence within NM of its lines (default: nothing is left out)"
@@ -167,19 +169,17 @@ def _parser() -> argparse.ArgumentParser:
 
 def _run(options: argparse.Namespace) -> int:
     _check_targets(options)
-    given = {name: value for name, value in vars(options).items() if name not in OWN}
-    given["ranks"] = options.ranks if options.ranks is None else _ranks(options.ranks)
-    for name in NAMED:
-        given[name] = None if given[name] is None else _named(name, given[name])
-    if given["scorers"] is None:
-        del given["scorers"]
-    elif not isinstance(given["scorers"], tuple):
+    meaning = {"ranks": _ranks} | {name: partial(_named, name) for name in NAMED}
+    chosen = {name: value for name, value in vars(options).items() if name not in OWN and value is not None}
+    given = {name: meaning[name](value) if name in meaning else value for name, value in chosen.items()}
+    if callable(given.get("scorers")):
         given["scorers"] = (given["scorers"],)
     # Imported here: `--help` and a mistyped option answer at once.
     from autoten.estimate import estimate_rank
     from autoten.parts import Parts
 
-    given["parts"] = None if options.parts is None else Parts(options.parts)
+    if "parts" in given:
+        given["parts"] = Parts(options.parts)
     estimate = estimate_rank(_data(options), progress=not options.quiet, **given)
     _print(_summary(estimate, options.file) if options.summary else estimate.report())
     if options.summary and not options.quiet:
@@ -220,8 +220,6 @@ def _data(options: argparse.Namespace) -> Any:
     from autoten.fluorescence import read_eems
 
     of_table = {name: getattr(options, name) for name in TABLE if getattr(options, name) is not None}
-    if options.modes is not None:
-        of_table["modes"] = next(csv.reader([options.modes], skipinitialspace=True))
     if options.file.is_dir():
         if of_table:
             refuse(f"--{next(iter(of_table))}", "given with a table", f"the folder {options.file}")
@@ -280,32 +278,28 @@ def _meant(node: ast.expr, known: Mapping[str, str], *, outside: bool = False) -
     """Return the value of an expression of names, calls, tuples and literals; SyntaxError for anything else."""
     if isinstance(node, ast.Tuple | ast.List):
         return tuple(_meant(each, known, outside=outside) for each in node.elts)
+    call = node if isinstance(node, ast.Call) else ast.Call(node, [], [])
+    found = _found(call.func.id, known) if isinstance(call.func, ast.Name) else None
+    if found is not None:
+        values = [_meant(each, known) for each in call.args]
+        named = {str(each.arg): _meant(each.value, known) for each in call.keywords}
+        return _made(found, *values, **named) if isinstance(found, type) or values or named else found
+    if outside:
+        raise SyntaxError
     if isinstance(node, ast.Name):
-        place = _place(node.id, known)
-        if place is not None:
-            found = resolve_name(place)
-            return _made(found) if isinstance(found, type) else found
-        if not outside:
-            return node.id
-    elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
-        place = _place(node.func.id, known)
-        if place is not None:
-            values = [_meant(each, known) for each in node.args]
-            return _made(resolve_name(place), *values, **{str(n.arg): _meant(n.value, known) for n in node.keywords})
-    elif not outside:
-        try:
-            return ast.literal_eval(node)
-        except ValueError:
-            pass
-    raise SyntaxError
+        return node.id
+    try:
+        return ast.literal_eval(node)
+    except ValueError:
+        raise SyntaxError from None
 
 
-def _place(name: str, known: Mapping[str, str]) -> str | None:
-    """Return where that is what a name means: one of the command's own or of a class, in any case."""
+def _found(name: str, known: Mapping[str, str]) -> Any:
+    """Return what a name means: one of the command's own or of a class, in any case; None where it means nothing."""
     plain = name.replace("_", "").lower()
     for ours, place in known.items():
         if plain in (ours.replace("-", ""), place.partition(":")[2].lower()):
-            return place
+            return resolve_name(place)
     return None
 
 
