@@ -283,13 +283,13 @@ class _Csv:
     def numbers(self, name: str) -> Array:
         """Return the values of a column, NaN where there is none."""
         texts, codes = self._column(name)
-        words = [text.strip() for text in texts]
-        for place, word in enumerate(words):
-            if word not in MISSING_VALUES and not is_number(word):
-                line = self._lines[int(np.argmax(codes == place))]
-                expected = "a number, with a decimal point, or blank where the cell is missing"
-                refuse(f"the field {name} in line {line} of {self.what}", expected, texts[place])
-        return np.array([nan if word in MISSING_VALUES else float(word) for word in words])[codes]
+        found = [number_in(text) for text in texts]
+        if None in found:
+            place = found.index(None)
+            line = self._lines[int(np.argmax(codes == place))]
+            expected = "a number, with a decimal point, or blank where the cell is missing"
+            refuse(f"the field {name} in line {line} of {self.what}", expected, texts[place])
+        return np.array(found, dtype=float)[codes]
 
     def has_numbers(self, name: str) -> bool:
         """Tell whether a column can be one of values: whether a field of it is a number."""
@@ -299,6 +299,13 @@ class _Csv:
         """Return the texts of a column, and which of them stands in each row."""
         places, codes = self._columns[name]
         return list(places), np.array(codes, dtype=np.int64)
+
+
+def number_in(field: str) -> float | None:
+    """Return the number in a field of a table, NaN where it is missing, None where it holds something else."""
+    if field.strip() in MISSING_VALUES:
+        return nan
+    return float(field) if is_number(field) else None
 
 
 def _parquet(path: Path) -> Frame:

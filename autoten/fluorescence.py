@@ -21,10 +21,10 @@ from typing import Any, NamedTuple, NoReturn
 
 import numpy as np
 
-from autoten._errors import AutotenWarning, check_mode, counted, is_number, reading, refuse, to_be_written
+from autoten._errors import AutotenWarning, check_mode, counted, reading, refuse, to_be_written
 from autoten._typing import Array
 from autoten.door import Preprocessed
-from autoten.files import MISSING_VALUES
+from autoten.files import number_in
 from autoten.labels import LANDSCAPE, Labels, names_of
 from autoten.model import as_cp, brightest
 
@@ -70,6 +70,17 @@ def wavelengths_of(given: Any, mode: int, length: int, labels: Labels | None, wh
     if not (np.isfinite(wavelengths).all() and (wavelengths > 0).all()):
         refuse(what, "positive and finite, in nm", f"{wavelengths.min()} to {wavelengths.max()}")
     return wavelengths.astype(float)
+
+
+def both_wavelengths(
+    emission: Any, excitation: Any, places: tuple[int, int], shape: tuple[int, ...], labels: Labels | None, asker: str
+) -> tuple[Array, Array]:
+    """Return the wavelengths of emission and of excitation: those given, else the labels."""
+    em, ex = (
+        wavelengths_of(given, place, shape[place], labels, f"{name} of {asker}")
+        for given, place, name in zip((emission, excitation), places, LANDSCAPE, strict=True)
+    )
+    return em, ex
 
 
 def read_eems(folder: str | Path, pattern: str = "*") -> Preprocessed:
@@ -258,20 +269,15 @@ def write_openfluor(
     # A line for each field: what it holds must not begin another.
     lines += [f"{field}\t{' '.join(str(said.get(field, '')).split())}".rstrip() for field in OPENFLUOR_FIELDS]
     lines += ["#", "# Excitation/Emission (Ex, Em), wavelength (nm), loading of each component", "#"]
-    brightest_at = {}
-    for mark, place, given, mode in (
-        ("Ex", places[1], excitation, "excitation"),
-        ("Em", places[0], emission, "emission"),
-    ):
-        factor = cp.factors[place]
-        wavelengths = wavelengths_of(given, place, len(factor), cp.labels, f"{mode} of write_openfluor")
-        brightest_at[mark] = wavelengths[factor.argmax(axis=0)]
+    em, ex = both_wavelengths(emission, excitation, places, cp.shape, cp.labels, "write_openfluor")
+    emits, absorbs = (cp.factors[place] for place in places)
+    for mark, wavelengths, factor in (("Ex", ex, absorbs), ("Em", em, emits)):
         peaks = factor.max(axis=0)
         loadings = factor / np.where(peaks > 0, peaks, 1.0)
         for wavelength, row in zip(wavelengths, loadings, strict=True):
             lines.append("\t".join([mark, f"{wavelength:g}", *(f"{loading:.6g}" for loading in row)]))
     to_be_written(path, "write_openfluor").write_text("\n".join(lines) + "\n", encoding="utf-8")
-    n_backwards = int((brightest_at["Em"] < brightest_at["Ex"]).sum())
+    n_backwards = int((em[emits.argmax(axis=0)] < ex[absorbs.argmax(axis=0)]).sum())
     if 2 * n_backwards > cp.rank:
         message = (
             f"{n_backwards} of {counted(cp.rank, 'component')} are brightest at an emission shorter than the "
@@ -358,20 +364,15 @@ def _read_eem(file: Path) -> _Eem:
     rows = _fields(file)
     eem = _from_pairs(rows, file.name) or _from_matrix(rows, file.name)
     if eem is None:
+        what = f"{file.name} is no landscape (EEM), which"
         expected = "a text file: a matrix of intensities, wavelengths from 100 to 2500 nm to its left and above it"
-        remedy = "Leave files of another kind out: read_eems(folder, pattern)."
-        refuse(
-            f"{file.name} is no landscape (EEM), which",
-            expected,
-            "no line of rising or falling wavelengths above rows that begin with one",
-            remedy,
-        )
+        got = "no line of rising or falling wavelengths above rows that begin with one"
+        refuse(what, expected, got, "Leave files of another kind out: read_eems(folder, pattern).")
     axes, orders = [], []
     for axis in (eem.down, eem.across):
-        rounded, order = np.unique(np.round(axis, DECIMALS), return_index=True)
-        if len(rounded) < len(axis):
-            twice = rounded[np.argmax(np.bincount(np.searchsorted(rounded, np.round(axis, DECIMALS))))]
-            refuse(f"the wavelengths of {file.name}", "different ones", f"{twice:g} nm twice")
+        rounded, order, counts = np.unique(np.round(axis, DECIMALS), return_index=True, return_counts=True)
+        if counts.max() > 1:
+            refuse(f"the wavelengths of {file.name}", "different ones", f"{rounded[counts.argmax()]:g} nm twice")
         axes.append(rounded)
         orders.append(order)
     return eem._replace(down=axes[0], across=axes[1], values=eem.values[np.ix_(*orders)])
@@ -396,16 +397,9 @@ def _fields(file: Path) -> list[list[str]]:
         return [[field.strip() for field in row] for row in csv.reader(lines, delimiter=separator)]
 
 
-def _number(field: str) -> float | None:
-    """Return the number in a field, NaN where it is missing, None where it holds something else."""
-    if field in MISSING_VALUES:
-        return nan
-    return float(field) if is_number(field) else None
-
-
 def _wavelength(field: str) -> float | None:
     """Return the wavelength in a field; None where it holds something else."""
-    number = _number(field)
+    number = number_in(field)
     return number if number is not None and SHORTEST <= number <= LONGEST else None
 
 
@@ -423,7 +417,7 @@ def _from_matrix(rows: list[list[str]], name: str) -> _Eem | None:
             continue  # these wavelengths are a remark: there are more columns below
         if len(below) >= 2:
             _check_lines(rows, below, name)
-            values = [[_number(field) for field in rows[n][first:last]] for n in below]
+            values = [[number_in(field) for field in rows[n][first:last]] for n in below]
             for n, line in zip(below, values, strict=True):
                 if None in line:
                     word = rows[n][first + line.index(None)]
@@ -481,7 +475,7 @@ def _from_pairs(rows: list[list[str]], name: str) -> _Eem | None:
     for row in measured:
         for place, head in heads.items():
             if place + 1 < len(row) and row[place]:
-                down, value = _wavelength(row[place]), _number(row[place + 1])
+                down, value = _wavelength(row[place]), number_in(row[place + 1])
                 if down is None or value is None:
                     what = f"the columns {row[place]} of {name}"
                     refuse(what, "a wavelength and an intensity", ",".join(row[place : place + 2]))

@@ -1205,7 +1205,7 @@ DOOR_AND_ESTIMATE = [
             ),
             (
                 lambda: write_openfluor(UNLABELLED, "x.txt", name="x"),
-                "excitation of write_openfluor must be the wavelengths of its mode in nm where X is not labelled",
+                "emission of write_openfluor must be the wavelengths of its mode in nm where X is not labelled",
             ),
             (
                 lambda: write_openfluor(UNLABELLED, "x.txt", name="x", Doi="1"),

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from autoten._errors import AutotenWarning, check_real, counted, refuse
 from autoten._typing import Array
 from autoten.door import Preprocessed, numbers_of
-from autoten.fluorescence import landscape_modes, wavelengths_of
+from autoten.fluorescence import both_wavelengths, landscape_modes, wavelengths_of
 from autoten.preprocess.steps import LISTED_SLABS, observed_values, prepared
 
 # The O-H stretching band of liquid water, 1/cm.
@@ -126,7 +126,7 @@ def mask_scatter(
     if emission is not None and np.ndim(emission) == 0:
         remedy = f"The width of the bands is given by name: width={emission}."
         refuse("emission of mask_scatter", "an array of wavelengths in nm", repr(emission), remedy, kind=TypeError)
-    em, ex = _both_wavelengths(emission, excitation, places, given, "mask_scatter")
+    em, ex = both_wavelengths(emission, excitation, places, given.shape, given.labels, "mask_scatter")
     if raman_shift is not None:
         shift = check_real(raman_shift, "raman_shift of mask_scatter", above=0.0, below=1e7 / float(ex.max()))
 
@@ -294,7 +294,7 @@ def correct_inner_filter(
     """
     given, values, observed = observed_values(X, "X of correct_inner_filter")
     places = landscape_modes(modes, values.ndim, given.labels, "modes of correct_inner_filter")
-    em, ex = _both_wavelengths(emission, excitation, places, given, "correct_inner_filter")
+    em, ex = both_wavelengths(emission, excitation, places, given.shape, given.labels, "correct_inner_filter")
     measured = numbers_of(np.asarray(absorbance), "absorbance of correct_inner_filter")[0].astype(float)
     others = tuple(length for mode, length in enumerate(values.shape) if mode not in places)
     what = "wavelengths of correct_inner_filter"
@@ -319,16 +319,6 @@ def correct_inner_filter(
     values *= factors
     largest = factors.max(where=observed, initial=1.0)
     return prepared(given, values, observed, f"inner filter corrected by absorbance (factors up to {largest:.3g})")
-
-
-def _both_wavelengths(
-    emission: Any, excitation: Any, places: tuple[int, int], given: Preprocessed, function: str
-) -> tuple[Array, Array]:
-    """Return the wavelengths of emission and of excitation: those given, else the labels of X."""
-    return (
-        wavelengths_of(emission, places[0], given.shape[places[0]], given.labels, f"emission of {function}"),
-        wavelengths_of(excitation, places[1], given.shape[places[1]], given.labels, f"excitation of {function}"),
-    )
 
 
 def _over_tensor(landscape: Array, places: tuple[int, int], ndim: int) -> Array:
