@@ -37,6 +37,9 @@ LARGEST_COMPUTED = 2**28
 # A Series or a table is unfolded to at most so many cells (16 GiB of float64).
 LARGEST_UNFOLDED = 2**31
 
+# What to do with a tensor of two modes.
+NO_MATRIX = "A matrix has no unique CP decomposition: use a matrix method."
+
 # Kinds of label arrays that NumPy can save and plots can draw as they are; all others become texts.
 PLAIN_KINDS = "biufmMU"
 
@@ -343,10 +346,9 @@ def _unfolded(series: Any) -> Preprocessed:
     unnamed = int((codes < 0).any(axis=0).sum())
     if unnamed:
         refuse("the index of X", "complete", f"{unnamed} rows without a label")
-    values = series.to_numpy(dtype=float, na_value=np.nan) if _is_nullable(series.dtype) else series.to_numpy()
     names = tuple(f"mode {mode}" if name is None else str(name) for mode, name in enumerate(index.names))
     remedy = "Sum or average them first: X.groupby(level=list(range(X.index.nlevels))).mean()."
-    array = filled("X", "a Series", codes, shape, values, remedy)
+    array = filled("X", "a Series", codes, shape, series.to_numpy(), remedy)
     return Preprocessed(array, labels=Labels(names, tuple(plain_labels(level) for level in index.levels)))
 
 
@@ -363,11 +365,6 @@ def filled(what: str, kind: str, codes: Iterable[Any], shape: tuple[int, ...], v
     array = np.full(shape, np.nan if dtype.kind in "fc" else None, dtype=dtype)
     array.reshape(-1)[cells] = values
     return array
-
-
-def _is_nullable(dtype: Any) -> bool:
-    """Tell whether a Series holds pandas' own numbers, which know NA and are no dtype of NumPy."""
-    return not isinstance(dtype, np.dtype) and getattr(dtype, "kind", "O") in "biuf"
 
 
 def plain_labels(labels: Any) -> Array:
@@ -422,12 +419,8 @@ def linear_cells(coords: Sequence[Array], shape: tuple[int, ...]) -> NDArray[np.
             refuse("the coordinates of X", "integers", f"dtype {index.dtype} in mode {mode}", kind=TypeError)
         outside = index[(index < 0) | (index >= length)] if index.size else index
         if outside.size:
-            refuse(
-                "the coordinates of X",
-                f"inside its shape {shape}",
-                f"index {outside[0]} in mode {mode}",
-                "They count from zero.",
-            )
+            got = f"index {outside[0]} in mode {mode}"
+            refuse("the coordinates of X", f"inside its shape {shape}", got, "They count from zero.")
         cells *= length
         cells += index.astype(np.int64, copy=False)
     return cells
@@ -610,12 +603,16 @@ def _check_known(X: Any) -> None:
         refuse("X", "a dask array of known shape", f"shape {X.shape}", "Call its compute_chunk_sizes() first.")
 
 
-def _check_shape(shape: tuple[int, ...], samples: int | None) -> None:
+def check_shape(shape: tuple[int, ...], what: str = "X") -> None:
+    """Refuse what has two modes or fewer, or no cell."""
     if len(shape) < 3:
-        remedy = "A matrix has no unique CP decomposition: use a matrix method."
-        refuse("X", "a tensor with at least 3 modes", f"shape {shape}", remedy)
+        refuse(what, "a tensor with at least 3 modes", f"shape {shape}", NO_MATRIX)
     if prod(shape) == 0:
-        refuse("X", "a tensor with at least one cell", f"shape {shape}")
+        refuse(what, "a tensor with at least one cell", f"shape {shape}")
+
+
+def _check_shape(shape: tuple[int, ...], samples: int | None) -> None:
+    check_shape(shape)
     single = [mode for mode, length in enumerate(shape) if length == 1 and mode != samples]
     if single:
         remedy = f"Drop mode {single[0]} with numpy.squeeze."
@@ -632,11 +629,15 @@ def _check_seen(unseen: Mapping[int, Any], remedy: str) -> None:
     for mode, slabs in unseen.items():
         empty = np.flatnonzero(slabs).tolist()
         if empty:
-            listed = f"{'index' if len(empty) == 1 else 'indices'} {', '.join(map(str, empty[:5]))}"
-            more = f" and {len(empty) - 5} more" if len(empty) > 5 else ""
-            got = f"no observed cell at {listed}{more} of mode {mode}"
+            got = f"no observed cell at {'index' if len(empty) == 1 else 'indices'} {listed(empty, 5)} of mode {mode}"
             remedy = remedy.format(slabs=empty[:5], mode=mode)
             refuse("X", "a tensor with observed cells in every slab", got, remedy)
+
+
+def listed(things: Sequence[Any] | Array, most: int = 10) -> str:
+    """Return in words what there may be many of: the first few, and how many more."""
+    more = f" and {len(things) - most} more" if len(things) > most else ""
+    return ", ".join(map(str, things[:most])) + more
 
 
 def _largest_magnitude(array: Array) -> float:

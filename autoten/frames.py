@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from autoten._errors import AutotenWarning, counted, refuse
 from autoten._typing import Array
-from autoten.door import LARGEST_UNFOLDED, PLAIN_KINDS, Preprocessed, filled, linear_cells, plain_labels
+from autoten.door import LARGEST_UNFOLDED, NO_MATRIX, PLAIN_KINDS, Preprocessed, filled, linear_cells, plain_labels
 from autoten.labels import Labels
 
 # With zeros where nothing is listed a tensor is dense up to so many cells, where every function of the package takes
@@ -173,12 +173,10 @@ def tensor_of(table: Table, modes: Iterable[Any], values: Any, unlisted: str | N
         return Preprocessed(counts, labels=labels)
     numbers = table.numbers(values)
     if unlisted is None and table.n_rows < prod(shape):
-        refuse(
-            f"unlisted of {table.asker}",
-            "'zero' or 'missing', since not every combination of labels is listed",
-            f"{counted(table.n_rows, 'row')} for {prod(shape)} combinations",
-            "Say 'zero' where nothing was there, as in counts, and 'missing' where nobody looked.",
-        )
+        expected = "'zero' or 'missing', since not every combination of labels is listed"
+        got = f"{counted(table.n_rows, 'row')} for {prod(shape)} combinations"
+        remedy = "Say 'zero' where nothing was there, as in counts, and 'missing' where nobody looked."
+        refuse(f"unlisted of {table.asker}", expected, got, remedy)
     if unlisted == "zero":
         return Preprocessed(_summed(table.what, codes, shape, numbers), labels=labels)
     remedy = (
@@ -271,5 +269,4 @@ def _check_columns(table: Table, modes: list[Any], values: Any) -> None:
     if len(set(named)) < len(named):
         refuse(f"modes and values of {table.asker}", "columns that differ", ", ".join(map(str, named)))
     if len(modes) < 3:
-        remedy = "A matrix has no unique CP decomposition: use a matrix method."
-        refuse(what, "at least three columns", repr(modes), remedy)
+        refuse(what, "at least three columns", repr(modes), NO_MATRIX)

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from autoten._errors import AutotenWarning, check_real, counted, refuse
 from autoten._typing import Array
-from autoten.door import Preprocessed, numbers_of
+from autoten.door import Preprocessed, listed, numbers_of
 from autoten.fluorescence import both_wavelengths, landscape_modes, wavelengths_of
-from autoten.preprocess.steps import LISTED_SLABS, observed_values, prepared
+from autoten.preprocess.steps import observed_values, prepared
 
 # The O-H stretching band of liquid water, 1/cm.
 RAMAN_SHIFT_OF_WATER = 3400.0
@@ -351,10 +351,9 @@ def _warn_of_absorbance(sums: Array, observed: NDArray[np.bool_], given: Preproc
     strong = np.flatnonzero(largest > LARGEST_ABSORBANCE).tolist()
     if strong:
         names = [str(n) if given.labels is None else given.labels.index(sample, n) for n in strong]
-        listed = ", ".join(names[:LISTED_SLABS]) + (", ..." if len(names) > LISTED_SLABS else "")
         message = (
             f"The absorbances at a cell's two wavelengths add up to {largest.max():.2g}, more than "
-            f"{LARGEST_ABSORBANCE:g}, in {counted(len(strong), 'sample')} ({listed}): the correction is not reliable "
-            "there; dilute and measure again."
+            f"{LARGEST_ABSORBANCE:g}, in {counted(len(strong), 'sample')} ({listed(names)}): the correction is not "
+            "reliable there; dilute and measure again."
         )
         warnings.warn(message, AutotenWarning, stacklevel=3)

@@ -21,16 +21,13 @@ from numpy.typing import NDArray
 
 from autoten._errors import AutotenWarning, check_mode, refuse
 from autoten._typing import Array
-from autoten.door import Preprocessed, missing_cells, numbers_of, unlabelled
+from autoten.door import Preprocessed, check_shape, listed, missing_cells, numbers_of, unlabelled
 from autoten.labels import Labels, in_words, names_of
 
 # Sweeps over the modes end when no mean exceeds this share of the largest entry that is left (centring), or no slab's
 # root mean square is further than this from one (scaling).
 TOLERANCE = 1e-10
 MAX_SWEEPS = 1000
-
-# So many indices of slabs are listed in a warning or a step before it only counts.
-LISTED_SLABS = 10
 
 
 def center(X: Any, modes: int | str | Iterable[int | str]) -> Preprocessed:
@@ -236,20 +233,14 @@ def drop_empty_slabs(X: Any) -> Preprocessed:
     # One look is enough: a slab that holds an observed cell holds it still when empty slabs of other modes are gone.
     seen = [observed.any(axis=_all_but(mode, observed.ndim)) for mode in range(observed.ndim)]
     steps = [
-        f"{_slabs(np.flatnonzero(~kept))} of {in_words(given.labels, mode)} left out, nothing observed"
+        f"slab{'' if (~kept).sum() == 1 else 's'} {listed(np.flatnonzero(~kept))} of {in_words(given.labels, mode)} "
+        "left out, nothing observed"
         for mode, kept in enumerate(seen)
         if not kept.all()
     ]
     kept = [np.flatnonzero(kept) for kept in seen]
     given = replace(given, labels=given.labels and given.labels.rows(kept))
     return prepared(given, values[np.ix_(*kept)], observed[np.ix_(*kept)], *steps)
-
-
-def _slabs(indices: Array) -> str:
-    """Return slabs in words, the first few by their indices."""
-    listed = ", ".join(map(str, indices[:LISTED_SLABS]))
-    more = f" and {len(indices) - LISTED_SLABS} more" if len(indices) > LISTED_SLABS else ""
-    return f"{'slab' if len(indices) == 1 else 'slabs'} {listed}{more}"
 
 
 def _sweep(step: Callable[[int], float], modes: tuple[int, ...], verb: str, labels: Labels | None) -> None:
@@ -280,9 +271,8 @@ def _in_zero_slabs(values: Array, modes: tuple[int, ...], labels: Labels | None)
         inside = inside | zero
         slabs = np.flatnonzero(zero)
         if slabs.size:
-            listed = ", ".join(map(str, slabs[:LISTED_SLABS])) + (", ..." if slabs.size > LISTED_SLABS else "")
             message = f"{slabs.size} slab(s) of {in_words(labels, mode)} are zero or have no observed entry and stay as"
-            warnings.warn(f"{message} they are: {listed}.", AutotenWarning, stacklevel=4)
+            warnings.warn(f"{message} they are: {listed(slabs)}.", AutotenWarning, stacklevel=4)
     return inside
 
 
@@ -292,10 +282,7 @@ def observed_values(X: Any, what: str) -> tuple[Preprocessed, Array, NDArray[np.
     if given.noise is not None:
         refuse(what, "a tensor without weights", "a weighted one", "Preprocess it first, and weigh the result.")
     data, mask = numbers_of(given.X, what)
-    if data.ndim < 3:
-        refuse(what, "a tensor with at least 3 modes", f"shape {data.shape}")
-    if not data.size:
-        refuse(what, "a tensor with at least one cell", f"shape {data.shape}")
+    check_shape(data.shape, what)
     observed = ~missing_cells(data, mask)
     values = np.where(observed, data, 0).astype(np.float64)
     if not np.isfinite(values).all():
