@@ -301,8 +301,8 @@ def prepared(given: Preprocessed, values: Array, observed: NDArray[np.bool_], *m
 
 
 def _check_modes(modes: Any, given: Preprocessed, what: str) -> tuple[int, ...]:
-    listed = list(modes) if isinstance(modes, Iterable) and not isinstance(modes, str) else [modes]
-    checked = tuple(check_mode(mode, len(given.shape), what, names_of(given.labels)) for mode in listed)
+    several = list(modes) if isinstance(modes, Iterable) and not isinstance(modes, str) else [modes]
+    checked = tuple(check_mode(mode, len(given.shape), what, names_of(given.labels)) for mode in several)
     if not checked or len(set(checked)) < len(checked):
         refuse(what, "one mode or several different ones", repr(modes))
     return checked
