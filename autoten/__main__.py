@@ -192,20 +192,19 @@ def _run(options: argparse.Namespace) -> int:
 
 def _write(estimate: Any, targets: Mapping[str, Path]) -> bool:
     """Write the other files, and tell whether all are written: each is tried, unless the user interrupts."""
-    failed, left = False, dict(targets)
+    left = dict(targets)
     for name, target in targets.items():
         try:
             OUTPUTS[name](estimate, target)
+            del left[name]
         except KeyboardInterrupt:
             unwritten = ", ".join(map(str, left.values()))
             print(f"autoten: interrupted after the answer: not written: {unwritten}.", file=sys.stderr)
-            return False
+            break
         except Exception as error:  # noqa: BLE001 (whatever it is, the other files are written)
             message = f"autoten: {target} could not be written: {type(error).__name__}: {error}"
             print(message.splitlines()[0], file=sys.stderr)
-            failed = True
-        del left[name]
-    return not failed
+    return not left
 
 
 def _plot_components(model: Any, path: Path) -> None:
@@ -227,26 +226,20 @@ def _data(options: argparse.Namespace) -> Any:
     else:
         try:
             X = read_tensor(options.file, **of_table)
-        except ValueError:
-            if not of_table and _is_landscape(options.file):
-                remedy = "Give the folder with those of all samples."
-                refuse("FILE", "a tensor", f"{options.file.name}, the landscape of one sample", remedy)
-            raise
+        except ValueError as error:
+            if of_table:
+                raise
+            try:  # whether it is one sample of a folder
+                read_eems(options.file.parent, glob.escape(options.file.name))
+            except ValueError:
+                raise error from None
+            remedy = "Give the folder with those of all samples."
+            refuse("FILE", "a tensor", f"{options.file.name}, the landscape of one sample", remedy)
     if options.mask_scatter is None:
         return X
     from autoten.preprocess import drop_empty_slabs, mask_scatter
 
     return drop_empty_slabs(mask_scatter(X, width=options.mask_scatter))
-
-
-def _is_landscape(file: Path) -> bool:
-    """Tell whether a file holds one sample's landscape, of which a folder makes a tensor."""
-    from autoten.fluorescence import read_eems
-
-    try:
-        return read_eems(file.parent, glob.escape(file.name)).shape[0] == 1
-    except ValueError:
-        return False
 
 
 def _ranks(text: str) -> Sequence[int]:
@@ -396,14 +389,9 @@ def _log_lines(quiet: bool) -> Iterator[None]:
 def _in_options(sentence: str) -> str:
     """Return what a function says of its arguments in words of the command: ``--starts`` for ``n_starts``."""
     options = {action.dest: f"{action.option_strings[-1]}" for action in _parser()._actions if action.option_strings}
-    arguments = "|".join(options)
-
-    def named(words: re.Match[str]) -> str:
-        return re.sub(rf"\b({arguments})\b", lambda word: options[word[1]], words[1])
-
-    sentence = re.sub(
-        rf"\b((?:(?:{arguments}) and )?(?:{arguments})) of (?:estimate_rank|read_tensor)\b", named, sentence
-    )
+    arguments, asked = "|".join(options), r" of (?:estimate_rank|read_tensor)\b"
+    argument = rf"\b({arguments})(?:{asked}|(?= and (?:{arguments}){asked}))"
+    sentence = re.sub(argument, lambda word: options[word[1]], sentence)
     sentence = re.sub(rf"\b({arguments})='(\w+)'", lambda said: f"{options[said[1]]} {said[2]}", sentence)
     return re.sub(r"(?<![\w-])(max_time|n_\w+|random_state)\b", lambda word: options.get(word[1], word[1]), sentence)
 

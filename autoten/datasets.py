@@ -185,8 +185,7 @@ def collinear_factors(correlation: float) -> FactorGenerator:
         orthonormal, triangle = np.linalg.qr(rng.standard_normal((length, rank)))
         # LAPACK ties the sign of a column to its first entry; undone, every direction is equally likely.
         orthonormal = orthonormal * np.sign(np.diagonal(triangle))
-        gram = np.full((rank, rank), correlation)
-        np.fill_diagonal(gram, 1.0)
+        gram = np.where(np.eye(rank, dtype=bool), 1.0, correlation)
         return np.asarray(orthonormal @ np.linalg.cholesky(gram).T)
 
     return draw

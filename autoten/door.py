@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from math import prod
 from numbers import Real
 from os import PathLike
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import scipy.sparse
@@ -380,12 +380,8 @@ def plain_labels(labels: Any) -> Array:
     return np.array(texts, dtype=str)
 
 
-class Coordinates(NamedTuple):
-    """Nonzeros in any order, maybe some twice: an index array for each mode, the values, the shape."""
-
-    coords: Sequence[Array]
-    values: Array
-    shape: tuple[int, ...]
+# Nonzeros in any order, maybe some twice: an index array for each mode, the values, the shape.
+Coordinates = tuple[Sequence[Array], Array, tuple[int, ...]]
 
 
 def coordinates_of(X: Any) -> Coordinates | None:
@@ -398,15 +394,15 @@ def coordinates_of(X: Any) -> Coordinates | None:
     """
     if scipy.sparse.issparse(X):
         X = X.tocoo()
-        return Coordinates(X.coords, X.data, X.shape)
+        return X.coords, X.data, X.shape
     if hasattr(X, "subs") and hasattr(X, "vals"):  # pyttb.sptensor; without nonzeros its arrays have no modes
         subs = np.asarray(X.subs).reshape(-1, len(X.shape))
-        return Coordinates(list(subs.T), np.ravel(X.vals), tuple(X.shape))
+        return list(subs.T), np.ravel(X.vals), tuple(X.shape)
     if hasattr(X, "fill_value") and not isinstance(X, np.ndarray):  # pydata COO, GCXS and DOK
         if not np.array_equal(X.fill_value, 0):
             refuse("X", "a sparse tensor whose unlisted cells are zero", f"fill_value {X.fill_value}")
         X = X if hasattr(X, "coords") else X.tocoo() if hasattr(X, "tocoo") else X.to_coo()
-        return Coordinates(X.coords, X.data, tuple(X.shape))
+        return X.coords, X.data, tuple(X.shape)
     return None
 
 
@@ -469,12 +465,13 @@ def _chunked(X: Any) -> ChunkedTensor:
 
 def _sparse_tensor(listed: Coordinates) -> Tensor:
     """Return the tensor with these nonzeros, in no order, some maybe twice."""
-    shape = tuple(int(length) for length in listed.shape)
+    coords, values, lengths = listed
+    shape = tuple(int(length) for length in lengths)
     _check_shape(shape, None)
     if prod(shape) >= 2**63:
         refuse("X", "a tensor with fewer than 2**63 cells", f"shape {shape}", "Leave out slabs without a nonzero.")
-    values = _as_real(np.asarray(listed.values), "Give numbers as values.")
-    cells = linear_cells(listed.coords, shape)
+    values = _as_real(np.asarray(values), "Give numbers as values.")
+    cells = linear_cells(coords, shape)
     missing = np.isnan(values)
     hidden = np.unique(cells[missing])
     if len(hidden):

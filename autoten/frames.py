@@ -34,11 +34,8 @@ class Table(Protocol):
     what: str
     asker: str
     remedy: str
+    names: list[Any]
     n_rows: int
-
-    @property
-    def names(self) -> Sequence[Any]:
-        """Names of the columns."""
 
     def coded(self, name: Any) -> tuple[Array, NDArray[np.int64]]:
         """Return the labels of a column in their order, and which of them stands in each row."""

@@ -119,8 +119,7 @@ def as_page(estimate: RankEstimate) -> str:
     """Return the report as one self-contained web page."""
     from autoten import plots
 
-    panels = [(said, partial(getattr(plots, name), estimate.table, estimate.choice)) for name, said in PANELS]
-    facts = _definitions(_facts(estimate))
+    panels = [_picture(said, partial(getattr(plots, name), estimate.table, estimate.choice)) for name, said in PANELS]
     meanings = {heading: meaning for name, heading, _, meaning in COLUMNS if name in estimate.table}
     legend = _folded("What the columns mean", _definitions({"*": "the rank taken", **meanings}))
     others = "".join(
@@ -134,12 +133,12 @@ def as_page(estimate: RankEstimate) -> str:
         "Warnings": _list(estimate.warnings),
         f"Components of rank {estimate.rank}": _components(estimate, estimate.rank),
         "Where components shine": _shining(estimate.model),
-        "Pictures": _side_by_side([_picture(said, draw) for said, draw in panels]),
+        "Pictures": _side_by_side(panels),
         "Scores": f"{_scrolled(_table(estimate))}\n{legend}{others}",
         "Components of other ranks": "".join(
             _folded(f"Rank {rank}", _components(estimate, rank)) for rank in _neighbours(estimate)
         ),
-        "How it was made": facts,
+        "How it was made": _definitions(_facts(estimate)),
         "To do it again": f"<pre>{escape(program(estimate))}</pre>",
     }
     body = [
