@@ -35,10 +35,10 @@ WRITING_SHARE = 0.05
 
 
 class Kind(NamedTuple):
-    """A kind of file: its format, the version of it that is written and read, and what others are told."""
+    """A kind of file: the versions of its format that are read, of which the last is written; what others are told."""
 
     format: str
-    version: int
+    versions: tuple[int, ...]
     what: str
     expected: str
     remedy: str
@@ -46,10 +46,12 @@ class Kind(NamedTuple):
 
 # The version of checkpoints is raised as well, and no older one read, whenever fits or scores come out with other
 # numbers: old and new ones must not stand in one table.
-ESTIMATE = Kind("autoten estimate", 2, "the path of load", "a file written by RankEstimate.save", "Update autoten.")
+ESTIMATE = Kind(
+    "autoten estimate", (1, 2), "the path of load", "a file written by RankEstimate.save", "Update autoten."
+)
 CHECKPOINT = Kind(
     "autoten checkpoint",
-    4,
+    (4,),
     "checkpoint of estimate_rank",
     "a new path, or a file that an earlier run has written there",
     "Give another path, or delete it.",
@@ -69,7 +71,7 @@ def read(path: str | Path) -> Any:
     file = next((each for each in (Path(path), Path(f"{path}.npz")) if each.is_file()), None)
     if file is None:
         refuse("the path of load", "an existing file written by RankEstimate.save", str(path))
-    return _read(file, ESTIMATE, lambda record, arrays: _unpacked(record["estimate"], arrays))
+    return _read(file, ESTIMATE, _estimate_of)
 
 
 @dataclass(frozen=True, eq=False)
@@ -155,7 +157,7 @@ def fingerprint(tensor: Tensor) -> str:
 
 def _write(path: Path, kind: Kind, record: dict[str, Any], arrays: Arrays, savez: Any = np.savez) -> None:
     """Replace the file at once: a process killed at any moment leaves the old file or the new one."""
-    text = json.dumps(record | {"format": kind.format, "version": kind.version})
+    text = json.dumps(record | {"format": kind.format, "version": kind.versions[-1]})
     named = {"record": np.array(text)} | {f"array_{n}": array for n, array in arrays.values()}
     path = path.resolve()  # a link stays one
     # In the same folder, so that replacing is a renaming, and under a name that no other process uses.
@@ -178,13 +180,14 @@ def _read(path: Path, kind: Kind, made_of: Callable[[dict[str, Any], Mapping[str
             arrays = dict(archive)
         record = json.loads(str(arrays["record"]))
         known, version = record["format"] == kind.format, int(record["version"])
-        made = made_of(record, arrays) if known and version == kind.version else None
+        made = made_of(record, arrays) if known and version in kind.versions else None
     except Exception:  # noqa: BLE001 (a file of any other kind, or a damaged one, can fail in any way)
         known = False
     if not known:
         refuse(kind.what, kind.expected, str(path))
-    if version != kind.version:
-        refuse(f"the format version of an {kind.format}", str(kind.version), str(version), kind.remedy)
+    if version not in kind.versions:
+        expected = " or ".join(map(str, kind.versions))
+        refuse(f"the format version of an {kind.format}", expected, str(version), kind.remedy)
     return made
 
 
@@ -239,3 +242,31 @@ def _run_of(record: dict[str, Any], arrays: Mapping[str, Any]) -> tuple[Any, ...
     # Functions that make single fits had private names when the format was made.
     fits = {(rank, kind.lstrip("_"), n): fit for rank, kind, n, fit in _unpacked(record["fits"], arrays)}
     return record["run"], dict(_unpacked(record["ranks"], arrays)), fits
+
+
+def _estimate_of(record: dict[str, Any], arrays: Mapping[str, Any], prefix: str = "") -> Any:
+    """Return a saved estimate; version 1 had an array of its own name for every one of its parts."""
+    if "estimate" in record:
+        return _unpacked(record["estimate"], arrays)
+    named = {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}
+    scores = {name: named[f"score_{n}"] for n, name in enumerate(record["scores"])}
+    made_by = {name: record[name] for name in ("constrained", "solver", "holdout") if name in record}
+    table = RankTable(named["ranks"], scores, record["shape"], record["complete"], **made_by)
+    modes = range(len(table.shape))
+    labels = None
+    if record.get("modes") is not None:
+        labels = Labels(tuple(record["modes"]), tuple(named.get(f"labels_{mode}") for mode in modes))
+    models = {}
+    for rank in map(int, table.ranks):
+        factors = tuple(named[f"factor_{rank}_{mode}"] for mode in modes)
+        support = tuple(named[f"support_{rank}_{mode}"] for mode in modes if f"support_{rank}_{mode}" in named)
+        models[rank] = CPModel(named[f"weights_{rank}"], factors, labels, support or None)
+    said, stated = record["choice"], record["stated_probabilities"]
+    alternatives = tuple(Alternative(*each) for each in said["alternatives"])
+    choice = Choice(said["rank"], said["reason"], alternatives, None if stated is None else dict(stated))
+    others = record.get("by_solver", {}).items()
+    by_solver = {name: _estimate_of(part, arrays, f"solver_{n}_") for n, (name, part) in enumerate(others)}
+    probabilities, warnings = dict(record["probabilities"]), tuple(record["warnings"])
+    return RECORDS["RankEstimate"](
+        choice, table, models, probabilities, warnings, record["timings"], record["settings"], by_solver
+    )
