@@ -43,6 +43,7 @@ from autoten.tensors.chunked import ChunkedTensor
 from autoten.tensors.tensor import Tensor
 from autoten.warn import (
     ERROR_FAR_PAST,
+    INTERRUPTED,
     RANKS_FAR_PAST,
     alike_warnings,
     counts_warning,
@@ -342,7 +343,7 @@ def _estimate_by_each(
             if not estimates:
                 raise
             complete = False
-            left_out.append(f"{name} was left out: no rank was done when the run was interrupted.")
+            left_out.append(f"{name} was left out: no rank was done when the {INTERRUPTED}.")
             logger.warning(left_out[-1])
     if not estimates:
         refuse("solver of estimate_rank", "such that one at least suits X", "none", left_out[0])

@@ -35,7 +35,7 @@ from autoten.solvers.base import Solver
 from autoten.solvers.kl import KL, deviance_parts, row_slopes
 from autoten.table import put_together
 from autoten.tensors.tensor import indices_of, row_equations
-from autoten.warn import fit_warnings, part_warnings
+from autoten.warn import INTERRUPTED, fit_warnings, part_warnings
 from autoten.workers import Workers, task
 
 if TYPE_CHECKING:
@@ -290,7 +290,7 @@ def _each_part(
             took = spoken(estimate.timings["total"])
             sys.stderr.write(f"part {number + 1} of {n_parts}: rank {estimate.rank}, {took}\n")
         said = [warning for by in (estimate, *estimate.by_solver.values()) for warning in by.warnings]
-        if any("run was interrupted" in warning for warning in said):
+        if any(INTERRUPTED in warning for warning in said):
             raise KeyboardInterrupt  # which the part has answered with what it had
 
     with Workers(plan.n_jobs) as workers:

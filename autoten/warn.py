@@ -86,6 +86,9 @@ RIDGE = 2.0
 FEWEST_ON_RIDGE = 3
 
 
+# What the warnings of a run say that somebody has interrupted.
+INTERRUPTED = "run was interrupted"
+
 # No more ranks are tried once the held-out errors of so many in a row were more than so many times the smallest one:
 # larger models cost ever more, and the data do not carry them.
 RANKS_FAR_PAST = 10
@@ -120,7 +123,7 @@ def skipped_warning(
     how = "were skipped or cut short" if cut_short else f"{'was' if len(skipped) == 1 else 'were'} skipped"
     grown = [rank for rank, kinds in cut_short.items() if not kinds]
     after = f" ({_ranks_in_words(grown)} grew from such fits)" if grown else ""
-    cause, more_time = ("The run was interrupted", "") if interrupted else ("Time was over", "Raise max_time, or ")
+    cause, more_time = (f"The {INTERRUPTED}", "") if interrupted else ("Time was over", "Raise max_time, or ")
     remedy = "call it again with the same checkpoint to go on" if kept else "give a checkpoint, so that a run can go on"
     remedy = f"{more_time}{remedy}" if more_time else f"{remedy[0].upper()}{remedy[1:]}"
     return f"{cause}: {', '.join(lost)} {how}{after}. {remedy}."
