@@ -11,6 +11,7 @@ import math
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from math import prod
@@ -21,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from autoten._errors import check_integer, check_real
+from autoten._typing import Array
 from autoten.answer import RankEstimate
 from autoten.door import Data
 from autoten.fits import PARTS, RESAMPLE, Plan
@@ -147,34 +149,44 @@ def _joined(shape: Sequence[int], models: Sequence[CPModel], parts: Sequence[Ind
 
 
 def _swept(
-    tensor: Tensor | ChunkedTensor, model: CPModel, solver: Solver, n_sweeps: int
+    tensor: Tensor | ChunkedTensor, model: CPModel, solver: Solver, n_sweeps: int, plan: Plan
 ) -> tuple[CPModel, list[float]]:
     """Return a model of the whole after so many sweeps, each of a pass for every mode, and the loss after each.
 
-    Least squares solve every row; rates of counts take the multiplicative step, which adds up over blocks.
+    Least squares solve every row; rates of counts take the multiplicative step, which adds up over blocks. An interrupt
+    or the end of the time keeps what is done.
     """
     factors, losses = [np.array(factor, dtype=float, order="C") for factor in model.folded()], list[float]()
     if not model.rank or not isinstance(solver, (LeastSquares, KL)):  # of a solver of one's own no step is known
         return model, losses
-    if isinstance(solver, KL):  # what is zero could not leave it
-        factors = [factor + MIXED_IN * factor.mean(axis=0) for factor in factors]
-    nonnegative = () if isinstance(solver, KL) else solver.constrained(model.ndim)
-    for _ in range(n_sweeps):
-        for mode, rows in enumerate(factors):
-            if isinstance(solver, KL):
-                sums, slopes = tensor.summed(row_slopes, factors, mode)
-                factors[mode] = rows * np.divide(slopes, sums, out=np.zeros_like(sums), where=sums > 0.0)
-            else:
-                grams, rhs = tensor.summed(row_equations, factors, mode)
-                factors[mode] = np.empty_like(rows)
-                explained = solve_each(grams, rhs, rows, mode in nonnegative, factors[mode])
-                loss = 1.0 - explained / (tensor.norm_squared or 1.0)
-        if isinstance(solver, KL):
-            errors, logs, counts = tensor.summed(deviance_parts, factors, 0)
-            null = 2.0 * (logs.sum() - counts.sum() * np.log(counts.sum() / tensor.n_observed))
-            loss = errors.sum() / (null or 1.0)
-        losses.append(max(float(loss), 0.0))
+    if isinstance(solver, KL):
+        factors = [factor + MIXED_IN * factor.mean(axis=0) for factor in factors]  # what is zero could not leave it
+        sweep: Callable[..., float] = _swept_rates
+    else:
+        sweep = partial(_swept_rows, nonnegative=solver.constrained(model.ndim))
+    with suppress(KeyboardInterrupt):
+        while len(losses) < n_sweeps and time.monotonic() < plan.deadline:
+            losses.append(sweep(tensor, factors))
     return CPModel(np.ones(model.rank), tuple(factors)).normalized(), losses
+
+
+def _swept_rows(tensor: Tensor | ChunkedTensor, factors: list[Array], nonnegative: Sequence[int]) -> float:
+    """Solve the rows of every mode in turn, in place; return the unexplained share of the sum of squares."""
+    for mode, rows in enumerate(factors):
+        grams, rhs = tensor.summed(row_equations, factors, mode)
+        solved = np.empty_like(rows)
+        explained = solve_each(grams, rhs, rows, mode in nonnegative, solved)
+        factors[mode] = solved
+    return max(1.0 - float(explained) / (tensor.norm_squared or 1.0), 0.0)
+
+
+def _swept_rates(tensor: Tensor | ChunkedTensor, factors: list[Array]) -> float:
+    """Move the rows of every mode in turn, in place; return the deviance as a share of that of a constant rate."""
+    for mode, rows in enumerate(factors):
+        sums, slopes = tensor.summed(row_slopes, factors, mode)
+        factors[mode] = rows * np.divide(slopes, sums, out=np.zeros_like(sums), where=sums > 0.0)
+    error, logs, total = (float(part.sum()) for part in tensor.summed(deviance_parts, factors, 0))
+    return error / (2.0 * (logs - total * math.log(total / tensor.n_observed)) or 1.0)
 
 
 def estimate_by_parts(
@@ -224,12 +236,16 @@ def estimate_by_parts(
         }
         if name == chosen:
             solver = data.numbered({"ALS": ALS(), "KL": KL(), **solvers}[name])
-            models[rank], settings["losses of sweeps"] = _swept(tensor, models[rank], solver, parts.refine)
+            models[rank], settings["losses of sweeps"] = _swept(tensor, models[rank], solver, parts.refine, plan)
         warnings = [
             *fit_warnings(table, tensor.n_observed, rank),
             *part_warnings(of_each, indices, models[rank], data.labels),
-            *[f"The run ended before {unfinished} of {len(cut)} parts were estimated."] * (unfinished > 0),
         ]
+        if unfinished:
+            warnings.append(f"The run ended before {unfinished} of {len(cut)} parts were estimated.")
+        if name == chosen and rank and len(settings["losses of sweeps"]) < parts.refine:
+            made = len(settings["losses of sweeps"])
+            warnings.append(f"{made} of {parts.refine} sweeps over X were made: the model is that of parts else.")
         ended = time.monotonic()
         estimates[name] = RankEstimate(
             choices[name],
