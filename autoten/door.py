@@ -614,8 +614,7 @@ def _check_shape(shape: tuple[int, ...], samples: int | None) -> None:
     if single:
         remedy = f"Drop mode {single[0]} with numpy.squeeze."
         if len(shape) - len(single) < 3:
-            remedy = "Several indices are needed in each of three modes (samples, say): a matrix has no unique "
-            remedy += "CP decomposition."
+            remedy = f"Several indices are needed in each of three modes (samples, say). {NO_MATRIX}"
         refuse("X", "a tensor whose modes all have length >= 2", f"shape {shape}", remedy)
 
 

@@ -13,7 +13,7 @@ from importlib.util import find_spec
 from itertools import islice
 from math import nan, prod
 from pathlib import Path
-from typing import Any, Literal
+from typing import IO, Any, Literal
 
 import numpy as np
 import scipy.sparse
@@ -367,7 +367,9 @@ def read_tns(path: str | Path, shape: Sequence[int] | None = None) -> scipy.spar
     indices, values = [], []
     n_columns, n_lines = 0, 0
     what = "shape of read_tns"
-    with reading(path, ".tns", OSError, EOFError, UnicodeDecodeError, zlib.error), _opened(path) as file:
+    opened: Callable[..., IO[str]] = gzip.open if path.suffix.lower() == ".gz" else open
+    broken = (OSError, EOFError, UnicodeDecodeError, zlib.error)
+    with reading(path, ".tns", *broken), opened(path, "rt", encoding="utf-8-sig") as file:
         while lines := file.readlines(BLOCK_BYTES):
             if not n_lines:
                 stated = _take_header(lines)
@@ -391,12 +393,6 @@ def read_tns(path: str | Path, shape: Sequence[int] | None = None) -> scipy.spar
     if np.less(lengths, held).any():
         refuse(what, f"at least {held}, the largest indices in {path.name}", lengths)
     return scipy.sparse.coo_array((np.concatenate(values), tuple(coords)), shape=lengths)
-
-
-def _opened(path: Path) -> Any:
-    if path.suffix.lower() == ".gz":
-        return gzip.open(path, "rt", encoding="utf-8-sig")
-    return path.open(encoding="utf-8-sig")
 
 
 def _words(line: str) -> list[str]:

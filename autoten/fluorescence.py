@@ -320,8 +320,7 @@ def _alike(eems: list[_Eem]) -> tuple[list[_Eem], list[int]]:
     stated = [eem.turned() if eem.down_is_emission is False else eem for eem in eems]
     # Those that say what is what are the pattern for the others, else the axes that most of these have.
     patterns = [eem for eem in stated if eem.down_is_emission is not None] or stated
-    axes = Counter((tuple(eem.down), tuple(eem.across)) for eem in patterns)
-    down, across = axes.most_common(1)[0][0]
+    down, across = Counter((tuple(eem.down), tuple(eem.across)) for eem in patterns).most_common(1)[0][0]
 
     def is_odd(eem: _Eem) -> bool:
         as_it_is = np.isin(eem.down, down).sum() + np.isin(eem.across, across).sum()
@@ -447,10 +446,9 @@ def _length(row: list[str]) -> int:
 
 def _check_lines(rows: list[list[str]], below: list[int], name: str) -> None:
     """Refuse a matrix that is interrupted: a line that was cut off would be passed over."""
-    expected = "a wavelength and an intensity for each one above"
     for n in sorted(set(range(below[0], below[-1])) - set(below)):
         if any(rows[n]):
-            refuse(f"line {n + 1} of {name}", expected, ",".join(rows[n]))
+            refuse(f"line {n + 1} of {name}", "a wavelength and an intensity for each one above", ",".join(rows[n]))
 
 
 def _heads(row: list[str]) -> dict[int, re.Match[str]]:

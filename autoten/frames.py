@@ -161,9 +161,8 @@ def tensor_of(table: Table, modes: Iterable[Any], values: Any, unlisted: str | N
         refuse(f"unlisted of {table.asker}", "'zero' where rows are counted", repr(unlisted), remedy)
     if not table.n_rows:
         refuse(table.what, "a table with at least one row", "none")
-    pairs = [table.coded(name) for name in modes]
-    labels = Labels(tuple(map(str, modes)), tuple(found for found, _ in pairs))
-    codes, shape = [places for _, places in pairs], tuple(len(found) for found, _ in pairs)
+    indices, codes = zip(*map(table.coded, modes), strict=True)
+    labels, shape = Labels(tuple(map(str, modes)), indices), tuple(map(len, indices))
     if values is None:
         counts = _summed(table.what, codes, shape, None)
         _warn_of_values_left_over(table, modes, counts)
