@@ -168,7 +168,8 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _run(options: argparse.Namespace) -> int:
-    _check_targets(options)
+    targets = {name: getattr(options, name) for name in OUTPUTS if getattr(options, name) is not None}
+    _check_targets(targets, {path.resolve() for path in (options.file, options.checkpoint) if path is not None})
     meaning = {"ranks": _ranks} | {name: partial(_named, name) for name in NAMED}
     chosen = {name: value for name, value in vars(options).items() if name not in OWN and value is not None}
     given = {name: meaning[name](value) if name in meaning else value for name, value in chosen.items()}
@@ -185,7 +186,7 @@ def _run(options: argparse.Namespace) -> int:
     if options.summary and not options.quiet:
         for warning in estimate.warnings:
             print(f"autoten: {warning}", file=sys.stderr)
-    if not _write(estimate, {name: getattr(options, name) for name in OUTPUTS if getattr(options, name) is not None}):
+    if not _write(estimate, targets):
         return UNWRITTEN
     return 0 if estimate.table.complete else INCOMPLETE
 
@@ -322,13 +323,10 @@ def _summary(estimate: Any, file: Path) -> str:
     return "\t".join(f"{key}={value}" for key, value in pairs.items())
 
 
-def _check_targets(options: argparse.Namespace) -> None:
-    """Refuse, before any work, files that could not be written at its end."""
-    taken = {path.resolve() for path in (options.file, options.checkpoint) if path is not None}
-    for name in OUTPUTS:
-        target, option = getattr(options, name), f"--{name.replace('_', '-')}"
-        if target is None:
-            continue
+def _check_targets(targets: Mapping[str, Path], taken: set[Path]) -> None:
+    """Refuse, before any work, files that could not be written at its end, or that are taken."""
+    for name, target in targets.items():
+        option = f"--{name.replace('_', '-')}"
         if target.resolve() in taken:
             refuse(option, "a file of its own, neither FILE nor another output", str(target))
         taken.add(target.resolve())
@@ -377,8 +375,7 @@ def _log_lines(quiet: bool) -> Iterator[None]:
         logger.warning(message) if issubclass(category, AutotenWarning) else show(message, category, *where, **more)
 
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("always", AutotenWarning)
+        with warnings.catch_warnings(action="always", category=AutotenWarning):
             warnings.showwarning = shown
             yield
     finally:

@@ -17,7 +17,7 @@ from itertools import dropwhile, takewhile
 from math import nan
 from os import PathLike
 from pathlib import Path
-from typing import Any, NamedTuple, NoReturn
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -140,7 +140,9 @@ def read_eems(folder: str | Path, pattern: str = "*") -> Preprocessed:
     for slab, eem, file in zip(X, eems, files, strict=True):
         for axis, name, whole in ((eem.down, "emission", emission), (eem.across, "excitation", excitation)):
             if not np.isin(axis, whole).all():
-                _refuse_wavelengths(file, name, axis, whole)
+                expected = f"of {name} wavelengths among those of the file with the most, {_range(whole)}"
+                remedy = "Read files of one kind by pattern, or bring them to common wavelengths first."
+                refuse(file.name, expected, _range(axis), remedy)
         slab[np.ix_(np.searchsorted(emission, eem.down), np.searchsorted(excitation, eem.across))] = eem.values
     short = sum(eem.values.shape != X.shape[1:] for eem in eems)
     steps = (f"{counted(short, 'sample')} without some wavelengths of the others: missing",) if short else ()
@@ -422,21 +424,16 @@ def _from_matrix(rows: list[list[str]], name: str) -> _Eem | None:
                     word = rows[n][first + line.index(None)]
                     refuse(f"line {n + 1} of {name}", "numbers, or blank where missing", word)
             down = np.array([_wavelength(rows[n][first - 1]) for n in below])
-            return _Eem(down, np.array(head), np.array(values, dtype=float))
+            return _Eem(down, head, np.array(values, dtype=float))
     return None
 
 
-def _wavelengths_at_the_end(row: list[str]) -> list[float]:
+def _wavelengths_at_the_end(row: list[str]) -> Array:
     """Return the wavelengths that a line ends with, blank fields apart, while they rise or while they fall."""
-    found: list[float] = []
-    for field in reversed(row):
-        if not field and not found:
-            continue
-        wavelength = _wavelength(field)
-        if wavelength is None or (len(found) > 1 and (wavelength - found[0]) * (found[0] - found[1]) <= 0):
-            break
-        found.insert(0, wavelength)
-    return found
+    wavelengths = np.array([_wavelength(field) or nan for field in row[: _length(row)]])
+    steps = np.sign(np.diff(wavelengths))
+    breaks = np.flatnonzero(steps != steps[-1:])  # where what follows neither rises nor falls as the end does
+    return wavelengths[breaks[-1] + 1 if breaks.size else 0 :]
 
 
 def _length(row: list[str]) -> int:
@@ -483,13 +480,6 @@ def _from_pairs(rows: list[list[str]], name: str) -> _Eem | None:
     rising, beside = (sorted({cell[axis] for cell in cells}) for axis in (0, 1))
     values = np.array([[cells.get((one, other), nan) for other in beside] for one in rising])
     return _Eem(np.array(rising), np.array(beside), values, next(iter(heads.values()))[1].upper() == "EX")
-
-
-def _refuse_wavelengths(file: Path, name: str, axis: Array, whole: Array) -> NoReturn:
-    """Refuse a file whose wavelengths are not among those of the others."""
-    expected = f"of {name} wavelengths among those of the file with the most, {_range(whole)}"
-    remedy = "Read files of one kind by pattern, or bring them to common wavelengths first."
-    refuse(file.name, expected, _range(axis), remedy)
 
 
 def _range(axis: Array) -> str:
