@@ -407,7 +407,9 @@ def coordinates_of(X: Any) -> Coordinates | None:
 
 
 def linear_cells(coords: Sequence[Array], shape: tuple[int, ...]) -> NDArray[np.int64]:
-    """Return C-order linear indices, refusing coordinates that are not integers inside the shape."""
+    """Return C-order linear indices, refusing coordinates that are not integers inside the shape, or too many cells."""
+    if prod(shape) >= 2**63:
+        refuse("X", "a tensor with fewer than 2**63 cells", f"shape {shape}", "Leave out modes, or empty slabs.")
     cells = np.zeros(len(coords[0]), dtype=np.int64)
     for mode, (index, length) in enumerate(zip(coords, shape, strict=True)):
         index = np.asarray(index)
@@ -468,8 +470,6 @@ def _sparse_tensor(listed: Coordinates) -> Tensor:
     coords, values, lengths = listed
     shape = tuple(int(length) for length in lengths)
     _check_shape(shape, None)
-    if prod(shape) >= 2**63:
-        refuse("X", "a tensor with fewer than 2**63 cells", f"shape {shape}", "Leave out slabs without a nonzero.")
     values = _as_real(np.asarray(values), "Give numbers as values.")
     cells = linear_cells(coords, shape)
     missing = np.isnan(values)

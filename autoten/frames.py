@@ -164,7 +164,7 @@ def tensor_of(table: Table, modes: Iterable[Any], values: Any, unlisted: str | N
     indices, codes = zip(*map(table.coded, modes), strict=True)
     labels, shape = Labels(tuple(map(str, modes)), indices), tuple(map(len, indices))
     if values is None:
-        counts = _summed(table.what, codes, shape, None)
+        counts = _summed(codes, shape, None)
         _warn_of_values_left_over(table, modes, counts)
         return Preprocessed(counts, labels=labels)
     numbers = table.numbers(values)
@@ -174,7 +174,7 @@ def tensor_of(table: Table, modes: Iterable[Any], values: Any, unlisted: str | N
         remedy = "Say 'zero' where nothing was there, as in counts, and 'missing' where nobody looked."
         refuse(f"unlisted of {table.asker}", expected, got, remedy)
     if unlisted == "zero":
-        return Preprocessed(_summed(table.what, codes, shape, numbers), labels=labels)
+        return Preprocessed(_summed(codes, shape, numbers), labels=labels)
     remedy = (
         "Sum or average them first, say unlisted='zero' if they are parts of a sum, or name modes and no values where "
         "rows are events."
@@ -192,12 +192,9 @@ def _warn_of_values_left_over(table: Table, modes: Sequence[Any], counts: Any) -
                 return
 
 
-def _summed(what: str, codes: Sequence[Array], shape: tuple[int, ...], values: Array | None) -> Any:
+def _summed(codes: Sequence[Array], shape: tuple[int, ...], values: Array | None) -> Any:
     """Return the sums of the rows of each cell, or their numbers where there are no values, and zero elsewhere."""
     n_cells = prod(shape)
-    if n_cells >= 2**63:
-        remedy = "Leave out modes, or put labels together."
-        refuse(what, "a table whose labels span fewer than 2**63 cells", f"shape {shape}", remedy)
     cells, rows = np.unique(linear_cells(codes, shape), return_inverse=True)
     sums = np.bincount(rows, values).astype(np.float64 if values is None else values.dtype)
     if n_cells > FEW_CELLS and (len(cells) < WELL_FILLED * n_cells or n_cells > LARGEST_UNFOLDED):

@@ -1007,7 +1007,7 @@ IN_EVERY_SLAB = "X must be a tensor with observed cells in every slab. Got no ob
 NUMBERS = "X must be an array of real numbers. Got "
 COMPLEX = f"{NUMBERS}complex numbers (complex128). Analyse its real and imaginary parts, or its magnitude."
 STACKED = "X must be an array, or equal ones to stack. Got 3 arrays of shapes (3, 4), (3, 5). "
-LARGE = "X must be a tensor with fewer than 2**63 cells. Got shape (2097152, 2097152, 2097152). Leave out slabs without"
+LARGE = "X must be a tensor with fewer than 2**63 cells. Got shape (2097152, 2097152, 2097152). Leave out modes, or"
 
 # What is no tensor, and how the sentence begins.
 OF_NO_USE = [
