@@ -103,7 +103,7 @@ def of_one_size(grid: Grid, side: int) -> Row:
     return row
 
 
-def nothing(block: Any) -> None:
+def nothing(block: Any, where: Any) -> None:
     """Do nothing with a block that was made."""
 
 

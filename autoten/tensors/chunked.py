@@ -84,28 +84,22 @@ class ChunkedTensor:
     def subs(self, parts: Sequence[Sequence[Array]]) -> list[Tensor]:
         """Return the sub-tensors at lists of a sorted index array per mode: all of them from one pass."""
         filled = [np.empty([len(index) for index in indices], self.array.dtype) for indices in parts]
-        for where, pieces in self._pass(_picked, lambda where: [_within(indices, where)[0] for indices in parts]):
+        for where, pieces in self._pass(_picked, parts):
             for part, indices, piece in zip(filled, parts, pieces, strict=True):
                 part[_within(indices, where)[1]] = piece
         return [_tensor_of(part, self.scale) for part in filled]
 
     def summed(self, function: Sums, factors: Sequence[Array], mode: int) -> list[Array]:
         """Return the sums over blocks of what a function makes of each, with its rows of the factors: one pass."""
-
-        def arguments(where: Where) -> tuple[Any, ...]:
-            return function, [factor[rows] for factor, rows in zip(factors, where, strict=True)], mode
-
         total: list[Array] = []
-        for where, sums in self._pass(_asked, arguments):
+        for where, sums in self._pass(_asked, function, factors, mode):
             total = total or [np.zeros((self.shape[mode], *part.shape[1:])) for part in sums]
             for whole, part in zip(total, sums, strict=True):
                 whole[where[mode]] += part
         return total
 
-    def _pass(
-        self, function: Callable[..., Any], arguments: Callable[[Where], Sequence[Any]] = lambda where: ()
-    ) -> Iterator[tuple[Where, Any]]:
-        """Yield where each block is, and what a function returns of it and of its arguments for that place."""
+    def _pass(self, function: Callable[..., Any], *arguments: Any) -> Iterator[tuple[Where, Any]]:
+        """Yield where each block is, and what a function returns of it, of where it is, and of arguments for all."""
         from dask.base import compute
         from dask.delayed import delayed
 
@@ -116,8 +110,10 @@ class ChunkedTensor:
             for where, block in zip(places, self.array.to_delayed().ravel(), strict=True)
             if all(part.start < part.stop for part in where)
         ]
+        # Sent to a worker once, and not with every block.
+        shared = [delayed(argument, pure=False, traverse=False) for argument in arguments]
         call = delayed(function, pure=False)
-        results = compute(*(call(block, *arguments(where)) for where, block in filled))
+        results = compute(*(call(block, where, *shared) for where, block in filled))
         return zip((where for where, _ in filled), results, strict=True)
 
 
@@ -136,7 +132,7 @@ def _tensor_of(block: Any, scale: float = 1.0) -> DenseTensor:
     return DenseTensor(block, scale, missing)
 
 
-def _surveyed(block: Any) -> Survey:
+def _surveyed(block: Any, where: Where) -> Survey:
     tensor = _tensor_of(block)
     with np.errstate(over="ignore"):  # the caller scales what is out of range, and asks again
         squares = tensor.slab_squares()
@@ -144,9 +140,11 @@ def _surveyed(block: Any) -> Survey:
     return Survey(float(np.abs(tensor.data).max()), squares, observed)
 
 
-def _picked(block: Any, *parts: Sequence[Array]) -> list[Array]:
-    return [np.ma.filled(block, np.nan)[np.ix_(*indices)] for indices in parts]
+def _picked(block: Any, where: Where, parts: Sequence[Sequence[Array]]) -> list[Array]:
+    block = np.ma.filled(block, np.nan)
+    return [block[np.ix_(*_within(indices, where)[0])] for indices in parts]
 
 
-def _asked(block: Any, function: Sums, *arguments: Any) -> tuple[Array, ...]:
-    return function(_tensor_of(block), *arguments)
+def _asked(block: Any, where: Where, function: Sums, factors: Sequence[Array], mode: int) -> tuple[Array, ...]:
+    rows = [factor[part] for factor, part in zip(factors, where, strict=True)]
+    return function(_tensor_of(block), rows, mode)
