@@ -196,7 +196,8 @@ def _imported(expression: str, homes: dict[str, set[str]]) -> bool:
         names = {node.id for node in ast.walk(ast.parse(expression)) if isinstance(node, ast.Name)}
     except SyntaxError:  # the repr of what has none of its own
         return False
-    public = {name: home for home in ("autoten.selection", "autoten") for name in import_module(home).__all__}
+    public = dict.fromkeys(vars(import_module("autoten.selection")), "autoten.selection")
+    public |= dict.fromkeys(import_module("autoten").__all__, "autoten")
     if not names <= public.keys():
         return False
     for name in names:

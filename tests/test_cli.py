@@ -384,7 +384,7 @@ def test_version(capsys):
 
 
 def test_every_solver_holdout_policy_and_score_can_be_chosen():
-    classes = [value for value in map(selection.__dict__.get, selection.__all__) if isinstance(value, type)]
+    classes = [value for value in vars(selection).values() if isinstance(value, type)]
     policies = {each.__name__ for each in classes if any("__call__" in vars(base) for base in each.__mro__)}
     own = {option: {place.partition(":")[2] for place in known.values()} for option, (known, _) in NAMED.items()}
     # All but the one for several solvers, by which others are wrapped anyway, and the one of which others are made.
