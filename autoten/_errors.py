@@ -67,6 +67,11 @@ def is_number(text: str) -> bool:
     return True
 
 
+def is_integer(value: object) -> bool:
+    """Tell whether a value is a whole number, Python's or NumPy's, and no truth value."""
+    return isinstance(value, (int, np.integer)) and not isinstance(value, bool)
+
+
 def _short(got: object) -> str:
     text = got if isinstance(got, str) else repr(got)
     return text if len(text) <= 80 else f"{text[:38]} ... {text[-38:]}"  # a path says most at its end
@@ -98,22 +103,14 @@ def check_ranks(ranks: Any, what: str = "ranks of estimate_rank") -> Sequence[in
     remedy = "Give a range such as range(1, 11), or its end alone; rank 0 (nothing beyond noise) is always added."
     if isinstance(ranks, np.ndarray):
         ranks = ranks.ravel() if ranks.ndim else ranks[()]
-    if isinstance(ranks, (int, np.integer)) and not isinstance(ranks, bool):
-        if ranks < 1:
-            refuse(what, "positive integers", ranks, remedy)
+    if is_integer(ranks) and ranks > 0:
         ranks = range(1, int(ranks) + 1)
     if isinstance(ranks, range) and ranks and min(ranks[0], ranks[-1]) >= 1:
         return ranks if ranks.step > 0 else ranks[::-1]  # never listed: it may be far too long
-    if isinstance(ranks, str) or not isinstance(ranks, Iterable):
-        refuse(what, "positive integers", repr(ranks), remedy, kind=TypeError)
-    candidates = list(ranks)
-    if not candidates:
-        refuse(what, "positive integers", "none", remedy)
-    for rank in candidates:
-        if isinstance(rank, (bool, np.bool_)) or not isinstance(rank, (int, np.integer)):
-            refuse(what, "positive integers", candidates, remedy, kind=TypeError)
-        if rank < 1:
-            refuse(what, "positive integers", candidates, remedy)
+    candidates = list(ranks) if isinstance(ranks, Iterable) and not isinstance(ranks, str) else [ranks]
+    whole = all(map(is_integer, candidates))
+    if not whole or min(candidates, default=0) < 1:
+        refuse(what, "positive integers", repr(ranks), remedy, kind=ValueError if whole else TypeError)
     return tuple(sorted({int(rank) for rank in candidates}))
 
 
@@ -142,8 +139,8 @@ def as_generator(random_state: int | np.random.Generator | np.random.RandomState
         return random_state
     if isinstance(random_state, np.random.RandomState):
         return np.random.default_rng(random_state.randint(2**63 - 1, dtype=np.int64))
-    if random_state is None or (isinstance(random_state, (int, np.integer)) and not isinstance(random_state, bool)):
-        if random_state is not None and random_state < 0:
-            refuse("random_state", "a seed >= 0, a Generator, RandomState or None", random_state)
-        return np.random.default_rng(random_state)
-    refuse("random_state", "an int, a Generator, RandomState or None", repr(random_state), kind=TypeError)
+    if random_state is not None and not is_integer(random_state):
+        refuse("random_state", "an int, a Generator, RandomState or None", repr(random_state), kind=TypeError)
+    if random_state is not None and random_state < 0:
+        refuse("random_state", "a seed >= 0, a Generator, RandomState or None", random_state)
+    return np.random.default_rng(random_state)

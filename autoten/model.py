@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import linalg
 
 from autoten._errors import AutotenWarning, check_integer, imported, refuse
 from autoten._typing import Array
@@ -501,11 +502,7 @@ def _converted(model: Any) -> CPModel:
 
 def khatri_rao(matrices: Sequence[Array]) -> Array:
     """Return the column-wise Kronecker product of matrices (I_n, R); the last index runs fastest."""
-
-    def pair(left: Array, right: Array) -> Array:
-        return (left[:, None, :] * right[None, :, :]).reshape(len(left) * len(right), left.shape[1])
-
-    return reduce(pair, matrices)
+    return reduce(linalg.khatri_rao, matrices)
 
 
 def empty_model(shape: Sequence[int]) -> CPModel:

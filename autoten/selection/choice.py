@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from autoten._errors import refuse
+from autoten._errors import is_integer, refuse
 from autoten._typing import Array
 from autoten.table import LOWEST_CONSISTENCY, RankTable
 
@@ -67,7 +67,7 @@ def apply_policy(policy: Policy, table: RankTable) -> Choice:
     answer = policy(table)
     choice = answer if isinstance(answer, Choice) else Choice(answer, f"chosen by {policy_name(policy)}")
     rank: Any = choice.rank
-    if not isinstance(rank, (int, np.integer)) or isinstance(rank, bool) or rank not in table.ranks:
+    if not is_integer(rank) or rank not in table.ranks:
         expected = f"a Choice or a rank out of {table.ranks.tolist()}"
         refuse(f"the answer of {policy_name(policy)}", expected, repr(answer))
     # Plain numbers: what NumPy calls an integer is not one to JSON.
