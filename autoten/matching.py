@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import reduce
 from math import prod
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,9 +23,7 @@ from autoten.door import as_tensor
 from autoten.model import CPModel, as_cp
 from autoten.tensors.dense import DenseTensor
 from autoten.tensors.sparse import SparseTensor
-
-if TYPE_CHECKING:
-    from autoten.tensors.tensor import Tensor
+from autoten.tensors.tensor import Tensor
 
 # An array of what each cell counts for is made where it has at most so many cells for each hidden one.
 ARRAY_CELLS = 8

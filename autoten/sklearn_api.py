@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any, Self
 
 import numpy as np
 from sklearn import get_config
@@ -19,20 +20,13 @@ from autoten.holdout import Holdout, RandomElements, regressed_rows
 from autoten.labels import names_of
 from autoten.model import CPModel
 from autoten.parafac import fit_parafac
+from autoten.parts import Parts
 from autoten.preprocess.steps import centred, scaled
-from autoten.scores import DEFAULT_SCORERS
+from autoten.scores import DEFAULT_SCORERS, Scorer
 from autoten.selection import DEFAULT_POLICY, Policy
 from autoten.solvers.als import ALS
 from autoten.solvers.base import Solver
-from autoten.tensors.tensor import weights_at
-
-if TYPE_CHECKING:
-    from pathlib import Path
-    from typing import Self
-
-    from autoten.parts import Parts
-    from autoten.scores import Scorer
-    from autoten.tensors.tensor import Tensor
+from autoten.tensors.tensor import Tensor, weights_at
 
 
 class _TensorTransformer(TransformerMixin, BaseEstimator):

@@ -6,19 +6,17 @@ A scorer returns a dict from score name to one number or a sequence of replicate
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from autoten.fits import RankFits
 from autoten.scores.core_consistency import core_consistency_scores
 from autoten.scores.fit import fit_scores, stability_scores
 from autoten.scores.heldout import heldout_scores
 from autoten.scores.nonnegative_cores import nonnegative_core_scores
 from autoten.scores.residual import residual_scores
+from autoten.tensors.tensor import Tensor
 
-if TYPE_CHECKING:
-    from autoten.fits import RankFits
-    from autoten.tensors.tensor import Tensor
-
-    Scorer = Callable[[Tensor, RankFits], Mapping[str, Any]]
+Scorer = Callable[[Tensor, RankFits], Mapping[str, Any]]
 
 DEFAULT_SCORERS: tuple[Scorer, ...] = (
     residual_scores,

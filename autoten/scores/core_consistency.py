@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import reduce
 from math import prod
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from scipy.linalg import cho_factor, cho_solve
@@ -19,16 +19,13 @@ from scipy.sparse.linalg import LinearOperator, cg
 from autoten._errors import refuse
 from autoten._typing import Array
 from autoten.door import as_tensor, model_of
+from autoten.fits import RankFits
 from autoten.kernels import linear
 from autoten.matching import Seen
 from autoten.model import CPModel, n_parameters
 from autoten.tensors.dense import DenseTensor
-from autoten.tensors.tensor import stack_rows
-
-if TYPE_CHECKING:
-    from autoten.fits import RankFits
-    from autoten.tensors.sparse import SparseTensor
-    from autoten.tensors.tensor import Tensor
+from autoten.tensors.sparse import SparseTensor
+from autoten.tensors.tensor import Tensor, stack_rows
 
 # Singular values of a factor below this share of its largest count as zero.
 RANK_CUTOFF = 1e-10

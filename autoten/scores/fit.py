@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from autoten.fits import RankFits
 from autoten.holdout import longest_mode
 from autoten.matching import Seen, match_score, most_opposed_pair
-
-if TYPE_CHECKING:
-    from autoten.fits import RankFits
-    from autoten.tensors.tensor import Tensor
+from autoten.tensors.tensor import Tensor
 
 # A start is good, and its components worth comparing, when its loss is within this share of the best one's.
 GOOD_LOSS = 0.01

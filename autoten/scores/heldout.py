@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,13 +11,10 @@ from numpy.typing import NDArray
 from autoten._errors import refuse
 from autoten._typing import Array
 from autoten.door import as_tensor, model_of
+from autoten.fits import FoldFit, RankFits
 from autoten.model import CPModel
 from autoten.tensors.counts import Poisson, deviance, null_deviance
-from autoten.tensors.tensor import model_values, weights_at
-
-if TYPE_CHECKING:
-    from autoten.fits import FoldFit, RankFits
-    from autoten.tensors.tensor import Cells, Tensor
+from autoten.tensors.tensor import Cells, Tensor, model_values, weights_at
 
 
 def heldout_error(X: Any, cp: Any, heldout: Any) -> float:

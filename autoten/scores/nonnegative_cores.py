@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from functools import partial, reduce
 from math import prod
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from scipy.optimize import nnls
@@ -18,6 +18,7 @@ from scipy.special import rel_entr
 from autoten._errors import refuse
 from autoten._typing import Array
 from autoten.door import as_tensor, model_of
+from autoten.fits import RankFits
 from autoten.kernels.linear import ROUNDING
 from autoten.matching import Seen
 from autoten.model import CPModel
@@ -34,11 +35,7 @@ from autoten.scores.core_consistency import (
 )
 from autoten.tensors.dense import DenseTensor
 from autoten.tensors.sparse import Pattern, SparseTensor
-from autoten.tensors.tensor import model_values
-
-if TYPE_CHECKING:
-    from autoten.fits import RankFits
-    from autoten.tensors.tensor import Tensor
+from autoten.tensors.tensor import Tensor, model_values
 
 # Newton steps to a core of counts, at most; and the decrease of the divergence, relative, at which they end.
 KL_CORE_STEPS = 100

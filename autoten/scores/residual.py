@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from math import prod
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,13 +12,11 @@ from numpy.typing import NDArray
 from autoten._errors import check_mode
 from autoten._typing import Array
 from autoten.door import data_of, model_of
+from autoten.fits import RankFits
 from autoten.labels import names_of
 from autoten.model import khatri_rao
 from autoten.scores.core_consistency import RANK_CUTOFF
-
-if TYPE_CHECKING:
-    from autoten.fits import RankFits
-    from autoten.tensors.tensor import Tensor
+from autoten.tensors.tensor import Tensor
 
 N_COPIES = 4
 POWER_SWEEPS = 10
