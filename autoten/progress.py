@@ -135,15 +135,9 @@ class Progress(Listener):
             return
         self._forecast = total
         limit = self._plan.limit - self._began
-        logger.info(
-            "about %s%s for ranks 1 to %d by %s, going by those up to %d%s",
-            spoken(total),
-            _memory(),
-            self._last,
-            self._solver,
-            rank,
-            f"; max_time ends them after {spoken(limit)}" if limit < total else "",
-        )
+        ranks = f"ranks 1 to {self._last} by {self._solver}, going by those up to {rank}"
+        ended = f"; max_time ends them after {spoken(limit)}" if limit < total else ""
+        logger.info("about %s%s for %s%s", spoken(total), _memory(), ranks, ended)
 
 
 class _Bar:

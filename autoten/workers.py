@@ -50,11 +50,8 @@ class Workers:
         backend, _ = get_active_backend(prefer="threads")
         self.number = backend.effective_n_jobs(n_jobs)
         self.several = self.number > 1
-        self._parallel = Parallel(
-            n_jobs=n_jobs,
-            prefer="threads",
-            return_as="generator" if backend.supports_return_generator else "list",
-        )
+        return_as = "generator" if backend.supports_return_generator else "list"
+        self._parallel = Parallel(n_jobs=n_jobs, prefer="threads", return_as=return_as)
         self._opened = ExitStack()
 
     def __enter__(self) -> Workers:

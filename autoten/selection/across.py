@@ -163,10 +163,8 @@ class AutoTen2016:
         choices = {name: self(table) for name, table in tables.items()}
         curves = {name: self._curve(table) for name, table in tables.items()}
         ranks = {name: choice.rank for name, choice in choices.items()}
-        best, why = (
-            max(tables, key=lambda name: sum(curves[name].values())),
-            "its core consistencies have the larger sum",
-        )
+        best = max(tables, key=lambda name: sum(curves[name].values()))
+        why = "its core consistencies have the larger sum"
         if len(tables) == 1:
             return best, choices[best]
         if all(curves[name][rank] > 0.0 for name, rank in ranks.items()) and len(set(ranks.values())) > 1:
