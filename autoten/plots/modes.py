@@ -182,16 +182,11 @@ def n_named_within(height: float, rank: int) -> int:
     return min(MOST_NAMED, int(height / height_for_top(max(rank, 1), 0)) - 1)
 
 
-def is_named(names: Names) -> bool:
-    """Tell whether the labels of a mode are names, without an order that counts."""
-    return names is not None and not _has_positions(names)
-
-
 def drawing_of(factor: Array, rank: int, names: Names) -> ModeDrawing:
     """Return how a mode is drawn unless it is said: by its length, labels, course, and `rank`, components together."""
     if len(factor) <= LONGEST_BARS:
         return bars if len(factor) * rank <= MOST_BARS else heat_map
-    if is_named(names):
+    if not _has_positions(names):
         return top_bars
     if rank > MOST_LINES:
         return heat_map

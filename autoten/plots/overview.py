@@ -110,7 +110,7 @@ def plot_fit(table: RankTable, choice: Choice | None = None, ax: Axes | None = N
     Axes
     """
     ax = _rank_axes(table, ax, "explained (%)")
-    explained = 100.0 * _mean(table, "fit")
+    explained = 100.0 * table.known("fit")
     # A start that is worse than no model does not stretch the axis.
     _fit_axis(ax.yaxis, np.append(explained, [0.0, 1.0]))
     _draw_replicates(ax, table, 100.0 * (1.0 - _replicates(table, "loss_starts")), "starts")
@@ -138,7 +138,7 @@ def plot_core_consistency(table: RankTable, choice: Choice | None = None, ax: Ax
     """
     ax = _rank_axes(table, ax, "core consistency (%)")
     ax.set(ylim=CONSISTENCY_LIMITS, yticks=range(0, 101, 25))
-    raw, corrected = _mean(table, "core_consistency"), _mean(table, "corrected_core_consistency")
+    raw, corrected = table.known("core_consistency"), table.known("corrected_core_consistency")
     either = np.where(np.isnan(corrected), raw, corrected)
     tell_nothing = table.ranks[~table.informative & (table.ranks > 0)]
     if tell_nothing.size and np.isfinite(either).any():
@@ -146,7 +146,7 @@ def plot_core_consistency(table: RankTable, choice: Choice | None = None, ax: Ax
         ax.axvspan(low, high, color=rcParams["text.color"], alpha=0.12, linewidth=0, zorder=0)
         ax.text((low + high) / 2, 35, "no information", rotation=90, ha="center", va="center", fontsize=small_text())
     _draw_replicates(ax, table, _replicates(table, "core_consistency_starts"), "starts")
-    _draw(ax, table.ranks, _mean(table, "ceiling"), **THIRD, marker="_", markersize=8, label="ceiling")
+    _draw(ax, table.ranks, table.known("ceiling"), **THIRD, marker="_", markersize=8, label="ceiling")
     hollow = {"markersize": 7, "linestyle": "--", "markerfacecolor": "none"}
     _draw(ax, table.ranks, raw, **FIRST, **hollow, label="raw")
     _draw(ax, table.ranks, corrected, **SECOND, label="corrected")
@@ -174,7 +174,7 @@ def plot_heldout(table: RankTable, choice: Choice | None = None, ax: Axes | None
     Axes
     """
     ax = _rank_axes(table, ax, "held-out error\n(zero model = 1)")
-    errors, folds = _mean(table, "heldout"), _replicates(table, "heldout")
+    errors, folds = table.known("heldout"), _replicates(table, "heldout")
     if not np.isfinite(errors).any():
         return _finish(ax, table, choice, table.ranks, errors, missing="held-out error")
     # A fold that exploded stretches no axis.
@@ -250,12 +250,12 @@ def plot_stability(table: RankTable, choice: Choice | None = None, ax: Axes | No
     """
     ax = _rank_axes(table, ax, "factor match score")
     ax.set(ylim=(-0.05, 1.07), yticks=np.arange(0.0, 1.1, 0.25))
-    of_folds = _mean(table, "stability_folds")
+    of_folds = table.known("stability_folds")
     _draw_replicates(ax, table, _replicates(table, "stability_folds"), "folds")
     _draw(ax, table.ranks, of_folds, **FIRST, label="mean of folds")
     hollow = {"markerfacecolor": "none", "linestyle": "--"}
-    _draw(ax, table.ranks, _mean(table, "stability_starts"), **SECOND, **hollow, label="other starts")
-    _draw(ax, table.ranks, _mean(table, "stability_halves"), **THIRD, marker="s", markersize=4, label="halves")
+    _draw(ax, table.ranks, table.known("stability_starts"), **SECOND, **hollow, label="other starts")
+    _draw(ax, table.ranks, table.known("stability_halves"), **THIRD, marker="s", markersize=4, label="halves")
     return _finish(ax, table, choice, table.ranks, of_folds, missing="stability")
 
 
@@ -280,7 +280,7 @@ def plot_leftover(table: RankTable, choice: Choice | None = None, ax: Axes | Non
     Axes
     """
     ax = _rank_axes(table, ax, "explained\n(noise = 1)")
-    strongest, weakest = np.exp(_mean(table, "residual_excess")), np.exp(_mean(table, "weakest_excess"))
+    strongest, weakest = np.exp(table.known("residual_excess")), np.exp(table.known("weakest_excess"))
     copies = np.exp(_replicates(table, "residual_excess"))
     left = np.append(copies[np.isfinite(copies)], 1.0)
     # How much further a component of the model stands above noise does not matter.
@@ -293,11 +293,6 @@ def plot_leftover(table: RankTable, choice: Choice | None = None, ax: Axes | Non
 
 
 # What the table holds
-
-
-def _mean(table: RankTable, name: str) -> Array:
-    """Return a score of every rank; NaN where the table does not hold it."""
-    return table.mean(name) if name in table else np.full(len(table), np.nan)
 
 
 def _replicates(table: RankTable, name: str) -> Array:
