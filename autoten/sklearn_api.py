@@ -316,9 +316,10 @@ class CP(_SampleTransformer):
 class _Step(_TensorTransformer):
     """A step before a model: what it learns from the training samples, slabs of mode 0, it does to new samples."""
 
-    # Of a subclass: what does the step; whether what it finds for mode 0, or for the others, holds for new samples too;
-    # and in words for which modes it can be undone.
+    # Of a subclass: what does the step, and what undoes it; whether what it finds for mode 0, or for the others, holds
+    # for new samples too; and in words for which modes it can be undone.
     _step: Callable[..., tuple[Preprocessed, dict[int, Array]]]
+    _undone: Callable[..., Array]
     _of_mode_0: bool
     _invertible: str
 
@@ -372,9 +373,6 @@ class _Step(_TensorTransformer):
     def set_output(self, *, transform: str | None = None) -> Self:
         """Do nothing: a tensor fits into no data frame. A pipeline sets the output of every step."""
         return self
-
-    def _undone(self, samples: Array) -> Array:
-        raise NotImplementedError
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -474,10 +472,6 @@ class ScaleWithin(_Step):
 
 def _check_like(shape: tuple[int, ...], fitted: tuple[int, ...], mode: int, what: str) -> None:
     """Refuse samples, along `mode`, that are not of the fitted shape but for their number."""
-    if len(shape) != len(fitted) or _without(shape, mode) != _without(fitted, mode):
+    if len(shape) != len(fitted) or (*shape[:mode], fitted[mode], *shape[mode + 1 :]) != fitted:
         any_number = ", ".join("any" if n == mode else str(length) for n, length in enumerate(fitted))
         refuse(what, f"of shape ({any_number}), as fitted", f"shape {shape}")
-
-
-def _without(shape: tuple[int, ...], mode: int) -> tuple[int, ...]:
-    return shape[:mode] + shape[mode + 1 :]
