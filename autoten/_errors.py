@@ -45,12 +45,12 @@ def to_be_written(path: str | Path, asker: str) -> Path:
     return path
 
 
-def imported(name: str, asker: str) -> Any:
-    """Return a package that comes with the extra for labels, or say how to install it."""
+def imported(name: str, asker: str, install: str = "'autoten[labels]'") -> Any:
+    """Return a package that may be absent, or say how to install it: most come with the extra for labels."""
     try:
         return import_module(name)
     except ImportError as error:
-        raise ImportError(f"{asker} needs {name}. Install it with `pip install 'autoten[labels]'`.") from error
+        raise ImportError(f"{asker} needs {name}. Install it with `pip install {install}`.") from error
 
 
 def counted(n: int, what: str) -> str:

@@ -80,13 +80,10 @@ class CPModel:
             refuse("the weights of a CP model", "a vector, one entry for each component", f"shape {weights.shape}")
         if not factors:
             refuse("the factors of a CP model", "one matrix for each mode", "none")
+        expected = f"a matrix with {weights.size} columns, one for each weight"
         for mode, factor in enumerate(factors):
             if factor.ndim != 2 or factor.shape[1] != weights.size:
-                refuse(
-                    f"factor {mode} of a CP model",
-                    f"a matrix with {weights.size} columns, one for each weight",
-                    f"shape {factor.shape}",
-                )
+                refuse(f"factor {mode} of a CP model", expected, f"shape {factor.shape}")
         object.__setattr__(self, "factors", factors)
         object.__setattr__(self, "weights", weights)
         if self.labels is not None:
@@ -385,11 +382,8 @@ class CPModel:
         >>> CPModel(np.ones(1), [np.ones((2, 1)), np.ones((3, 1)), np.ones((4, 1))]).to_tensorly()
         (weights, factors) : rank-1 CPTensor of shape (2, 3, 4)
         """
-        try:
-            from tensorly.cp_tensor import CPTensor
-        except ImportError as error:
-            raise ImportError("to_tensorly needs tensorly. Install it with `pip install tensorly`.") from error
-        return CPTensor((self.weights.copy(), [factor.copy() for factor in self.factors]))
+        tensorly = imported("tensorly", "to_tensorly", "tensorly")
+        return tensorly.cp_tensor.CPTensor((self.weights.copy(), [factor.copy() for factor in self.factors]))
 
     def folded(self) -> list[Array]:
         """Return the factors with the weights multiplied into the first."""
