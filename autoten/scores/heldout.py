@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from autoten._errors import refuse
 from autoten._typing import Array
@@ -110,11 +109,7 @@ def _deviance(tensor: Tensor, fold: FoldFit, loss: Poisson) -> float:
 
 
 def relative_error(
-    tensor: Tensor,
-    model: CPModel,
-    cells: Cells,
-    weights: NDArray[np.float64] | None = None,
-    offsets: NDArray[np.float64] | None = None,
+    tensor: Tensor, model: CPModel, cells: Cells, weights: Array | None = None, offsets: Array | None = None
 ) -> float:
     """Return the model's squared error at `cells` over that of the zero model, each cell counted `weights` times.
 
