@@ -499,7 +499,6 @@ def _weighted_tensor(tensor: Tensor, noise: NDArray[np.float64]) -> DenseTensor:
 
 def numbers_of(X: Any, what: str = "X") -> tuple[Array, NDArray[np.bool_] | None]:
     """Return a real floating array in native byte order, and the mask of a numpy.ma array."""
-    mask = None
     parts = X if isinstance(X, (list, tuple)) else ()
     _refuse_what_is_no_array(X, parts, what)
     if coordinates_of(X) is not None:
@@ -510,10 +509,8 @@ def numbers_of(X: Any, what: str = "X") -> tuple[Array, NDArray[np.bool_] | None
     remedy = "Give a NumPy array, or anything that converts to one."
     try:
         array = _with_masks(X)
-        if isinstance(array, np.ma.MaskedArray):
-            mask = np.ma.getmaskarray(array)
-            array = array.data
-        array = np.asarray(array)
+        mask = np.ma.getmaskarray(array) if isinstance(array, np.ma.MaskedArray) else None
+        array = np.asarray(array)  # of a masked array what it hides, too
     except Exception:  # noqa: BLE001 (an __array__ may raise anything)
         shapes = [str(part.shape) for part in parts if hasattr(part, "shape")]
         if shapes:

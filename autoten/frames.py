@@ -24,9 +24,6 @@ from autoten.labels import Labels
 FEW_CELLS = 2**20
 WELL_FILLED = 0.1
 
-# What a combination of labels without a row can mean.
-UNLISTED = ("zero", "missing")
-
 
 class Table(Protocol):
     """A long table; how sentences call it and its reader, and what they add where a column is absent."""
@@ -154,7 +151,7 @@ def tensor_of(table: Table, modes: Iterable[Any], values: Any, unlisted: str | N
         refuse(f"modes of {table.asker}", "a list of names of columns", repr(modes), kind=TypeError)
     modes = list(modes)
     _check_columns(table, modes, values)
-    if unlisted is not None and unlisted not in UNLISTED:
+    if unlisted not in (None, "zero", "missing"):
         refuse(f"unlisted of {table.asker}", "'zero' or 'missing'", repr(unlisted))
     if values is None and unlisted == "missing":
         remedy = "A combination without a row had no event. Name the column of values if there is one."

@@ -252,10 +252,8 @@ def _estimate_of(record: dict[str, Any], arrays: Mapping[str, Any], prefix: str 
     scores = {name: named[f"score_{n}"] for n, name in enumerate(record["scores"])}
     made_by = {name: record[name] for name in ("constrained", "solver", "holdout") if name in record}
     table = RankTable(named["ranks"], scores, record["shape"], record["complete"], **made_by)
-    modes = range(len(table.shape))
-    labels = None
-    if record.get("modes") is not None:
-        labels = Labels(tuple(record["modes"]), tuple(named.get(f"labels_{mode}") for mode in modes))
+    modes, names = range(len(table.shape)), record.get("modes")
+    labels = names and Labels(tuple(names), tuple(named.get(f"labels_{mode}") for mode in modes))
     models = {}
     for rank in map(int, table.ranks):
         factors = tuple(named[f"factor_{rank}_{mode}"] for mode in modes)
