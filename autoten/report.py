@@ -123,11 +123,9 @@ def as_page(estimate: RankEstimate) -> str:
     meanings = {heading: meaning for name, heading, _, meaning in COLUMNS if name in estimate.table}
     legend = _folded("What the columns mean", _definitions({"*": "the rank taken", **meanings}))
     others = "".join(
-        _folded(
-            f"Scores by {name}, whose rank is {other.rank}", f"<p>{escape(other.reason)}</p>{_scrolled(_table(other))}"
-        )
-        for name, other in estimate.by_solver.items()
-        if other.settings.get("solver") != estimate.settings.get("solver")
+        _folded(f"Scores by {name}, whose rank is {one.rank}", f"<p>{escape(one.reason)}</p>{_scrolled(_table(one))}")
+        for name, one in estimate.by_solver.items()
+        if one.settings.get("solver") != estimate.settings.get("solver")
     )
     sections = {
         "Warnings": _list(estimate.warnings),
@@ -326,13 +324,10 @@ def _components(estimate: RankEstimate, rank: int) -> str:
     model = estimate.models[rank]
     if not 0 < model.rank <= LARGEST_DRAWN:
         return ""
+    captions = [f"Components in {name}, columns of unit length" for name in model.named.names]
     figures = [
-        _picture(
-            f"Components in {name}, columns of unit length",
-            partial(plot_mode, model, mode),
-            least_height(model, mode),
-        )
-        for mode, name in enumerate(model.named.names)
+        _picture(caption, partial(plot_mode, model, mode), least_height(model, mode))
+        for mode, caption in enumerate(captions)
     ]
     return _side_by_side(figures)
 

@@ -238,9 +238,8 @@ def drop_empty_slabs(X: Any) -> Preprocessed:
         for mode, kept in enumerate(seen)
         if not kept.all()
     ]
-    kept = [np.flatnonzero(kept) for kept in seen]
-    given = replace(given, labels=given.labels and given.labels.rows(kept))
-    return prepared(given, values[np.ix_(*kept)], observed[np.ix_(*kept)], *steps)
+    given = replace(given, labels=given.labels and given.labels.rows(seen))
+    return prepared(given, values[np.ix_(*seen)], observed[np.ix_(*seen)], *steps)
 
 
 def _sweep(step: Callable[[int], float], modes: tuple[int, ...], verb: str, labels: Labels | None) -> None:
