@@ -425,6 +425,9 @@ def part_warnings(
                 if component not in known:
                     where = f"{in_words(labels, mode)}: {_listed(labels, mode, np.asarray(indices[mode])[slabs])}"
                     yield f"Part {number} alone holds one more component, which lives in few slabs of {where}."
+    for mode, length in enumerate(model.shape):
+        if absent := length - len(np.unique(np.concatenate([indices[mode] for indices in parts]))):
+            yield f"{absent} of {length} slabs of {in_words(labels, mode)} stand in no part: they have no say in the rank."
     for component, mode, slabs in _local_components(model):
         of = f"{len(slabs)} of {model.shape[mode]} of {in_words(labels, mode)}"
         yield f"Component {component + 1} lives in few slabs ({of}): {_listed(labels, mode, slabs)}."
