@@ -427,7 +427,8 @@ def part_warnings(
                     yield f"Part {number} alone holds one more component, which lives in few slabs of {where}."
     for mode, length in enumerate(model.shape):
         if absent := length - len(np.unique(np.concatenate([indices[mode] for indices in parts]))):
-            yield f"{absent} of {length} slabs of {in_words(labels, mode)} stand in no part: they have no say in the rank."
+            where = f"{absent} of {length} slabs of {in_words(labels, mode)}"
+            yield f"{where} stand in no part and have no say in the rank. Take larger parts."
     for component, mode, slabs in _local_components(model):
         of = f"{len(slabs)} of {model.shape[mode]} of {in_words(labels, mode)}"
         yield f"Component {component + 1} lives in few slabs ({of}): {_listed(labels, mode, slabs)}."
