@@ -414,17 +414,19 @@ def _from_matrix(rows: list[list[str]], name: str) -> _Eem | None:
         first = max(_length(row) - len(head), 1)
         last = first + len(head)
         below = [n for n in range(top + 1, len(rows)) if len(rows[n]) >= last and _wavelength(rows[n][first - 1])]
-        if max((_length(rows[n]) for n in below), default=0) > last:
-            continue  # these wavelengths are a remark: there are more columns below
-        if len(below) >= 2:
-            _check_lines(rows, below, name)
-            values = [[number_in(field) for field in rows[n][first:last]] for n in below]
-            for n, line in zip(below, values, strict=True):
-                if None in line:
-                    word = rows[n][first + line.index(None)]
-                    refuse(f"line {n + 1} of {name}", "numbers, or blank where missing", word)
-            down = np.array([_wavelength(rows[n][first - 1]) for n in below])
-            return _Eem(down, head, np.array(values, dtype=float))
+        if len(below) < 2 or max(_length(rows[n]) for n in below) > last:
+            continue  # with more columns below these wavelengths are a remark
+        for n in sorted(set(range(below[0], below[-1])) - set(below)):
+            if any(rows[n]):  # a line that was cut off would be passed over
+                expected = "a wavelength and an intensity for each one above"
+                refuse(f"line {n + 1} of {name}", expected, ",".join(rows[n]))
+        values = [[number_in(field) for field in rows[n][first:last]] for n in below]
+        for n, line in zip(below, values, strict=True):
+            if None in line:
+                word = rows[n][first + line.index(None)]
+                refuse(f"line {n + 1} of {name}", "numbers, or blank where missing", word)
+        down = np.array([_wavelength(rows[n][first - 1]) for n in below])
+        return _Eem(down, head, np.array(values, dtype=float))
     return None
 
 
@@ -439,13 +441,6 @@ def _wavelengths_at_the_end(row: list[str]) -> Array:
 def _length(row: list[str]) -> int:
     """Return the number of fields in a line up to its last one that is not blank."""
     return max((place for place, field in enumerate(row, 1) if field), default=0)
-
-
-def _check_lines(rows: list[list[str]], below: list[int], name: str) -> None:
-    """Refuse a matrix that is interrupted: a line that was cut off would be passed over."""
-    for n in sorted(set(range(below[0], below[-1])) - set(below)):
-        if any(rows[n]):
-            refuse(f"line {n + 1} of {name}", "a wavelength and an intensity for each one above", ",".join(rows[n]))
 
 
 def _heads(row: list[str]) -> dict[int, re.Match[str]]:
