@@ -245,7 +245,7 @@ def published() -> Mapping[str, Any]:
 def coefficients_for(table: RankTable) -> Mapping[str, float]:
     """Return the published coefficients of a table's solver (of least squares if there are none) and evidence.
 
-    Of arrays read in chunks and of very short modes no halves are known, of a user's own tables no residuals.
+    Where the longest mode is very short no halves are known, of a user's own tables no residuals.
     """
     known = {
         "halves": np.isfinite(table.known("stability_halves")).any(),
