@@ -13,6 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.backend_bases import FigureCanvasBase
 from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
+from matplotlib.ticker import MaxNLocator
 from matplotlib.transforms import Bbox
 from PIL import Image
 
@@ -96,7 +97,13 @@ def texts_of(names: Array, longest: int = LONGEST_LABEL) -> list[str]:
     return [text if len(text) <= longest else f"{text[:half]}…{text[1 - half :]}" for text in texts]
 
 
-def colors_of(values: Array) -> Look:
+def color_cells(ax: Axes, x: Array, y: Array, values: Array, n_ticks: int) -> None:
+    """Draw values at places in rising order as colours, none where they are NaN, with a bar that explains them."""
+    mesh = ax.pcolormesh(x, y, values, shading="nearest", rasterized=True, **_colors_of(values))
+    figure_of(ax).colorbar(mesh, ax=ax, pad=0.02).ax.yaxis.set_major_locator(MaxNLocator(n_ticks))
+
+
+def _colors_of(values: Array) -> Look:
     """Return colours and their span: those of the style sheet from zero on; of both signs, around a white zero."""
     low, high = float(np.nanmin(values, initial=0.0)), float(np.nanmax(values, initial=0.0))
     largest = max(high, -low)

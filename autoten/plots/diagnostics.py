@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib import rcParams
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
-from matplotlib.ticker import FuncFormatter, MaxNLocator, SymmetricalLogLocator
+from matplotlib.ticker import FuncFormatter, SymmetricalLogLocator
 
 from autoten._errors import check_integer, check_mode, refuse
 from autoten._typing import Array
@@ -18,8 +18,7 @@ from autoten.labels import Labels
 from autoten.model import CPModel, model_of
 from autoten.plots.common import (
     Look,
-    colors_of,
-    figure_of,
+    color_cells,
     legend_above,
     name_with_unit,
     new_axes,
@@ -211,17 +210,14 @@ def plot_landscape(X: Any, index: int | str, mode: int | str = 0, *, ax: Axes | 
     values = _slab(given.X, place, number).T
     ax = new_axes() if ax is None else ax
     x, y = (_places(axis, labels, n, given.shape[n]) for axis, n in ((ax.xaxis, across), (ax.yaxis, up)))
-    # What is not drawn shows the hatches behind.
     rising = np.ix_(np.argsort(y), np.argsort(x))
-    shown = np.ma.masked_invalid(values[rising])
-    mesh = ax.pcolormesh(np.sort(x), np.sort(y), shown, shading="nearest", rasterized=True, **colors_of(values))
+    color_cells(ax, np.sort(x), np.sort(y), values[rising], n_ticks=5)
+    # What is not drawn shows the hatches behind.
     is_missing = bool(np.isnan(values).any())
     ax.patch.set(hatch="////" if is_missing else None, edgecolor="0.6", facecolor="0.9")
     hatched = " (hatched: missing)" if is_missing else ""
     title = f"{labels.names[place]}: {labels.index(place, number)}{unit_of(labels, place)}{hatched}"
     ax.set_title(title, parse_math=False)
-    bar = figure_of(ax).colorbar(mesh, ax=ax, pad=0.02)
-    bar.ax.yaxis.set_major_locator(MaxNLocator(5))
     return ax
 
 

@@ -16,7 +16,7 @@ from matplotlib.ticker import FixedLocator, MaxNLocator
 from autoten._typing import Array
 from autoten.labels import Labels
 from autoten.model import CPModel
-from autoten.plots.common import LONGEST_LABEL, Look, colors_of, figure_of, say, small_text, texts_of
+from autoten.plots.common import LONGEST_LABEL, Look, color_cells, figure_of, say, small_text, texts_of
 
 # A mode up to this length is drawn as bars, if they are not too many to be told apart in a third of a page's width.
 LONGEST_BARS = 12
@@ -135,12 +135,10 @@ def heat_map(ax: Axes, factor: Array, names: Names, styles: Sequence[ComponentSt
     """
     x, factor = _with_gaps(_places(ax, len(factor), names), factor)
     rows = np.arange(1, len(styles) + 1)
-    mesh = ax.pcolormesh(x, rows, factor.T, shading="nearest", rasterized=True, **colors_of(factor))
+    color_cells(ax, x, rows, factor.T, n_ticks=4)
     ax.hlines(rows[:-1] + 0.5, 0, 1, ax.get_facecolor(), linewidth=1.0, transform=ax.get_yaxis_transform())
     ax.set(ylim=(len(styles) + 0.5, 0.5), ylabel="component")
     ax.yaxis.set_major_locator(MaxNLocator(min(len(styles), 10), integer=True, min_n_ticks=1))
-    bar = figure_of(ax).colorbar(mesh, ax=ax, pad=0.02)
-    bar.ax.yaxis.set_major_locator(MaxNLocator(4))
 
 
 def top_bars(ax: Axes, factor: Array, names: Names, styles: Sequence[ComponentStyle]) -> None:
@@ -254,8 +252,7 @@ def _cross_out(
         for r, style in enumerate(styles):
             index = np.flatnonzero(without[:, r])
             shift = _shift(r, len(styles)) if used is bars else 0
-            if len(index):
-                ax.plot(x[index] + shift, factor[index, r], **{**cross(), "color": style.color})
+            ax.plot(x[index] + shift, factor[index, r], **{**cross(), "color": style.color})
 
 
 def _room_for_top(ax: Axes, rank: int) -> int:
