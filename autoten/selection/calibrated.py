@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from autoten._errors import counted
 from autoten._typing import Array
 from autoten.selection.choice import Alternative, Choice, in_points, is_scored, score_of, where_it_ends
-from autoten.selection.policies import CoreConsistencyThreshold
+from autoten.selection.policies import MAX_ALTERNATIVES, CoreConsistencyThreshold
 from autoten.table import LOW_CONSISTENCY, RankTable
 
 # Gains of log held-out error below this are none; ratios of gains are taken above it.
@@ -83,7 +83,6 @@ RESIDUAL_SCORES = ("residual_excess", "weakest_excess", "residual_likeness")
 CLEAR_ODDS = 2.0
 WORTH_A_MENTION = 0.05
 LIKE_NOISE = 0.2
-N_ALTERNATIVES = 3
 
 # The evidence: functions from a table to an entry for every rank above 0.
 
@@ -368,7 +367,7 @@ class Calibrated:
         ranks = table.ranks.tolist()
         row = int(np.argmax(np.where(is_scored(table), shares, -1.0)))
         others = [other for other in np.argsort(-shares) if other != row and shares[other] >= WORTH_A_MENTION]
-        cases = {ranks[other]: _case_for(table, other, row) for other in others[:N_ALTERNATIVES]}
+        cases = {ranks[other]: _case_for(table, other, row) for other in others[:MAX_ALTERNATIVES]}
         for rank, case in _case_of_core(table, row).items():
             cases[rank] = f"{cases[rank]}; {case}" if rank in cases else case
         return Choice(
@@ -425,7 +424,7 @@ def _why_nothing(table: RankTable, excess: float) -> str:
             f", but the data can hardly tell: {cells:.2g} observed cells to learn each parameter from, where "
             f"{ENOUGH_CELLS:g} are enough"
         )
-    reason = f"{_what_it_does(table, 1)}{verdict}."
+    reason = f"Component {table.ranks[1]} {_does(table, 1)}{verdict}."
     if not np.isnan(excess):
         reason += f" It explains {np.exp(excess):.2f} times as much of the data as of noise of the same size."
     return reason
@@ -433,7 +432,7 @@ def _why_nothing(table: RankTable, excess: float) -> str:
 
 def _prediction(table: RankTable, coefficients: Mapping[str, float], row: int) -> str:
     """Return what the chosen component does to the held-out error, and what later ones do."""
-    here, gains = _what_it_does(table, row), gains_over_best(table)
+    here, gains = f"Component {table.ranks[row]} {_does(table, row)}", gains_over_best(table)
     later = np.nan_to_num(gains[row:], nan=-np.inf)
     if not len(later):
         return f"{here}; no larger rank was tried."
@@ -514,12 +513,8 @@ def _case_of_core(table: RankTable, chosen: int) -> dict[int, str]:
     return {int(table.ranks[failed - 1]): f"corrected core consistency alone would stop there: {figures}"}
 
 
-def _what_it_does(table: RankTable, row: int) -> str:
-    """Return by how much the component of a row changes the held-out error."""
-    return f"Component {table.ranks[row]} {_does(table, row)}"
-
-
 def _does(table: RankTable, row: int) -> str:
+    """Return by how much the component of a row changes the held-out error."""
     gain = gains_over_best(table)[row - 1]
     return f"lowers the held-out error by {_lowered_by(gain)}" if gain > 0 else "does not lower the held-out error"
 
