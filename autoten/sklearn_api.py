@@ -49,9 +49,6 @@ class _SampleTransformer(ClassNamePrefixFeaturesOutMixin, _TensorTransformer):
 
     # A subclass has the parameters `mode`, `heldout_share` and `random_state`; its `fit` sets ``model_``.
 
-    mode: int | str
-    heldout_share: float
-    random_state: Any
     model_: CPModel
 
     def transform(self, X: Any) -> Any:

@@ -64,9 +64,8 @@ class Passed(NamedTuple):
 def fit_once(tensor: Tensor, rank: int, plan: Plan) -> Fit:
     """Return the best fit of one rank from starts of its own: none is grown from a smaller rank."""
     with Workers(1) as workers:
-        starts, _ = _fit_starts(
-            _Runner(workers, tensor, plan), Subspaces(tensor), plan, rank, empty_model(tensor.shape)
-        )
+        runner = _Runner(workers, tensor, plan)
+        starts, _ = _fit_starts(runner, Subspaces(tensor), plan, rank, empty_model(tensor.shape))
     return best_of(starts.fits)
 
 
