@@ -208,7 +208,7 @@ def estimate_by_parts(
     found = _each_part(estimate_rank, data, cut, plan, progress, checkpoint)
     estimated = time.monotonic()
     indices = [cut[number][1] for number in sorted(found)]
-    of_parts = [found[n].by_solver or {next(iter(solvers)): found[n]} for n in sorted(found)]
+    of_parts = [_by_solver(found[number], next(iter(solvers))) for number in sorted(found)]
     by_solver = {name: [of[name] for of in of_parts] for name in of_parts[0] if all(name in of for of in of_parts)}
     tables = {name: put_together([each.table for each in of], tensor.shape) for name, of in by_solver.items()}
     unfinished = len(cut) - len(found)
@@ -257,6 +257,14 @@ def estimate_by_parts(
             settings,
         )
     return replace(estimates[chosen], by_solver=estimates if len(estimates) > 1 else {})
+
+
+def _by_solver(estimate: RankEstimate, first: str) -> dict[str, RankEstimate]:
+    """Return a part's estimates by solver, each with what was said of solvers: that one takes part, or was left out."""
+    of_each = dict(estimate.by_solver) or {first: estimate}
+    own = {warning for each in of_each.values() for warning in each.warnings}
+    said = [warning for warning in estimate.warnings if warning not in own]
+    return {name: replace(each, warnings=(*each.warnings, *said)) for name, each in of_each.items()}
 
 
 def numbered(path: Any, number: int) -> Any:

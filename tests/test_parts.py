@@ -305,6 +305,8 @@ def test_counts_are_fitted_as_such_beside():
     found = quick(COUNTS)
     assert list(found.by_solver) == ["ALS", "KL"]
     assert found.rank == 2
+    (said,) = (warning for warning in found.warnings if "looks like counts" in warning)
+    assert said.endswith("(So it is in 3 of 3 parts.)")
     named = quick(COUNTS, solver=(ALS(), KL()))
     assert (named.rank, named.reason) == (found.rank, found.reason)
     for name, each in named.by_solver.items():
@@ -318,6 +320,7 @@ def test_a_solver_that_one_part_lacks_is_in_no_table():
     mixed = np.where(np.arange(SHAPE[0])[:, None, None] == 11, X, np.abs(X))  # KL suits the parts without a slab
     found = quick(mixed, solver=(ALS(), KL()))
     assert found.by_solver == {}
+    assert any(said.startswith("KL was left out. X for the solver KL must be counts") for said in found.warnings)
     assert found.settings["solver"] == repr(ALS())
 
 
