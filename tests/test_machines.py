@@ -13,13 +13,15 @@ import pytest
 from test_store import assert_same
 from threadpoolctl import threadpool_info
 
-from autoten import ALS, Blocks, estimate_rank, fit_parafac
+from autoten import ALS, Blocks, Parts, estimate_rank, fit_parafac
 from autoten.datasets import make_cp_tensor, white_noise
 from autoten.fits import Plan
 from autoten.holdout import RandomElements
 from autoten.tensors.dense import DenseTensor
 from autoten.workers import Workers, one_blas_thread, task
 
+da = pytest.importorskip("dask.array")
+config = pytest.importorskip("dask.config")
 distributed = pytest.importorskip("distributed")
 
 X = make_cp_tensor((20, 15, 12), 2, noise=white_noise(20), random_state=0).X
@@ -29,10 +31,15 @@ QUICK = {"ranks": range(1, 4), "n_starts": 2, "n_folds": 3, "random_state": 0}
 pytestmark = pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="no SIGKILL on this system")
 
 
+PARTS = Parts(0.005)
+
+
 @pytest.fixture(scope="module")
 def client():
     options = {"n_workers": 2, "threads_per_worker": 1, "processes": True, "dashboard_address": None}
     with (
+        # A worker that takes longer than 15 s to come back, on a busy machine, would be given up.
+        config.set({"distributed.deploy.lost-worker-timeout": "600s"}),
         distributed.LocalCluster(**options, silence_logs=50) as cluster,
         distributed.Client(cluster, set_as_default=False) as client,
     ):
@@ -120,6 +127,32 @@ def test_a_killed_worker_only_delays_the_answer(dask, tmp_path, deaths):
     assert_same_here(there)
 
 
+def reading(folder):
+    """Return a dask array of X, each of whose reads of a chunk leaves the number of its process in a folder."""
+
+    def read(block):
+        (folder / f"{os.getpid()}").touch()
+        return block
+
+    return da.from_array(X, chunks=10).map_blocks(read, dtype=float, meta=np.empty((0,) * 3))
+
+
+def test_parts_are_gathered_estimated_and_swept_over_where_the_chunks_are(dask, tmp_path):
+    with dask.as_current():
+        there = estimate_rank(reading(tmp_path), **QUICK, parts=PARTS)
+    assert len(there.settings["shapes of parts"]) > 2
+    assert {int(path.name) for path in tmp_path.iterdir()} == set(dask.run(os.getpid).values())
+    assert_same_here(there, da.from_array(X, chunks=10), parts=PARTS)
+
+
+def test_a_worker_killed_in_a_part_only_delays_the_answer(dask, tmp_path):
+    pids = set(dask.run(os.getpid).values())
+    there = estimate_rank(X, **QUICK, parts=PARTS, solver=deadly(tmp_path, 1))
+    assert len(list(tmp_path.iterdir())) == 1
+    assert len(pids & pids_once_restarted(dask)) < 2
+    assert_same_here(there, parts=PARTS)
+
+
 def test_a_cluster_of_one_thread_is_left_alone_by_joblib():
     # joblib runs the tasks of a single worker right here.
     options = {"n_workers": 1, "threads_per_worker": 1, "processes": False, "dashboard_address": ":0"}
@@ -135,12 +168,13 @@ def test_a_cluster_of_one_thread_is_left_alone_by_joblib():
 # ------------------------------------------------------------------------------------------------------------ processes
 
 
-def test_a_killed_process_only_delays_the_answer(tmp_path, caplog):
+@pytest.mark.parametrize("parts", [None, PARTS], ids=["in memory", "by parts"])
+def test_a_killed_process_only_delays_the_answer(tmp_path, caplog, parts):
     with joblib.parallel_config(backend="loky"):
-        there = estimate_rank(X, **QUICK, n_jobs=2, solver=deadly(tmp_path, 1))
+        there = estimate_rank(X, **QUICK, n_jobs=2, solver=deadly(tmp_path, 1), parts=parts)
     assert len(list(tmp_path.iterdir())) == 1
     assert "workers were lost (TerminatedWorkerError); their tasks are run again" in caplog.messages
-    assert_same_here(there)
+    assert_same_here(there, parts=parts)
 
 
 def test_processes_that_die_each_time_end_the_run(tmp_path):

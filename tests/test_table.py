@@ -1,6 +1,7 @@
 """RankTable: replicates in, means, errors and paired differences out, on numbers that can be worked out by hand."""
 
 import sys
+from dataclasses import replace
 from math import inf, isnan, log, nan, sqrt
 
 import numpy as np
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy.stats import trim_mean
 
-from autoten.table import FOLD_SCORES, Difference, RankTable
+from autoten.table import FOLD_SCORES, Difference, RankTable, put_together
 
 SHAPE = (5, 6, 7)
 
@@ -218,3 +219,36 @@ def test_to_frame_without_pandas_says_what_to_install(monkeypatch):
     sentence = r"^to_frame needs pandas\. Install it with `pip install 'autoten\[labels\]'`\.$"
     with pytest.raises(ImportError, match=sentence):
         TABLE.to_frame()
+
+
+# ---------------------------------------------------------------------------------------------------- tables of parts
+
+
+def test_tables_of_parts_become_one_with_the_replicates_of_all_at_the_ranks_that_all_have():
+    columns = {
+        "heldout": [[1.0, 1.0], [0.5, 0.6], [0.2, 0.3]],
+        "stability_halves": [[nan], [0.9], [0.4]],
+        "stability_halves_splits": [[nan, nan], [0.9, 0.8], [0.4, 0.3]],
+        "mine": [[0.0], [1.0], [2.0]],
+    }
+    one = RankTable([0, 1, 2], columns, (4, 3, 3), constrained=True, solver="HALS", holdout="Blocks")
+    other = RankTable([0, 2, 3], {**columns, "theirs": [[0.0], [1.0], [2.0]]}, (4, 4, 3), constrained=True)
+    both = put_together([one, other], (40, 30, 20))
+    assert both.ranks.tolist() == [0, 2]
+    assert (both.shape, both.complete, both.constrained) == ((40, 30, 20), True, True)
+    assert (both.solver, both.holdout) == ("HALS", "Blocks")
+    assert set(both.replicates) == set(columns)
+    np.testing.assert_array_equal(both["heldout"], [[1.0] * 4, [0.2, 0.3, 0.5, 0.6]])
+    np.testing.assert_array_equal(both["stability_halves_splits"], [[nan] * 4, [0.4, 0.3, 0.9, 0.8]])
+    np.testing.assert_array_equal(both["stability_halves"], [[nan], [0.9]])
+    np.testing.assert_array_equal(both["mine"], [[0.0, 0.0], [2.0, 1.0]])
+    assert one["heldout"].shape == (3, 2)
+
+
+def test_of_one_part_it_is_the_table_of_it_and_complete_only_if_all_are():
+    alone = put_together([TABLE], (50, 60, 70))
+    assert alone.shape == (50, 60, 70)
+    assert alone.to_dict().keys() == TABLE.to_dict().keys()
+    for name in TABLE.replicates:
+        np.testing.assert_array_equal(alone[name], TABLE[name])
+    assert not put_together([TABLE, replace(TABLE, complete=False)], SHAPE).complete
