@@ -39,6 +39,7 @@ from autoten import (
 from autoten.__main__ import main
 from autoten.datasets import gamma_factors, gaussian_factors, make_count_tensor, make_cp_tensor, white_noise
 from autoten.door import as_tensor
+from autoten.fits import Plan
 from autoten.report import program
 from autoten.scores import DEFAULT_SCORERS
 
@@ -311,7 +312,7 @@ def test_counts_are_fitted_as_such_beside():
     assert (named.rank, named.reason) == (found.rank, found.reason)
     for name, each in named.by_solver.items():
         assert_same(each.table, found.by_solver[name].table)
-    swept = [name for name, each in found.by_solver.items() if each.settings["losses of sweeps"]]
+    swept = [name for name, each in found.by_solver.items() if "losses of sweeps" in each.settings]
     assert [found.by_solver[name].settings["solver"] for name in swept] == [found.settings["solver"]]
     assert_same(found.model, found.by_solver[swept[0]].model)
 
@@ -413,7 +414,7 @@ def test_an_interrupted_part_keeps_those_before_and_ranks_that_it_did_and_no_oth
     assert found.settings["ranks of parts"] == [2] * kept
     assert found.table.ranks.tolist() == ([0, 1, 2, 3] if rank == 1 else [0, 1, 2])
     assert not found.table.complete
-    assert f"Only {kept} of 3 parts were estimated before the run ended." in found.warnings
+    assert f"The run ended before {3 - kept} of 3 parts were estimated." in found.warnings
     assert any("The run was interrupted: rank 3" in warning for warning in found.warnings) == (rank == 3)
     assert sorted(each.name for each in tmp_path.iterdir()) == ["run-1.npz", "run-2.npz"]
     again = quick(scorers=scorers, checkpoint=path, n_jobs=2)
@@ -457,7 +458,8 @@ def test_time_for_some_parts_only_and_for_none(monkeypatch, estimate):
     monkeypatch.setattr(parts, "_estimate", second_is_late)
     found = quick(max_time=600)
     assert len(done) == 3
-    assert "Only 2 of 3 parts were estimated before the run ended." in found.warnings
+    assert "The run ended before 1 of 3 parts were estimated." in found.warnings
+    assert any(said.startswith("17 of 40 slabs of mode 0 stand in no part") for said in found.warnings)
     assert not found.table.complete
     assert found.table["heldout"].shape == (4, 2 * 2)
     np.testing.assert_array_equal(found.table["heldout"], np.delete(estimate.table["heldout"], [2, 3], axis=1))
@@ -465,6 +467,27 @@ def test_time_for_some_parts_only_and_for_none(monkeypatch, estimate):
     monkeypatch.undo()
     with pytest.raises(TimeoutError, match=r"^max_time must be long enough for one rank of one part\. None was fin"):
         quick(max_time=1e-9)
+
+
+@pytest.mark.parametrize("ended_by", ["an interrupt", "the end of the time"])
+def test_sweeps_end_early_and_what_is_done_is_kept(monkeypatch, ended_by):
+    sweep, done = parts._swept_rows, []
+
+    def swept(*arguments, **options):
+        if done and ended_by == "an interrupt":
+            raise KeyboardInterrupt
+        done.append(sweep(*arguments, **options))
+        if ended_by == "the end of the time":
+            monkeypatch.setattr(Plan, "deadline", 0.0)
+        return done[-1]
+
+    monkeypatch.setattr(parts, "_swept_rows", swept)
+    found = quick(parts=Parts(0.05, refine=3))
+    assert found.settings["losses of sweeps"] == done
+    assert found.warnings == ("1 of 3 sweeps over X were made: the model is that of parts else.",)
+    assert found.table.complete
+    monkeypatch.undo()
+    assert_same(found.model, quick(parts=Parts(0.05, refine=1)).model)
 
 
 # ----------------------------------------------------------------------------------------------- told, kept and asked
@@ -529,10 +552,12 @@ def test_a_constant_is_one_component(dtype):
 
 
 def test_ranks_end_where_parts_cannot_determine_more():
-    found = quick(parts=Parts(0.0005), ranks=7)
+    small = X[:20, :18, :15]
+    found = quick(small, parts=Parts(0.0005), ranks=7)
     assert found.table.ranks[-1] < 7
     n_parts = len(found.settings["shapes of parts"])
     assert any("were left out" in said and f"{n_parts} of {n_parts}" in said for said in found.warnings)
-    tiny = quick(parts=Parts(1e-9), ranks=None)
-    assert tiny.settings["shapes of parts"] == [[2, 2, 2]] * 39
+    tiny = quick(small, parts=Parts(1e-9), ranks=None)
+    assert tiny.settings["shapes of parts"] == [[2, 2, 2]] * 19
+    assert not any("stand in no part" in said for said in tiny.warnings)
     assert np.isfinite(tiny.model.to_tensor()).all()
