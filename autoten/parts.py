@@ -49,7 +49,7 @@ logger = logging.getLogger("autoten")
 # The indices of a part, an array for each mode.
 Indices = tuple[NDArray[np.int64], ...]
 
-# Of a part's slabs of a mode this share stands in all parts, half of them drawn by their sums of squares.
+# Of a part's slabs of a mode this share stands in all parts, half of them those with the largest sums of squares.
 SHARED = 1 / 8
 
 # No more parts than these: where they cannot hold all slabs, those left out get their rows from a sweep over X.
@@ -100,8 +100,9 @@ class Parts:
         wanted = max(-(-(n - same) // max(more, 1)) for n, same, more in zip(tensor.shape, shared, own, strict=True))
         n_parts, of_modes = min(max(wanted, 1), MOST_PARTS), []
         for n, same, more, squares in zip(tensor.shape, shared, own, tensor.slab_squares(), strict=True):
-            chance = 0.5 / n + 0.5 * squares / (squares.sum() or 1.0)
-            everywhere = rng.choice(n, same, replace=False, p=chance / chance.sum())
+            by_chance = rng.permutation(n)
+            busiest = np.argsort(-squares, kind="stable")[: same // 2]
+            everywhere = np.append(busiest, np.setdiff1d(by_chance, busiest, assume_unique=True)[: same - len(busiest)])
             rest = rng.permutation(np.setdiff1d(np.arange(n), everywhere))
             dealt = (np.arange(k * more, (k + 1) * more) % max(len(rest), 1) for k in range(n_parts))
             of_modes.append([np.sort(np.append(everywhere, rest[places])) for places in dealt])
@@ -221,8 +222,12 @@ def estimate_by_parts(
     estimates = {}
     for name, of_each in by_solver.items():
         table, rank = tables[name], choices[name].rank
-        of_ranks = {r: [each.models[r].scaled(1.0 / tensor.scale) for each in of_each] for r in table.ranks.tolist()}
-        models = {r: _joined(tensor.shape, of, indices) for r, of in of_ranks.items()}
+        models = {}
+        for r in table.ranks.tolist():
+            # First those that find as many: others may have a component that is theirs alone in place of a common one.
+            order = sorted(range(len(of_each)), key=lambda n: abs(of_each[n].rank - r))
+            of_rank = [of_each[n].models[r].scaled(1.0 / tensor.scale) for n in order]
+            models[r] = _joined(tensor.shape, of_rank, [indices[n] for n in order])
         settings = {
             **of_each[0].settings,
             "shape": list(tensor.shape),
