@@ -341,12 +341,8 @@ class Centred:
         """Return the folds."""
         if tensor.listed is not None:
             refuse("X for the hold-out Centred", "a dense tensor in memory", "another one", "Leave its offsets in.")
-        given = self.modes if isinstance(self.modes, tuple) else (self.modes,)
-        modes = tuple(sorted({check_mode(mode, len(tensor.shape), "modes of Centred") for mode in given}))
-        size = np.sqrt(tensor.norm_squared / tensor.n_observed)
-        observed = (_all_weights(tensor) > 0.0).astype(float)
-        means = _offsets(_all_values(tensor), observed, modes)
-        if np.abs(means).max() > CENTRED_TOLERANCE * size:
+        modes, means = self._means(tensor)
+        if np.abs(means).max() > CENTRED_TOLERANCE * np.sqrt(tensor.norm_squared / tensor.n_observed):
             remedy = f"Give preprocess.center(X, {self.modes})."
             refuse("X for the hold-out Centred", "centred across the same modes", "means that are not zero", remedy)
         folds = []
@@ -357,6 +353,16 @@ class Centred:
                 refuse("the hold-out of Centred", "one that leaves cells in every fibre", self.holdout, remedy)
             folds.append(CentredFold(cells, modes=modes))
         return folds
+
+    def centred(self, part: Tensor) -> Tensor:
+        """Return a part of centred data centred by itself: what is zero over all slabs is not so over some of them."""
+        return DenseTensor(_all_values(part) - self._means(part)[1], part.scale, part.hidden, part.cell_weights)
+
+    def _means(self, tensor: Tensor) -> tuple[tuple[int, ...], Array]:
+        """Return the centred modes, and the means over what is observed, as a sum of arrays constant along each."""
+        given = self.modes if isinstance(self.modes, tuple) else (self.modes,)
+        modes = tuple(sorted({check_mode(mode, len(tensor.shape), "modes of Centred") for mode in given}))
+        return modes, _offsets(_all_values(tensor), (_all_weights(tensor) > 0.0).astype(float), modes)
 
 
 @dataclass(frozen=True, eq=False)

@@ -26,6 +26,7 @@ from autoten._typing import Array
 from autoten.answer import RankEstimate
 from autoten.door import Data
 from autoten.fits import PARTS, RESAMPLE, Plan
+from autoten.holdout import Centred
 from autoten.kernels.linear import solve_each
 from autoten.labels import Labels
 from autoten.matching import Seen, matches
@@ -206,6 +207,8 @@ def estimate_by_parts(
     began, tensor, policy = time.monotonic(), data.tensor, estimate_rank.keywords["policy"]
     drawn = parts.draw(tensor, plan.rng(PARTS))
     cut = [_observed(*each) for each in zip(tensor.subs(drawn), drawn, strict=True)]
+    if isinstance(plan.holdout, Centred):
+        cut = [(plan.holdout.centred(part), index) for part, index in cut]
     found = _each_part(estimate_rank, data, cut, plan, progress, checkpoint)
     estimated = time.monotonic()
     indices = [cut[number][1] for number in sorted(found)]

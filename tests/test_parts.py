@@ -297,7 +297,6 @@ def test_every_holdout_is_there(holdout):
     assert np.isfinite(found.table["heldout"]).all()
 
 
-@pytest.mark.xfail(strict=True, raises=ValueError, reason="a part of a centred mode is not centred")
 def test_data_centred_across_a_mode_are_centred_in_every_part():
     assert quick(preprocess.center(X, 0), holdout=Centred(RandomElements(), 0)).rank == 2
 
