@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from math import prod
 from numbers import Real
 from os import PathLike
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 import numpy as np
 import scipy.sparse
@@ -24,9 +24,7 @@ from autoten.model import CPModel, as_cp
 from autoten.tensors.chunked import ChunkedTensor
 from autoten.tensors.dense import DenseTensor
 from autoten.tensors.sparse import SparseTensor
-
-if TYPE_CHECKING:
-    from autoten.tensors.tensor import Tensor
+from autoten.tensors.tensor import Tensor
 
 # Squares and their sums stay far inside the floating range while the largest magnitude is inside these powers of two.
 SAFE_EXPONENTS = {"f": (-30, 30), "d": (-300, 300)}

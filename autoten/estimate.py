@@ -11,8 +11,9 @@ from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 import numba
 import numpy as np
@@ -29,7 +30,7 @@ from autoten.matching import Seen
 from autoten.model import CPModel, check_largest_rank, largest_determined_rank
 from autoten.parts import Parts, estimate_by_parts, numbered
 from autoten.progress import Progress
-from autoten.scores import DEFAULT_SCORERS
+from autoten.scores import DEFAULT_SCORERS, Scorer
 from autoten.selection import DEFAULT_POLICY, Choice, Policy, apply_policy, choose_between, selection_frequency
 from autoten.selection.choice import check_policy, policy_name
 from autoten.solvers.als import ALS
@@ -57,11 +58,6 @@ from autoten.warn import (
     skipped_warning,
     unseen_warnings,
 )
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from autoten.scores import Scorer
 
 logger = logging.getLogger("autoten")
 

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import count
 from math import prod
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,10 +21,7 @@ from autoten._typing import Array
 from autoten.labels import MODES
 from autoten.model import CPModel, is_surely_unique
 from autoten.tensors.dense import DenseTensor
-from autoten.tensors.tensor import LISTABLE, NO_CELLS, indices_of, other_cells, places_of, solve_rows
-
-if TYPE_CHECKING:
-    from autoten.tensors.tensor import Cells, Tensor
+from autoten.tensors.tensor import LISTABLE, NO_CELLS, Cells, Tensor, indices_of, other_cells, places_of, solve_rows
 
 # A slab never loses more than this share of its observed cells to one fold.
 MOST_OF_A_SLAB = 0.5

@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from math import prod
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,13 +37,10 @@ from autoten.solvers.als import ALS, LeastSquares
 from autoten.solvers.base import Solver
 from autoten.solvers.kl import KL, deviance_parts, row_slopes
 from autoten.table import put_together
-from autoten.tensors.tensor import indices_of, row_equations
+from autoten.tensors.chunked import ChunkedTensor
+from autoten.tensors.tensor import Tensor, indices_of, row_equations
 from autoten.warn import INTERRUPTED, fit_warnings, part_warnings
 from autoten.workers import Workers, task
-
-if TYPE_CHECKING:
-    from autoten.tensors.chunked import ChunkedTensor
-    from autoten.tensors.tensor import Tensor
 
 logger = logging.getLogger("autoten")
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -14,10 +13,8 @@ from autoten.labels import MODES
 from autoten.model import CPModel
 from autoten.solvers.base import Explored, Fit, SolverDefaults
 from autoten.solvers.least_squares import explore_core, fit_least_squares
-
-if TYPE_CHECKING:
-    from autoten.solvers.subspaces import Compression
-    from autoten.tensors.tensor import Tensor
+from autoten.solvers.subspaces import Compression
+from autoten.tensors.tensor import Tensor
 
 # More than this share of the sum of squares in negative cells deserves a warning where every factor is nonnegative.
 LARGEST_NEGATIVE_SHARE = 0.25

@@ -5,16 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
 from autoten._typing import Array
 from autoten.model import CPModel
-
-if TYPE_CHECKING:
-    from autoten.tensors.counts import Poisson
-    from autoten.tensors.tensor import Tensor
+from autoten.tensors.counts import Poisson
+from autoten.tensors.tensor import Tensor
 
 
 @dataclass(frozen=True, eq=False)

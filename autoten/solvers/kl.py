@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 import numpy as np
 
@@ -18,12 +18,9 @@ from autoten.solvers import loop
 from autoten.solvers.base import Explored, Fit, SolverDefaults
 from autoten.solvers.least_squares import admit, explore_core, put, rows_of
 from autoten.solvers.loop import Model, Pace
+from autoten.solvers.subspaces import Compression
 from autoten.tensors.counts import Poisson, as_counts, deviance
-from autoten.tensors.tensor import side_by_side
-
-if TYPE_CHECKING:
-    from autoten.solvers.subspaces import Compression
-    from autoten.tensors.tensor import Tensor
+from autoten.tensors.tensor import Tensor, side_by_side
 
 # A start that gives a count no rate at all gets so much of every column's mean added to its entries.
 MIXED_IN = 1e-2

@@ -11,17 +11,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import prod
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from autoten._typing import Array
 from autoten.model import CPModel
 from autoten.tensors.dense import DenseTensor
-from autoten.tensors.tensor import LISTABLE, directions, indices_of
-
-if TYPE_CHECKING:
-    from autoten.tensors.tensor import Tensor
+from autoten.tensors.tensor import LISTABLE, Tensor, directions, indices_of
 
 # Length of each mode of the core for rank F: twice F and some, so that surplus components find their noise too.
 CORE_LENGTH_PER_COMPONENT = 2

@@ -6,7 +6,6 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import prod
-from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -17,10 +16,7 @@ from autoten.kernels.dense import Layout
 from autoten.kernels.sparse import Slices
 from autoten.model import CPModel
 from autoten.tensors.sparse import Pattern
-from autoten.tensors.tensor import model_values, other_cells
-
-if TYPE_CHECKING:
-    from autoten.tensors.tensor import Tensor
+from autoten.tensors.tensor import Tensor, model_values, other_cells
 
 # Up to this share of cells with counts these are listed, and gone through one by one.
 LISTED_SHARE = 0.25
