@@ -17,6 +17,7 @@ from math import prod
 from pathlib import Path
 from typing import NamedTuple
 
+import dask.array as da
 import matplotlib as mpl
 import matplotlib.pyplot as plt
 import numpy as np
@@ -206,6 +207,7 @@ def wrapped(rng, X):
         "scaled": (0.06, lambda: preprocess.scale(X, modes)),
         "DataArray": (0.06, lambda: data_array(X)),
         "list": (0.02, X.tolist),
+        "dask": (0.06, lambda: da.from_array(X, chunks=int(rng.integers(1, 9)))),
     }
     if X.dtype.kind != "c" and X.dtype.itemsize > 2:
         forms["sparse"] = 0.1, lambda: sparse_of(kept)
@@ -271,6 +273,8 @@ def random_arguments(rng, X, centred):
     }
     if rng.random() < 0.3:
         arguments["policy"] = POLICIES[rng.integers(len(POLICIES))]()
+    if rng.random() < 0.15:
+        arguments["parts"] = autoten.Parts(10.0 ** rng.uniform(-4, -1.8), int(rng.integers(3)))
     return arguments
 
 
@@ -350,7 +354,7 @@ CHECKS = {
     "a model that is not finite": lambda e: all(np.isfinite(part).all() for part in parts(e.models)),
     "an infinite score": lambda e: not any(np.isinf(e.table[name]).any() for name in e.table.replicates),
     "a warning that is no sentence": lambda e: all(
-        text[0].isupper() and text.endswith(".") and "\n" not in text for text in e.warnings
+        text[0].isupper() and text.endswith((".", ".)")) and "\n" not in text for text in e.warnings
     ),
     "nan in the words": lambda e: " nan" not in f"{e.reason} {e.warnings}",
     "an empty report": lambda e: e.report().startswith(f"Estimated rank: {e.rank}"),
