@@ -250,7 +250,7 @@ def estimate_by_parts(
             warnings.append(f"The run ended before {unfinished} of {len(cut)} parts were estimated.")
         if name == chosen and rank and len(settings["losses of sweeps"]) < parts.refine:
             made = len(settings["losses of sweeps"])
-            warnings.append(f"{made} of {parts.refine} sweeps over X were made: the model is that of parts else.")
+            warnings.append(f"Only {made} of {parts.refine} sweeps over X were made: the model is that of parts else.")
         ended = time.monotonic()
         estimates[name] = RankEstimate(
             choices[name],

@@ -428,7 +428,7 @@ def part_warnings(
     for mode, length in enumerate(model.shape):
         if absent := length - len(np.unique(np.concatenate([indices[mode] for indices in parts]))):
             where = f"{absent} of {length} slabs of {in_words(labels, mode)}"
-            yield f"{where} stand in no part and have no say in the rank. Take larger parts."
+            yield f"No part holds {where}: they have no say in the rank. Take larger parts."
     for component, mode, slabs in _local_components(model):
         of = f"{len(slabs)} of {model.shape[mode]} of {in_words(labels, mode)}"
         yield f"Component {component + 1} lives in few slabs ({of}): {_listed(labels, mode, slabs)}."

@@ -188,9 +188,8 @@ FITTED = {
 
 @pytest.mark.parametrize(("data", "solver"), FITTED.values(), ids=FITTED)
 def test_sweeps_lower_the_loss_and_lead_to_the_model_in_memory(data, solver):
-    found = quick(data, solver=solver, parts=Parts(0.05, refine=8))
+    found = quick(data, solver=solver, parts=Parts(0.05, refine=8), ranks=[2], policy=lambda table: 2)
     losses = found.settings["losses of sweeps"]
-    assert found.rank == 2
     assert len(found.settings["shapes of parts"]) > 1
     assert all(after <= before * (1 + 1e-9) for before, after in pairwise(losses))
     fit = fit_parafac(data, 2, solver=solver, n_starts=3, random_state=0)
@@ -219,12 +218,14 @@ def test_the_loss_after_a_sweep_is_that_of_the_model():
 
 
 def test_a_slab_that_no_part_has_seen_gets_its_row_from_a_sweep():
-    few = SIGNAL.X.copy()
-    few[5, 2:] = few[5, :, 2:] = np.nan
+    few, seldom = SIGNAL.X.copy(), [5, 11, 17, 23]
+    few[seldom, 2:] = few[seldom, :, 2:] = np.nan  # of these a part sees nothing that lacks the other slabs
     before, after = (quick(few, parts=Parts(0.05, refine)) for refine in (0, 2))
     assert len({tuple(shape) for shape in before.settings["shapes of parts"]}) > 1
     assert before.rank == after.rank == 2
-    assert not before.model.factors[0][5].any()
+    unseen = np.flatnonzero(~before.model.factors[0].any(axis=1))
+    assert len(unseen)
+    assert set(unseen) <= set(seldom)
     np.testing.assert_allclose(after.model.to_tensor(), SIGNAL.X, atol=1e-3)
 
 
@@ -298,7 +299,10 @@ def test_every_holdout_is_there(holdout):
 
 
 def test_data_centred_across_a_mode_are_centred_in_every_part():
-    assert quick(preprocess.center(X, 0), holdout=Centred(RandomElements(), 0)).rank == 2
+    centred = preprocess.center(SIGNAL.X + np.random.default_rng(0).standard_normal(SHAPE[1:]), 0)
+    found = quick(centred, holdout=Centred(RandomElements(), 0))
+    assert found.rank == 2
+    np.testing.assert_allclose(found.model.to_tensor(), np.asarray(centred), atol=1e-3)
 
 
 def test_counts_are_fitted_as_such_beside():
@@ -343,11 +347,12 @@ def test_labels_come_back_on_models_and_in_warnings(chunks):
 # ------------------------------------------------------------------------------------------ what is said of components
 
 
-def with_local(slabs, size=3.0):
-    """Return data of which a third component lives in some slabs of mode 0 only."""
+def with_local(slabs):
+    """Return data of which a third component lives in some slabs of mode 0 only, and of which slab 9 is the busiest."""
     model = draw_model(SHAPE, 3)
     model.factors[0][np.setdiff1d(np.arange(SHAPE[0]), slabs), 2] = 0.0
-    model.factors[0][slabs, 2] = size
+    model.factors[0][slabs, 2] = 3.0
+    model.factors[0][9] *= 10.0
     signal = model.to_tensor()
     return signal + 0.1 * signal.std() * np.random.default_rng(0).standard_normal(SHAPE)
 
@@ -367,10 +372,11 @@ def test_a_component_that_one_part_alone_holds_is_named_and_so_is_how_parts_diff
     ranks = found.settings["ranks of parts"]
     assert (found.rank, sorted(ranks)) == (2, [2, 2, 3])
     number = ranks.index(3) + 1
-    assert found.warnings[:2] == (
+    assert {
         "Parts differ in their rank: 2 in 2 parts, 3 in 1 part. 2 is what their tables say together.",
         f"Part {number} alone holds one more component, which lives in few slabs of mode 0: slab 3.",
-    )
+    } <= set(found.warnings)
+    assert sum("alone holds" in said for said in found.warnings) == 1
 
 
 def test_of_many_different_warnings_of_parts_the_first_are_passed_on():
@@ -458,7 +464,7 @@ def test_time_for_some_parts_only_and_for_none(monkeypatch, estimate):
     found = quick(max_time=600)
     assert len(done) == 3
     assert "The run ended before 1 of 3 parts were estimated." in found.warnings
-    assert any(said.startswith("17 of 40 slabs of mode 0 stand in no part") for said in found.warnings)
+    assert any(said.startswith("No part holds 17 of 40 slabs of mode 0:") for said in found.warnings)
     assert not found.table.complete
     assert found.table["heldout"].shape == (4, 2 * 2)
     np.testing.assert_array_equal(found.table["heldout"], np.delete(estimate.table["heldout"], [2, 3], axis=1))
@@ -483,7 +489,7 @@ def test_sweeps_end_early_and_what_is_done_is_kept(monkeypatch, ended_by):
     monkeypatch.setattr(parts, "_swept_rows", swept)
     found = quick(parts=Parts(0.05, refine=3))
     assert found.settings["losses of sweeps"] == done
-    assert found.warnings == ("1 of 3 sweeps over X were made: the model is that of parts else.",)
+    assert found.warnings == ("Only 1 of 3 sweeps over X were made: the model is that of parts else.",)
     assert found.table.complete
     monkeypatch.undo()
     assert_same(found.model, quick(parts=Parts(0.05, refine=1)).model)
@@ -558,5 +564,5 @@ def test_ranks_end_where_parts_cannot_determine_more():
     assert any("were left out" in said and f"{n_parts} of {n_parts}" in said for said in found.warnings)
     tiny = quick(small, parts=Parts(1e-9), ranks=None)
     assert tiny.settings["shapes of parts"] == [[2, 2, 2]] * 19
-    assert not any("stand in no part" in said for said in tiny.warnings)
+    assert not any("No part holds" in said for said in tiny.warnings)
     assert np.isfinite(tiny.model.to_tensor()).all()
