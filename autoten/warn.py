@@ -432,11 +432,10 @@ def part_warnings(
     for component, mode, slabs in _local_components(model):
         of = f"{len(slabs)} of {model.shape[mode]} of {in_words(labels, mode)}"
         yield f"Component {component + 1} lives in few slabs ({of}): {_listed(labels, mode, slabs)}."
-    found = Counter(
-        warning
-        for each in estimates
-        for warning in set(each.warnings).difference(fit_warnings(each.table, each.settings["observed"], each.rank))
-    )
+    found: Counter[str] = Counter()
+    for each in estimates:
+        of_fits = set(fit_warnings(each.table, each.settings["observed"], each.rank))
+        found.update(warning for warning in each.warnings if warning not in of_fits)
     for warning, times in found.most_common(MOST_OF_PARTS):
         yield f"{warning} (So it is in {times} of {n_parts} parts.)"
     if len(found) > MOST_OF_PARTS:

@@ -125,6 +125,17 @@ def table(kept: list[Row]) -> list[Row]:
     return lines
 
 
+def shares(kept: list[Row]) -> list[tuple[int, float]]:
+    """Return for each side of cubes the share of the time that parts take, in percent, of draws that both have."""
+    cpu: dict[tuple[int, str, int], dict[str, float]] = {}
+    for row in kept:
+        cpu.setdefault((row["length"], row["case"], row["number"]), {})[row["how"]] = row["cpu"]
+    pairs = [(length, of) for (length, *_), of in cpu.items() if len(of) == 2]
+    lengths = sorted({length for length, _ in pairs})
+    sums = {n: [sum(of[how] for length, of in pairs if length == n) for how in ("parts", "whole")] for n in lengths}
+    return [(length, 100.0 * parts / whole) for length, (parts, whole) in sums.items()]
+
+
 def main() -> None:
     """Measure what is not there yet, and print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)

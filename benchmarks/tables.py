@@ -17,6 +17,7 @@ from typing import Any
 
 import measure
 import pandas as pd
+import parts_draws
 from measure import Row, markdown
 from workloads import label
 
@@ -43,6 +44,9 @@ TABLES = {
     "rank-sweeps": ("solvers", "rank_sweeps", KERNELS),
     "processes": ("solvers", "processes", "Threads as they come; medians."),
     "parallel": ("solvers", "parallel", WALL),
+    "parts-sizes": ("parts", "sizes", ONE_WORKER),
+    "parts-clusters": ("parts", "clusters", ""),
+    "parts-plan": ("parts", "plan", ""),
     "profiles": ("solvers", "profiles", WALL),
     "recovery": ("recovery", "overall", "One thread a draw; CPU time."),
     **{part: ("recovery", part, "") for part in RECOVERY},
@@ -184,11 +188,33 @@ def summary() -> list[str]:
     ]
 
 
+def parts() -> list[str]:
+    """Return what the estimate from parts costs in accuracy and time, a sentence each."""
+    found, *_, total = measure.read("parts"), *parts_draws.table(parts_draws.rows())
+    first, last, plan = found["sizes"][0], found["sizes"][-1], found["plan"][-1]
+    one, two = (row["seconds"]["parts"] for row in found["clusters"])
+    by_length = ", ".join(f"{share:.0f} % at {length}³" for length, share in parts_draws.shares(parts_draws.rows()))
+    process, workers = (name for name in plan if name != "what")
+    peaks = " and ".join(f"{_percent(row['peak_share'], 0)} of {row['gigabytes']:.2g} GB" for row in found["sizes"][1:])
+    return [
+        f"- Of {total['draws of both']} tensors of 200³ to 400³ in {len(parts_draws.CASES)} kinds, ranks 2 to 8, parts "
+        f"name the true rank in {total['parts right']}, the whole tensor in {total['whole right']}; of "
+        f"{total['all draws of parts']} draws, the former included, parts in {total['right']}. They take {by_length} of "
+        "the time.",
+        f"- {first['gigabytes']:.2g} GB in chunks, ranks 1 to 8, defaults: {first['seconds']['estimate']:.0f} s of CPU; "
+        f"{last['gigabytes']:.2g} GB: {last['seconds']['estimate']:.0f} s. Peak of memory: {peaks}.",
+        f"- Two processes of a cluster are {one / two:.1f} times as fast as one for the estimates of parts.",
+        f"- 1 TB, a plan on paper from these rates: {plan[process]:.1f} hours in one process, {plan[workers]:.0f} minutes "
+        f"on {workers.split()[0]} workers. Nothing has been run at 1 TB.",
+    ]
+
+
 def _percent(share: float | None, digits: int = 1) -> str:
     return "–" if share is None else f"{100 * share:.{digits}f} %"
 
 
 BLOCKS = {name: partial(table, *which) for name, which in TABLES.items()}
+BLOCKS["parts"] = lambda: markdown(parts_draws.table(parts_draws.rows()))
 
 # The page, and what stands between its markers.
 PAGES: Mapping[Path, Mapping[str, Callable[[], list[str]]]] = {
@@ -196,6 +222,7 @@ PAGES: Mapping[Path, Mapping[str, Callable[[], list[str]]]] = {
     CHECKOUT / "README.md": {"summary": summary},
     CHECKOUT / "docs" / "right.md": {"recovery": recovery, "honesty": BLOCKS["honesty"], "real": real},
     CHECKOUT / "docs" / "speed.md": {"speed": speed},
+    CHECKOUT / "docs" / "machines.md": {"parts": parts},
 }
 # The few rules that the site shows first.
 FIRST_RULES = (
