@@ -199,13 +199,13 @@ def parts() -> list[str]:
     return [
         f"- Of {total['draws of both']} tensors of 200³ to 400³ in {len(parts_draws.CASES)} kinds, ranks 2 to 8, parts "
         f"name the true rank in {total['parts right']}, the whole tensor in {total['whole right']}; of "
-        f"{total['all draws of parts']} draws, the former included, parts in {total['right']}. They take {by_length} of "
-        "the time.",
-        f"- {first['gigabytes']:.2g} GB in chunks, ranks 1 to 8, defaults: {first['seconds']['estimate']:.0f} s of CPU; "
-        f"{last['gigabytes']:.2g} GB: {last['seconds']['estimate']:.0f} s. Peak of memory: {peaks}.",
+        f"{total['all draws of parts']} draws, the former included, parts in {total['right']}.",
+        f"- Parts take {by_length} of the time.",
+        f"- {first['gigabytes']:.2g} GB in chunks, ranks 1 to 8, defaults: {first['seconds']['estimate']:.0f} s of "
+        f"CPU; {last['gigabytes']:.2g} GB: {last['seconds']['estimate']:.0f} s. Peak of memory: {peaks}.",
         f"- Two processes of a cluster are {one / two:.1f} times as fast as one for the estimates of parts.",
-        f"- 1 TB, a plan on paper from these rates: {plan[process]:.1f} hours in one process, {plan[workers]:.0f} minutes "
-        f"on {workers.split()[0]} workers. Nothing has been run at 1 TB.",
+        f"- 1 TB, a plan on paper from these rates: {plan[process]:.1f} hours in one process, "
+        f"{plan[workers]:.0f} minutes on {workers.split()[0]} workers. Nothing has been run at 1 TB.",
     ]
 
 
