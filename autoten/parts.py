@@ -202,10 +202,7 @@ def estimate_by_parts(
     `estimate_rank` is given what to ask of every part, but for what is divided among them: that is in the plan.
     """
     began, tensor, policy = time.monotonic(), data.tensor, estimate_rank.keywords["policy"]
-    drawn = parts.draw(tensor, plan.rng(PARTS))
-    cut = [_observed(*each) for each in zip(tensor.subs(drawn), drawn, strict=True)]
-    if isinstance(plan.holdout, Centred):
-        cut = [(plan.holdout.centred(part), index) for part, index in cut]
+    cut = _cut(tensor, parts, plan)
     found = _each_part(estimate_rank, data, cut, plan, progress, checkpoint)
     estimated = time.monotonic()
     indices = [cut[number][1] for number in sorted(found)]
@@ -277,6 +274,15 @@ def numbered(path: Any, number: int) -> Any:
     if not isinstance(path, (str, Path)):
         return path
     return Path(path).with_name(f"{Path(path).stem}-{number + 1}{Path(path).suffix}")
+
+
+def _cut(tensor: Tensor | ChunkedTensor, parts: Parts, plan: Plan) -> list[tuple[Tensor, Indices]]:
+    """Return the parts as they are estimated, and their indices."""
+    drawn = parts.draw(tensor, plan.rng(PARTS))
+    cut = [_observed(*each) for each in zip(tensor.subs(drawn), drawn, strict=True)]
+    if isinstance(plan.holdout, Centred):
+        cut = [(plan.holdout.centred(part), indices) for part, indices in cut]
+    return cut
 
 
 def _observed(part: Tensor, indices: Indices) -> tuple[Tensor, Indices]:

@@ -198,9 +198,9 @@ def parts() -> list[str]:
     peaks = " and ".join(f"{_percent(row['peak_share'], 0)} of {row['gigabytes']:.2g} GB" for row in found["sizes"][1:])
     return [
         f"- Of {total['draws of both']} tensors of 200³ to 400³ in {len(parts_draws.CASES)} kinds, ranks 2 to 8, parts "
-        f"name the true rank in {total['parts right']}, the whole tensor in {total['whole right']}; of "
-        f"{total['all draws of parts']} draws, the former included, parts in {total['right']}.",
-        f"- Parts take {by_length} of the time.",
+        f"name the true rank in {total['parts right']}, the whole tensor in {total['whole right']}; of all "
+        f"{total['all draws of parts']} draws that were made by parts alone, too, in {total['right']}.",
+        f"- The share of the time that parts take is {by_length}.",
         f"- {first['gigabytes']:.2g} GB in chunks, ranks 1 to 8, defaults: {first['seconds']['estimate']:.0f} s of "
         f"CPU; {last['gigabytes']:.2g} GB: {last['seconds']['estimate']:.0f} s. Peak of memory: {peaks}.",
         f"- Two processes of a cluster are {one / two:.1f} times as fast as one for the estimates of parts.",
