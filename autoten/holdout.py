@@ -336,12 +336,7 @@ class Centred:
 
     def folds(self, tensor: Tensor, n_folds: int, rng: np.random.Generator) -> list[CentredFold]:
         """Return the folds."""
-        if tensor.listed is not None:
-            refuse("X for the hold-out Centred", "a dense tensor in memory", "another one", "Leave its offsets in.")
-        modes, means = self._means(tensor)
-        if np.abs(means).max() > CENTRED_TOLERANCE * np.sqrt(tensor.norm_squared / tensor.n_observed):
-            remedy = f"Give preprocess.center(X, {self.modes})."
-            refuse("X for the hold-out Centred", "centred across the same modes", "means that are not zero", remedy)
+        modes = self.check(tensor)
         folds = []
         for fold in self.holdout.folds(tensor, n_folds, rng):
             cells = _predictable(tensor, np.asarray(fold.cells), modes)
@@ -350,6 +345,16 @@ class Centred:
                 refuse("the hold-out of Centred", "one that leaves cells in every fibre", self.holdout, remedy)
             folds.append(CentredFold(cells, modes=modes))
         return folds
+
+    def check(self, tensor: Tensor) -> tuple[int, ...]:
+        """Return the centred modes; refuse data that are not centred across them."""
+        if tensor.listed is not None:
+            refuse("X for the hold-out Centred", "a dense tensor in memory", "another one", "Leave its offsets in.")
+        modes, means = self._means(tensor)
+        if np.abs(means).max() > CENTRED_TOLERANCE * np.sqrt(tensor.norm_squared / tensor.n_observed):
+            remedy = f"Give preprocess.center(X, {self.modes})."
+            refuse("X for the hold-out Centred", "centred across the same modes", "means that are not zero", remedy)
+        return modes
 
     def centred(self, part: Tensor) -> Tensor:
         """Return a part of centred data centred by itself: what is zero over all slabs is not so over some of them."""

@@ -278,6 +278,8 @@ def numbered(path: Any, number: int) -> Any:
 
 def _cut(tensor: Tensor | ChunkedTensor, parts: Parts, plan: Plan) -> list[tuple[Tensor, Indices]]:
     """Return the parts as they are estimated, and their indices."""
+    if isinstance(plan.holdout, Centred) and not isinstance(tensor, ChunkedTensor):  # of chunks that would be a pass
+        plan.holdout.check(tensor)
     drawn = parts.draw(tensor, plan.rng(PARTS))
     cut = [_observed(*each) for each in zip(tensor.subs(drawn), drawn, strict=True)]
     if isinstance(plan.holdout, Centred):
