@@ -119,6 +119,13 @@ def test_no_core_without_negative_entries_has_less_divergence(shape, rank, mean,
     assert np.abs(slopes * amounts).max() < 1e-6 * np.nansum(X)
 
 
+def test_a_component_of_which_next_to_nothing_is_observed_is_no_obstacle():
+    factors = [np.array([[1.0, 0.0], [0.0, 1e-9], [0.0, 1.0]])] * 3
+    X = np.ones((3, 3, 3))
+    X[2, 2, 1:] = X[2, 1, 2] = X[1, 2, 2] = np.nan
+    assert np.isfinite(kl_core_consistency(X, (None, factors)))
+
+
 def test_it_is_the_same_every_time_whatever_scale_the_columns_come_in():
     model, _, counts, _ = oracle()
     scaled = CPModel(

@@ -181,7 +181,9 @@ def kl_core(tensor: Tensor, model: CPModel) -> Array | None:
 
     core, rates, loss = at(OFF_DIAGONAL * weights / model.rank ** (model.ndim - 1) + (1.0 - OFF_DIAGONAL) * target)
     explained = tensor_of(counts / rates).project(factors)
-    core, rates, loss = at(core * np.divide(explained, sums, out=np.zeros_like(sums), where=sums > 0.0))
+    better = at(core * np.divide(explained, sums, out=np.zeros_like(sums), where=sums > 0.0))
+    if better[2] < np.inf:  # else an entry that alone explains some count has next to no observed cell
+        core, rates, loss = better
     held = FIRST_HOLD
     for _ in range(KL_CORE_STEPS):
         slope = sums - tensor_of(counts / rates).project(factors) + pull * (core - target)
