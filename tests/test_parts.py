@@ -396,12 +396,12 @@ def test_of_many_different_warnings_of_parts_the_first_are_passed_on():
 # ------------------------------------------------------------------------------------------------------- ended early
 
 
-def interrupting(at, rank):
+def interrupting(at, rank, solver=ALS):
     """Return scorers that interrupt, once, the part of this number at a rank, and the shapes of the parts they saw."""
     seen = []
 
     def scorer(tensor, fits):
-        if fits.rank == rank:
+        if fits.rank == rank and isinstance(fits.solver, solver):
             seen.append(tensor.shape)
             if len(seen) == at:
                 raise KeyboardInterrupt
@@ -426,6 +426,14 @@ def test_an_interrupted_part_keeps_those_before_and_ranks_that_it_did_and_no_oth
     assert len(seen) == 2 + 2  # the first part is done
     assert_same_answer(again, quick(scorers=scorers))
     assert_same_answer(quick(scorers=scorers, checkpoint=path, random_state=None), again)
+
+
+def test_an_interrupt_of_the_solver_that_is_not_chosen_is_one_too():
+    scorers, seen = interrupting(2, 3, HALS)
+    found = quick(scorers=scorers, solver=(ALS(), HALS()))
+    assert len(seen) == 2
+    assert found.settings["ranks of parts"] == [2, 2]
+    assert [each.table.ranks[-1] for each in found.by_solver.values()] == [3, 2]
 
 
 def test_interrupted_before_any_part_has_a_rank_it_stops():
@@ -454,21 +462,24 @@ def test_time_is_divided_and_a_part_that_used_up_its_own_ends_no_other():
 
 
 def test_time_for_some_parts_only_and_for_none(monkeypatch, estimate):
-    done, original = [], parts._estimate
+    limits, original = [], parts._estimate
 
-    def second_is_late(*arguments):
-        done.append(None if len(done) == 1 else original(*arguments))
-        return done[-1]
+    def second_is_late(estimate_rank, data):
+        limits.append(estimate_rank.keywords["max_time"])
+        return None if len(limits) == 2 else original(estimate_rank, data)
 
     monkeypatch.setattr(parts, "_estimate", second_is_late)
     found = quick(max_time=600)
-    assert len(done) == 3
+    assert len(limits) == 3
+    assert max(limits) <= 200
     assert "The run ended before 1 of 3 parts were estimated." in found.warnings
     assert any(said.startswith("No part holds 17 of 40 slabs of mode 0:") for said in found.warnings)
     assert not found.table.complete
     assert found.table["heldout"].shape == (4, 2 * 2)
     np.testing.assert_array_equal(found.table["heldout"], np.delete(estimate.table["heldout"], [2, 3], axis=1))
     assert factor_match_score(found.model, SIGNAL.model) > 0.999  # a sweep has given the rows of what is left out
+    quick(max_time=600, n_jobs=2)
+    assert 200 < max(limits[3:]) <= 400
     monkeypatch.undo()
     with pytest.raises(TimeoutError, match=r"^max_time must be long enough for one rank of one part\. None was fin"):
         quick(max_time=1e-9)
