@@ -128,6 +128,8 @@ def test_parts_of_a_sparse_tensor_go_by_what_it_takes_and_not_by_its_cells():
 def test_folds_and_splits_are_divided_among_the_parts(estimate):
     assert estimate.settings["shapes of parts"] == [[19, 19, 18]] * 3
     assert (estimate.settings["n_folds"], estimate.settings["n_splits"]) == (5, 4)
+    settings = estimate.settings
+    assert (settings["shape"], settings["observed"], settings["preprocessing"]) == ([*SHAPE], X.size, [])
     table = estimate.table
     assert (table["heldout"].shape, table["stability_halves_splits"].shape) == ((4, 3 * 2), (4, 3 * 2))
     assert quick(n_folds=7, n_splits=0).table["heldout"].shape == (4, 3 * 3)
@@ -347,18 +349,24 @@ def test_labels_come_back_on_models_and_in_warnings(chunks):
 # ------------------------------------------------------------------------------------------ what is said of components
 
 
-def with_local(slabs):
-    """Return data of which a third component lives in some slabs of mode 0 only, and of which slab 9 is the busiest."""
+def with_local(slabs, size=3.0, second=1.0, local_second=False):
+    """Return data, slab 9 of mode 0 the busiest, and their model, whose third component lives in some slabs only.
+
+    The second one is of another size, or lives in the busiest slab only.
+    """
     model = draw_model(SHAPE, 3)
+    model.factors[1][:, 1] *= second
+    if local_second:
+        model.factors[0][:, 1] = 2.0 * (np.arange(SHAPE[0]) == 9)
     model.factors[0][np.setdiff1d(np.arange(SHAPE[0]), slabs), 2] = 0.0
-    model.factors[0][slabs, 2] = 3.0
+    model.factors[0][slabs, 2] = size
     model.factors[0][9] *= 10.0
     signal = model.to_tensor()
-    return signal + 0.1 * signal.std() * np.random.default_rng(0).standard_normal(SHAPE)
+    return signal + 0.1 * signal.std() * np.random.default_rng(0).standard_normal(SHAPE), model
 
 
 def test_a_component_of_few_slabs_is_said_to_be_local():
-    data = xarray.DataArray(with_local([3, 20]), dims=["dose", "b", "c"], coords={"dose": np.arange(40) * 10})
+    data = xarray.DataArray(with_local([3, 20])[0], dims=["dose", "b", "c"], coords={"dose": np.arange(40) * 10})
     found = quick(data, ranks=4, parts=Parts(0.3))
     assert found.rank == 3
     (said,) = (warning for warning in found.warnings if "few slabs" in warning)
@@ -368,15 +376,27 @@ def test_a_component_of_few_slabs_is_said_to_be_local():
 
 
 def test_a_component_that_one_part_alone_holds_is_named_and_so_is_how_parts_differ():
-    found = quick(with_local([3]), ranks=4, n_starts=3)
+    found = quick(with_local([3], local_second=True)[0], ranks=4, n_starts=3)
     ranks = found.settings["ranks of parts"]
     assert (found.rank, sorted(ranks)) == (2, [2, 2, 3])
     number = ranks.index(3) + 1
     assert {
         "Parts differ in their rank: 2 in 2 parts, 3 in 1 part. 2 is what their tables say together.",
         f"Part {number} alone holds one more component, which lives in few slabs of mode 0: slab 3.",
+        "Component 1 lives in few slabs (1 of 40 of mode 0): slab 9.",
     } <= set(found.warnings)
     assert sum("alone holds" in said for said in found.warnings) == 1
+    doubtful = quick(with_local([3], size=1.5)[0], ranks=4, n_starts=3)  # two are likely enough in the part of three
+    assert (doubtful.rank, doubtful.settings["ranks of parts"]) == (2, ranks)
+    assert not any("alone holds" in said for said in doubtful.warnings)
+
+
+def test_a_model_begins_with_parts_that_find_as_many_components():
+    data, model = with_local([3], size=8.0, second=0.3)
+    found = quick(data, ranks=4, n_starts=3, random_state=1)
+    assert (found.rank, found.settings["ranks of parts"]) == (2, [3, 2, 3])
+    common = CPModel(model.weights[:2], tuple(factor[:, :2] for factor in model.factors))
+    assert factor_match_score(found.model, common) > 0.99
 
 
 def test_of_many_different_warnings_of_parts_the_first_are_passed_on():
