@@ -56,6 +56,7 @@ def test_what_is_known_of_all_is_that_of_the_array_in_memory(X, chunks):
     assert (tensor.shape, tensor.n_observed, tensor.scale) == (dense.shape, dense.n_observed, 1.0)
     assert tensor.array.dtype == dense.data.dtype
     assert tensor.pass_cost == X.size
+    assert tensor.survey.largest == np.abs(dense.data).max()
     assert_close(tensor.norm_squared, dense.norm_squared, 1e-12)
     for ours, wanted in zip(tensor.slab_squares(), dense.slab_squares(), strict=True):
         assert_close(ours, wanted, 1e-12)
