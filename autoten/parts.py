@@ -91,7 +91,7 @@ class Parts:
 
     def draw(self, tensor: Tensor | ChunkedTensor, rng: np.random.Generator) -> list[Indices]:
         """Return the indices of every part; those of the whole where one part holds it."""
-        lengths = _lengths(tensor.shape, self.megabytes * 2**20 / 8 / tensor.pass_cost)
+        lengths = _lengths(tensor.shape, self.megabytes * 2**20 / 8 / max(tensor.pass_cost, 1))
         pairs = list(zip(tensor.shape, lengths, strict=True))
         shared = [length if length == n else max(1, round(SHARED * length)) for n, length in pairs]
         own = [length - same for length, same in zip(lengths, shared, strict=True)]

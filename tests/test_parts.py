@@ -580,6 +580,10 @@ def test_of_nothing_there_is_nothing(in_chunks):
         assert found.warnings == (said,)
 
 
+def test_a_list_without_a_nonzero_costs_no_pass_and_has_no_component():
+    assert quick(scipy.sparse.coo_array(np.zeros(SHAPE))).rank == 0
+
+
 @pytest.mark.parametrize("dtype", [float, int, bool, "f4"])
 def test_a_constant_is_one_component(dtype):
     found = quick(np.ones(SHAPE, dtype), ranks=1)
