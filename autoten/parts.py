@@ -15,6 +15,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from math import prod
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
@@ -271,7 +272,7 @@ def _by_solver(estimate: RankEstimate, first: str) -> dict[str, RankEstimate]:
 
 def numbered(path: Any, number: int) -> Any:
     """Return the path of a part's checkpoint; what is no path as it is, to be refused."""
-    if not isinstance(path, (str, Path)):
+    if not isinstance(path, (str, PathLike)):
         return path
     return Path(path).with_name(f"{Path(path).stem}-{number + 1}{Path(path).suffix}")
 
